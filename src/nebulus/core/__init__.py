@@ -1,0 +1,1 @@
+"""The words that every other floor speaks: frozen values, no behaviour beyond their own invariants."""

@@ -1,0 +1,66 @@
+"""Hard stops: what a run may spend, and what it has spent."""
+
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from nebulus.core.answers import Usage
+
+Resource: TypeAlias = Literal["model_calls", "tool_calls", "tokens", "seconds", "usd"]
+
+
+class Budget(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run may spend; a limit of 0 means that this resource is not limited.
+
+    Units: calls, calls, prompt plus completion tokens, seconds of model and tool time, US dollars.
+    """
+
+    model_calls: int = 1000
+    tool_calls: int = 1000
+    tokens: int = 0
+    seconds: float = 0.0
+    usd: float = 0.0
+
+
+class Spent(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run has spent so far, in the units of `Budget`."""
+
+    model_calls: int = 0
+    tool_calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    seconds: float = 0.0
+    usd: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """Prompt and completion tokens together."""
+        return self.prompt_tokens + self.completion_tokens
+
+    def with_answer(self, usage: Usage, *, seconds: float, usd: float) -> "Spent":
+        """Return this with one more model call."""
+        return replace(
+            self,
+            model_calls=self.model_calls + 1,
+            prompt_tokens=self.prompt_tokens + usage.prompt_tokens,
+            completion_tokens=self.completion_tokens + usage.completion_tokens,
+            seconds=self.seconds + seconds,
+            usd=self.usd + usd,
+        )
+
+    def with_tool(self, *, seconds: float) -> "Spent":
+        """Return this with one more tool call."""
+        return replace(self, tool_calls=self.tool_calls + 1, seconds=self.seconds + seconds)
+
+
+RESOURCES: tuple[Resource, ...] = ("model_calls", "tool_calls", "tokens", "seconds", "usd")
+
+
+def exceeded(budget: Budget, spent: Spent) -> Resource | Literal[""]:
+    """Return the first resource of which nothing is left, "" while something is left of each."""
+    for resource in RESOURCES:
+        limit = getattr(budget, resource)
+        if limit and getattr(spent, resource) >= limit:
+            return resource
+    return ""

@@ -1,0 +1,65 @@
+"""Everything that the machine can want done: imperatives, each answered by one event."""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from nebulus.core.answers import ModelRequest
+from nebulus.core.findings import Call
+from nebulus.core.outcome import Outcome, Question
+from nebulus.core.plan import Check
+
+
+class AskModel(Struct, frozen=True, tag=True, kw_only=True):
+    """Ask the model of `tier`. Answered by `ModelAnswered` or `ModelFailed`."""
+
+    tier: str
+    request: ModelRequest
+
+
+class Judge(Struct, frozen=True, tag=True, kw_only=True):
+    """Judge a call. Answered by `CallAllowed`, `CallRefused` or `ApprovalAsked`."""
+
+    call: Call
+
+
+class Intend(Struct, frozen=True, tag=True, kw_only=True):
+    """Record that an effect is about to happen. Answered by `EffectIntended`."""
+
+    call: Call
+    key: str
+
+
+class RunTool(Struct, frozen=True, tag=True, kw_only=True):
+    """Run an allowed call. Answered by `ToolReturned`, `ToolFailed` or `OutcomeUnknown`."""
+
+    call: Call
+    key: str
+
+
+class AskPerson(Struct, frozen=True, tag=True, kw_only=True):
+    """Ask a person. Answered by `PersonAnswered` or `PersonAbsent`."""
+
+    question: Question
+
+
+class RunChecks(Struct, frozen=True, tag=True, kw_only=True):
+    """Look whether checks hold. Answered by `ChecksJudged`."""
+
+    checks: tuple[Check, ...]
+
+
+class Wait(Struct, frozen=True, tag=True, kw_only=True):
+    """Let time pass, durably. Answered by `TimePassed`."""
+
+    seconds: float
+    why: str = ""
+
+
+class Finish(Struct, frozen=True, tag=True, kw_only=True):
+    """The run is over."""
+
+    outcome: Outcome
+
+
+Command: TypeAlias = AskModel | Judge | Intend | RunTool | AskPerson | RunChecks | Wait | Finish

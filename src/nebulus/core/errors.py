@@ -1,0 +1,65 @@
+"""What is raised. What is expected (a refusal, a limit, bad arguments of a model) is a value instead.
+
+    NebulusError
+    ├── ConfigError          a setting, a flag or a file of the user's is wrong; nothing was started
+    ├── ToolDefinitionError  a function can't be made a tool
+    ├── RunBusyError         another process holds this run
+    ├── RunUnknownError      no such run
+    ├── JournalError         a record can't be read, or contradicts the run
+    ├── IllegalEventError    an event that the machine's table does not allow here
+    ├── StoreError           the engine's storage refused (full disk, read-only folder)
+    ├── BackendError         a model server did not give a usable answer; carries the Failure
+    └── SandboxError         a command can't be contained here
+"""
+
+from typing import ClassVar
+
+from nebulus.core.failure import Failure
+
+
+class NebulusError(Exception):
+    """The base of all. The message says what, with which value, and what would fix it."""
+
+    retryable: ClassVar[bool] = False
+
+
+class ConfigError(NebulusError):
+    """A setting, a flag or a file of the user's is wrong."""
+
+
+class ToolDefinitionError(NebulusError):
+    """A function can't be made a tool."""
+
+
+class RunBusyError(NebulusError):
+    """Another process holds this run."""
+
+    retryable = True
+
+
+class RunUnknownError(NebulusError):
+    """There is no such run."""
+
+
+class JournalError(NebulusError):
+    """A record can't be read, or contradicts the run."""
+
+
+class IllegalEventError(NebulusError):
+    """An event came that the machine's table does not allow in this phase."""
+
+
+class StoreError(NebulusError):
+    """The engine's storage refused."""
+
+
+class SandboxError(NebulusError):
+    """A command can't be contained on this machine."""
+
+
+class BackendError(NebulusError):
+    """A model server did not give a usable answer."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.sentence())
+        self.failure = failure

@@ -1,0 +1,152 @@
+"""Everything that can happen to a run: facts, in the past tense, one spelling each.
+
+An event answers exactly one command. `took_s` is measured by the runtime, in seconds.
+"""
+
+from typing import TypeAlias
+
+from msgspec import Struct
+
+from nebulus.core.answers import ModelAnswer
+from nebulus.core.failure import Failure
+from nebulus.core.outcome import Question
+from nebulus.core.plan import Goal, Plan
+from nebulus.core.tools import SandboxLevel, ToolResult
+
+
+class GoalGiven(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """A run began. An empty plan means that the planning tier shall propose one.
+
+    The digests name the setup that the run began with, so that a changed one is noticed on resume.
+    """
+
+    goal: Goal
+    plan: Plan = Plan(())
+    setup_digest: str = ""
+    policy_digest: str = ""
+
+
+class ModelAnswered(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """A model of `tier` answered."""
+
+    tier: str
+    answer: ModelAnswer
+    took_s: float = 0.0
+
+
+class ModelFailed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """No answer that may be used came from `tier`."""
+
+    tier: str
+    failure: Failure
+    took_s: float = 0.0
+
+
+class CallAllowed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The guard allows the call, with its arguments made canonical."""
+
+    call_id: str
+    rule: str
+    policy_digest: str = ""
+    sandbox: SandboxLevel = SandboxLevel.NONE
+
+
+class CallRefused(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The guard refuses the call."""
+
+    call_id: str
+    rule: str
+    reason: str
+    policy_digest: str = ""
+
+
+class ApprovalAsked(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The guard wants a person to decide."""
+
+    call_id: str
+    rule: str
+    reason: str
+    policy_digest: str = ""
+
+
+class PersonAnswered(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """A person decided; `text` is their word, if they gave one."""
+
+    question_id: str
+    is_yes: bool
+    text: str = ""
+    by: str = ""
+
+
+class PersonAbsent(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """Nobody is there to answer now."""
+
+    question_id: str
+
+
+class EffectIntended(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The effect is about to happen, under this key: from here on it may have happened."""
+
+    call_id: str
+    key: str
+
+
+class ToolReturned(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The tool did its work."""
+
+    call_id: str
+    result: ToolResult
+    took_s: float = 0.0
+
+
+class ToolFailed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The tool did not do its work, and nothing happened."""
+
+    call_id: str
+    failure: Failure
+    took_s: float = 0.0
+
+
+class OutcomeUnknown(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The effect may have happened: the process died, or the time ran out, after it was intended."""
+
+    call_id: str
+    why: str
+
+
+class ChecksJudged(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """Code looked: one result a check, in order; `why` explains those that did not hold."""
+
+    held: tuple[bool, ...]
+    why: tuple[str, ...] = ()
+
+
+class TimePassed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """A wait is over."""
+
+    seconds: float
+
+
+class RunCancelled(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """A person stopped the run between two commands."""
+
+    why: str = ""
+
+
+Event: TypeAlias = (
+    GoalGiven
+    | ModelAnswered
+    | ModelFailed
+    | CallAllowed
+    | CallRefused
+    | ApprovalAsked
+    | PersonAnswered
+    | PersonAbsent
+    | EffectIntended
+    | ToolReturned
+    | ToolFailed
+    | OutcomeUnknown
+    | ChecksJudged
+    | TimePassed
+    | RunCancelled
+)

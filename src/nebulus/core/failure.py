@@ -1,0 +1,79 @@
+"""The one failure envelope that every surface shares.
+
+Law: every failure is a value that somebody must handle.
+"""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class FailureKind(StrEnum):
+    """What went wrong, by class; recovery connects each to a strategy."""
+
+    THROTTLED = "throttled"
+    TRANSIENT = "transient"
+    TIMEOUT = "timeout"
+    INVALID_ARGUMENTS = "invalid_arguments"
+    NOT_FOUND = "not_found"
+    CONFLICT = "conflict"
+    PERMISSION = "permission"
+    POLICY_REFUSAL = "policy_refusal"
+    EXHAUSTED_BUDGET = "exhausted_budget"
+    MALFORMED_ANSWER = "malformed_answer"
+    TRUNCATED = "truncated"
+    EMPTY = "empty"
+    PROMPT_CUT = "prompt_cut"
+    """The server evaluated fewer prompt tokens than we sent."""
+    PROMPT_TOO_LARGE = "prompt_too_large"
+    TOOLS_DROPPED = "tools_dropped"
+    """The tools never reached the prompt."""
+    FORM_IGNORED = "form_ignored"
+    """Structure was asked for, and the server ignored it."""
+    NO_PROGRESS = "no_progress"
+    DISHONEST_CLAIM = "dishonest_claim"
+    UNKNOWN_OUTCOME = "unknown_outcome"
+    PERMANENT = "permanent"
+    OURS = "ours"
+
+
+class Fault(StrEnum):
+    """Whose fault a failure is."""
+
+    MODEL = "model"
+    TOOL = "tool"
+    POLICY = "policy"
+    BUDGET = "budget"
+    BACKEND = "backend"
+    CONTRACT = "contract"
+    RUNTIME = "runtime"
+
+
+RETRYABLE = frozenset({FailureKind.THROTTLED, FailureKind.TRANSIENT, FailureKind.TIMEOUT})
+
+
+class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What happened, with which value, whose fault, what would fix it, and the evidence.
+
+    `evidence` holds journal positions. `retry_after_s` is the server's own word (0 for none).
+    """
+
+    kind: FailureKind
+    fault: Fault
+    what: str
+    value: str = ""
+    fix: str = ""
+    attempts: int = 1
+    retry_after_s: float = 0.0
+    evidence: tuple[int, ...] = ()
+
+    @property
+    def is_retryable(self) -> bool:
+        """Whether the same thing may be tried again after a wait."""
+        return self.kind in RETRYABLE
+
+    def sentence(self) -> str:
+        """Return the failure as one line for a person."""
+        value = f" ({self.value})" if self.value else ""
+        fix = f"; {self.fix}" if self.fix else ""
+        return f"{self.kind.value}: {self.what}{value}{fix}"

@@ -1,0 +1,90 @@
+"""What the reader made of an answer: proposals that are certainly meant and valid, or one finding."""
+
+from enum import StrEnum
+from typing import Any, TypeAlias
+
+from msgspec import Struct, field
+
+
+class FindingKind(StrEnum):
+    """What was wrong with an answer."""
+
+    EMPTY = "empty"
+    TRUNCATED = "truncated"
+    UNREADABLE = "unreadable"
+    AMBIGUOUS = "ambiguous"
+    NO_CALL = "no_call"
+    UNKNOWN_TOOL = "unknown_tool"
+    INVALID_ARGUMENTS = "invalid_arguments"
+    UNGROUNDED = "ungrounded"
+    TOO_MANY_CALLS = "too_many_calls"
+    BAD_PLAN = "bad_plan"
+    CHECK_FAILED = "check_failed"
+    REFUSED = "refused"
+    TOOL_FAILED = "tool_failed"
+
+
+class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One precise complaint: what rule was broken, where (a JSON pointer), by which value, what would fix it."""
+
+    kind: FindingKind
+    rule: str
+    where: str = ""
+    value: str = ""
+    fix: str = ""
+    tool: str = ""
+
+    def sentence(self) -> str:
+        """Return the finding as one line, for a model or a person."""
+        place = f" at {self.where}" if self.where else ""
+        value = f", got {self.value}" if self.value else ""
+        fix = f"; {self.fix}" if self.fix else ""
+        return f"{self.rule}{place}{value}{fix}"
+
+
+class Edit(Struct, frozen=True, omit_defaults=True):
+    """One loss-free change that the reader made: its name, where, and the piece before and after."""
+
+    name: str
+    where: str = ""
+    before: str = ""
+    after: str = ""
+
+
+class Call(Struct, frozen=True, omit_defaults=True):
+    """A call that was read and is valid for its tool's schema. `call_id` is minted from the journal."""
+
+    tool: str
+    arguments: dict[str, Any] = field(default_factory=dict)
+    call_id: str = ""
+
+
+class Reading(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one answer says: calls, or words alone, or a finding; never a finding and calls."""
+
+    calls: tuple[Call, ...] = ()
+    text: str = ""
+    dialect: str = ""
+    edits: tuple[Edit, ...] = ()
+    finding: Finding | None = None
+
+
+class CallTools(Struct, frozen=True, tag=True):
+    """The model proposes calls."""
+
+    calls: tuple[Call, ...]
+
+
+class ClaimDone(Struct, frozen=True, tag=True):
+    """The model says, in words, that the step is done."""
+
+    text: str
+
+
+class AskUser(Struct, frozen=True, tag=True):
+    """The model asks the person a question."""
+
+    text: str
+
+
+Proposal: TypeAlias = CallTools | ClaimDone | AskUser

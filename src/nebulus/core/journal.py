@@ -1,0 +1,68 @@
+"""The record of a run: events in order, chained by digest.
+
+A journal is text anybody can read: one JSON object a line. Only what happened is in it; what was
+asked is recomputed from it by the machine.
+"""
+
+import hashlib
+from collections.abc import Iterable
+
+import msgspec
+from msgspec import Struct
+
+from nebulus.core.errors import JournalError
+from nebulus.core.events import Event
+
+GENESIS = "0" * 16
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Event)
+
+
+class Record(Struct, frozen=True, kw_only=True):
+    """One line of a journal: `position` counts from 1; `chain` covers this event and all before it."""
+
+    position: int
+    event: Event
+    chain: str
+
+
+def encode_event(event: Event) -> bytes:
+    """Return the one spelling of an event: compact JSON."""
+    return _encoder.encode(event)
+
+
+def decode_event(data: bytes | str) -> Event:
+    """Return the event that `data` spells.
+
+    Raises:
+        JournalError: `data` spells no event of this version.
+    """
+    try:
+        return _decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"a journal record is no event of this version: {error}") from error
+
+
+def chained(previous: str, event: Event) -> str:
+    """Return the digest of `event` after `previous`: 16 hex digits of SHA-256."""
+    return hashlib.sha256(previous.encode() + encode_event(event)).hexdigest()[:16]
+
+
+def records(events: Iterable[Event]) -> list[Record]:
+    """Return `events` numbered from 1 and chained."""
+    chain, result = GENESIS, []
+    for position, event in enumerate(events, start=1):
+        chain = chained(chain, event)
+        result.append(Record(position=position, event=event, chain=chain))
+    return result
+
+
+def first_broken(journal: Iterable[Record]) -> int:
+    """Return the position of the first record whose digest does not fit, 0 if all do."""
+    chain = GENESIS
+    for position, record in enumerate(journal, start=1):
+        chain = chained(chain, record.event)
+        if record.position != position or record.chain != chain:
+            return position
+    return 0

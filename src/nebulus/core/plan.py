@@ -1,0 +1,81 @@
+"""A goal, and the ordered steps towards it, with the code that decides when they are met."""
+
+from enum import StrEnum
+from typing import TypeAlias
+
+from msgspec import Struct, field
+
+
+class PathExists(Struct, frozen=True, tag="exists"):
+    """A file or folder stands at `path` in the workspace."""
+
+    path: str
+
+
+class PathAbsent(Struct, frozen=True, tag="absent"):
+    """Nothing stands at `path` in the workspace."""
+
+    path: str
+
+
+class FileContains(Struct, frozen=True, tag="contains"):
+    """The file at `path` holds `text`, literally."""
+
+    path: str
+    text: str
+
+
+class ToolSucceeded(Struct, frozen=True, tag="called"):
+    """The ledger holds a successful call of `tool` within this step."""
+
+    tool: str
+
+
+class Named(Struct, frozen=True, tag="named"):
+    """A predicate of the application's own, registered under `name`."""
+
+    name: str
+    arguments: dict[str, str] = field(default_factory=dict)
+
+
+Check: TypeAlias = PathExists | PathAbsent | FileContains | ToolSucceeded | Named
+
+
+class StepStatus(StrEnum):
+    """Where a step stands."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    PROVEN = "proven"
+    """Done, and code has checked it."""
+    CLAIMED = "claimed"
+    """Done by the model's word alone."""
+    FAILED = "failed"
+
+
+FINISHED_STATUSES = frozenset({StepStatus.PROVEN, StepStatus.CLAIMED})
+
+
+class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing to do. `number` counts from 1 and never changes; `tools` empty means any that fit."""
+
+    number: int
+    text: str
+    tools: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+    status: StepStatus = StepStatus.PENDING
+
+
+class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the user wants, verbatim, what must always hold, and the code that tells when it is met."""
+
+    text: str
+    constraints: tuple[str, ...] = ()
+    checks: tuple[Check, ...] = ()
+
+
+class Plan(Struct, frozen=True, omit_defaults=True):
+    """Steps in order. `origin` says who made it: a runbook of the user's, or a planning tier."""
+
+    steps: tuple[Step, ...]
+    origin: str = "runbook"

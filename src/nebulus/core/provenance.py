@@ -1,0 +1,39 @@
+"""Where a value came from, and whether it may be trusted.
+
+Law: labels join; they never wash off by passing through a model.
+"""
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias
+
+from msgspec import Struct
+
+OriginKind: TypeAlias = Literal["user", "config", "tool", "worker", "model", "document"]
+
+
+class Origin(Struct, frozen=True, order=True, omit_defaults=True):
+    """One place that a value came from; `ref` says which (a step, a call id, a path)."""
+
+    kind: OriginKind
+    ref: str = ""
+
+
+class Provenance(Struct, frozen=True, omit_defaults=True):
+    """Every origin of a value; `is_trusted` holds only if it holds for all of them."""
+
+    origins: tuple[Origin, ...] = ()
+    is_trusted: bool = False
+
+
+USER = Provenance(origins=(Origin("user"),), is_trusted=True)
+CONFIG = Provenance(origins=(Origin("config"),), is_trusted=True)
+
+
+def join(parts: Iterable[Provenance]) -> Provenance:
+    """Return the label of a value made from `parts`: the union of origins, trusted only if all are.
+
+    A value made from nothing is untrusted.
+    """
+    known = tuple(parts)
+    origins = sorted({origin for part in known for origin in part.origins})
+    return Provenance(tuple(origins), bool(known) and all(part.is_trusted for part in known))

@@ -1,0 +1,42 @@
+"""What a step asks of a model, and what a model offers."""
+
+from enum import StrEnum
+
+from msgspec import Struct
+
+
+class StepKind(StrEnum):
+    """The kinds of work that a model is asked for."""
+
+    PLAN = "plan"
+    EXECUTE = "execute"
+    EXTRACT = "extract"
+
+
+class Demand(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a step asks: counts of tools and facts, depth of the deepest schema, prompt tokens."""
+
+    kind: StepKind
+    tools: int = 0
+    facts: int = 0
+    schema_depth: int = 0
+    prompt_tokens: int = 0
+
+
+class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A model at our disposal. Prices are US dollars per million tokens; the window is in tokens.
+
+    `kinds` are the kinds of work that it may do; `tools_shown` caps the tools in one prompt.
+    """
+
+    name: str
+    window_tokens: int
+    reserve_tokens: int = 512
+    price_in_usd: float = 0.0
+    price_out_usd: float = 0.0
+    kinds: tuple[StepKind, ...] = (StepKind.EXECUTE, StepKind.PLAN)
+    tools_shown: int = 5
+
+    def cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Return the price of one answer, in US dollars."""
+        return (prompt_tokens * self.price_in_usd + completion_tokens * self.price_out_usd) / 1e6

@@ -1,0 +1,76 @@
+"""What the runtime knows of a tool without running it.
+
+Law: a tool says what it does to the world (`Effect`); nothing is inferred from its name.
+"""
+
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct, field
+
+
+class Effect(StrEnum):
+    """What a call does to the world, in rising order of consequence."""
+
+    READ = "read"
+    """Observes; may be repeated freely."""
+    WRITE = "write"
+    """Changes something that can be changed back."""
+    IRREVERSIBLE = "irreversible"
+    """Can't be undone: deleting, paying, sending."""
+    EGRESS = "egress"
+    """Carries data out of the workspace."""
+
+
+class SandboxLevel(StrEnum):
+    """How well a command is contained, best first; probed at start, never assumed."""
+
+    NAMESPACES = "namespaces"
+    """bubblewrap with seccomp and resource limits."""
+    LANDLOCK = "landlock"
+    """Landlock with seccomp and resource limits."""
+    NONE = "none"
+
+
+class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A tool as the model, the reader and the guard see it.
+
+    `parameters` is a JSON Schema of type object. `paths` names the arguments that are paths inside the
+    workspace (made canonical before they are judged); `grounded` names the arguments whose value must
+    stand in what the model was shown; `facts` names the result fields worth remembering (all scalars if
+    empty). `is_idempotent`: takes our key, so a second call with the same key does nothing.
+    `has_check`: can tell after a crash whether a call happened. `is_untrusted`: its results are text
+    from outside, data and never instructions.
+    """
+
+    name: str
+    description: str = ""
+    parameters: dict[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}})
+    effect: Effect = Effect.READ
+    is_idempotent: bool = False
+    has_check: bool = False
+    is_untrusted: bool = False
+    timeout_s: float = 60.0
+    paths: tuple[str, ...] = ()
+    grounded: tuple[str, ...] = ()
+    facts: tuple[str, ...] = ()
+    least_sandbox: SandboxLevel = SandboxLevel.NONE
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Whether a call that may have happened may be made again."""
+        return self.effect is Effect.READ or self.is_idempotent
+
+
+class ToolResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a tool gave back, as recorded: `text` is bounded, the whole stands in the artifact.
+
+    `fields` are the scalars worth remembering. `size_bytes` is the size of the whole result;
+    `artifact` its content address ("" when `text` is the whole of it).
+    """
+
+    text: str
+    fields: dict[str, str | int | float | bool] = field(default_factory=dict)
+    artifact: str = ""
+    size_bytes: int = 0
+    is_trusted: bool = True

@@ -1,0 +1,136 @@
+"""The socket for a durable engine: runs that survive the death of their process.
+
+Laws: a step that was recorded is never performed again; a step in flight when the process died is
+performed again by the one who resumes; one process at a time holds a run. The engine stores bytes and
+knows nothing of events.
+"""
+
+from collections.abc import Awaitable, Callable
+from enum import StrEnum
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
+
+
+class RunStatus(StrEnum):
+    """Where a run stands, as the engine sees it."""
+
+    RUNNING = "running"
+    """Held by a living process."""
+    INTERRUPTED = "interrupted"
+    """Its process died; it can be resumed."""
+    ENDED = "ended"
+    """Its body returned a result."""
+    CANCELLED = "cancelled"
+
+
+class RunInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One run in a list. Times are seconds since the epoch; `result` is what the body returned."""
+
+    run_id: str
+    status: RunStatus
+    created_s: float
+    updated_s: float
+    version: str = ""
+    request: bytes = b""
+    result: bytes = b""
+
+
+Perform: TypeAlias = Callable[[], Awaitable[bytes]]
+
+
+class OpenRun(Protocol):
+    """A run that this process holds: its journal, being written."""
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        ...
+
+    @property
+    def past(self) -> tuple[bytes, ...]:
+        """The results of the steps recorded before this process took the run, in order."""
+        ...
+
+    async def step(self, name: str, perform: Perform) -> bytes:
+        """Return the recorded result of the next step, or perform it and record what it returns.
+
+        The result is durable when this returns. While the past lasts, `perform` is not called.
+
+        Raises:
+            JournalError: the next recorded step has another name.
+            StoreError: the result can't be recorded; nothing after it was.
+        """
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass; a restart waits only for what is left."""
+        ...
+
+
+Body: TypeAlias = Callable[[OpenRun, bytes], Awaitable[bytes]]
+
+
+class Engine(Protocol):
+    """Where runs live."""
+
+    async def open(self, body: Body) -> None:
+        """Make the storage ready and say what a run does. Nothing is resumed by itself.
+
+        Raises:
+            ConfigError: the storage can't be used (address, rights, another version).
+        """
+        ...
+
+    async def start(self, run_id: str, request: bytes) -> bytes:
+        """Run `body` on a new run to its end and return what it returned.
+
+        Raises:
+            RunBusyError: the name is taken by a run that another process holds.
+            ConfigError: the name is taken by a run that exists already.
+        """
+        ...
+
+    async def resume(self, run_id: str, *, keep: int | None = None) -> bytes:
+        """Take an interrupted or ended run up again, and return what its body returned.
+
+        `keep` cuts the recorded steps to the first `keep` before going on. An ended run whose steps are
+        all kept returns its recorded result.
+
+        Raises:
+            RunUnknownError: no such run.
+            RunBusyError: another living process holds it.
+        """
+        ...
+
+    async def runs(self) -> list[RunInfo]:
+        """List all runs, newest first."""
+        ...
+
+    async def info(self, run_id: str) -> RunInfo:
+        """Describe one run.
+
+        Raises:
+            RunUnknownError: no such run.
+        """
+        ...
+
+    async def past_of(self, run_id: str) -> tuple[bytes, ...]:
+        """Read the recorded steps of a run without taking it.
+
+        Raises:
+            RunUnknownError: no such run.
+        """
+        ...
+
+    async def cancel(self, run_id: str) -> None:
+        """Ask for a stop between two steps; the step in flight ends first and is recorded.
+
+        Raises:
+            RunUnknownError: no such run.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Let go of the storage. May be called twice."""
+        ...

@@ -1,0 +1,76 @@
+"""The sockets that stand between a proposal and its effect: policy, person, workspace, sandbox."""
+
+from pathlib import Path
+from typing import Protocol
+
+from msgspec import Struct
+
+from nebulus.core.failure import Failure
+from nebulus.core.findings import Call
+from nebulus.core.outcome import Question
+from nebulus.core.tools import SandboxLevel, ToolSpec
+from nebulus.core.verdict import Verdict
+
+
+class Policy(Protocol):
+    """Decides calls. Deny is the default; an error while deciding is a refusal."""
+
+    @property
+    def digest(self) -> str:
+        """Names the whole rule set, so that a changed one is noticed."""
+        ...
+
+    def judge(self, call: Call, spec: ToolSpec) -> Verdict:
+        """Decide one call whose paths are canonical. Never raises."""
+        ...
+
+
+class PersonReply(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a person said."""
+
+    is_yes: bool
+    text: str = ""
+    by: str = ""
+
+
+class Person(Protocol):
+    """Somebody who can decide."""
+
+    async def ask(self, question: Question) -> PersonReply | None:
+        """Ask and wait; None if nobody is there now. Silence is not consent."""
+        ...
+
+
+class Workspace(Protocol):
+    """The folder that a run works in, and the only one that it can reach."""
+
+    @property
+    def root(self) -> Path:
+        """The canonical path of the folder."""
+        ...
+
+    def canonical(self, path: str) -> str | Failure:
+        """Return `path` relative to the root, with links and `..` resolved; a failure if it leads outside."""
+        ...
+
+
+class CommandResult(Struct, frozen=True, kw_only=True):
+    """How a contained command ended. `is_timeout` and `is_cut` say that it was stopped, or its output bounded."""
+
+    exit_code: int
+    output: str
+    is_timeout: bool = False
+    is_cut: bool = False
+
+
+class Sandbox(Protocol):
+    """Contains commands. The level was found by executing a probe, never by a version."""
+
+    @property
+    def level(self) -> SandboxLevel:
+        """How well it contains."""
+        ...
+
+    async def run(self, argv: tuple[str, ...], *, timeout_s: float) -> CommandResult | Failure:
+        """Run a command in the workspace: no network, no host environment, nothing else writable."""
+        ...

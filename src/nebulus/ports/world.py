@@ -1,0 +1,63 @@
+"""The small sockets: time, artifacts, checks, and somebody who watches."""
+
+from typing import Protocol
+
+from nebulus.core.commands import Command
+from nebulus.core.journal import Record
+from nebulus.core.plan import Check
+
+
+class Clock(Protocol):
+    """Time, for the runtime alone: pure floors never see it."""
+
+    def now_s(self) -> float:
+        """Seconds on a clock that never goes back."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        ...
+
+
+class ArtifactStore(Protocol):
+    """Large values, stored once, by content."""
+
+    def put(self, content: str) -> str:
+        """Store `content` and return its address (SHA-256, 64 hex digits); storing twice stores once.
+
+        Raises:
+            StoreError: it can't be stored.
+        """
+        ...
+
+    def get(self, address: str) -> str:
+        """Return what is stored at `address`.
+
+        Raises:
+            StoreError: nothing is, or it does not fit its address.
+        """
+        ...
+
+
+class Checker(Protocol):
+    """Looks whether a check holds, changing nothing."""
+
+    async def holds(self, check: Check) -> str:
+        """Return "" if `check` holds, else why it does not."""
+        ...
+
+
+class Observer(Protocol):
+    """Watches a run: live progress, traces, metrics. It can't change anything, and must not raise."""
+
+    def on_command(self, command: Command) -> None:
+        """The machine wants this done."""
+        ...
+
+    def on_text(self, piece: str) -> None:
+        """A piece of a model's text came."""
+        ...
+
+    def on_record(self, record: Record) -> None:
+        """This was recorded."""
+        ...
