@@ -1,0 +1,39 @@
+"""Which tools a step is shown: few, chosen by the step, in a stable order.
+
+Source for the cap of five: small models lose calls beyond a handful of tools; Docker's and forge's
+evaluations of 8B models use 3 to 5.
+"""
+
+import re
+from collections.abc import Sequence
+
+from nebulus.core.plan import Step
+from nebulus.core.tools import ToolSpec
+
+_WORDS = re.compile(r"[a-z0-9]+")
+
+
+def offer(step: Step, tools: Sequence[ToolSpec], *, most: int) -> tuple[ToolSpec, ...]:
+    """Return at most `most` tools for `step`, in the order of `tools`.
+
+    A step's own list wins; then the tools that its text names; then those that share most words with it.
+    """
+    allowed = [tool for tool in tools if not step.tools or tool.name in step.tools]
+    if len(allowed) <= most:
+        return tuple(allowed)
+    named = named_tools(step.text, allowed)
+    ranked = sorted(allowed, key=lambda tool: (tool.name not in named, -_overlap(step.text, tool)))
+    chosen = {tool.name for tool in ranked[:most]}
+    return tuple(tool for tool in allowed if tool.name in chosen)
+
+
+def named_tools(text: str, tools: Sequence[ToolSpec]) -> frozenset[str]:
+    """Return the names of the tools that `text` mentions as whole words."""
+    words = set(re.findall(r"[A-Za-z0-9_.\-]+", text))
+    stripped = words | {word.strip(".-") for word in words}
+    return frozenset(tool.name for tool in tools if tool.name in stripped)
+
+
+def _overlap(text: str, tool: ToolSpec) -> int:
+    wanted = set(_WORDS.findall(text.lower()))
+    return len(wanted & set(_WORDS.findall(f"{tool.name.replace('_', ' ')} {tool.description}".lower())))

@@ -1,0 +1,62 @@
+"""Mentions of earlier results in a step's text ("the result of step 3"), resolved by code.
+
+Laws: only what a tool returned is put in, character for character; a mention that names nothing known
+stays as it is, for the model to read beside the facts.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+
+from nebulus.core.state import Fact
+
+INLINE_CHARS = 200
+"""Longest value that is written into a step's text; a longer one stands among the facts instead."""
+
+_WORD = r"(?P<{0}>[A-Za-z_][A-Za-z0-9_]*)"
+_PATTERNS = tuple(
+    re.compile(pattern, re.IGNORECASE)
+    for pattern in (
+        r"\{\{\s*step\s+(?P<step>\d+)(?:[.\s]\s*" + _WORD.format("field") + r")?\s*\}\}",
+        r"\b(?:the\s+)?" + _WORD.format("field") + r"\s+(?:of|from|in)\s+step\s+(?P<step>\d+)(?![\d])",
+        r"\b(?:the\s+)?step\s+(?P<step>\d+)'s\s+" + _WORD.format("field") + r"\b",
+        r"\bwhat\s+step\s+(?P<step>\d+)\s+(?P<field>returned|gave|found)\b",
+    )
+)
+GENERIC_FIELDS = frozenset({"", "result", "output", "answer", "value", "returned", "gave", "found"})
+"""Words that mean the whole result of a step and not one field of it."""
+
+
+def fact_name(step: int, field: str = "") -> str:
+    """Return the name under which a result of `step` is remembered."""
+    return f"step {step} {field}".strip()
+
+
+def mentioned_steps(text: str) -> frozenset[int]:
+    """Return the numbers of the steps whose results `text` mentions."""
+    return frozenset(int(match["step"]) for pattern in _PATTERNS for match in pattern.finditer(text))
+
+
+def resolve(text: str, facts: Iterable[Fact]) -> str:
+    """Return `text` with each mention of a known, short, one-line result replaced by its value."""
+    known = {fact.name: fact.value for fact in facts}
+    for pattern in _PATTERNS:
+        text = pattern.sub(_replacer(known), text)
+    return text
+
+
+def _replacer(known: Mapping[str, str]) -> Callable[[re.Match[str]], str]:
+    def replace(match: re.Match[str]) -> str:
+        value = _lookup(known, int(match["step"]), (match["field"] or "").lower())
+        if not value or len(value) > INLINE_CHARS or "\n" in value:
+            return match[0]
+        return value
+
+    return replace
+
+
+def _lookup(known: Mapping[str, str], step: int, field: str) -> str:
+    if field in GENERIC_FIELDS:
+        return known.get(fact_name(step)) or known.get(fact_name(step, field), "") if field else known.get(
+            fact_name(step), ""
+        )
+    return known.get(fact_name(step, field), "")
