@@ -1,0 +1,48 @@
+# Every target sets up what it needs in .venv, once; a changed pyproject.toml sets it up anew.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+MAKEFLAGS += --no-print-directory
+
+PYTHON ?= python3
+MINUTES ?= 50
+
+BIN := .venv/bin
+DEMO := .venv/installed-local
+DEV := .venv/installed-local+dev
+NANO := .venv/installed-local+nano
+BENCH := .venv/installed-local+bench
+
+.PHONY: help demo test check fix nano ceiling bench clean
+
+help:  ## Show what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+demo: $(DEMO)  ## Watch a million-parameter model carry out a long job (about a minute)
+	@$(BIN)/nebulus demo
+
+test: $(DEV)  ## Run all tests
+	@scripts/test
+
+check: $(DEV)  ## Check style and types
+	@scripts/check
+
+fix: $(DEV)  ## Mend what a tool can mend: formatting, order of imports, the reference pages
+	@scripts/fix
+
+nano: $(NANO)  ## Train the nano model anew (MINUTES=50)
+	$(BIN)/python -m nano.train --out src/nebulus/data/nano.gguf --minutes $(MINUTES)
+
+ceiling: $(BENCH)  ## Measure the depth curve: success by number of steps, with and without each law
+	$(BIN)/python bench/ceiling.py
+
+bench: $(BENCH)  ## Run every benchmark
+	@set -e; for program in bench/*.py; do echo "== $$program"; $(BIN)/python $$program; done
+
+clean:  ## Remove .venv and every cache
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
+
+.venv/installed-%: pyproject.toml scripts/setup
+	@echo "setting up .venv ($*)" >&2
+	@PYTHON=$(PYTHON) scripts/setup $(subst +, ,$*)
+	@touch $@
