@@ -9,12 +9,13 @@
     ├── IllegalEventError    an event that the machine's table does not allow here
     ├── StoreError           the engine's storage refused (full disk, read-only folder)
     ├── BackendError         a model server did not give a usable answer; carries the Failure
+    ├── ToolError            a tool can't do what it was asked, and nothing happened; carries the Failure
     └── SandboxError         a command can't be contained here
 """
 
 from typing import ClassVar
 
-from nebulus.core.failure import Failure
+from nebulus.core.failure import Failure, FailureKind, Fault
 
 
 class NebulusError(Exception):
@@ -63,3 +64,25 @@ class BackendError(NebulusError):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.sentence())
         self.failure = failure
+
+
+class ToolError(NebulusError):
+    """A tool can't do what it was asked, and nothing happened. Raised by the code of a tool.
+
+    `what` says what went wrong, `value` with which value, `fix` what the caller should do instead:
+    all three are shown to the model.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        kind: FailureKind = FailureKind.PERMANENT,
+        value: str = "",
+        fix: str = "",
+        retry_after_s: float = 0.0,
+    ) -> None:
+        self.failure = Failure(
+            kind=kind, fault=Fault.TOOL, what=what, value=value, fix=fix, retry_after_s=retry_after_s
+        )
+        super().__init__(self.failure.sentence())
