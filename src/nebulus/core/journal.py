@@ -16,7 +16,7 @@ from nebulus.core.events import Event
 GENESIS = "0" * 16
 
 _encoder = msgspec.json.Encoder()
-_decoder = msgspec.json.Decoder(Event)
+_decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -40,7 +40,7 @@ def decode_event(data: bytes | str) -> Event:
     """
     try:
         return _decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise JournalError(f"a journal record is no event of this version: {error}") from error
 
 

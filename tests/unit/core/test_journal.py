@@ -1,0 +1,103 @@
+"""A journal is one spelling of what happened, and a changed record is found."""
+
+from typing import get_args
+
+import msgspec
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from nebulus.core.errors import JournalError
+from nebulus.core.events import Event, PersonAbsent, TimePassed
+from nebulus.core.journal import GENESIS, Record, chained, decode_event, encode_event, first_broken, records
+from tests.unit.core.values import any_of
+
+EVENTS = any_of(Event)
+JOURNALS = st.lists(EVENTS, min_size=1, max_size=6)
+
+
+@pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
+def test_every_kind_of_event_says_what_it_is_and_comes_back_as_it_was_recorded(kind: type) -> None:
+    @settings(max_examples=20)
+    @given(any_of(kind))
+    def comes_back(event: Event) -> None:
+        encoded = encode_event(event)
+        assert decode_event(encoded) == event
+        assert encode_event(decode_event(encoded)) == encoded
+        assert b"\n" not in encoded
+        assert msgspec.json.decode(encoded)["type"] == kind.__name__
+
+    comes_back()
+
+
+@pytest.mark.parametrize(
+    "data", ["", "{}", "null", '{"type":"Nothing"}', '{"type":"TimePassed"}', "{", b"\xff"]
+)
+def test_what_is_no_event_is_refused_with_a_reason(data: str | bytes) -> None:
+    with pytest.raises(JournalError, match="is no event of this version: "):
+        decode_event(data)
+
+
+@given(JOURNALS)
+def test_a_journal_is_numbered_from_one_and_unbroken(events: list[Event]) -> None:
+    journal = records(events)
+    assert [record.position for record in journal] == list(range(1, len(events) + 1))
+    assert [record.event for record in journal] == events
+    assert first_broken(journal) == 0
+
+
+def test_an_empty_journal_is_unbroken() -> None:
+    assert records([]) == []
+    assert first_broken([]) == 0
+
+
+@given(JOURNALS, st.data())
+def test_any_flipped_byte_of_any_event_is_found_at_its_position(
+    events: list[Event], data: st.DataObject
+) -> None:
+    journal = records(events)
+    index = data.draw(st.integers(0, len(journal) - 1))
+    encoded = bytearray(encode_event(journal[index].event))
+    encoded[data.draw(st.integers(0, len(encoded) - 1))] ^= data.draw(st.integers(1, 255))
+    try:
+        changed = decode_event(bytes(encoded))
+    except JournalError:
+        return  # the record can't be read any more, which is also found
+    if encode_event(changed) == encode_event(journal[index].event):
+        return  # another spelling of the same event (an unknown field, say): what happened is unchanged
+    journal[index] = msgspec.structs.replace(journal[index], event=changed)
+    assert first_broken(journal) == index + 1
+
+
+@given(JOURNALS, st.data())
+def test_a_changed_digest_is_found_at_its_position(events: list[Event], data: st.DataObject) -> None:
+    journal = records(events)
+    index = data.draw(st.integers(0, len(journal) - 1))
+    journal[index] = msgspec.structs.replace(journal[index], chain=GENESIS)
+    assert first_broken(journal) == index + 1
+
+
+@given(st.lists(EVENTS, min_size=2, max_size=6), st.data())
+def test_a_lost_record_is_found_unless_it_was_the_last(events: list[Event], data: st.DataObject) -> None:
+    journal = records(events)
+    index = data.draw(st.integers(0, len(journal) - 2))
+    del journal[index]
+    assert first_broken(journal) == index + 1
+
+
+def test_two_exchanged_records_are_found() -> None:
+    journal = records([TimePassed(seconds=1.0), PersonAbsent(question_id="q1")])
+    assert first_broken(journal[::-1]) == 1
+
+
+@given(EVENTS, EVENTS)
+@example(TimePassed(seconds=1.0), TimePassed(seconds=2.0))
+def test_the_chain_covers_what_went_before(first: Event, second: Event) -> None:
+    after_genesis = chained(GENESIS, second)
+    assert chained(chained(GENESIS, first), second) != after_genesis
+    assert len(after_genesis) == 16
+
+
+def test_a_record_renumbered_by_hand_is_found() -> None:
+    [record] = records([PersonAbsent(question_id="q1")])
+    assert first_broken([Record(position=2, event=record.event, chain=record.chain)]) == 1

@@ -1,0 +1,142 @@
+"""The documents keep their word: code compiles, what is marked runs, the reference is that of the code."""
+
+import ast
+import re
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.unit.house.source import ROOT
+
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+README_LINES = 150
+FIRST_COMMAND_LINE = 25
+FENCE = re.compile(
+    r"^(?P<indent> *)```(?P<info>[^\n`]*)\n(?P<code>.*?)^(?P=indent)```", re.MULTILINE | re.DOTALL
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block: `info` is what stands after the fence, `line` where the code begins."""
+
+    info: str
+    code: str
+    line: int
+
+    @property
+    def is_python(self) -> bool:
+        return self.info.split()[:1] == ["python"]
+
+    @property
+    def is_run(self) -> bool:
+        """Whether it is marked to be run: ```python run."""
+        return self.info.split() == ["python", "run"]
+
+
+def blocks_of(text: str) -> list[Block]:
+    found = []
+    for match in FENCE.finditer(text):
+        width = len(match["indent"])
+        code = "".join(line[width:] for line in match["code"].splitlines(keepends=True))
+        found.append(Block(match["info"].strip(), code, text.count("\n", 0, match.start()) + 2))
+    return found
+
+
+def code_complaints(text: str) -> list[str]:
+    complaints = []
+    for block in filter(lambda block: block.is_python, blocks_of(text)):
+        try:
+            compile(block.code, "block", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+        except SyntaxError as error:
+            complaints.append(f"line {block.line + (error.lineno or 1) - 1}: {error.msg}")
+    return complaints
+
+
+def run_blocks(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run the marked blocks of one page, in order, as one program in `folder`."""
+    program = "\n".join(block.code for block in blocks_of(text) if block.is_run)
+    environment = {"PYTHONPATH": str(ROOT / "src"), "PATH": "/usr/bin:/bin", "HOME": str(folder)}
+    command = [sys.executable, "-W", "error", "-c", program]
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+def reference(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(ROOT / "scripts" / "reference"), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def link_complaints(text: str, folder: Path) -> list[str]:
+    """Relative links that lead to nothing."""
+    prose = FENCE.sub("", text)
+    targets = (target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", prose))
+    return [
+        f"the link {target} leads to nothing"
+        for target in targets
+        if target and not re.match(r"[a-z]+:", target) and not (folder / target).exists()
+    ]
+
+
+def page_name(page: Path) -> str:
+    return page.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_every_python_block_compiles(page: Path) -> None:
+    assert code_complaints(page.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_every_link_leads_somewhere(page: Path) -> None:
+    assert link_complaints(page.read_text("utf-8"), page.parent) == []
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if "```python run" in page.read_text("utf-8")], ids=page_name
+)
+def test_every_block_that_is_marked_runs(page: Path, tmp_path: Path) -> None:
+    run = run_blocks(page.read_text("utf-8"), tmp_path)
+    assert run.returncode == 0, run.stderr
+
+
+def test_the_reference_pages_are_those_of_the_code() -> None:
+    run = reference("--check")
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_readme_is_short_and_begins_with_a_command() -> None:
+    text = (ROOT / "README.md").read_text("utf-8")
+    assert len(text.splitlines()) <= README_LINES
+    assert min((block.line for block in blocks_of(text)), default=README_LINES) <= FIRST_COMMAND_LINE
+
+
+def test_code_that_does_not_compile_is_found_with_its_line() -> None:
+    page = "# Page\n\n```python\nx = 1\nx = = 2\n```\n\n```text\nx = = 2\n```\n"
+    assert code_complaints(page) == ["line 5: invalid syntax"]
+    assert code_complaints("```python run\nawait f()\n```\n") == []
+    assert code_complaints("- item\n\n  ```python\n  x = = 1\n  ```\n") != []
+
+
+def test_code_that_fails_is_found(tmp_path: Path) -> None:
+    page = "```python run\nx = 1\n```\nand\n```python\nx = 2\n```\nthen\n```python run\nassert x == {}\n```\n"
+    assert run_blocks(page.format(1), tmp_path).returncode == 0
+    assert run_blocks(page.format(2), tmp_path).returncode != 0
+
+
+def test_a_stale_reference_page_is_found(tmp_path: Path) -> None:
+    assert reference("--out", str(tmp_path)).returncode == 0
+    assert reference("--out", str(tmp_path), "--check").returncode == 0
+    page = tmp_path / "events.md"
+    page.write_text(page.read_text("utf-8").replace("## GoalGiven", "## GoalTaken"), "utf-8")
+    run = reference("--out", str(tmp_path), "--check")
+    assert run.returncode == 1
+    assert "events.md" in run.stdout
+
+
+def test_a_link_to_nothing_is_found(tmp_path: Path) -> None:
+    (tmp_path / "there.md").write_text("")
+    page = "[a](there.md#part) [b](https://example.org) [c](#here) [d](gone.md)\n"
+    assert link_complaints(page, tmp_path) == ["the link gone.md leads to nothing"]

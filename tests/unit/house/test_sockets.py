@@ -1,0 +1,18 @@
+"""A unit test that opens a socket fails, wherever the socket leads."""
+
+import socket
+
+import pytest
+
+
+@pytest.mark.parametrize("method", ["connect", "bind"])
+def test_a_unit_test_can_open_no_socket(method: str) -> None:
+    with socket.socket() as wire, pytest.raises(AssertionError, match="a unit test opens no socket"):
+        getattr(wire, method)(("127.0.0.1", 0))
+
+
+async def test_an_event_loop_is_no_socket() -> None:
+    left, right = socket.socketpair()
+    with left, right:
+        left.send(b"x")
+        assert right.recv(1) == b"x"
