@@ -5,6 +5,7 @@
     ├── ToolDefinitionError  a function can't be made a tool
     ├── RunBusyError         another process holds this run
     ├── RunUnknownError      no such run
+    ├── RunCancelledError    somebody asked this run to stop; it stopped between two steps
     ├── JournalError         a record can't be read, or contradicts the run
     ├── IllegalEventError    an event that the machine's table does not allow here
     ├── StoreError           the engine's storage refused (full disk, read-only folder)
@@ -40,6 +41,10 @@ class RunBusyError(NebulusError):
 
 class RunUnknownError(NebulusError):
     """There is no such run."""
+
+
+class RunCancelledError(NebulusError):
+    """Somebody asked this run to stop, and it stopped between two steps. It can be resumed."""
 
 
 class JournalError(NebulusError):

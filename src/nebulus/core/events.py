@@ -5,7 +5,7 @@ An event answers exactly one command. `took_s` is measured by the runtime, in se
 
 from typing import TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from nebulus.core.answers import ModelAnswer
 from nebulus.core.failure import Failure
@@ -22,6 +22,7 @@ class GoalGiven(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True)
 
     goal: Goal
     plan: Plan = Plan(())
+    run_id: str = ""
     setup_digest: str = ""
     policy_digest: str = ""
 
@@ -43,10 +44,11 @@ class ModelFailed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=Tru
 
 
 class CallAllowed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The guard allows the call, with its arguments made canonical."""
+    """The guard allows the call; `canonical` holds the path arguments as they were judged."""
 
     call_id: str
     rule: str
+    canonical: dict[str, str] = field(default_factory=dict)
     policy_digest: str = ""
     sandbox: SandboxLevel = SandboxLevel.NONE
 
@@ -61,11 +63,12 @@ class CallRefused(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=Tru
 
 
 class ApprovalAsked(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The guard wants a person to decide."""
+    """The guard wants a person to decide on the call, its path arguments being `canonical`."""
 
     call_id: str
     rule: str
     reason: str
+    canonical: dict[str, str] = field(default_factory=dict)
     policy_digest: str = ""
 
 
@@ -127,12 +130,6 @@ class TimePassed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True
     seconds: float
 
 
-class RunCancelled(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """A person stopped the run between two commands."""
-
-    why: str = ""
-
-
 Event: TypeAlias = (
     GoalGiven
     | ModelAnswered
@@ -148,5 +145,4 @@ Event: TypeAlias = (
     | OutcomeUnknown
     | ChecksJudged
     | TimePassed
-    | RunCancelled
 )

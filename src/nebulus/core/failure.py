@@ -30,6 +30,8 @@ class FailureKind(StrEnum):
     """The tools never reached the prompt."""
     FORM_IGNORED = "form_ignored"
     """Structure was asked for, and the server ignored it."""
+    CHECK_FAILED = "check_failed"
+    """The work ended, and code sees that it is not done."""
     NO_PROGRESS = "no_progress"
     DISHONEST_CLAIM = "dishonest_claim"
     UNKNOWN_OUTCOME = "unknown_outcome"

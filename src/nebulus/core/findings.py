@@ -1,7 +1,7 @@
 """What the reader made of an answer: proposals that are certainly meant and valid, or one finding."""
 
 from enum import StrEnum
-from typing import Any, TypeAlias
+from typing import Any
 
 from msgspec import Struct, field
 
@@ -67,24 +67,3 @@ class Reading(Struct, frozen=True, kw_only=True, omit_defaults=True):
     dialect: str = ""
     edits: tuple[Edit, ...] = ()
     finding: Finding | None = None
-
-
-class CallTools(Struct, frozen=True, tag=True):
-    """The model proposes calls."""
-
-    calls: tuple[Call, ...]
-
-
-class ClaimDone(Struct, frozen=True, tag=True):
-    """The model says, in words, that the step is done."""
-
-    text: str
-
-
-class AskUser(Struct, frozen=True, tag=True):
-    """The model asks the person a question."""
-
-    text: str
-
-
-Proposal: TypeAlias = CallTools | ClaimDone | AskUser

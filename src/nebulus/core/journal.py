@@ -17,6 +17,7 @@ GENESIS = "0" * 16
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
+_batch_decoder: msgspec.json.Decoder[list[Event]] = msgspec.json.Decoder(list[Event])
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -42,6 +43,26 @@ def decode_event(data: bytes | str) -> Event:
         return _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise JournalError(f"a journal record is no event of this version: {error}") from error
+
+
+def encode_batch(events: Iterable[Event]) -> bytes:
+    """Return events that are made durable together: a JSON array."""
+    return _encoder.encode(list(events))
+
+
+def decode_batch(data: bytes | str) -> list[Event]:
+    """Return the events that were made durable together, at least one.
+
+    Raises:
+        JournalError: `data` spells no events of this version.
+    """
+    try:
+        events = _batch_decoder.decode(data)
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"a journal record is no list of events of this version: {error}") from error
+    if not events:
+        raise JournalError("a journal record holds no event")
+    return events
 
 
 def chained(previous: str, event: Event) -> str:

@@ -1,1 +1,1 @@
-"""TODO"""
+"""The run as a machine without I/O: events in, commands out."""

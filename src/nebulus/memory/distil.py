@@ -71,15 +71,12 @@ def _with_status(state: State, number: int, status: StepStatus) -> State:
 
 
 def _facts_of(step: int, result: ToolResult, provenance: Provenance) -> tuple[Fact, ...]:
-    fields = {name: str(value) for name, value in result.fields.items() if len(str(value)) <= FACT_VALUE_CHARS}
-    if len(fields) == 1:
-        (value,) = fields.values()
-        (name,) = fields
-        return (Fact(fact_name(step), value, provenance, step),) if name == "result" else (
-            Fact(fact_name(step, name), value, provenance, step),
-        )
-    if fields:
-        return tuple(Fact(fact_name(step, name), value, provenance, step) for name, value in fields.items())
-    if result.text and len(result.text) <= FACT_VALUE_CHARS and "\n" not in result.text:
-        return (Fact(fact_name(step), result.text, provenance, step),)
-    return ()
+    """Return one fact a declared field; a field called result, or a short one-line text, is the step's own."""
+    values = {"" if name == "result" else name: str(value) for name, value in result.fields.items()}
+    if not values and "\n" not in result.text:
+        values = {"": result.text}
+    return tuple(
+        Fact(fact_name(step, name), value, provenance, step)
+        for name, value in values.items()
+        if 0 < len(value) <= FACT_VALUE_CHARS
+    )

@@ -5,7 +5,7 @@ stays as it is, for the model to read beside the facts.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 
 from nebulus.core.state import Fact
 
@@ -38,25 +38,24 @@ def mentioned_steps(text: str) -> frozenset[int]:
 
 def resolve(text: str, facts: Iterable[Fact]) -> str:
     """Return `text` with each mention of a known, short, one-line result replaced by its value."""
-    known = {fact.name: fact.value for fact in facts}
+    known = tuple(facts)
+
+    def replacement(match: re.Match[str]) -> str:
+        value = _lookup(known, int(match["step"]), (match["field"] or "").lower())
+        is_inline = bool(value) and len(value) <= INLINE_CHARS and "\n" not in value
+        return value if is_inline else match[0]
+
     for pattern in _PATTERNS:
-        text = pattern.sub(_replacer(known), text)
+        text = pattern.sub(replacement, text)
     return text
 
 
-def _replacer(known: Mapping[str, str]) -> Callable[[re.Match[str]], str]:
-    def replace(match: re.Match[str]) -> str:
-        value = _lookup(known, int(match["step"]), (match["field"] or "").lower())
-        if not value or len(value) > INLINE_CHARS or "\n" in value:
-            return match[0]
-        return value
-
-    return replace
-
-
-def _lookup(known: Mapping[str, str], step: int, field: str) -> str:
-    if field in GENERIC_FIELDS:
-        return known.get(fact_name(step)) or known.get(fact_name(step, field), "") if field else known.get(
-            fact_name(step), ""
-        )
-    return known.get(fact_name(step, field), "")
+def _lookup(facts: tuple[Fact, ...], step: int, field: str) -> str:
+    """Return the value that `field` of `step` means: by name, or the step's only fact for a generic word."""
+    of_step = [fact for fact in facts if fact.step == step]
+    by_name = {fact.name: fact.value for fact in of_step}
+    if fact_name(step, field) in by_name:
+        return by_name[fact_name(step, field)]
+    if field not in GENERIC_FIELDS:
+        return ""
+    return by_name.get(fact_name(step), of_step[0].value if len(of_step) == 1 else "")

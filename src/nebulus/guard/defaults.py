@@ -1,0 +1,32 @@
+"""The small policy that holds where none is given.
+
+Reading and writing inside the workspace is allowed, what can't be undone asks a person, everything
+else is refused.
+"""
+
+from nebulus.core.digest import short_digest
+from nebulus.core.findings import Call
+from nebulus.core.tools import Effect, ToolSpec
+from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
+
+RULES: dict[Effect, Verdict] = {
+    Effect.READ: Allow("default.read"),
+    Effect.WRITE: Allow("default.write"),
+    Effect.IRREVERSIBLE: Ask("default.irreversible", "it can't be undone"),
+    Effect.EGRESS: Refuse("default.egress", "nothing may leave the workspace without a policy that allows it"),
+}
+
+
+class DefaultPolicy:
+    """The table above as a policy."""
+
+    @property
+    def digest(self) -> str:
+        """Names the table, so that a changed one is noticed."""
+        return short_digest(sorted((effect.value, verdict) for effect, verdict in RULES.items()))
+
+    def judge(self, call: Call, spec: ToolSpec) -> Verdict:
+        """Decide by the tool's effect; a call of another tool than `spec` is refused."""
+        if call.tool != spec.name:
+            return Refuse("default.deny", f"{call.tool!r} is not the tool that was judged")
+        return RULES.get(spec.effect, Refuse("default.deny", "no rule allows it"))

@@ -1,0 +1,163 @@
+"""From a verdict to an effect, and what the effect brought.
+
+Laws: a call is run only after it was allowed; an effect is intended, durably, before it happens; an
+effect whose outcome is unknown is never repeated blindly.
+"""
+
+from msgspec.structs import replace
+
+from nebulus.core.commands import AskPerson, Intend, RunTool
+from nebulus.core.digest import canonical, short_digest
+from nebulus.core.events import (
+    ApprovalAsked,
+    CallAllowed,
+    CallRefused,
+    EffectIntended,
+    OutcomeUnknown,
+    PersonAbsent,
+    PersonAnswered,
+    ToolFailed,
+    ToolReturned,
+)
+from nebulus.core.findings import Call, Finding, FindingKind
+from nebulus.core.outcome import Blocked, Question, Refused
+from nebulus.core.tools import Effect, ToolResult
+from nebulus.loop.asking import judge
+from nebulus.loop.progress import Machine, Phase
+from nebulus.loop.stepping import after_call
+from nebulus.loop.trying import ask, escalate, fail, over_budget, wait
+from nebulus.loop.turn import has_next_tier
+from nebulus.memory.distil import with_error, with_lesson, with_result
+from nebulus.memory.prompt import bounded
+from nebulus.recovery import strategy
+
+
+def on_allowed(machine: Machine, event: CallAllowed) -> Machine:
+    """Go on to the effect, with the paths that were judged."""
+    return _begin_effect(_judged(machine, event.canonical))
+
+
+def on_refused(machine: Machine, event: CallRefused) -> Machine:
+    """Tell the model once; the same call again, or too many refusals, end the run."""
+    finding = Finding(
+        kind=FindingKind.REFUSED, rule=event.reason, tool=machine.call.tool, value=_spelled(machine.call)
+    )
+    limit, refusals = machine.setup.limits.refusals, machine.tries.refusals + 1
+    is_repeated = any(
+        (earlier.kind, earlier.tool, earlier.value) == (finding.kind, finding.tool, finding.value)
+        for earlier in machine.tries.findings
+    )
+    if is_repeated or refusals >= limit:
+        return machine.finished(Refused(rule=event.rule, reason=event.reason, step=machine.state.active))
+    state = with_lesson(machine.state, kind="refused", why=f"{machine.call.tool}: {event.reason}")
+    tried = replace(machine, state=state, queue=())
+    return ask(tried.with_tries(refusals=refusals, findings=(*machine.tries.findings, finding)))
+
+
+def on_approval_asked(machine: Machine, event: ApprovalAsked) -> Machine:
+    """Put the call, with the paths that were judged, before a person."""
+    machine = _judged(machine, event.canonical)
+    question = Question(
+        question_id=machine.call.call_id,
+        kind="approval",
+        text=f"May {machine.call.tool} be called?",
+        tool=machine.call.tool,
+        arguments=_spelled(machine.call),
+        reason=event.reason,
+    )
+    return machine.to(Phase.APPROVING, AskPerson(question=question), question=question)
+
+
+def on_approval(machine: Machine, event: PersonAnswered) -> Machine:
+    """A yes serves this call once; a no ends the run, since nothing else may be tried in its place."""
+    if event.is_yes:
+        return _begin_effect(replace(machine, question=None))
+    reason = event.text or "no reason was given"
+    return machine.finished(Refused(rule="person", reason=f"a person said no: {reason}", step=machine.state.active))
+
+
+def on_absent(machine: Machine, _: PersonAbsent) -> Machine:
+    """Nobody is there: the run is blocked until somebody answers."""
+    assert machine.question is not None
+    return machine.finished(Blocked(question=machine.question))
+
+
+def on_intended(machine: Machine, event: EffectIntended) -> Machine:
+    """The intent is durable: make it happen."""
+    return machine.to(Phase.RUNNING, RunTool(call=machine.call, key=event.key), key=event.key)
+
+
+def on_returned(machine: Machine, event: ToolReturned) -> Machine:
+    """Distil the result; go on with the calls of the same answer, or see whether the step is done."""
+    call = machine.call
+    state = with_result(machine.state, tool=call.tool, call_id=call.call_id, result=event.result)
+    spent = machine.spent.with_tool(seconds=event.took_s)
+    done = replace(machine, state=state, spent=spent).with_tries(
+        calls=machine.tries.calls + 1, succeeded=(*machine.tries.succeeded, call.tool)
+    )
+    return judge(done, done.queue) if done.queue else after_call(done)
+
+
+def on_tool_failed(machine: Machine, event: ToolFailed) -> Machine:
+    """Do what recovery says about a tool that did not do its work."""
+    failure, tries, tool = event.failure, machine.tries, machine.call.tool
+    state = with_lesson(machine.state, kind=failure.kind.value, why=f"{tool}: {failure.what}")
+    state = with_error(state, tool=tool, text=bounded(failure.sentence(), 400))
+    failed = replace(machine, state=state, spent=machine.spent.with_tool(seconds=event.took_s), queue=())
+    failed = failed.with_tries(tool_errors=tries.tool_errors + 1, calls=tries.calls + 1)
+    decided = strategy.for_tool_failure(
+        failure, errors=tries.tool_errors, has_next_tier=has_next_tier(machine), limits=machine.setup.limits
+    )
+    match decided:
+        case strategy.WaitAndRetry(seconds):
+            again = (Phase.RUNNING, RunTool(call=machine.call, key=machine.key))
+            return wait(failed, seconds=seconds, why=failure.sentence(), then=again)
+        case strategy.AskAgain():
+            return ask(failed)
+        case strategy.Escalate():
+            return escalate(failed)
+        case strategy.GiveUp():
+            return fail(failed, replace(failure, attempts=tries.tool_errors + 1))
+
+
+def on_unknown(machine: Machine, event: OutcomeUnknown) -> Machine:
+    """Ask a person whether it happened: code could not tell."""
+    question = Question(
+        question_id=f"{machine.call.call_id}?",
+        kind="unknown_outcome",
+        text=f"Did {machine.call.tool} take effect?",
+        tool=machine.call.tool,
+        arguments=_spelled(machine.call),
+        reason=event.why,
+    )
+    return machine.to(Phase.RECONCILING, AskPerson(question=question), question=question)
+
+
+def on_reconciled(machine: Machine, event: PersonAnswered) -> Machine:
+    """It happened: go on as if the tool had said so. It did not: do it."""
+    known = replace(machine, question=None)
+    if not event.is_yes:
+        return _begin_effect(known)
+    result = ToolResult(text=event.text or "a person confirmed that it happened")
+    return on_returned(known, ToolReturned(call_id=machine.call.call_id, result=result))
+
+
+def _begin_effect(machine: Machine) -> Machine:
+    over = over_budget(machine)
+    if over is not None:
+        return over
+    call = machine.call
+    key = f"{machine.run_id}/{call.call_id}/{short_digest([call.tool, call.arguments])}"
+    if machine.setup.tool(call.tool).effect is Effect.READ:
+        return machine.to(Phase.RUNNING, RunTool(call=call, key=key), key=key)
+    return machine.to(Phase.INTENDING, Intend(call=call, key=key), key=key)
+
+
+def _judged(machine: Machine, canonical_paths: dict[str, str]) -> Machine:
+    if not canonical_paths:
+        return machine
+    return replace(machine, call=replace(machine.call, arguments={**machine.call.arguments, **canonical_paths}))
+
+
+def _spelled(call: Call) -> str:
+    return bounded(canonical(call.arguments).decode(), 2000)

@@ -1,0 +1,97 @@
+"""What a model's answer leads to: a plan, calls to judge, a claim to check, or a finding."""
+
+from msgspec.structs import replace
+
+from nebulus.calls import read
+from nebulus.core.answers import Usage
+from nebulus.core.commands import AskModel, Judge
+from nebulus.core.events import ModelAnswered, ModelFailed, TimePassed
+from nebulus.core.failure import FailureKind
+from nebulus.core.findings import Call, Finding, FindingKind
+from nebulus.core.plan import StepStatus
+from nebulus.loop.progress import Machine, Phase
+from nebulus.loop.proposal import read_plan
+from nebulus.loop.stepping import end_step, look, take_plan
+from nebulus.loop.trying import ask, escalate, fail, on_finding, wait
+from nebulus.loop.turn import has_next_tier, missing_calls
+from nebulus.memory.distil import with_lesson
+from nebulus.recovery import strategy
+
+
+def on_plan(machine: Machine, event: ModelAnswered) -> Machine:
+    """Accept the proposed plan, or say what is wrong with it."""
+    paid = _paid(machine, event)
+    plan = read_plan(event.answer, machine.setup.tools, tier=event.tier)
+    return on_finding(paid, plan) if isinstance(plan, Finding) else take_plan(paid, plan)
+
+
+def on_answer(machine: Machine, event: ModelAnswered) -> Machine:
+    """Read the answer: calls go to the guard, words are a claim, anything else is a finding."""
+    paid = _paid(machine, event)
+    asked = machine.command
+    assert isinstance(asked, AskModel)
+    shown = "\n".join(message.content for message in asked.request.messages)
+    reading = read(event.answer, asked.request.tools, shown=shown)
+    if reading.finding is not None:
+        return on_finding(paid, reading.finding)
+    if reading.calls:
+        minted = tuple(
+            replace(call, call_id=f"c{machine.position}" + (f".{index}" if index else ""))
+            for index, call in enumerate(reading.calls)
+        )
+        return judge(paid, minted)
+    return _on_claim(paid, reading.text)
+
+
+def judge(machine: Machine, calls: tuple[Call, ...]) -> Machine:
+    """Return the machine with the first of `calls` before the guard and the others queued."""
+    return machine.to(Phase.JUDGING, Judge(call=calls[0]), call=calls[0], queue=calls[1:])
+
+
+def on_failed(machine: Machine, event: ModelFailed) -> Machine:
+    """Do what recovery says about a backend that gave no usable answer."""
+    failure, tries = event.failure, machine.tries
+    spent = machine.spent.with_answer(Usage(), seconds=event.took_s, usd=0.0)
+    counted = replace(machine, spent=spent).with_tries(retries=tries.retries + 1)
+    decided = strategy.for_model_failure(
+        failure, retries=tries.retries, has_next_tier=has_next_tier(machine), limits=machine.setup.limits
+    )
+    match decided:
+        case strategy.WaitAndRetry(seconds):
+            again = ask(counted)
+            if again.phase is Phase.FINISHED or again.command is None:
+                return again
+            return wait(again, seconds=seconds, why=failure.sentence(), then=(again.phase, again.command))
+        case strategy.AskAgain():
+            return ask(_learned(counted, failure.kind, failure.what))
+        case strategy.Escalate():
+            return escalate(_learned(counted, failure.kind, failure.what))
+        case strategy.GiveUp():
+            return fail(counted, replace(failure, attempts=tries.retries + 1))
+
+
+def on_waited(machine: Machine, _: TimePassed) -> Machine:
+    """Do what was held while time passed."""
+    assert machine.held is not None
+    phase, command = machine.held
+    return machine.to(phase, command, held=None)
+
+
+def _on_claim(machine: Machine, text: str) -> Machine:
+    missing = missing_calls(machine)
+    if missing:
+        rule = f"the step needs a call of {missing[0]}, and none was made"
+        return on_finding(machine, Finding(kind=FindingKind.NO_CALL, rule=rule, tool=missing[0]))
+    claimed = machine.with_tries(claim=text)
+    return look(claimed) if claimed.state.step.checks else end_step(claimed, StepStatus.CLAIMED)
+
+
+def _learned(machine: Machine, kind: FailureKind, why: str) -> Machine:
+    return replace(machine, state=with_lesson(machine.state, kind=kind.value, why=why))
+
+
+def _paid(machine: Machine, event: ModelAnswered) -> Machine:
+    usage = event.answer.usage
+    tier = next(tier for tier in machine.setup.tiers if tier.name == event.tier)
+    usd = tier.cost_usd(usage.prompt_tokens, usage.completion_tokens)
+    return replace(machine, spent=machine.spent.with_answer(usage, seconds=event.took_s, usd=usd))

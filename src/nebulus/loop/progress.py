@@ -1,0 +1,134 @@
+"""The machine's whole value: what it was set up with, where it stands, and what it wants next."""
+
+from enum import StrEnum
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from nebulus.core.budget import Budget, Spent
+from nebulus.core.commands import Command, Finish
+from nebulus.core.digest import digest
+from nebulus.core.failure import Failure
+from nebulus.core.findings import Call, Finding
+from nebulus.core.outcome import Evidence, Outcome, Question
+from nebulus.core.plan import Goal
+from nebulus.core.state import State
+from nebulus.core.tiers import StepKind, Tier
+from nebulus.core.tools import ToolSpec
+from nebulus.recovery.strategy import Limits
+
+
+class Setup(Struct, frozen=True, kw_only=True):
+    """What a run is given and can't change: tools, tiers from small to large, budget, limits."""
+
+    tools: tuple[ToolSpec, ...] = ()
+    tiers: tuple[Tier, ...]
+    budget: Budget = Budget()
+    limits: Limits = Limits()
+
+    def digest(self) -> str:
+        """Name this setup without its budget, so that a changed one is noticed on resume."""
+        return digest((self.tools, self.tiers, self.limits))
+
+    def ladder(self, kind: StepKind) -> tuple[Tier, ...]:
+        """Return the tiers that may do work of `kind`, smallest first."""
+        return tuple(tier for tier in self.tiers if kind in tier.kinds)
+
+    def tool(self, name: str) -> ToolSpec:
+        """Return the tool called `name`.
+
+        Raises:
+            LookupError: there is none; only calls that were read against these tools may come here.
+        """
+        for spec in self.tools:
+            if spec.name == name:
+                return spec
+        raise LookupError(f"no tool is called {name!r}")
+
+
+class Phase(StrEnum):
+    """What the machine is waiting for."""
+
+    NEW = "new"
+    PLANNING = "planning"
+    ASKING = "asking"
+    JUDGING = "judging"
+    APPROVING = "approving"
+    INTENDING = "intending"
+    RUNNING = "running"
+    RECONCILING = "reconciling"
+    CHECKING = "checking"
+    WAITING = "waiting"
+    FINISHED = "finished"
+
+
+class Tries(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was tried in the active step. `rung` is the tier's place in its ladder.
+
+    `findings` are this tier's; `succeeded` and `calls` count tool calls over all tiers of the step.
+    """
+
+    rung: int = 0
+    findings: tuple[Finding, ...] = ()
+    retries: int = 0
+    tool_errors: int = 0
+    refusals: int = 0
+    calls: int = 0
+    succeeded: tuple[str, ...] = ()
+    claim: str = ""
+
+
+class Machine(Struct, frozen=True, kw_only=True):
+    """A run at one position. `command` is wanted now; `call` is the one being judged or run.
+
+    `queue` holds the calls of the same answer that come after it.
+    """
+
+    setup: Setup
+    phase: Phase = Phase.NEW
+    state: State = field(default_factory=lambda: State(goal=Goal(text="")))
+    command: Command | None = None
+    run_id: str = ""
+    position: int = 0
+    spent: Spent = Spent()
+    tries: Tries = Tries()
+    call: Call = Call("")
+    key: str = ""
+    queue: tuple[Call, ...] = ()
+    held: tuple[Phase, Command] | None = None
+    """What is done when a wait is over."""
+    question: Question | None = None
+    evidence: tuple[Evidence, ...] = ()
+    step_began: int = 0
+    """Position of the last event before the active step began: where a resume after a failure starts."""
+
+    def counted(self) -> "Machine":
+        """Return this with one more event consumed."""
+        return replace(self, position=self.position + 1)
+
+    def to(self, phase: Phase, command: Command, **changes: Any) -> "Machine":
+        """Return this in `phase`, wanting `command`, with other fields changed."""
+        return replace(self, phase=phase, command=command, **changes)
+
+    def finished(self, outcome: Outcome) -> "Machine":
+        """Return this at its end."""
+        return self.to(Phase.FINISHED, Finish(outcome=outcome))
+
+    def with_tries(self, **changes: Any) -> "Machine":
+        """Return this with what was tried in the step changed."""
+        return replace(self, tries=replace(self.tries, **changes))
+
+    def cited(self, failure: Failure) -> Failure:
+        """Return `failure` with this position as evidence."""
+        return replace(failure, evidence=(*failure.evidence, self.position))
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The outcome, once the run is over."""
+        return self.command.outcome if isinstance(self.command, Finish) else None
+
+
+def new_machine(setup: Setup) -> Machine:
+    """Return a machine that waits for its goal."""
+    return Machine(setup=setup)

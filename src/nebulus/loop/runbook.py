@@ -1,0 +1,171 @@
+"""A runbook: a goal and numbered steps in plain text or Markdown, as a person writes them.
+
+    Tidy the inbox of the project.
+
+    Constraints:
+    - never touch archive/2019
+
+    1. Use list_files on inbox
+    2. Move inbox/a.md to archive/a.md
+       - check: exists archive/a.md
+       - tools: move_file
+
+    Checks:
+    - absent inbox/a.md
+    - contains archive/a.md: May report
+
+Laws: the words of the goal, the constraints and the steps are kept as written; a line that looks like a
+setting and can't be understood is an error with its number, never ignored.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from msgspec.structs import replace
+
+from nebulus.core.errors import ConfigError
+from nebulus.core.plan import Check, FileContains, Goal, Named, PathAbsent, PathExists, Plan, Step, ToolSucceeded
+from nebulus.core.tools import ToolSpec
+from nebulus.memory.offer import named_tools
+
+_STEP = re.compile(r"^\s{0,3}(\d{1,4})[.)]\s+(.*\S)\s*$")
+_SETTING = re.compile(r"^\s+[-*]\s+(check|tools?)\s*:\s*(.*\S)\s*$", re.IGNORECASE)
+_SECTION = re.compile(r"^(?:#+\s*)?(constraints|checks|steps|plan|runbook|goal)\s*:?\s*$", re.IGNORECASE)
+_BULLET = re.compile(r"^\s*[-*]\s+(.*\S)\s*$")
+_HEADING = re.compile(r"^#+\s*")
+_CHECK = re.compile(r"^(?P<kind>[a-z_]+)\s+(?P<rest>.+)$", re.IGNORECASE)
+_CHECK_FORMS = "exists PATH, absent PATH, contains PATH: TEXT, called TOOL, named NAME"
+
+
+def read_runbook(text: str) -> tuple[Goal, Plan]:
+    """Return the goal and the plan that `text` spells; a plan without steps if it has none.
+
+    Raises:
+        ConfigError: the text says nothing, or a check or a step's number can't be understood.
+    """
+    if not text.strip():
+        raise ConfigError("the goal is empty; say in a sentence what shall be true at the end")
+    reader = _Reader()
+    for number, line in enumerate(text.splitlines(), start=1):
+        reader.take(line.rstrip(), number)
+    goal = Goal(
+        text=reader.goal_text() or "Carry out the plan.",
+        constraints=tuple(reader.constraints),
+        checks=tuple(reader.checks),
+    )
+    return goal, Plan(tuple(reader.steps))
+
+
+def with_implied_checks(plan: Plan, tools: Sequence[ToolSpec]) -> Plan:
+    """Return `plan` with each step that names exactly one tool done when that tool has succeeded.
+
+    Raises:
+        ConfigError: a step asks for a tool that is not there.
+    """
+    known = {tool.name for tool in tools}
+    steps = []
+    for step in plan.steps:
+        for name in (*step.tools, *(check.tool for check in step.checks if isinstance(check, ToolSucceeded))):
+            if name not in known:
+                raise ConfigError(
+                    f"step {step.number} asks for the tool {name!r}, which is not there; "
+                    f"there are {', '.join(sorted(known)) or 'none'}"
+                )
+        has_call = any(isinstance(check, ToolSucceeded) for check in step.checks)
+        named = named_tools(step.text, tools) or frozenset(step.tools)
+        if len(named) == 1 and not has_call:
+            step = replace(step, checks=(ToolSucceeded(next(iter(named))), *step.checks))
+        steps.append(step)
+    return replace(plan, steps=tuple(steps))
+
+
+def read_check(text: str, line: int) -> Check:
+    """Return the check that `text` spells.
+
+    Raises:
+        ConfigError: it spells none.
+    """
+    match = _CHECK.match(text.strip())
+    kind, rest = (match["kind"].lower(), match["rest"].strip()) if match else ("", "")
+    match kind:
+        case "exists":
+            return PathExists(_bare(rest))
+        case "absent":
+            return PathAbsent(_bare(rest))
+        case "called":
+            return ToolSucceeded(_bare(rest))
+        case "named":
+            return Named(_bare(rest))
+        case "contains" if ":" in rest:
+            path, wanted = rest.split(":", 1)
+            return FileContains(_bare(path), _bare(wanted))
+        case _:
+            raise ConfigError(f"line {line}: {text!r} is no check; the forms are {_CHECK_FORMS}")
+
+
+class _Reader:
+    """Collects lines; the section says what a line means."""
+
+    def __init__(self) -> None:
+        self.section = "goal"
+        self.goal_lines: list[str] = []
+        self.constraints: list[str] = []
+        self.checks: list[Check] = []
+        self.steps: list[Step] = []
+
+    def take(self, line: str, number: int) -> None:
+        """Take one line, numbered from 1 for the error that it may cause."""
+        section, step, setting = _SECTION.match(line), _STEP.match(line), _SETTING.match(line)
+        if section:
+            self.section = section[1].lower()
+        elif step and self.section != "constraints":
+            self._begin_step(int(step[1]), step[2], number)
+        elif setting and self.section == "steps" and self.steps:
+            self._set(setting[1].lower(), setting[2], number)
+        elif self.section == "steps" and line.startswith((" ", "\t")) and line.strip():
+            last = self.steps[-1] if self.steps else None
+            if last is not None:
+                self.steps[-1] = replace(last, text=f"{last.text} {line.strip()}")
+        else:
+            self._plain(line, number)
+
+    def goal_text(self) -> str:
+        """The prose before, between and after the lists, without empty edges."""
+        return "\n".join(self.goal_lines).strip()
+
+    def _begin_step(self, said: int, text: str, line: int) -> None:
+        self.section = "steps"
+        expected = len(self.steps) + 1
+        if said != expected:
+            raise ConfigError(f"line {line}: step {said} stands where step {expected} is expected")
+        self.steps.append(Step(number=said, text=text))
+
+    def _set(self, name: str, value: str, line: int) -> None:
+        step = self.steps[-1]
+        if name == "check":
+            self.steps[-1] = replace(step, checks=(*step.checks, read_check(value, line)))
+        else:
+            self.steps[-1] = replace(step, tools=_names(value.split(",")))
+
+    def _plain(self, line: str, number: int) -> None:
+        bullet = _BULLET.match(line)
+        if self.section == "constraints" and bullet:
+            self.constraints.append(bullet[1])
+        elif self.section == "checks" and bullet:
+            self.checks.append(read_check(bullet[1], number))
+        elif self.section in {"constraints", "checks"} and not line.strip():
+            return
+        elif line.strip() or self.goal_lines:
+            self.goal_lines.append(_HEADING.sub("", line))
+
+
+def _names(parts: Iterable[str]) -> tuple[str, ...]:
+    return tuple(_bare(part) for part in parts if part.strip())
+
+
+def _bare(text: str) -> str:
+    """Return `text` without the quotes or backticks around it."""
+    stripped = text.strip()
+    if len(stripped) > 1 and stripped[0] == stripped[-1] and stripped[0] in "\"'`":
+        return stripped[1:-1]
+    return stripped

@@ -1,0 +1,85 @@
+"""Running a tool so that no effect is lost, doubled or guessed.
+
+Laws: a call that may have happened is repeated only if its tool allows it; otherwise the tool is asked
+whether it happened, and if it can't tell, the outcome is unknown. A tool's time is bounded.
+"""
+
+import asyncio
+
+from nebulus.core.commands import RunTool
+from nebulus.core.events import OutcomeUnknown, ToolFailed, ToolReturned
+from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.core.tools import ToolResult
+from nebulus.memory.prompt import bounded
+from nebulus.ports.tool import Tool, ToolOutput
+from nebulus.runtime.world import World
+
+INLINE_CHARS = 2000
+"""Longest result that is recorded as it is; a longer one is stored once and recorded as a handle."""
+
+ToolEvent = ToolReturned | ToolFailed | OutcomeUnknown
+
+
+async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> ToolEvent:
+    """Run an allowed call, or find out what became of an earlier attempt at it."""
+    tool = world.tools[command.call.tool]
+    if may_have_run and not tool.spec.is_repeatable:
+        known = await _reconcile(tool, command, "the process ended while the call was under way")
+        if known is not None:
+            return known
+    began = world.clock.now_s()
+    try:
+        async with asyncio.timeout(tool.spec.timeout_s):
+            output = await tool.run(dict(command.call.arguments), command.key)
+    except TimeoutError:
+        failure = _failure(FailureKind.TIMEOUT, f"{tool.spec.name} took longer than {tool.spec.timeout_s:g} s")
+        return await _after_break(tool, command, failure)
+    except Exception as error:  # a tool's own error: recorded as a failure or as unknown, never lost
+        failure = _failure(FailureKind.OURS, f"{tool.spec.name} raised {type(error).__name__}: {error}"[:400])
+        return await _after_break(tool, command, failure)
+    took_s = round(world.clock.now_s() - began, 6)
+    if isinstance(output, Failure):
+        return ToolFailed(call_id=command.call.call_id, failure=output, took_s=took_s)
+    return ToolReturned(call_id=command.call.call_id, result=_recorded(output, world), took_s=took_s)
+
+
+async def _after_break(tool: Tool, command: RunTool, failure: Failure) -> ToolEvent:
+    """Tell apart what did not happen, what may be repeated, and what nobody knows."""
+    if tool.spec.is_repeatable:
+        return ToolFailed(call_id=command.call.call_id, failure=failure)
+    known = await _reconcile(tool, command, failure.what)
+    return known or ToolFailed(call_id=command.call.call_id, failure=failure)
+
+
+async def _reconcile(tool: Tool, command: RunTool, why: str) -> ToolReturned | OutcomeUnknown | None:
+    """Ask the tool whether the call happened; None means that it certainly did not."""
+    happened = None
+    if tool.spec.has_check:
+        happened = await tool.has_happened(dict(command.call.arguments), command.key)
+    match happened:
+        case True:
+            result = ToolResult(text=f"{tool.spec.name} had taken effect before the interruption")
+            return ToolReturned(call_id=command.call.call_id, result=result)
+        case False:
+            return None
+        case _:
+            return OutcomeUnknown(call_id=command.call.call_id, why=why)
+
+
+def _recorded(output: ToolOutput, world: World) -> ToolResult:
+    size_bytes = len(output.text.encode())
+    if len(output.text) <= INLINE_CHARS:
+        return ToolResult(
+            text=output.text, fields=output.fields, size_bytes=size_bytes, is_trusted=output.is_trusted
+        )
+    return ToolResult(
+        text=bounded(output.text, INLINE_CHARS),
+        fields=output.fields,
+        artifact=world.artifacts.put(output.text),
+        size_bytes=size_bytes,
+        is_trusted=output.is_trusted,
+    )
+
+
+def _failure(kind: FailureKind, what: str) -> Failure:
+    return Failure(kind=kind, fault=Fault.TOOL, what=what, fix="see the tool's own log, or give it more time")

@@ -1,0 +1,142 @@
+"""One open run: the machine, its journal, and the world, joined.
+
+Laws: an event is durable before the machine goes on from it; what is decided by pure code alone (a
+verdict) rides with the next durable record; the recorded past stands in front of the present.
+"""
+
+from typing import TypeAlias
+
+from nebulus.core.commands import AskModel, AskPerson, Command, Finish, Intend, Judge, RunChecks, RunTool, Wait
+from nebulus.core.digest import short_digest
+from nebulus.core.errors import JournalError
+from nebulus.core.events import Event, GoalGiven
+from nebulus.core.journal import GENESIS, Record, chained, decode_batch, encode_batch
+from nebulus.core.outcome import Outcome
+from nebulus.loop.machine import feed
+from nebulus.loop.progress import Machine, Setup, new_machine
+from nebulus.ports.engine import OpenRun
+from nebulus.runtime.perform import judge, perform
+from nebulus.runtime.world import World
+
+Durable: TypeAlias = AskModel | Intend | RunTool | AskPerson | RunChecks | Wait
+
+DURABLE_WAIT_S = 30.0
+"""Waits from here on are kept by the engine, so that a restart waits only for what is left."""
+
+
+class Session:
+    """A run that this process holds."""
+
+    def __init__(self, run: OpenRun, setup: Setup, world: World) -> None:
+        self._run, self._world = run, world
+        self._pending: list[Event] = []
+        self._chain = GENESIS
+        self._may_have_run = False
+        self.machine: Machine = new_machine(setup)
+
+    async def begin(self, given: GoalGiven) -> None:
+        """Take up the recorded past, or begin with `given` if there is none.
+
+        Raises:
+            JournalError: the past contradicts itself.
+        """
+        past = self._run.past
+        for batch in past:
+            await self._replay(batch)
+        self._may_have_run = bool(past)
+        if not past:
+            await self._record("goal", given)
+
+    async def drive(self) -> Outcome:
+        """Perform every command, to the end."""
+        command = await self.advance(frozenset())
+        assert isinstance(command, Finish)
+        return command.outcome
+
+    async def advance(self, handed_out: frozenset[type[Command]], event: Event | None = None) -> Command:
+        """Go on until a command that somebody else performs, or the end, and return it.
+
+        `event` answers the command that was handed out before; None where none was.
+
+        Raises:
+            IllegalEventError: `event` does not answer that command.
+        """
+        if event is not None:
+            await self._record(_step_name(self._command), event)
+        while True:
+            command = self._command
+            if isinstance(command, Finish) or type(command) in handed_out:
+                return command
+            if isinstance(command, Judge):
+                verdict = judge(command, self._world)
+                self._pending.append(verdict)
+                self._feed(verdict)
+                continue
+            await self._perform(command)
+
+    @property
+    def _command(self) -> Command:
+        if self.machine.command is None:
+            raise JournalError("the run has not begun: its first record is missing")
+        return self.machine.command
+
+    async def _perform(self, command: Durable) -> None:
+        self._world.observers.on_command(command)
+        may_have_run, self._may_have_run = self._may_have_run, False
+
+        async def act() -> bytes:
+            event = await perform(command, self._world, may_have_run=may_have_run)
+            return encode_batch([*self._pending, event])
+
+        if isinstance(command, Wait) and command.seconds >= DURABLE_WAIT_S:
+            await self._run.sleep(command.seconds)
+            command = Wait(seconds=0.0, why=command.why)
+        batch = decode_batch(await self._run.step(_step_name(command), act))
+        self._pending.clear()
+        self._feed(batch[-1])
+
+    async def _record(self, name: str, event: Event) -> None:
+        async def act() -> bytes:
+            return encode_batch([*self._pending, event])
+
+        await self._run.step(name, act)
+        self._pending.clear()
+        self._feed(event)
+
+    async def _replay(self, recorded: bytes) -> None:
+        *decided, event = decode_batch(recorded)
+        for verdict in decided:
+            self._feed(verdict)
+        command = self.machine.command
+        if isinstance(command, Wait) and command.seconds >= DURABLE_WAIT_S:
+            await self._run.sleep(command.seconds)
+        await self._run.step("goal" if command is None else _step_name(command), _unreachable)
+        self._feed(event)
+
+    def _feed(self, event: Event) -> None:
+        self.machine = feed(self.machine, event)
+        self._chain = chained(self._chain, event)
+        self._world.observers.on_record(
+            Record(position=self.machine.position, event=event, chain=self._chain)
+        )
+
+
+async def _unreachable() -> bytes:
+    raise JournalError("the engine forgot a step that it had recorded")
+
+
+def _step_name(command: Command) -> str:
+    """Return the name under which a command's answer is recorded: its kind, and what it was about."""
+    match command:
+        case AskModel():
+            return f"ask:{command.tier}"
+        case RunTool(call=call):
+            return f"run:{call.tool}:{short_digest(call.arguments)}"
+        case Intend(call=call):
+            return f"intend:{call.tool}:{short_digest(call.arguments)}"
+        case AskPerson():
+            return f"person:{command.question.question_id}"
+        case RunChecks():
+            return f"check:{short_digest(command.checks)}"
+        case Wait() | Judge() | Finish():
+            return type(command).__name__.lower()

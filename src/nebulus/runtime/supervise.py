@@ -1,0 +1,213 @@
+"""Runs by name: begun, taken up again, listed, read.
+
+Laws: a run can be taken up by any process that can reach its engine, from what is recorded alone; a
+changed setup or policy is noticed before anything happens.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from nebulus.core.errors import ConfigError, JournalError
+from nebulus.core.events import Event, GoalGiven
+from nebulus.core.journal import Record, decode_batch, records
+from nebulus.core.outcome import Blocked, Done, Outcome
+from nebulus.core.plan import Goal, Plan
+from nebulus.loop.machine import feed, replay
+from nebulus.loop.progress import Setup, new_machine
+from nebulus.ports.engine import Engine, OpenRun, RunInfo, RunStatus
+from nebulus.runtime.session import Session
+from nebulus.runtime.world import World
+
+
+class RunRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that a run needs to be taken up elsewhere: goal, plan, setup, and where its world is.
+
+    `place` is read by whoever opens the world (a workspace, a settings file); it holds no secrets.
+    """
+
+    goal: Goal
+    plan: Plan
+    setup: Setup
+    policy_digest: str = ""
+    place: dict[str, str] = msgspec.field(default_factory=dict)
+
+
+OpenWorld: TypeAlias = Callable[[RunRequest], AbstractAsyncContextManager[tuple[Setup, World]]]
+
+_requests = msgspec.json.Decoder(RunRequest)
+_outcomes: msgspec.json.Decoder[Outcome] = msgspec.json.Decoder(Outcome)
+
+
+class Supervisor:
+    """Runs on one engine. `open_world` builds what a run touches, from its request."""
+
+    def __init__(self, engine: Engine, open_world: OpenWorld) -> None:
+        self._engine, self._open_world = engine, open_world
+        self._accepts_changes = False
+
+    async def __aenter__(self) -> "Supervisor":
+        await self._engine.open(self._body)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._engine.close()
+
+    async def start(self, run_id: str, request: RunRequest) -> Outcome:
+        """Begin a run and drive it to its outcome.
+
+        Raises:
+            ConfigError: the name is taken.
+            RunBusyError: another process holds a run of this name.
+            StoreError: the engine's storage refused; what was recorded before stands.
+        """
+        return _outcomes.decode(await self._engine.start(run_id, msgspec.json.encode(request)))
+
+    async def resume(self, run_id: str, *, accepts_changes: bool = False) -> Outcome:
+        """Take a run up where it was interrupted, or from the step that broke; a finished one stays so.
+
+        Raises:
+            RunUnknownError, RunBusyError: as `Engine.resume`.
+            ConfigError: setup or policy have changed since, and `accepts_changes` is not set.
+        """
+        info = await self._engine.info(run_id)
+        self._accepts_changes = accepts_changes
+        keep = await self._kept(run_id) if info.status is RunStatus.ENDED else None
+        return _outcomes.decode(await self._engine.resume(run_id, keep=keep))
+
+    async def rewind(self, run_id: str, *, step: int) -> Outcome:
+        """Take a run up from the beginning of step `step`; what the steps since did to the world stays.
+
+        Raises:
+            ConfigError: the run never began that step.
+        """
+        batches = await self._engine.past_of(run_id)
+        began = _beginnings(await self.request(run_id), batches)
+        if step not in began:
+            known = ", ".join(map(str, sorted(began))) or "none"
+            raise ConfigError(f"run {run_id} never began step {step}; it began {known}")
+        return _outcomes.decode(await self._engine.resume(run_id, keep=_batches_for(batches, began[step])))
+
+    async def cancel(self, run_id: str) -> None:
+        """Ask for a stop between two steps.
+
+        Raises:
+            RunUnknownError: no such run.
+        """
+        await self._engine.cancel(run_id)
+
+    async def runs(self) -> list[RunInfo]:
+        """List all runs, newest first."""
+        return await self._engine.runs()
+
+    async def info(self, run_id: str) -> RunInfo:
+        """Describe one run.
+
+        Raises:
+            RunUnknownError: no such run.
+        """
+        return await self._engine.info(run_id)
+
+    async def request(self, run_id: str) -> RunRequest:
+        """Return what the run was asked.
+
+        Raises:
+            RunUnknownError: no such run.
+        """
+        return read_request((await self._engine.info(run_id)).request)
+
+    async def journal(self, run_id: str) -> list[Record]:
+        """Read the run's journal without taking the run.
+
+        Raises:
+            RunUnknownError: no such run.
+        """
+        batches = await self._engine.past_of(run_id)
+        return records(_events(batches))
+
+    async def _kept(self, run_id: str) -> int | None:
+        """Return how many records to keep of an ended run: all of a done one, else up to what broke."""
+        batches = await self._engine.past_of(run_id)
+        machine = replay((await self.request(run_id)).setup, tuple(_events(batches)))
+        match machine.outcome:
+            case Done():
+                return None
+            case Blocked():
+                return len(batches) - 1
+            case _:
+                return _batches_for(batches, max(1, machine.step_began))
+
+    async def _body(self, run: OpenRun, data: bytes) -> bytes:
+        request = read_request(data)
+        async with self._open_world(request) as (setup, world):
+            if run.past:
+                self._notice_changes(request, setup, world)
+            session = Session(run, setup, world)
+            await session.begin(
+                GoalGiven(
+                    goal=request.goal,
+                    plan=request.plan,
+                    run_id=run.run_id,
+                    setup_digest=setup.digest(),
+                    policy_digest=world.policy.digest,
+                )
+            )
+            return msgspec.json.encode(await session.drive())
+
+    def _notice_changes(self, request: RunRequest, setup: Setup, world: World) -> None:
+        changed = [
+            name
+            for name, was, now in (
+                ("tools, tiers or limits", request.setup.digest(), setup.digest()),
+                ("policy", request.policy_digest, world.policy.digest),
+            )
+            if was and was != now
+        ]
+        if changed and not self._accepts_changes:
+            raise ConfigError(
+                f"{' and '.join(changed)} changed since this run began; restore them, or accept the change"
+            )
+
+
+def read_request(data: bytes) -> RunRequest:
+    """Return the request that `data` spells.
+
+    Raises:
+        JournalError: it spells none of this version.
+    """
+    try:
+        return _requests.decode(data)
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"the run's request can't be read by this version: {error}") from error
+
+
+def read_outcome(info: RunInfo) -> Outcome | None:
+    """Return the outcome of an ended run, None while it has none."""
+    return _outcomes.decode(info.result) if info.result else None
+
+
+def _events(batches: tuple[bytes, ...]) -> Iterator[Event]:
+    return (event for batch in batches for event in decode_batch(batch))
+
+
+def _batches_for(batches: tuple[bytes, ...], position: int) -> int:
+    """Return how many batches hold the first `position` events."""
+    seen = 0
+    for index, batch in enumerate(batches):
+        if seen >= position:
+            return index
+        seen += len(decode_batch(batch))
+    return len(batches)
+
+
+def _beginnings(request: RunRequest, batches: tuple[bytes, ...]) -> dict[int, int]:
+    """Return for each step that began the position of the event before it."""
+    machine, began = new_machine(request.setup), dict[int, int]()
+    for event in _events(batches):
+        machine = feed(machine, event)
+        if machine.state.active:
+            began.setdefault(machine.state.active, machine.step_began)
+    return began

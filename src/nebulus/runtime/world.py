@@ -1,0 +1,70 @@
+"""Everything outside that a run may touch, behind its ports."""
+
+import asyncio
+import time
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+
+from msgspec import Struct, field
+
+from nebulus.core.commands import Command
+from nebulus.core.journal import Record
+from nebulus.core.tools import SandboxLevel
+from nebulus.ports.backend import ModelBackend
+from nebulus.ports.guard import Person, Policy, Workspace
+from nebulus.ports.tool import Tool
+from nebulus.ports.world import ArtifactStore, Checker, Clock, Observer
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now_s(self) -> float:
+        """Seconds since some fixed point, never going back."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        await asyncio.sleep(seconds)
+
+
+class Observers:
+    """Several observers as one; with none, a run is not watched."""
+
+    def __init__(self, observers: Iterable[Observer] = ()) -> None:
+        self._observers = tuple(observers)
+
+    def on_command(self, command: Command) -> None:
+        """Tell all."""
+        for observer in self._observers:
+            observer.on_command(command)
+
+    def on_text(self, piece: str) -> None:
+        """Tell all."""
+        for observer in self._observers:
+            observer.on_text(piece)
+
+    def on_record(self, record: Record) -> None:
+        """Tell all."""
+        for observer in self._observers:
+            observer.on_record(record)
+
+    @property
+    def is_watching(self) -> bool:
+        """Whether anybody watches: streaming costs something."""
+        return bool(self._observers)
+
+
+class World(Struct, frozen=True, kw_only=True):
+    """The plugs of one run. `backends` are keyed by tier, `tools` by name."""
+
+    backends: Mapping[str, ModelBackend]
+    tools: Mapping[str, Tool] = MappingProxyType({})
+    policy: Policy
+    person: Person
+    workspace: Workspace | None = None
+    checker: Checker
+    artifacts: ArtifactStore
+    clock: Clock = field(default_factory=SystemClock)
+    observers: Observers = field(default_factory=Observers)
+    sandbox_level: SandboxLevel = SandboxLevel.NONE
