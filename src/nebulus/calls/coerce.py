@@ -1,0 +1,123 @@
+"""Turns a value into the type that its schema asks for, where that loses nothing."""
+
+import json
+import re
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from nebulus.calls.literal import MISSING_CLOSER, BareWord, RawText, Unreadable, read_value
+from nebulus.core.findings import Edit
+
+_WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,299})\Z")
+_NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,299})(?:\.\d{1,300})?(?:[eE][+-]?\d{1,3})?\Z")
+_TRUTH = {"true": True, "True": True, "false": False, "False": False}
+_UNCHANGED = object()
+
+
+def coerced(
+    arguments: dict[str, Any], errors: Sequence[Any], required: Collection[str]
+) -> tuple[dict[str, Any], list[Edit]]:
+    """Return `arguments` with what the validator's `errors` complain of coerced, and the edits made.
+
+    Only complaints about a type are heard. An optional top-level argument that is null is left out.
+    """
+    edits: list[Edit] = []
+    result: Any = arguments
+    for error in errors:
+        path = list(error.instance_path)
+        wanted = _wanted(error)
+        if not wanted or not path:
+            continue
+        before = error.instance
+        if before is None and len(path) == 1 and path[0] not in required:
+            result = {key: value for key, value in result.items() if key != path[0]}
+            edits.append(Edit("null for an optional argument left out", _pointer(path), "null"))
+            continue
+        after, name = _converted(before, wanted)
+        if after is not _UNCHANGED:
+            result = _replaced(result, path, after)
+            edits.append(Edit(name, _pointer(path), _short(before), _short(after)))
+    return result, edits
+
+
+def _wanted(error: Any) -> list[str]:
+    """The types that would have been accepted at the place of `error`."""
+    match error.kind.name:
+        case "type":
+            return list(error.kind.types)
+        case "anyOf" | "oneOf":
+            branches = [inner for branch in error.kind.context for inner in branch]
+            types = [
+                kind
+                for inner in branches
+                if not list(inner.instance_path)[len(error.instance_path) :]
+                for kind in _wanted(inner)
+            ]
+            return list(dict.fromkeys(types))
+        case _:
+            return []
+
+
+def _converted(value: Any, wanted: list[str]) -> tuple[Any, str]:
+    """Return the one conversion of `value` to a wanted type, and its name."""
+    found = [(after, kind) for kind in wanted if (after := _as(value, kind)) is not _UNCHANGED]
+    distinct = {json.dumps(after) for after, _ in found}
+    if len(distinct) != 1:
+        return _UNCHANGED, ""
+    return found[0][0], f"text as {found[0][1]}"
+
+
+def _as(value: Any, kind: str) -> Any:
+    if not isinstance(value, str):
+        return _UNCHANGED
+    text = value.strip() if isinstance(value, RawText | BareWord) else value
+    match kind:
+        case "integer" if _WHOLE.match(text):
+            return int(text)
+        case "number" if _NUMBER.match(text):
+            return int(text) if _WHOLE.match(text) else _finite(text)
+        case "boolean":
+            return _TRUTH.get(text, _UNCHANGED)
+        case "array":
+            return _parsed(text, list)
+        case "object":
+            return _parsed(text, dict)
+        case "null" if text in ("null", "None"):
+            return None
+        case _:
+            return _UNCHANGED
+
+
+def _finite(text: str) -> Any:
+    number = float(text)
+    return number if abs(number) != float("inf") else _UNCHANGED
+
+
+def _parsed(text: str, kind: type) -> Any:
+    stripped = text.strip()
+    if stripped[:1] not in ("[", "{", "("):
+        return _UNCHANGED
+    try:
+        read = read_value(stripped, is_python=stripped[0] == "(")
+    except Unreadable:
+        return _UNCHANGED
+    is_whole = not stripped[read.end :].strip() and all(edit.name != MISSING_CLOSER for edit in read.edits)
+    return read.value if is_whole and isinstance(read.value, kind) else _UNCHANGED
+
+
+def _replaced(root: Any, path: list[Any], value: Any) -> Any:
+    """Return `root` with `value` at `path`, sharing all that did not change."""
+    if not path:
+        return value
+    copy = root.copy()
+    copy[path[0]] = _replaced(root[path[0]], path[1:], value)
+    return copy
+
+
+def _pointer(path: list[Any]) -> str:
+    return "".join("/" + str(step).replace("~", "~0").replace("/", "~1") for step in path)
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else text[:37] + "..."

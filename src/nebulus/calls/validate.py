@@ -1,0 +1,124 @@
+"""Whether arguments meet their tool's schema, mended as far as that loses nothing.
+
+Laws: coercion follows the schema, never the look of a value, and never turns a value into a string;
+what can't be mended is one finding with the rule, the value and the fix; a schema is compiled once.
+"""
+
+import functools
+import json
+from typing import Any
+
+import jsonschema_rs
+from msgspec import Struct
+
+from nebulus.calls.coerce import coerced
+from nebulus.calls.schema import arguments_schema, required_names
+from nebulus.core.digest import canonical
+from nebulus.core.errors import ToolDefinitionError
+from nebulus.core.findings import Edit, Finding, FindingKind
+from nebulus.core.tools import ToolSpec
+
+COMPILED_SCHEMAS = 512
+"""How many compiled schemas are kept; a compiled one takes some tens of kilobytes."""
+MAX_ROUNDS = 4
+"""Coercion and validation take turns until nothing changes; a list in a string in a list takes two."""
+
+
+class Checked(Struct, frozen=True):
+    """Arguments that are valid, or the finding that says why they are not."""
+
+    arguments: dict[str, Any]
+    edits: tuple[Edit, ...] = ()
+    finding: Finding | None = None
+
+
+def _no_retrieval(uri: str) -> Any:
+    raise ToolDefinitionError(f"$ref={uri!r} leaves the schema; put what it refers to under $defs")
+
+
+@functools.lru_cache(maxsize=COMPILED_SCHEMAS)
+def _compiled(schema_json: bytes) -> Any:
+    try:
+        return jsonschema_rs.validator_for(
+            json.loads(schema_json), retriever=_no_retrieval, pattern_options=jsonschema_rs.RegexOptions()
+        )
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        raise ToolDefinitionError(f"the parameters are no JSON Schema: {error}") from error
+
+
+def validator(tool: ToolSpec) -> Any:
+    """Return the compiled validator of the arguments of `tool`.
+
+    Raises:
+        ToolDefinitionError: its parameters are no JSON Schema, or refer to something outside.
+    """
+    return _compiled(canonical(arguments_schema(tool)))
+
+
+def check(tool: ToolSpec, arguments: dict[str, Any]) -> Checked:
+    """Return `arguments` as they meet the schema of `tool`, or the finding that says why they don't.
+
+    Raises:
+        ToolDefinitionError: the schema of `tool` can't be compiled.
+    """
+    compiled = validator(tool)
+    edits: list[Edit] = []
+    for _ in range(MAX_ROUNDS):
+        errors = list(compiled.iter_errors(arguments))
+        if not errors:
+            return Checked(arguments, tuple(edits))
+        mended, changes = coerced(arguments, errors, required_names(tool))
+        if not changes:
+            break
+        arguments = mended
+        edits.extend(changes)
+    return Checked(arguments, tuple(edits), _finding(tool, errors))
+
+
+def _finding(tool: ToolSpec, errors: list[Any]) -> Finding:
+    first = min(errors, key=_rank)
+    rule, value, fix = _explained(first)
+    where = "".join(f"/{step}" for step in first.instance_path)
+    more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+    return Finding(
+        kind=FindingKind.INVALID_ARGUMENTS,
+        rule=rule + more,
+        where=where,
+        value=value,
+        fix=fix,
+        tool=tool.name,
+    )
+
+
+def _rank(error: Any) -> tuple[int, int]:
+    """Missing arguments first, then strangers, then what is wrong with those that are there."""
+    order = {"required": 0, "additionalProperties": 1}
+    return order.get(error.kind.name, 2), len(error.instance_path)
+
+
+def _explained(error: Any) -> tuple[str, str, str]:
+    """Return rule, value and fix in words."""
+    kind, value = error.kind, _shown(error.instance)
+    match kind.name:
+        case "required":
+            return f"the argument {kind.property!r} is required", "", f"give {kind.property!r}"
+        case "additionalProperties" | "unevaluatedProperties":
+            names = ", ".join(map(repr, kind.unexpected))
+            return f"there is no argument {names}", "", f"leave {names} out"
+        case "type":
+            wanted = " or ".join(kind.types)
+            return f"the value must be of type {wanted}", value, f"give {_article(wanted)}"
+        case "enum":
+            options = ", ".join(json.dumps(option) for option in kind.options[:12])
+            return "the value is not one of those allowed", value, f"give one of {options}"
+        case _:
+            return str(error.message)[:160], "", f"meet the rule {kind.name!r}"
+
+
+def _article(wanted: str) -> str:
+    return f"an {wanted}" if wanted[0] in "aeiou" else f"a {wanted}"
+
+
+def _shown(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 60 else text[:57] + "..."
