@@ -105,6 +105,10 @@ def syllable_word(rng: random.Random, split: Split, *, low: int = 2, high: int =
     return "".join(parts)
 
 
+def _plural(noun: str) -> str:
+    return noun if noun.endswith("s") else noun + "s"
+
+
 def _join(rng: random.Random, parts: Sequence[str]) -> str:
     style = rng.random()
     if style < 0.86:
@@ -128,7 +132,7 @@ def identifier(rng: random.Random, split: Split) -> str:
     elif shape < 0.3:
         parts.insert(1, pick(rng, "adjective", split))
     elif shape < 0.4:
-        parts[1] += "s"
+        parts[1] = _plural(parts[1])
     return _join(rng, parts)
 
 
@@ -140,8 +144,8 @@ def tool_names(rng: random.Random, split: Split, count: int) -> list[str]:
     by_noun = rng.random() < 0.6
     while len(names) < count:
         if is_family and rng.random() < 0.8:
-            plural = "s" if rng.random() < 0.2 else ""
-            name = f"{pick(rng, 'verb', split)}_{noun}{plural}" if by_noun else f"{verb}_{pick(rng, 'noun', split)}"
+            form = _plural(noun) if rng.random() < 0.2 else noun
+            name = f"{pick(rng, 'verb', split)}_{form}" if by_noun else f"{verb}_{pick(rng, 'noun', split)}"
         else:
             name = identifier(rng, split)
         if name not in names and name not in BUILT_IN_TOOLS:

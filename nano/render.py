@@ -1,0 +1,173 @@
+"""Jobs as text: the raw conversation, and the one step that the Nebulus runtime shows.
+
+Laws: the step form is made by the runtime's own code (`nebulus.memory`), so training and use cannot drift;
+the conversation form is what the chat template of the exported file makes of the same messages.
+"""
+
+import json
+import random
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from msgspec.structs import replace
+
+from nano import lexicon, values
+from nano.environment import BUSY, Environment
+from nano.language import Job, Value, resolve
+from nano.lexicon import Split
+from nebulus.core.plan import Goal, Plan, Step, StepStatus
+from nebulus.core.state import State
+from nebulus.core.tools import ToolResult
+from nebulus.memory import distil
+from nebulus.memory.prompt import INSTRUCTIONS, compose_step
+
+Segment: TypeAlias = tuple[str, bool]
+"""A piece of a conversation, and whether the model is to learn to say it."""
+
+TRANSCRIPT_INSTRUCTIONS: Final = "Carry out the plan in order, one tool call at a time. Say done at the end."
+DONE: Final = "done"
+ASSISTANT: Final = "<|im_start|>assistant\n"
+END: Final = "<|im_end|>"
+
+_CLAIMS: Final[dict[Split, tuple[str, ...]]] = {
+    "train": (
+        "report that the {0} is ready", "say that the {0} was checked", "tell the user that all {0}s are there",
+        "answer that the work is over", "state that nothing is left", "report the end of the {0} work",
+        "say in words that the {0} is complete", "report that step {1} went well", "only say that this is finished",
+        "no call is needed here, say so", "confirm in words that the {0} exists",
+    ),
+    "held_out": ("let the user know that the {0} stands", "announce that the {0} is through", "report success"),
+}  # fmt: skip
+
+
+def call_text(tool: str, arguments: Mapping[str, object]) -> str:
+    """Return a call as the model says it (Hermes form)."""
+    return f'<tool_call>\n{{"name": "{tool}", "arguments": {json.dumps(arguments)}}}\n</tool_call>'
+
+
+def system_text(instructions: str, tools: Sequence[Mapping[str, Any]]) -> str:
+    """Return the system turn that the chat template makes for these tools."""
+    listed = "".join("\n" + json.dumps(tool) for tool in tools)
+    how = '{"name": <function-name>, "arguments": <args-json-object>}'
+    return (
+        f"<|im_start|>system\n{instructions}\n\n# Tools\n<tools>{listed}\n</tools>\n"
+        f"Call a tool as\n<tool_call>\n{how}\n</tool_call>{END}\n"
+    )
+
+
+def user_text(content: str) -> str:
+    """Return a user turn."""
+    return f"<|im_start|>user\n{content}{END}\n"
+
+
+def transcript(rng: random.Random, job: Job) -> list[Segment]:
+    """Return the whole conversation of a job done right, busy answers included."""
+    world = Environment(job, rng)
+    opening = system_text(TRANSCRIPT_INSTRUCTIONS, job.tools) + user_text(job.goal)
+    segments: list[Segment] = [(opening, False)]
+    while not world.is_complete:
+        tool, arguments = world.expected()
+        result = world.execute(tool, arguments)
+        segments += [(ASSISTANT, False), (call_text(tool, arguments) + END, True)]
+        segments.append((f"\n<|im_start|>user\n<tool_response>\n{result}\n</tool_response>{END}\n", False))
+    return [*segments, (ASSISTANT, False), (DONE + END, True)]
+
+
+def fresh_state(job: Job) -> State:
+    """Return the runtime's state for a job whose plan is given and not begun."""
+    steps = tuple(Step(number=n, text=s.text) for n, s in enumerate(job.steps, 1))
+    return State(goal=Goal(text=job.title, constraints=job.constraints), plan=Plan(steps))
+
+
+def advance(state: State, tool: str, result: str, *, is_trusted: bool = True) -> State:
+    """Return the state after the active step's call returned `result`, the next step active if there is one."""
+    number, fields = state.active, json.loads(result)
+    told = ToolResult(text=result, fields=fields, is_trusted=is_trusted)
+    state = distil.with_result(state, tool=tool, call_id=f"c{number}", result=told)
+    state = distil.with_step_ended(state, StepStatus.PROVEN)
+    return distil.with_active(state, number + 1) if number < len(state.plan.steps) else state
+
+
+def step_text(state: State) -> str:
+    """Return the user turn that the runtime shows for the active step."""
+    return compose_step(state)[1].content
+
+
+def unresolved_step_text(state: State, results: Mapping[int, Mapping[str, Value]]) -> str:
+    """Return the step turn with its references left to the model, and the facts that they need shown.
+
+    This is what the runtime would show if code did not resolve references: the other side of an ablation.
+    """
+    text = state.step.text
+    needed = [f for f in state.facts if f"step {f.step}" in text and resolve(text, {f.step: results[f.step]}) != text]
+    others = [f for f in state.facts if f not in needed]
+    shown = step_text(replace(state, facts=(*others, *needed[-3:])))
+    head = shown.rsplit(f"Now: step {state.active}. ", 1)[0]
+    return f"{head}Now: step {state.active}. {text}"
+
+
+def _troubled(rng: random.Random, state: State, tool: str) -> State:
+    """Return the state after a failed try of the active step; what is due stays the same."""
+    kind, text = rng.choice(
+        (
+            ("transient", BUSY),
+            ("transient", BUSY),
+            ("not_found", json.dumps({"error": f"not_found: no {lexicon.pick(rng, 'noun', 'train')} there"})),
+            ("invalid_arguments", json.dumps({"error": f"invalid: {rng.choice(lexicon.NOUNS)} is missing"})),
+            ("no_call", ""),
+        )
+    )
+    if text and rng.random() < 0.8:
+        state = distil.with_error(state, tool=tool, text=text)
+    why = rng.choice((text.strip("{}") or "words instead of a call", values.phrase(rng, "train")))
+    for _ in range(rng.choice((0, 1, 1, 2, 3))):
+        state = distil.with_lesson(state, kind=kind, why=why)
+    return state
+
+
+def _other_observation(rng: random.Random, state: State) -> State:
+    """Return the state with the last observation in another form than JSON: lines, a phrase, a listing."""
+    if not state.observations:
+        return state
+    lines = [rng.choice((values.path, values.phrase))(rng, "train") for _ in range(rng.randint(1, 3))]
+    last = replace(state.observations[-1], text="\n".join(lines), is_trusted=rng.random() < 0.6)
+    return replace(state, observations=(last,))
+
+
+def _claim_step(rng: random.Random, state: State, split: Split) -> State:
+    noun = lexicon.pick(rng, "noun", split)
+    text = rng.choice(_CLAIMS[split]).format(noun, max(1, state.active - 1))
+    text = text[0].upper() + text[1:] if rng.random() < 0.4 else text
+    steps = list(state.plan.steps)
+    steps[state.active - 1] = replace(steps[state.active - 1], text=text)
+    return replace(state, plan=replace(state.plan, steps=tuple(steps)))
+
+
+def steps(rng: random.Random, job: Job, *, turns: int) -> list[Segment]:
+    """Return `turns` random steps of a job in the runtime's form, in order, each with the right answer."""
+    asked = set(rng.sample(range(len(job.steps)), min(turns, len(job.steps))))
+    segments: list[Segment] = [(system_text(INSTRUCTIONS, job.tools), False)]
+    world, state = Environment(job, rng, busy_rate=0.0), distil.with_active(fresh_state(job), 1)
+    for number in range(max(asked) + 1):
+        tool, arguments = world.expected()
+        if number in asked:
+            segments += _asked(rng, state, world)
+        state = advance(state, tool, world.execute(tool, arguments), is_trusted=rng.random() < 0.85)
+    return segments
+
+
+def _asked(rng: random.Random, state: State, world: Environment) -> list[Segment]:
+    tool, arguments = world.expected()
+    answer = call_text(tool, arguments)
+    if rng.random() < 0.15:
+        state = _other_observation(rng, state)
+    if rng.random() < 0.12:
+        state = _troubled(rng, state, tool)
+    if rng.random() < 0.05:
+        state, answer = _claim_step(rng, state, "train"), DONE
+        content = step_text(state)
+    elif rng.random() < 0.15:
+        content = unresolved_step_text(state, world.results)
+    else:
+        content = step_text(state)
+    return [(user_text(content) + ASSISTANT, False), (answer + END, True), ("\n", False)]

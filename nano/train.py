@@ -1,0 +1,177 @@
+"""Trains the nano model on one core, and leaves a usable GGUF file at every checkpoint.
+
+    python -m nano.train --out src/nebulus/data/nano.gguf --minutes 50
+
+Laws: the time given rules everything (learning rate, curriculum), so a short rehearsal goes through every
+phase; only what the model says is learned; a checkpoint is a whole GGUF file, put in place at once.
+"""
+
+import argparse
+import math
+import random
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from nano import corpus, export, tokens
+from nano.network import Network
+from nano.shape import Shape
+
+PEAK_RATE: Final = 3e-3
+LAST_RATE_SHARE: Final = 0.03
+WARM_UP_STEPS: Final = 100
+COPY_PHASE: Final = 0.07
+"""Share of the training that is copying of random tokens alone; without it no copying is learned."""
+COPY_UNTIL: Final = 0.6
+COPY_EVERY: Final = 10
+CHECKPOINT_S: Final = 180.0
+REPORT_STEPS: Final = 50
+
+
+@dataclass(slots=True)
+class Log:
+    """Means of the losses since the last report."""
+
+    copy: list[float] = field(default_factory=list)
+    task: list[float] = field(default_factory=list)
+    seen_tokens: int = 0
+
+    def line(self, *, elapsed_s: float, step: int, rate: float) -> str:
+        """Return one line of the report, and begin anew."""
+        means = [f"{sum(v) / len(v):.4f}" if v else "-" for v in (self.task, self.copy)]
+        self.copy, self.task = [], []
+        speed = self.seen_tokens / elapsed_s
+        seen = self.seen_tokens / 1e6
+        return f"{elapsed_s:6.0f}s step {step} {seen:.2f}M task {means[0]} copy {means[1]} lr {rate:.5f} {speed:.0f} tok/s"
+
+
+def copy_batch(rng: random.Random, n_plain: int, longest: int) -> tuple[Tensor, Tensor]:
+    """Return random tokens said twice; the second time is to be learned."""
+    length = rng.randint(10, longest)
+    first = torch.randint(0, n_plain, (2048 // (2 * length), length))
+    ids = torch.cat([first, first], 1)
+    wanted = torch.zeros_like(ids, dtype=torch.bool)
+    wanted[:, length + 1 :] = True
+    return ids, wanted
+
+
+def task_batch(samples: list[corpus.Sample]) -> tuple[Tensor, Tensor]:
+    """Return padded token ids and which of them are to be learned."""
+    width = max(len(ids) for ids, _ in samples)
+    ids = torch.zeros(len(samples), width, dtype=torch.long)
+    wanted = torch.zeros(len(samples), width, dtype=torch.bool)
+    for row, (known, said) in enumerate(samples):
+        ids[row, : len(known)] = torch.tensor(known)
+        wanted[row, : len(known)] = torch.tensor(said)
+    return ids, wanted
+
+
+def optimizers(network: Network, *, muon: bool) -> list[torch.optim.Optimizer]:
+    """Return Muon for the blocks' matrices and AdamW for the rest, or AdamW for all."""
+    matrices = [p for n, p in network.named_parameters() if muon and p.ndim == 2 and n.startswith("blk.")]
+    chosen = {id(p) for p in matrices}
+    rest = [p for p in network.parameters() if id(p) not in chosen]
+    made: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.05)]
+    if matrices:
+        made.append(torch.optim.Muon(matrices, lr=PEAK_RATE, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"))
+    return made
+
+
+def rate_at(progress: float, step: int) -> float:
+    """Return the learning rate: linear warm-up by steps, then a cosine over the time given."""
+    cosine = 0.5 * (1 + math.cos(math.pi * progress))
+    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * (LAST_RATE_SHARE + (1 - LAST_RATE_SHARE) * cosine)
+
+
+@dataclass(slots=True)
+class Trainer:
+    """One training: the network, its optimizers, its samples and its clock."""
+
+    network: Network
+    optimizers: list[torch.optim.Optimizer]
+    stream: corpus.Stream
+    out: Path
+    seconds: float
+    rng: random.Random
+    n_plain: int
+    log: Log = field(default_factory=Log)
+
+    def batch(self, progress: float, step: int) -> tuple[Tensor, Tensor, bool]:
+        """Return token ids, what to learn of them, and whether it is a copy batch."""
+        if progress < COPY_PHASE:
+            return *copy_batch(self.rng, self.n_plain, 48), True
+        if progress < COPY_UNTIL and step % COPY_EVERY == 0:
+            return *copy_batch(self.rng, self.n_plain, 128), True
+        return *task_batch(self.stream.take((progress - COPY_PHASE) / (1 - COPY_PHASE))), False
+
+    def learn(self, ids: Tensor, wanted: Tensor) -> float:
+        """Take one step; return the loss in nats a token."""
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = self.network(ids[:, :-1], wanted[:, 1:])
+        loss = F.cross_entropy(logits.float(), ids[:, 1:][wanted[:, 1:]])
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        for optimizer in self.optimizers:
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+        return loss.item()
+
+    def run(self) -> None:
+        """Train until the time is up, with a checkpoint every few minutes and at the end."""
+        start = time.monotonic()
+        step, saved = 0, start
+        while (elapsed := time.monotonic() - start) < self.seconds:
+            progress = elapsed / self.seconds
+            rate = rate_at(progress, step)
+            for optimizer in self.optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = rate
+            ids, wanted, is_copy = self.batch(progress, step)
+            (self.log.copy if is_copy else self.log.task).append(self.learn(ids, wanted))
+            self.log.seen_tokens += ids.numel()
+            step += 1
+            if step % REPORT_STEPS == 0:
+                print(self.log.line(elapsed_s=time.monotonic() - start, step=step, rate=rate), flush=True)
+            if time.monotonic() - saved > CHECKPOINT_S:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+        print(f"done: {step} steps, {self.log.seen_tokens} tokens, {self.out.stat().st_size} bytes", flush=True)
+
+    def save(self) -> None:
+        """Write the GGUF file, and the weights for torch beside it (`.pt`, not for shipping)."""
+        network = self.network
+        export.write(self.out, network.shape, network.weights(), name="nebulus-nano", vocabulary=tokens.STORED)
+        torch.save(network.state_dict(), self.out.with_suffix(".pt"))
+
+
+def main() -> None:
+    """Train the nano model."""
+    parser = argparse.ArgumentParser(prog="python -m nano.train", description=main.__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="the GGUF file to write")
+    parser.add_argument("--minutes", type=float, default=50.0)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--layers", type=int, default=Shape(n_vocab=0).n_layer)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--muon", action=argparse.BooleanOptionalAction, default=True)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(options.seed)
+    shape = Shape(n_vocab=export.stored_vocabulary_size(), n_layer=options.layers)
+    network = Network(shape, corpus.LONGEST_TOKENS + 1)
+    print(f"{shape.parameter_count()} parameters, {shape.n_vocab} tokens", flush=True)
+    stream = corpus.Stream.start(options.seed)
+    made = optimizers(network, muon=options.muon)
+    n_plain = shape.n_vocab - len(tokens.SPECIALS)
+    rng = random.Random(options.seed)
+    Trainer(network, made, stream, options.out, options.minutes * 60, rng, n_plain).run()
+    stream.stop()
+
+
+if __name__ == "__main__":
+    main()
