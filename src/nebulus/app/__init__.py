@@ -1,1 +1,1 @@
-"""TODO"""
+"""Settings, and the one place where adapters are named."""

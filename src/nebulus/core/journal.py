@@ -58,7 +58,7 @@ def decode_batch(data: bytes | str) -> list[Event]:
     """
     try:
         events = _batch_decoder.decode(data)
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise JournalError(f"a journal record is no list of events of this version: {error}") from error
     if not events:
         raise JournalError("a journal record holds no event")

@@ -1,0 +1,215 @@
+"""What a user sets: tiers, engine, budget, limits, tools. One file, `nebulus.toml`.
+
+Laws: an unknown key, a wrong type or an impossible value stops the start, with the place, the value and
+the nearest thing that would be right; secrets are named by environment variable, never written here.
+"""
+
+import difflib
+import re
+import tomllib
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import msgspec
+from msgspec import Struct, field
+
+from nebulus.adapters.backends.settings import BackendSettings
+from nebulus.core.budget import Budget
+from nebulus.core.errors import ConfigError
+from nebulus.core.tiers import StepKind, Tier
+from nebulus.recovery.strategy import Limits
+
+FILE_NAME = "nebulus.toml"
+STATE_FOLDER = ".nebulus"
+_Kind = TypeVar("_Kind", bound=Struct)
+NANO = "nano"
+"""The model that comes with the package: a wind tunnel, no assistant."""
+
+
+class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """One model at our disposal: `model` is a short spelling (`read_model`), the rest narrows it.
+
+    Prices are US dollars per million tokens. `window_tokens` 0 takes the server's own figure.
+    """
+
+    model: str
+    kinds: tuple[StepKind, ...] = (StepKind.EXECUTE, StepKind.PLAN)
+    window_tokens: int = 0
+    reserve_tokens: int = 0
+    price_in_usd: float = 0.0
+    price_out_usd: float = 0.0
+    tools_shown: int = 5
+    api_key_env: str = ""
+    threads: int = 0
+    timeout_s: float = 600.0
+
+    def backend(self) -> BackendSettings:
+        """Return how to reach the model.
+
+        Raises:
+            ConfigError: `model` is no spelling of one.
+        """
+        return msgspec.structs.replace(
+            read_model(self.model),
+            window_tokens=self.window_tokens,
+            api_key_env=self.api_key_env,
+            threads=self.threads,
+            timeout_s=self.timeout_s,
+        )
+
+    def tier(self, name: str, window_tokens: int) -> Tier:
+        """Return the tier as the machine knows it, its window as the backend stated it."""
+        return Tier(
+            name=name,
+            window_tokens=window_tokens,
+            reserve_tokens=self.reserve_tokens or min(1024, window_tokens // 4),
+            price_in_usd=self.price_in_usd,
+            price_out_usd=self.price_out_usd,
+            kinds=self.kinds,
+            tools_shown=self.tools_shown,
+        )
+
+
+class EngineSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Where runs live: a SQLite file, "memory", or postgresql://user@host/database."""
+
+    url: str = f"{STATE_FOLDER}/runs.sqlite"
+
+
+class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """All settings. Tiers stand from small to large, in the order of the file."""
+
+    tiers: dict[str, TierSettings] = field(default_factory=lambda: {NANO: TierSettings(model=NANO)})
+    engine: EngineSettings = EngineSettings()
+    budget: Budget = Budget()
+    limits: Limits = Limits()
+    commands: Literal["sandboxed", "off"] = "sandboxed"
+
+    def only(self, names: tuple[str, ...]) -> "Settings":
+        """Return these settings with the named tiers alone, in their order here.
+
+        Raises:
+            ConfigError: a name is none of the tiers.
+        """
+        for name in names:
+            if name not in self.tiers:
+                raise ConfigError(f"there is no tier {name!r}; {_nearest(name, list(self.tiers))}")
+        kept = {name: tier for name, tier in self.tiers.items() if not names or name in names}
+        return msgspec.structs.replace(self, tiers=kept)
+
+
+def load_settings(path: Path | None, folder: Path) -> Settings:
+    """Return the settings of `path`, else of `nebulus.toml` in `folder`, else the defaults.
+
+    Raises:
+        ConfigError: the file is missing, no TOML, or holds something that can't be.
+    """
+    found = path or folder / FILE_NAME
+    if path is None and not found.exists():
+        return Settings()
+    try:
+        data = tomllib.loads(found.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{found} can't be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{found} is no TOML: {error}") from error
+    return read_settings(data, source=str(found))
+
+
+def read_settings(data: dict[str, Any], *, source: str) -> Settings:
+    """Return the settings that `data` spells; `source` stands in front of what is wrong.
+
+    Raises:
+        ConfigError: an unknown key, a wrong type, or a value that can't be.
+    """
+    tables = dict(data)
+    tiers = _table(tables.pop("tiers", None), "tiers", source)
+    known = {"engine": EngineSettings, "budget": Budget, "limits": Limits}
+    values: dict[str, Any] = {
+        name: _struct(_table(tables.pop(name), name, source), kind, f"{source}: {name}")
+        for name, kind in known.items()
+        if name in tables
+    }
+    if tiers:
+        values["tiers"] = {
+            name: _struct(_table(tier, f"tiers.{name}", source), TierSettings, f"{source}: tiers.{name}")
+            for name, tier in tiers.items()
+        }
+    settings = msgspec.structs.replace(_struct(tables, Settings, f"{source}: "), **values)
+    _validate(settings, source)
+    return settings
+
+
+def read_model(text: str) -> BackendSettings:
+    """Return the backend that a short spelling means.
+
+    `nano` is the model in the package; `PATH.gguf` starts a llama.cpp server of our own;
+    `http://HOST:PORT#MODEL` is an OpenAI-compatible server, `llama.cpp+http://…` a llama.cpp server
+    by its own interface, `anthropic+https://…#MODEL` the messages API; `ollama:MODEL` is Ollama here.
+
+    Raises:
+        ConfigError: it means none.
+    """
+    if text == NANO:
+        return BackendSettings(kind="embedded", path=NANO, threads=1)
+    if text.endswith(".gguf") and "://" not in text:
+        return BackendSettings(kind="embedded", path=text)
+    if text.startswith("ollama:"):
+        return BackendSettings(kind="openai", url="http://127.0.0.1:11434", model=text.removeprefix("ollama:"))
+    match = re.fullmatch(r"(?:(llama\.cpp|anthropic|openai)\+)?(https?://[^#\s]+)(?:#(\S+))?", text)
+    if match is None:
+        raise ConfigError(
+            f"{text!r} is no model; write nano, PATH.gguf, ollama:MODEL, http://HOST:PORT#MODEL, "
+            "llama.cpp+http://HOST:PORT or anthropic+https://HOST#MODEL"
+        )
+    kind, url, model = match[1] or "openai", match[2], match[3] or ""
+    return msgspec.convert({"kind": kind, "url": url, "model": model}, BackendSettings)
+
+
+def _validate(settings: Settings, source: str) -> None:
+    if not settings.tiers:
+        raise ConfigError(f"{source}: tiers is empty; name at least one")
+    for name, tier in settings.tiers.items():
+        place = f"{source}: tiers.{name}"
+        tier.backend()
+        for key in ("window_tokens", "reserve_tokens", "threads", "price_in_usd", "price_out_usd"):
+            if getattr(tier, key) < 0:
+                raise ConfigError(f"{place}.{key}={getattr(tier, key)!r} is negative")
+        if tier.tools_shown < 1:
+            raise ConfigError(f"{place}.tools_shown={tier.tools_shown!r} shows no tool at all")
+        if tier.window_tokens and tier.reserve_tokens >= tier.window_tokens:
+            raise ConfigError(f"{place}.reserve_tokens={tier.reserve_tokens} leaves no room in a window of {tier.window_tokens}")
+    for kind in StepKind.EXECUTE, StepKind.PLAN:
+        if not any(kind in tier.kinds for tier in settings.tiers.values()):
+            raise ConfigError(f"{source}: no tier may {kind.value}; add {kind.value!r} to the kinds of one")
+
+
+def _table(value: Any, name: str, source: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{source}: {name}={value!r} is no table; write [{name}] and settings below it")
+    return value
+
+
+def _struct(table: dict[str, Any], kind: type[_Kind], place: str) -> _Kind:
+    """Return `table` as a `kind`, its fields converted one by one so that an error names field and value."""
+    fields = {item.name: item for item in msgspec.structs.fields(kind)}
+    prefix = place if place.endswith(" ") else f"{place}."
+    values = {}
+    for key, value in table.items():
+        if key not in fields:
+            raise ConfigError(f"{prefix}{key} is no setting; {_nearest(key, list(fields))}")
+        try:
+            values[key] = msgspec.convert(value, fields[key].type)
+        except msgspec.ValidationError as error:
+            raise ConfigError(f"{prefix}{key}={value!r}: {error}") from error
+    missing = [item.name for item in fields.values() if item.required and item.name not in values]
+    if missing:
+        raise ConfigError(f"{prefix}{missing[0]} is missing")
+    return kind(**values)
+
+
+def _nearest(word: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"
