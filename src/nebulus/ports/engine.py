@@ -58,7 +58,8 @@ class OpenRun(Protocol):
         The result is durable when this returns. While the past lasts, `perform` is not called.
 
         Raises:
-            JournalError: the next recorded step has another name.
+            JournalError: the next recorded step has another name, or an earlier step raised or is in flight.
+            RunCancelledError: a stop was asked for; `perform` was not called.
             StoreError: the result can't be recorded; nothing after it was.
         """
         ...
@@ -85,6 +86,8 @@ class Engine(Protocol):
     async def start(self, run_id: str, request: bytes) -> bytes:
         """Run `body` on a new run to its end and return what it returned.
 
+        Whatever `body` raises comes out of here, is not recorded, and leaves the run to be resumed.
+
         Raises:
             RunBusyError: the name is taken by a run that another process holds.
             ConfigError: the name is taken by a run that exists already.
@@ -100,6 +103,7 @@ class Engine(Protocol):
         Raises:
             RunUnknownError: no such run.
             RunBusyError: another living process holds it.
+            JournalError: it was recorded by another version.
         """
         ...
 
