@@ -1,0 +1,1 @@
+"""Functions as tools, and the tools that come with a workspace."""

@@ -1,0 +1,173 @@
+"""The tools that look at files in a workspace, and those that change them.
+
+Laws: each takes canonical paths and follows no link; what is too large or no text is refused with a way
+out, before it fills the memory; each that changes something can tell afterwards whether it did.
+"""
+
+from itertools import islice
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from nebulus.adapters.tools.texts import found_in, text_of, whole_text
+from nebulus.adapters.workspaces.tree import Tree
+from nebulus.core.errors import ToolError
+from nebulus.core.failure import FailureKind
+
+_ENTRIES_SHOWN = 1000
+_MATCHES_SHOWN = 100
+_FILES_SEARCHED = 20_000
+
+Line = Annotated[int, Meta(ge=0)]
+
+
+class FileReading:
+    """Listing, reading, searching."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    def list_files(self, path: str = ".") -> dict[str, Any]:
+        """List the files and folders in a folder. Folders end with /.
+
+        Args:
+            path: The folder; "." is the workspace.
+        """
+        names = [f"{name}/" if is_folder else name for name, is_folder in self._tree.entries(path)]
+        return {"path": path, "total": len(names), "entries": names[:_ENTRIES_SHOWN]}
+
+    def read_file(self, path: str, start_line: Line = 1, end_line: Line = 0) -> str:
+        """Read a text file, or some of its lines.
+
+        Args:
+            path: The file.
+            start_line: The first line to read, from 1.
+            end_line: The last line to read; 0 reads to the end.
+        """
+        with self._tree.reading(path) as file:
+            return text_of(file, path, lines=range(max(start_line, 1), end_line + 1 if end_line else 0))
+
+    def search_files(self, query: str, path: str = ".") -> str:
+        """Find the lines that hold a text, in a file or in all files of a folder.
+
+        Args:
+            query: The text to find, literally; upper and lower case differ.
+            path: The file or folder to search.
+        """
+        if not query:
+            raise ToolError(
+                "the query is empty", kind=FailureKind.INVALID_ARGUMENTS, fix="give a text to find"
+            )
+        if not self._tree.kind(path):
+            raise ToolError("there is no such file or folder", kind=FailureKind.NOT_FOUND, value=path)
+        lines: list[str] = []
+        searched = skipped = 0
+        files = self._tree.files(path)
+        for name in islice(files, _FILES_SEARCHED):
+            matches = found_in(self._tree, name, query)
+            searched += 1
+            skipped += matches is None
+            lines += matches or []
+            if len(lines) >= _MATCHES_SHOWN:
+                break
+        lines = lines[:_MATCHES_SHOWN]
+        notes = [f"{len(lines)} lines found in {searched} files"]
+        if skipped:
+            notes.append(f"{skipped} skipped: no text, or too large")
+        if next(files, ""):
+            notes.append("not all were searched: search a smaller folder, or for a longer text")
+        return "\n".join([*lines, f"({'; '.join(notes)})"])
+
+
+class FileChanges:
+    """Writing, editing, moving, deleting."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+
+    def write_file(self, path: str, content: str) -> dict[str, Any]:
+        """Write a text file. Replaces the file if it exists; makes folders as needed.
+
+        Args:
+            path: The file.
+            content: The whole text of the file.
+        """
+        data = content.encode()
+        self._tree.write(path, data)
+        return {"path": path, "bytes": len(data)}
+
+    def has_written(self, path: str, content: str) -> bool:
+        """Tell whether the file holds just this text."""
+        return self._tree.kind(path) == "file" and self._text(path) == content
+
+    def edit_file(self, path: str, old: str, new: str) -> dict[str, Any]:
+        """Replace a piece of a text file. The piece must occur exactly once.
+
+        Args:
+            path: The file.
+            old: The text to replace, exactly as it stands in the file.
+            new: The text to put in its place.
+        """
+        if not old or old == new:
+            what = "old is empty" if not old else "old and new are the same"
+            raise ToolError(
+                what, kind=FailureKind.INVALID_ARGUMENTS, fix="give the text to replace and a new one"
+            )
+        text = self._text(path)
+        count = text.count(old)
+        if count != 1:
+            raise ToolError(
+                f"old occurs {count} times in {path}, not once",
+                kind=FailureKind.CONFLICT if count else FailureKind.NOT_FOUND,
+                value=old[:200],
+                fix="give a longer piece, with the lines around it"
+                if count
+                else "read the file and copy the piece",
+            )
+        data = text.replace(old, new).encode()
+        self._tree.write(path, data)
+        return {"path": path, "line": text[: text.index(old)].count("\n") + 1, "bytes": len(data)}
+
+    def has_edited(self, path: str, old: str, new: str) -> bool | None:
+        """Tell by what stands in the file now; None where both states could look like this."""
+        text = self._text(path)
+        if new and new in text and old not in text:
+            return True
+        return False if text.count(old) == 1 and new not in text else None
+
+    def move_file(self, source: str, target: str) -> dict[str, Any]:
+        """Move or rename a file or folder. Nothing may stand at the target yet.
+
+        Args:
+            source: The file or folder to move.
+            target: Its new path, with its name.
+        """
+        self._tree.move(source, target)
+        return {"source": source, "target": target}
+
+    def has_moved(self, source: str, target: str) -> bool | None:
+        """Tell by which of the two paths something stands at; None if at both or neither."""
+        match bool(self._tree.kind(source)), bool(self._tree.kind(target)):
+            case False, True:
+                return True
+            case True, False:
+                return False
+            case _:
+                return None
+
+    def delete_file(self, path: str) -> dict[str, Any]:
+        """Delete a file for good. It can't be brought back.
+
+        Args:
+            path: The file.
+        """
+        self._tree.remove(path)
+        return {"deleted": path}
+
+    def has_deleted(self, path: str) -> bool:
+        """Tell whether nothing stands there any more."""
+        return not self._tree.kind(path)
+
+    def _text(self, path: str) -> str:
+        with self._tree.reading(path) as file:
+            return whole_text(file, path)

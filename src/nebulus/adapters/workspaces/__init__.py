@@ -1,0 +1,1 @@
+"""Folders that runs work in, reached without ever leaving them."""

@@ -1,0 +1,75 @@
+"""Looks whether a check holds in a workspace, changing nothing."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from inspect import isawaitable
+from typing import Any, TypeAlias
+
+from nebulus.adapters.workspaces.folder import FolderWorkspace
+from nebulus.core.errors import ToolError
+from nebulus.core.failure import Failure
+from nebulus.core.plan import Check, FileContains, Named, PathAbsent, PathExists, ToolSucceeded
+
+Predicate: TypeAlias = Callable[[Mapping[str, str]], Any]
+"""Given the arguments of a `Named` check: "" if it holds, else why not; may be async."""
+
+_CHUNK_BYTES = 1 << 20
+
+
+class WorkspaceChecker:
+    """Checks about files, and the application's own predicates by name."""
+
+    def __init__(self, workspace: FolderWorkspace, named: Mapping[str, Predicate] | None = None) -> None:
+        self._workspace = workspace
+        self._named = dict(named or {})
+
+    async def holds(self, check: Check) -> str:
+        """Return "" if `check` holds, else why it does not. What can't be looked at does not hold."""
+        try:
+            match check:
+                case PathExists(path):
+                    return "" if self._stands(path) else f"nothing stands at {path!r}"
+                case PathAbsent(path):
+                    return f"something stands at {path!r}" if self._stands(path) else ""
+                case FileContains(path, text):
+                    found = await asyncio.to_thread(self._contains, path, text.encode())
+                    return "" if found else f"{path!r} does not hold {text!r}"
+                case Named(name, arguments):
+                    return await self._ask(name, arguments)
+                case ToolSucceeded(tool):
+                    return f"whether {tool!r} succeeded stands in the run's own record, not in the workspace"
+        except ToolError as error:
+            return error.failure.sentence()
+
+    def _stands(self, path: str) -> bool:
+        return self._workspace.tree.kind(self._reach(path)) != ""
+
+    def _contains(self, path: str, text: bytes) -> bool:
+        with self._workspace.tree.reading(self._reach(path)) as file:
+            window = b""
+            while chunk := file.read(_CHUNK_BYTES):
+                window += chunk
+                if text in window:
+                    return True
+                window = window[len(window) - len(text) + 1 :] if len(text) > 1 else b""
+        return not text
+
+    async def _ask(self, name: str, arguments: Mapping[str, str]) -> str:
+        predicate = self._named.get(name)
+        if predicate is None:
+            return f"no check is registered under {name!r}; known are {sorted(self._named)}"
+        try:
+            answer = predicate(arguments)
+            if isawaitable(answer):
+                answer = await answer
+        except Exception as error:  # noqa: BLE001  # The application's code ends here; what it raised is the reason.
+            return f"check {name!r} raised {type(error).__name__}: {error}"
+        if not isinstance(answer, str):
+            return f"check {name!r} returned {answer!r}, not text; return an empty string where it holds"
+        return answer
+
+    def _reach(self, path: str) -> str:
+        canonical = self._workspace.canonical(path)
+        if isinstance(canonical, Failure):
+            raise ToolError(canonical.what, kind=canonical.kind, value=canonical.value, fix=canonical.fix)
+        return canonical

@@ -1,0 +1,72 @@
+"""A folder on this machine as a workspace."""
+
+import errno
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from nebulus.adapters.workspaces.spelling import looping, misspelled, outside
+from nebulus.adapters.workspaces.tree import Tree
+from nebulus.core.errors import ConfigError
+from nebulus.core.failure import Failure, FailureKind, Fault
+
+
+class FolderWorkspace:
+    """An existing, writable folder.
+
+    `canonical` says where a path leads now. An effect goes through `tree`, which follows no link, so
+    that it lands where the judged path said or nowhere.
+
+    Raises:
+        ConfigError: there is no such folder, or it can't be read and written.
+    """
+
+    def __init__(self, root: str | Path) -> None:
+        given = Path(root)
+        if not given.is_dir():
+            raise ConfigError(f"workspace {str(given)!r} is no folder; create it, or name another")
+        if not os.access(given, os.R_OK | os.W_OK | os.X_OK):
+            raise ConfigError(f"workspace {str(given)!r} can't be read and written; change its permissions")
+        self._root = given.resolve(strict=True)
+        self._tree = Tree(self._root)
+
+    @property
+    def root(self) -> Path:
+        """The canonical path of the folder."""
+        return self._root
+
+    @property
+    def tree(self) -> Tree:
+        """The files beneath the folder."""
+        return self._tree
+
+    def canonical(self, path: str) -> str | Failure:
+        """Return `path` relative to the root, with links and `..` resolved; a failure if it leads outside.
+
+        What does not exist is resolved as far as it does. The root itself is ".".
+        """
+        wrong = misspelled(path)
+        if wrong is not None:
+            return wrong
+        try:
+            real = Path(os.path.realpath(self._root / path))
+            _look(real)
+        except OSError as error:
+            return _unreachable(error, path)
+        if not real.is_relative_to(self._root):
+            return outside(path)
+        return real.relative_to(self._root).as_posix()
+
+
+def _look(real: Path) -> None:
+    """Raise what keeps the system from following `real`, unless it is only that nothing stands there."""
+    with suppress(FileNotFoundError, NotADirectoryError):  # A new file may be made there.
+        real.stat()
+
+
+def _unreachable(error: OSError, path: str) -> Failure:
+    if error.errno == errno.ELOOP:
+        return looping(path)
+    kind = FailureKind.INVALID_ARGUMENTS if error.errno == errno.ENAMETOOLONG else FailureKind.PERMISSION
+    what = f"the path can't be followed: {error.strerror}"
+    return Failure(kind=kind, fault=Fault.MODEL, what=what, value=path[:200], fix="use another path")

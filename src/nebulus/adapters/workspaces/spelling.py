@@ -1,0 +1,54 @@
+"""How a path may be spelled, before anybody looks at the disk. Pure.
+
+Law: a spelling that means one thing here and another thing elsewhere is refused, never guessed at.
+"""
+
+import re
+
+from nebulus.core.failure import Failure, FailureKind, Fault
+
+_DRIVE = re.compile(r"[A-Za-z]:")
+_EXAMPLE = "give a path inside the workspace, such as notes/today.txt"
+
+
+def misspelled(path: str) -> Failure | None:
+    """Return why `path` is no path that we take, None if it may be resolved.
+
+    Refused: nothing, control characters (NUL, newline), text that is not Unicode, backslashes, drive
+    letters and a home folder (`~`).
+    """
+    if not path.strip():
+        return _invalid("the path is empty", path, _EXAMPLE)
+    if any(ord(character) < 32 or ord(character) == 127 for character in path):
+        return _invalid("the path holds a control character", ascii(path), "leave it out")
+    if any("\ud800" <= character <= "\udfff" for character in path):
+        return _invalid("the path is not Unicode text", ascii(path), "spell it with whole characters")
+    if "\\" in path:
+        return _invalid("the path holds a backslash", path, "write / between folders")
+    if _DRIVE.match(path):
+        return _invalid("the path begins with a drive letter", path, _EXAMPLE)
+    if path == "~" or path.startswith("~/"):
+        return _invalid("the path begins with a home folder", path, _EXAMPLE)
+    return None
+
+
+def outside(path: str) -> Failure:
+    """Return the failure of a path that leads out of the workspace."""
+    return Failure(
+        kind=FailureKind.PERMISSION,
+        fault=Fault.MODEL,
+        what="the path leads outside the workspace",
+        value=path,
+        fix=_EXAMPLE,
+    )
+
+
+def looping(path: str) -> Failure:
+    """Return the failure of a path whose links lead back to themselves."""
+    return _invalid("the path has links that lead in a circle", path, "use another path")
+
+
+def _invalid(what: str, value: str, fix: str) -> Failure:
+    return Failure(
+        kind=FailureKind.INVALID_ARGUMENTS, fault=Fault.MODEL, what=what, value=value[:200], fix=fix
+    )
