@@ -6,7 +6,7 @@ import re
 import pytest
 
 from nebulus.core import errors
-from nebulus.core.errors import BackendError, NebulusError
+from nebulus.core.errors import BackendError, NebulusError, ToolError
 from nebulus.core.failure import RETRYABLE, Failure, FailureKind, Fault
 from nebulus.core.findings import Finding, FindingKind
 
@@ -63,3 +63,11 @@ def test_every_error_has_the_one_base_and_knows_whether_it_is_retryable(kind: ty
     assert issubclass(kind, NebulusError)
     assert isinstance(kind.retryable, bool)
     assert kind.__doc__
+
+
+def test_an_error_of_a_tool_is_a_failure_of_the_tool_by_its_own_word() -> None:
+    error = ToolError(
+        "no such customer", kind=FailureKind.NOT_FOUND, value="C-17", fix="ask for the list first"
+    )
+    assert (error.failure.kind, error.failure.fault) == (FailureKind.NOT_FOUND, Fault.TOOL)
+    assert str(error) == "not_found: no such customer (C-17); ask for the list first"

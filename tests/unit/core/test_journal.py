@@ -9,7 +9,17 @@ from hypothesis import strategies as st
 
 from nebulus.core.errors import JournalError
 from nebulus.core.events import Event, PersonAbsent, TimePassed
-from nebulus.core.journal import GENESIS, Record, chained, decode_event, encode_event, first_broken, records
+from nebulus.core.journal import (
+    GENESIS,
+    Record,
+    chained,
+    decode_batch,
+    decode_event,
+    encode_batch,
+    encode_event,
+    first_broken,
+    records,
+)
 from tests.unit.core.values import any_of
 
 EVENTS = any_of(Event)
@@ -101,3 +111,16 @@ def test_the_chain_covers_what_went_before(first: Event, second: Event) -> None:
 def test_a_record_renumbered_by_hand_is_found() -> None:
     [record] = records([PersonAbsent(question_id="q1")])
     assert first_broken([Record(position=2, event=record.event, chain=record.chain)]) == 1
+
+
+@given(JOURNALS)
+def test_events_that_were_made_durable_together_come_back_together(events: list[Event]) -> None:
+    assert decode_batch(encode_batch(events)) == events
+
+
+@pytest.mark.parametrize("data", ["[]", "{}", '[{"type":"Nothing"}]', b"[\xff]", ""])
+def test_what_is_no_batch_of_events_is_refused_with_a_reason(data: str | bytes) -> None:
+    with pytest.raises(
+        JournalError, match=r"^a journal record (is no list of events of this version: .|holds no event$)"
+    ):
+        decode_batch(data)

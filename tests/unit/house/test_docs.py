@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.house.source import ROOT
+from tests.unit.house.source import ROOT, SOURCE
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 README_LINES = 150
@@ -80,6 +80,21 @@ def link_complaints(text: str, folder: Path) -> list[str]:
     ]
 
 
+def glossary_complaints(text: str, known: frozenset[str]) -> list[str]:
+    """Words out of order or twice, and places that are no module."""
+    rows = re.findall(r"^\| \*\*(.+?)\*\* \|.*\| `(.+?)` \|$", text, re.MULTILINE)
+    words = [word for word, _ in rows]
+    places = {place if place.startswith("nebulus") else f"nebulus.{place}" for _, place in rows}
+    return [
+        *(
+            f"{word!r} is out of order"
+            for word, right in zip(words, sorted(set(words)), strict=False)
+            if word != right
+        ),
+        *(f"{place} is no module" for place in sorted(places - known)),
+    ]
+
+
 def page_name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
@@ -105,6 +120,12 @@ def test_every_block_that_is_marked_runs(page: Path, tmp_path: Path) -> None:
 def test_the_reference_pages_are_those_of_the_code() -> None:
     run = reference("--check")
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_glossary_is_in_order_and_leads_to_modules() -> None:
+    text = (ROOT / "docs" / "glossary.md").read_text("utf-8")
+    assert glossary_complaints(text, frozenset(module.name for module in SOURCE)) == []
+    assert text.count("\n| **") > 50
 
 
 def test_the_readme_is_short_and_begins_with_a_command() -> None:
@@ -140,3 +161,12 @@ def test_a_link_to_nothing_is_found(tmp_path: Path) -> None:
     (tmp_path / "there.md").write_text("")
     page = "[a](there.md#part) [b](https://example.org) [c](#here) [d](gone.md)\n"
     assert link_complaints(page, tmp_path) == ["the link gone.md leads to nothing"]
+
+
+def test_a_word_out_of_order_and_a_place_that_is_no_module_are_found() -> None:
+    page = "| **b** | x | `core.plan` |\n| **a** | x | `core.gone` |\n"
+    assert glossary_complaints(page, frozenset({"nebulus.core.plan"})) == [
+        "'b' is out of order",
+        "'a' is out of order",
+        "nebulus.core.gone is no module",
+    ]
