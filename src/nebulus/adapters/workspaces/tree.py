@@ -219,7 +219,7 @@ def _mode_of(parent: int, name: str) -> int | None:
     """Return the permissions of the file that will be replaced, None if there is none."""
     try:
         found = os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode
-    except FileNotFoundError:
+    except FileNotFoundError:  # A new file gets the permissions of every new file.
         return None
     match _kind(found):
         case "folder":

@@ -1,0 +1,88 @@
+"""Running a process with an end: its time, its output and its children are bounded."""
+
+import asyncio
+import os
+import signal
+from collections.abc import Sequence
+from contextlib import suppress
+
+from nebulus.ports.guard import CommandResult
+
+_PIECE_BYTES = 1 << 16
+
+
+class KeptOutput:
+    """The beginning and the end of an output, half of the limit each; what lies between is dropped."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._half = limit_bytes // 2
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._dropped = 0
+
+    def add(self, piece: bytes) -> None:
+        """Take the next piece."""
+        room = self._half - len(self._head)
+        self._head += piece[:room]
+        self._tail += piece[room:]
+        excess = len(self._tail) - self._half
+        if excess > 0:
+            del self._tail[:excess]
+            self._dropped += excess
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether something was dropped."""
+        return self._dropped > 0
+
+    def text(self) -> str:
+        """Return what was kept, as text; what is no UTF-8 is replaced."""
+        gap = f"\n[... {self._dropped} bytes left out ...]\n".encode() if self._dropped else b""
+        return bytes(self._head + gap + self._tail).decode(errors="replace")
+
+
+async def run_bounded(
+    argv: Sequence[str], *, timeout_s: float, output_bytes: int, pass_fds: Sequence[int] = ()
+) -> CommandResult:
+    """Run `argv` with an empty environment and no input, to its end or to `timeout_s`; then nothing is left.
+
+    Call it from the event loop's own thread: a contained process dies with the thread that started it.
+
+    Raises:
+        OSError: it can't be started.
+    """
+    process = await asyncio.create_subprocess_exec(
+        *argv,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        env={},
+        start_new_session=True,
+        pass_fds=pass_fds,
+    )
+    kept = KeptOutput(output_bytes)
+    is_timeout = False
+    try:
+        async with asyncio.timeout(timeout_s):
+            await _drain(process, kept)
+            await process.wait()
+    except TimeoutError:
+        is_timeout = True
+    finally:
+        await _end(process)
+    code = process.returncode if process.returncode is not None else -signal.SIGKILL
+    return CommandResult(exit_code=code, output=kept.text(), is_timeout=is_timeout, is_cut=kept.is_cut)
+
+
+async def _drain(process: asyncio.subprocess.Process, kept: KeptOutput) -> None:
+    if process.stdout is None:
+        return
+    while piece := await process.stdout.read(_PIECE_BYTES):
+        kept.add(piece)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """Kill the whole group, whoever is left of it, and wait for its leader."""
+    with suppress(ProcessLookupError):  # It ended by itself.
+        os.killpg(process.pid, signal.SIGKILL)
+    await process.wait()
