@@ -52,9 +52,9 @@ class Job:
 
     @property
     def goal(self) -> str:
-        """Return the title, the constraints and the numbered plan as one text."""
-        lines = [self.title, *(f"Constraint: {c}" for c in self.constraints)]
-        return "\n".join([*lines, *(f"{n}. {s.text}" for n, s in enumerate(self.steps, 1))])
+        """Return the title, the constraints and the numbered plan as one text, in the form of a runbook."""
+        limits = ["", "Constraints:", *(f"- {c}" for c in self.constraints)] if self.constraints else []
+        return "\n".join([self.title, *limits, "", *(f"{n}. {s.text}" for n, s in enumerate(self.steps, 1))])
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,7 @@ class _Parameter:
     is_required: bool
     choices: tuple[str, ...] = ()
     description: str = ""
+    extras: tuple[tuple[str, Value], ...] = ()
 
     def schema(self) -> dict[str, Any]:
         shape: dict[str, Any] = {"type": self.kind if self.kind in ("integer", "boolean") else "string"}
@@ -71,7 +72,7 @@ class _Parameter:
             shape["enum"] = list(self.choices)
         if self.description:
             shape["description"] = self.description
-        return shape
+        return shape | dict(self.extras)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,9 @@ _KINDS: Final = ("any", "any", "any", "path", "phrase", "code", "noise", "intege
 _PROBABILITY_NATURAL: Final = 0.4
 
 
-def _parameter(rng: random.Random, split: Split, taken: set[str], *, natural: bool) -> _Parameter:
+def _parameter(
+    rng: random.Random, split: Split, taken: set[str], *, natural: bool, described: float
+) -> _Parameter:
     name, kind = rng.choice(_NATURAL) if natural else (lexicon.identifier(rng, split), rng.choice(_KINDS))
     while name in taken:
         name, kind = lexicon.identifier(rng, split), rng.choice(_KINDS)
@@ -115,12 +118,25 @@ def _parameter(rng: random.Random, split: Split, taken: set[str], *, natural: bo
     if kind == "choice":
         drawn = {values.word(rng, split) for _ in range(rng.randint(2, 4))}
         choices = tuple(sorted(drawn))
-    return _Parameter(name, kind, rng.random() > 0.2, choices, _description(rng, split, 0.12))
+    is_required = rng.random() > 0.2
+    extras: tuple[tuple[str, Value], ...] = ()
+    if not is_required and kind == "integer" and rng.random() < 0.5:
+        extras = rng.choice(((("minimum", 0), ("default", rng.randint(0, 9))), (("minimum", 1),), (("default", 0),)))
+    elif not is_required and not choices and kind not in ("integer", "boolean") and rng.random() < 0.3:
+        extras = (("default", rng.choice(("", ".", values.word(rng, split)))),)
+    return _Parameter(name, kind, is_required, choices, _description(rng, split, described), extras)
 
 
 def _description(rng: random.Random, split: Split, chance: float) -> str:
     if rng.random() > chance:
         return ""
+    if rng.random() < 0.25:
+        kinds = ("verb", "noun", "noun", "adjective")
+        words = [
+            rng.choice(lexicon.GLUE) if rng.random() < 0.4 else lexicon.pick(rng, rng.choice(kinds), split)  # type: ignore[arg-type]
+            for _ in range(rng.randint(4, 12))
+        ]
+        return " ".join(words).capitalize() + "."
     words = [lexicon.pick(rng, "verb", split).capitalize(), rng.choice(("a", "the", "one", "this"))]
     if rng.random() < 0.4:
         words.append(lexicon.pick(rng, "adjective", split))
@@ -132,7 +148,8 @@ def _tool(rng: random.Random, split: Split, name: str) -> _Tool:
     taken: set[str] = set()
     natural = rng.random() < _PROBABILITY_NATURAL
     count = rng.choices((1, 2, 3, 4), (35, 35, 20, 10))[0]
-    parameters = tuple(_parameter(rng, split, taken, natural=natural) for _ in range(count))
+    described = rng.choice((0.0, 0.0, 0.1, 0.9))
+    parameters = tuple(_parameter(rng, split, taken, natural=natural, described=described) for _ in range(count))
     return _Tool(name, _description(rng, split, 0.4), parameters, rng.random() < 0.3)
 
 
@@ -194,8 +211,9 @@ def _step(rng: random.Random, split: Split, tool: _Tool, past: Sequence[JobStep]
             mentions.append(wording.Mention(p.name, spoken(value)))
     if rng.random() < 0.3:
         rng.shuffle(mentions)
-    skip = len(tool.parameters) == 1
-    text = wording.sentence(rng, tool.name, mentions, split=split, may_skip_name=skip)
+    required = [p.name for p in tool.parameters if p.is_required] or [tool.parameters[0].name]
+    in_order = [m.name for m in mentions] == required
+    text = wording.sentence(rng, tool.name, mentions, split=split, is_positional=in_order)
     yields = rng.choice(("result", "result", "result", "path", "id", "name", "key"))
     return JobStep(text, tool.name, tuple(arguments), yields)
 
@@ -225,6 +243,30 @@ def constraint(rng: random.Random, split: Split) -> str:
         f"keep out of {values.path(rng, split)}", f"{verb} only {noun}s of this {rng.choice(('week', 'year', 'project'))}",
     )  # fmt: skip
     return rng.choice(forms)
+
+
+_FILE_TOOLS: Final = {
+    "list_files": (("path", "path"),),
+    "read_file": (("path", "path"),),
+    "write_file": (("path", "path"), ("content", "phrase")),
+    "edit_file": (("path", "path"), ("old", "phrase"), ("new", "phrase")),
+    "move_file": (("source", "path"), ("target", "path")),
+    "delete_file": (("path", "path"),),
+    "search_files": (("query", "phrase"), ("path", "path")),
+}
+"""The built-in tools of Nebulus, by name and arguments. Training never sees their names."""
+
+
+def file_job(rng: random.Random, depth: int, *, wordings: Split) -> Job:
+    """Return a job over three to five of the built-in file tools: for evaluation, never for training."""
+    names = rng.sample(sorted(_FILE_TOOLS), rng.randint(3, 5))
+    tools = [
+        _Tool(name, "", tuple(_Parameter(p, kind, True) for p, kind in _FILE_TOOLS[name]), True) for name in names
+    ]
+    steps: list[JobStep] = []
+    for _ in range(depth):
+        steps.append(_step(rng, wordings, rng.choice(tools), steps))
+    return Job(_title(rng, "held_out"), (), tuple(t.as_dict() for t in tools), tuple(steps))
 
 
 def make_job(

@@ -15,6 +15,7 @@ from nano import lexicon, values
 from nano.environment import BUSY, Environment
 from nano.language import Job, Value, resolve
 from nano.lexicon import Split
+from nano.wording import as_json
 from nebulus.core.plan import Goal, Plan, Step, StepStatus
 from nebulus.core.state import State
 from nebulus.core.tools import ToolResult
@@ -42,12 +43,12 @@ _CLAIMS: Final[dict[Split, tuple[str, ...]]] = {
 
 def call_text(tool: str, arguments: Mapping[str, object]) -> str:
     """Return a call as the model says it (Hermes form)."""
-    return f'<tool_call>\n{{"name": "{tool}", "arguments": {json.dumps(arguments)}}}\n</tool_call>'
+    return f'<tool_call>\n{{"name": "{tool}", "arguments": {as_json(arguments)}}}\n</tool_call>'
 
 
 def system_text(instructions: str, tools: Sequence[Mapping[str, Any]]) -> str:
     """Return the system turn that the chat template makes for these tools."""
-    listed = "".join("\n" + json.dumps(tool) for tool in tools)
+    listed = "".join("\n" + as_json(tool) for tool in tools)
     how = '{"name": <function-name>, "arguments": <args-json-object>}'
     return (
         f"<|im_start|>system\n{instructions}\n\n# Tools\n<tools>{listed}\n</tools>\n"
@@ -130,11 +131,15 @@ def _other_observation(rng: random.Random, state: State) -> State:
     if not state.observations:
         return state
     lines = [rng.choice((values.path, values.phrase))(rng, "train") for _ in range(rng.randint(1, 3))]
-    last = replace(state.observations[-1], text="\n".join(lines), is_trusted=rng.random() < 0.6)
+    text = "\n".join(lines)
+    if rng.random() < 0.4:
+        text = as_json({rng.choice(("path", "source", "total", "line")): lines[0], rng.choice(lexicon.NOUNS): lines})
+    last = replace(state.observations[-1], text=text, is_trusted=rng.random() < 0.6)
     return replace(state, observations=(last,))
 
 
-def _claim_step(rng: random.Random, state: State, split: Split) -> State:
+def claim_step(rng: random.Random, state: State, split: Split) -> State:
+    """Return the state with the active step's text asking for words and no call."""
     noun = lexicon.pick(rng, "noun", split)
     text = rng.choice(_CLAIMS[split]).format(noun, max(1, state.active - 1))
     text = text[0].upper() + text[1:] if rng.random() < 0.4 else text
@@ -164,7 +169,7 @@ def _asked(rng: random.Random, state: State, world: Environment) -> list[Segment
     if rng.random() < 0.12:
         state = _troubled(rng, state, tool)
     if rng.random() < 0.05:
-        state, answer = _claim_step(rng, state, "train"), DONE
+        state, answer = claim_step(rng, state, "train"), DONE
         content = step_text(state)
     elif rng.random() < 0.15:
         content = unresolved_step_text(state, world.results)

@@ -25,12 +25,12 @@ from nano.shape import Shape
 PEAK_RATE: Final = 3e-3
 LAST_RATE_SHARE: Final = 0.03
 WARM_UP_STEPS: Final = 100
-COPY_PHASE: Final = 0.07
+COPY_PHASE: Final = 0.06
 """Share of the training that is copying of random tokens alone; without it no copying is learned."""
 COPY_UNTIL: Final = 0.6
 COPY_EVERY: Final = 10
 CHECKPOINT_S: Final = 180.0
-REPORT_STEPS: Final = 50
+REPORT_STEPS: Final = 100
 
 
 @dataclass(slots=True)
@@ -50,10 +50,16 @@ class Log:
         return f"{elapsed_s:6.0f}s step {step} {seen:.2f}M task {means[0]} copy {means[1]} lr {rate:.5f} {speed:.0f} tok/s"
 
 
-def copy_batch(rng: random.Random, n_plain: int, longest: int) -> tuple[Tensor, Tensor]:
-    """Return random tokens said twice; the second time is to be learned."""
+def copy_batch(rng: random.Random, n_plain: int, *, longest: int, is_hard: bool) -> tuple[Tensor, Tensor]:
+    """Return random tokens said twice; the second time is to be learned.
+
+    The hard kind draws from few tokens, so that the last token alone does not tell where one is.
+    """
     length = rng.randint(10, longest)
     first = torch.randint(0, n_plain, (2048 // (2 * length), length))
+    if is_hard:
+        alphabet = torch.randint(0, n_plain, (rng.randint(10, 60),))
+        first = alphabet[first % len(alphabet)]
     ids = torch.cat([first, first], 1)
     wanted = torch.zeros_like(ids, dtype=torch.bool)
     wanted[:, length + 1 :] = True
@@ -71,17 +77,6 @@ def task_batch(samples: list[corpus.Sample]) -> tuple[Tensor, Tensor]:
     return ids, wanted
 
 
-def optimizers(network: Network, *, muon: bool) -> list[torch.optim.Optimizer]:
-    """Return Muon for the blocks' matrices and AdamW for the rest, or AdamW for all."""
-    matrices = [p for n, p in network.named_parameters() if muon and p.ndim == 2 and n.startswith("blk.")]
-    chosen = {id(p) for p in matrices}
-    rest = [p for p in network.parameters() if id(p) not in chosen]
-    made: list[torch.optim.Optimizer] = [torch.optim.AdamW(rest, lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.05)]
-    if matrices:
-        made.append(torch.optim.Muon(matrices, lr=PEAK_RATE, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"))
-    return made
-
-
 def rate_at(progress: float, step: int) -> float:
     """Return the learning rate: linear warm-up by steps, then a cosine over the time given."""
     cosine = 0.5 * (1 + math.cos(math.pi * progress))
@@ -90,10 +85,10 @@ def rate_at(progress: float, step: int) -> float:
 
 @dataclass(slots=True)
 class Trainer:
-    """One training: the network, its optimizers, its samples and its clock."""
+    """One training: the network, its optimizer, its samples and its clock."""
 
     network: Network
-    optimizers: list[torch.optim.Optimizer]
+    optimizer: torch.optim.Optimizer
     stream: corpus.Stream
     out: Path
     seconds: float
@@ -104,9 +99,9 @@ class Trainer:
     def batch(self, progress: float, step: int) -> tuple[Tensor, Tensor, bool]:
         """Return token ids, what to learn of them, and whether it is a copy batch."""
         if progress < COPY_PHASE:
-            return *copy_batch(self.rng, self.n_plain, 48), True
+            return *copy_batch(self.rng, self.n_plain, longest=48, is_hard=False), True
         if progress < COPY_UNTIL and step % COPY_EVERY == 0:
-            return *copy_batch(self.rng, self.n_plain, 128), True
+            return *copy_batch(self.rng, self.n_plain, longest=128, is_hard=self.rng.random() < 0.5), True
         return *task_batch(self.stream.take((progress - COPY_PHASE) / (1 - COPY_PHASE))), False
 
     def learn(self, ids: Tensor, wanted: Tensor) -> float:
@@ -116,9 +111,8 @@ class Trainer:
         loss = F.cross_entropy(logits.float(), ids[:, 1:][wanted[:, 1:]])
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
-        for optimizer in self.optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
         return loss.item()
 
     def run(self) -> None:
@@ -128,9 +122,8 @@ class Trainer:
         while (elapsed := time.monotonic() - start) < self.seconds:
             progress = elapsed / self.seconds
             rate = rate_at(progress, step)
-            for optimizer in self.optimizers:
-                for group in optimizer.param_groups:
-                    group["lr"] = rate
+            for group in self.optimizer.param_groups:
+                group["lr"] = rate
             ids, wanted, is_copy = self.batch(progress, step)
             (self.log.copy if is_copy else self.log.task).append(self.learn(ids, wanted))
             self.log.seen_tokens += ids.numel()
@@ -158,7 +151,6 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--layers", type=int, default=Shape(n_vocab=0).n_layer)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--muon", action=argparse.BooleanOptionalAction, default=True)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     torch.manual_seed(options.seed)
@@ -166,10 +158,10 @@ def main() -> None:
     network = Network(shape, corpus.LONGEST_TOKENS + 1)
     print(f"{shape.parameter_count()} parameters, {shape.n_vocab} tokens", flush=True)
     stream = corpus.Stream.start(options.seed)
-    made = optimizers(network, muon=options.muon)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.05)
     n_plain = shape.n_vocab - len(tokens.SPECIALS)
     rng = random.Random(options.seed)
-    Trainer(network, made, stream, options.out, options.minutes * 60, rng, n_plain).run()
+    Trainer(network, optimizer, stream, options.out, options.minutes * 60, rng, n_plain).run()
     stream.stop()
 
 

@@ -19,6 +19,7 @@ FOLDERS: Final = tuple(
 )
 EXTENSIONS: Final = tuple("md txt py json csv log yaml toml html pdf png cfg xml sql sh js".split())
 _RANDOM_CHARS: Final = string.ascii_letters + string.digits
+_ACCENTED: Final = "äöüßéèáñçøåžłαβдж"
 _RANDOM_MARKS: Final = "._-/:@+#%=~"
 
 
@@ -103,6 +104,8 @@ def phrase(rng: random.Random, split: Split) -> str:
             words.append(_stem(rng, split))
         if rng.random() < 0.06:
             words[-1] += rng.choice(",:;")
+        elif rng.random() < 0.02:
+            words[-1] += rng.choice(_ACCENTED) + rng.choice(string.ascii_lowercase)
     text = " ".join(words).rstrip(",:;")
     if rng.random() < 0.5:
         text = text[0].upper() + text[1:]

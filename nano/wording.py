@@ -128,30 +128,44 @@ def _quoted(rng: random.Random, mention: Mention, quote: str) -> str:
     return quote.format(mention.text) if quote else mention.text
 
 
-def _arguments(rng: random.Random, mentions: Sequence[Mention], syntax: str, split: Split) -> str:
+def _arguments(rng: random.Random, mentions: Sequence[Mention], syntax: str, split: Split, unnamed: int) -> str:
     quote = rng.choice(("", "", "mixed", *QUOTES))
     if "{r}" in syntax and quote == "":
         quote = "`{}`"
     is_tight = any(mark in syntax for mark in ("=", ":", "->", "`{p}`", "--", "[", "<", "|")) or quote not in ("", "mixed")
-    separators = SEPARATORS
+    separators = (*SEPARATORS, " to ", " to ", " ") if unnamed > 1 else SEPARATORS
     if is_tight and not syntax.startswith(_VALUE_FIRST) and rng.random() < 0.4:
         separators = TIGHT_SEPARATORS
     separator = rng.choice(separators)
     said = [
-        syntax.replace("{r}", _random_words(rng, split) if "{r}" in syntax else "")
+        ("{v}" if number < unnamed else syntax)
+        .replace("{r}", _random_words(rng, split) if "{r}" in syntax else "")
         .replace("{p}", mention.name)
         .replace("{v}", _quoted(rng, mention, quote))
-        for mention in mentions
+        for number, mention in enumerate(mentions)
     ]
+    if 0 < unnamed < len(said):
+        first = rng.choice((" ", ", ", ": ", " with ", " and ", " - ")).join(said[:2])
+        said = [first, *said[2:]]
     if separator == ", " and len(said) > 1 and rng.random() < 0.4:
         return ", ".join(said[:-1]) + rng.choice((" and ", ", and ")) + said[-1]
     return separator.join(said)
 
 
+def _unnamed(rng: random.Random, count: int) -> int:
+    """Return how many of the first arguments a sentence gives without their names."""
+    if rng.random() > (0.3 if count == 1 else 0.14):
+        return 0
+    return 1 if rng.random() < 0.6 else count
+
+
 def _tool_mention(rng: random.Random, name: str) -> str:
     roll = rng.random()
-    if roll < 0.66:
+    if roll < 0.62:
         return name
+    if roll < 0.68 and "_" in name:
+        first, rest = name.split("_", 1)
+        return first + rng.choice((" ", " ", " the ")) + rest.replace("_", " ")
     if roll < 0.8:
         return f"`{name}`"
     return rng.choice(('"{}"', "the {} tool", "tool {}", "the tool {}", "{}()", "the function {}", "'{}'")).format(name)
@@ -170,10 +184,11 @@ def _polish(rng: random.Random, text: str, split: Split) -> str:
     return text
 
 
-def sentence(rng: random.Random, tool: str, mentions: Sequence[Mention], *, split: Split, may_skip_name: bool) -> str:
+def sentence(rng: random.Random, tool: str, mentions: Sequence[Mention], *, split: Split, is_positional: bool) -> str:
     """Return a sentence that asks for one call of the tool with the mentioned arguments, in the given order.
 
-    `may_skip_name` says that a single argument may be given without its name ("read `x.md`").
+    `is_positional` says that the arguments stand in the order of the tool's parameters, so that the first or
+    all may be given without names ("read_file `x.md`", "move_file a.md to b.md").
     """
     verb = _random_words(rng, split) if rng.random() < 0.15 else rng.choice(VERBS[split])
     connector = _random_words(rng, split) if rng.random() < 0.12 else rng.choice(CONNECTORS[split])
@@ -184,9 +199,7 @@ def sentence(rng: random.Random, tool: str, mentions: Sequence[Mention], *, spli
     if split == "train" and rng.random() < 0.04 and not any(m.is_reference for m in mentions):
         return _json_sentence(rng, tool, mentions)
     frame, syntax = _shape(rng, split)
-    if may_skip_name and len(mentions) == 1 and rng.random() < 0.3:
-        syntax = "{v}"
-    said = _arguments(rng, mentions, syntax, split)
+    said = _arguments(rng, mentions, syntax, split, _unnamed(rng, len(mentions)) if is_positional else 0)
     if frame == "{T}({A})":
         mention = tool
     text = frame
