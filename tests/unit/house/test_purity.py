@@ -8,47 +8,12 @@ from tests.unit.house.test_floors import PRINCIPLES, folder_of
 PURE_FOLDERS = PRINCIPLES | {"core", "loop"}
 
 PURE_LIBRARIES = frozenset({"nebulus", "msgspec", "jsonschema_rs", "llguidance"})
-PURE_STDLIB = frozenset(
-    [
-        "__future__",
-        "abc",
-        "ast",
-        "base64",
-        "binascii",
-        "bisect",
-        "collections",
-        "collections.abc",
-        "copy",
-        "dataclasses",
-        "datetime",
-        "decimal",
-        "difflib",
-        "enum",
-        "fnmatch",
-        "fractions",
-        "functools",
-        "graphlib",
-        "hashlib",
-        "heapq",
-        "html",
-        "html.parser",
-        "itertools",
-        "json",
-        "keyword",
-        "math",
-        "operator",
-        "posixpath",
-        "re",
-        "string",
-        "struct",
-        "textwrap",
-        "types",
-        "typing",
-        "unicodedata",
-        "urllib.parse",
-        "zlib",
-    ]
-)
+PURE_MODULES = """
+    __future__ abc ast base64 binascii bisect collections collections.abc copy dataclasses datetime decimal
+    difflib enum fnmatch fractions functools graphlib hashlib heapq html html.parser itertools json json.decoder
+    keyword math operator posixpath re string struct textwrap types typing unicodedata urllib.parse zlib
+"""
+PURE_STDLIB = frozenset(PURE_MODULES.split())
 PURE_NAMES = frozenset({("pathlib", "PurePath"), ("pathlib", "PurePosixPath")})
 """Single names that are pure in modules that are not."""
 
