@@ -1,15 +1,16 @@
-"""From a value to the call that it spells: every known spelling of a name and of its arguments.
+"""From a value to the calls that it spells: every known spelling of a name and of its arguments.
 
 Laws: an unknown spelling is a complaint, never an empty object; arguments that can't be read are never
 `{}`; two spellings at once are a complaint, not a choice.
 """
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Container, Mapping
 from typing import Any
 
 from msgspec import Struct
 
-from nebulus.calls.literal import MISSING_CLOSER, Unreadable, read_value
+from nebulus.calls.literal import MISSING_CLOSER, Unreadable, Value
+from nebulus.calls.scanner import read_value
 from nebulus.core.findings import Edit
 
 NAME_KEYS = ("name", "tool", "tool_name", "function_name", "function", "action", "recipient_name", "api")
@@ -19,17 +20,15 @@ ARGUMENT_KEYS = (
 )  # fmt: skip
 WRAPPERS = ("function", "function_call", "tool_call", "tool_use")
 LISTS = ("tool_calls", "calls", "function_calls", "tool_uses", "actions")
-PASSING = frozenset(
-    {"id", "type", "index", "call_id", "tool_call_id", "thought", "thoughts", "reasoning", "role", "content"}
-)
+PASSING = frozenset({"id", "type", "index", "call_id", "tool_call_id", "role", "content", "thought"})
 """Keys that stand beside a call and say nothing of it."""
 
 
 class Candidate(Struct, frozen=True):
     """A call as it was spelled: nothing of it was looked up or validated yet.
 
-    `arguments` is an object, or text or null where the writer put these; `edits` have pointers below
-    the arguments.
+    `arguments` is an object, or text or null where the writer put these. `is_positional`: it is the one
+    value that was given without a name.
     """
 
     name: str
@@ -38,18 +37,23 @@ class Candidate(Struct, frozen=True):
     is_positional: bool = False
 
 
-def candidates(value: Any, edits: Iterable[Edit], offered: Collection[str]) -> list[Candidate]:
-    """Return the calls that `value` spells, in order.
+class _Spelling(Struct, frozen=True):
+    name: str
+    arguments: Any
+    place: str
+
+
+def candidates(read: Value, offered: Container[str]) -> list[Candidate]:
+    """Return the calls that a value spells, in order.
 
     Raises:
-        Unreadable: `value` is no call in any known spelling, or has two spellings at once.
+        Unreadable: it is no call in any known spelling, has two spellings at once, or it took a missing
+            closer that may belong elsewhere.
     """
-    found = list(edits)
-    spelled = _spelled(value, "", offered)
-    return [_with_edits(name, arguments, place, found) for name, arguments, place in spelled]
+    return [_candidate(spelling, read) for spelling in _spelled(read.value, "", offered)]
 
 
-def is_call_shaped(value: Any, offered: Collection[str]) -> bool:
+def is_call_shaped(value: Any, offered: Container[str]) -> bool:
     """Whether `value` is spelled as a call, or as several, whatever the names."""
     try:
         return bool(_spelled(value, "", offered))
@@ -57,105 +61,118 @@ def is_call_shaped(value: Any, offered: Collection[str]) -> bool:
         return False
 
 
-_Spelled = tuple[str, Any, str]
-
-
-def _spelled(value: Any, place: str, offered: Collection[str]) -> list[_Spelled]:
+def _spelled(value: Any, place: str, offered: Container[str]) -> list[_Spelling]:
     if isinstance(value, list):
         return [
-            call for number, item in enumerate(value) for call in _spelled(item, f"{place}/{number}", offered)
+            spelling
+            for number, item in enumerate(value)
+            for spelling in _spelled(item, f"{place}/{number}", offered)
         ]
     if not isinstance(value, dict):
-        raise Unreadable("a call is an object with a name and arguments", where=place, value=_shown(value))
-    for key in LISTS:
-        if isinstance(value.get(key), list) and not _name_key(value):
-            return _spelled(value[key], f"{place}/{key}", offered)
-    for key in WRAPPERS:
-        if isinstance(value.get(key), dict) and _beside(value, key) <= PASSING:
-            return _spelled(value[key], f"{place}/{key}", offered)
+        raise Unreadable("a call is an object with a name and arguments", where=place, value=shown(value))
+    inner = _wrapped(value)
+    if inner:
+        return _spelled(value[inner], f"{place}/{inner}", offered)
     if len(value) == 1 and (name := next(iter(value))) in offered and isinstance(value[name], dict | str):
-        return [(name, value[name], f"{place}/{name}")]
+        return [_Spelling(name, value[name], f"{place}/{name}")]
     return [_named(value, place)]
 
 
-def _beside(value: Mapping[str, Any], *known: str) -> set[str]:
-    return value.keys() - set(known)
+def _wrapped(value: Mapping[str, Any]) -> str:
+    """The key under which the call itself stands, "" if it is not wrapped."""
+    for key in LISTS:
+        if isinstance(value.get(key), list) and not _name_key(value):
+            return key
+    for key in WRAPPERS:
+        if isinstance(value.get(key), dict) and value.keys() - {key} <= PASSING:
+            return key
+    return ""
 
 
 def _name_key(value: Mapping[str, Any]) -> str:
     return next((key for key in NAME_KEYS if isinstance(value.get(key), str) and value[key]), "")
 
 
-def _named(value: dict[str, Any], place: str) -> _Spelled:
+def _named(value: dict[str, Any], place: str) -> _Spelling:
     name_key = _name_key(value)
     if not name_key:
-        raise Unreadable("a call has no name", where=place, value=_shown(value))
+        raise Unreadable("a call has no name", where=place, value=shown(value))
     given = [key for key in ARGUMENT_KEYS if key in value]
     if len(given) > 1:
         raise Unreadable("a call has its arguments twice", where=place, value=" and ".join(given))
     if not given:
-        raise Unreadable(
-            "a call has no arguments in any known spelling", where=place, value=", ".join(map(str, value))
-        )
-    extra = _beside(value, name_key, given[0]) - PASSING
-    if extra:
-        raise Unreadable("a field stands beside name and arguments", where=place, value=min(extra))
-    return value[name_key], value[given[0]], f"{place}/{given[0]}"
+        keys = ", ".join(map(str, value))
+        raise Unreadable("a call has no arguments in any known spelling", where=place, value=keys[:60])
+    strangers = value.keys() - {name_key, given[0]} - PASSING
+    if strangers:
+        raise Unreadable("a field stands beside name and arguments", where=place, value=min(strangers)[:60])
+    return _Spelling(value[name_key], value[given[0]], f"{place}/{given[0]}")
 
 
-def _with_edits(name: str, arguments: Any, place: str, edits: list[Edit]) -> Candidate:
-    """Return the call with its edits, or refuse a closer that was supplied inside its arguments."""
-    inside = [edit for edit in edits if edit.where == place or edit.where.startswith(place + "/")]
-    if any(edit.name == MISSING_CLOSER for edit in edits) and _is_nested(arguments):
-        raise Unreadable(
-            "a closer is missing, and it may belong in more than one place", where=place, is_open=True
-        )
-    moved = [Edit(edit.name, edit.where[len(place) :], edit.before, edit.after) for edit in inside]
-    outside = [edit for edit in edits if edit not in inside]
-    return Candidate(name, arguments, tuple(outside + moved))
+def _candidate(spelling: _Spelling, read: Value) -> Candidate:
+    place = spelling.place
+    require_certain_closers(spelling.arguments, read, place)
+    moved = tuple(
+        Edit(edit.name, edit.where.removeprefix(place), edit.before, edit.after) for edit in read.edits
+    )
+    return Candidate(spelling.name, spelling.arguments, moved)
+
+
+def require_certain_closers(arguments: Any, read: Value, place: str) -> None:
+    """Refuse a closer that was supplied where it is not certain that nothing else is missing.
+
+    A closer at the very end of an answer may stand for more text that was cut: it is supplied only
+    around arguments that are closed themselves. With containers inside the arguments, a missing closer
+    may belong in more than one place.
+
+    Raises:
+        Unreadable: the closer is not certain.
+    """
+    supplied = [edit for edit in read.edits if edit.name == MISSING_CLOSER]
+    if supplied and _is_nested(arguments):
+        raise Unreadable("a closer is missing, and it may belong in more than one place", where=place)
+    is_cut = not read.is_terminated and any(
+        edit.before == "" and (edit.where == place or edit.where.startswith(place + "/")) for edit in supplied
+    )
+    if is_cut:
+        raise Unreadable("the text ends inside the arguments", where=place, is_open=True, reached=read.end)
 
 
 def _is_nested(arguments: Any) -> bool:
+    """Whether containers stand where a closer could have been meant for them."""
     if not isinstance(arguments, dict):
         return False
-    return any(
-        isinstance(value, dict) or (isinstance(value, list) and _holds_container(value))
-        for value in arguments.values()
-    )
-
-
-def _holds_container(items: list[Any]) -> bool:
-    return any(isinstance(item, dict | list) for item in items)
+    held = [value for value in arguments.values() if isinstance(value, dict | list)]
+    inner = [item for value in held if isinstance(value, list) for item in value]
+    return any(isinstance(value, dict) for value in held) or any(isinstance(item, dict | list) for item in inner)
 
 
 def arguments_of(spelled: Any) -> tuple[dict[str, Any], tuple[Edit, ...]]:
-    """Return the object that `spelled` is, or spells as text.
+    """Return the object that `spelled` is, or spells as text, with the edits that it took.
 
     Raises:
-        Unreadable: it is neither; `None` and "" are returned as no arguments, with an edit.
+        Unreadable: it is neither.
     """
     if isinstance(spelled, dict):
         return spelled, ()
-    if spelled is None or spelled in ("", "null", "None", "{}"):
-        edit = () if spelled == "{}" else (Edit("nothing as no arguments", "", str(spelled), "{}"),)
-        return {}, edit
+    if spelled is None or (isinstance(spelled, str) and spelled.strip() in ("", "null", "None")):
+        return {}, (Edit("nothing as no arguments", "", str(spelled)[:40], "{}"),)
     if not isinstance(spelled, str):
-        raise Unreadable("arguments are an object", value=_shown(spelled))
+        raise Unreadable("arguments are an object", value=shown(spelled))
     read = read_value(spelled)
-    if spelled[read.end :].strip():
-        raise Unreadable(
-            "something stands behind the arguments", value=spelled[read.end :].strip()[:24], reached=read.end
-        )
+    rest = spelled[read.end :].strip()
+    if rest:
+        raise Unreadable("something stands behind the arguments", value=rest[:24], reached=read.end)
     if isinstance(read.value, str):
         inner, edits = arguments_of(read.value)
         return inner, (*read.edits, Edit("arguments decoded twice"), *edits)
     if not isinstance(read.value, dict):
-        raise Unreadable("arguments are an object", value=_shown(read.value))
-    if any(edit.name == MISSING_CLOSER for edit in read.edits):
-        raise Unreadable("the arguments are not closed", value=spelled[-24:], is_open=True, reached=read.end)
-    return read.value, tuple(read.edits)
+        raise Unreadable("arguments are an object", value=shown(read.value))
+    require_certain_closers(read.value, read, "")
+    return read.value, read.edits
 
 
-def _shown(value: Any) -> str:
-    text = repr(value)
+def shown(value: Any) -> str:
+    """Return a value for a message, in at most 60 characters."""
+    text = repr(value) if not isinstance(value, list | dict) or len(value) < 20 else f"{type(value).__name__} of {len(value)}"
     return text if len(text) <= 60 else text[:57] + "..."

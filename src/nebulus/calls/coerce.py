@@ -5,7 +5,8 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from nebulus.calls.literal import MISSING_CLOSER, BareWord, RawText, Unreadable, read_value
+from nebulus.calls.literal import MISSING_CLOSER, RawText, Unreadable
+from nebulus.calls.scanner import read_value
 from nebulus.core.findings import Edit
 
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,299})\Z")
@@ -70,7 +71,7 @@ def _converted(value: Any, wanted: list[str]) -> tuple[Any, str]:
 def _as(value: Any, kind: str) -> Any:
     if not isinstance(value, str):
         return _UNCHANGED
-    text = value.strip() if isinstance(value, RawText | BareWord) else value
+    text = value.strip() if isinstance(value, RawText) else value
     match kind:
         case "integer" if _WHOLE.match(text):
             return int(text)

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from nebulus.calls.candidate import Candidate, arguments_of, candidates, is_call_shaped
 from nebulus.calls.grounding import ungrounded
-from nebulus.calls.literal import Unreadable, read_value
+from nebulus.calls.literal import Unreadable
+from nebulus.calls.scanner import read_value
 from nebulus.calls.names import nearest, resolve
 from nebulus.calls.validate import check
 from nebulus.core.answers import FinishReason, ModelAnswer, RawCall
@@ -160,7 +161,7 @@ def _in_text(text: str, offered: dict[str, ToolSpec], profile: ReaderProfile) ->
         sole = (fenced.group(1) if fenced else body).strip()
         if sole[:1] in ("{", "[") and (read_one := read_value(sole)) and not sole[read_one.end :].strip():
             if is_call_shaped(read_one.value, offered):
-                return Found(tuple(candidates(read_one.value, read_one.edits, offered)), "", "json")
+                return Found(tuple(candidates(read_one, offered)), "", "json")
     except Unreadable as problem:
         return Found(problem=problem, dialect="hermes" if bodies else "json")
     return Found(words=text)
@@ -171,6 +172,6 @@ def _spelled(body: str, offered: dict[str, ToolSpec]) -> list[Candidate]:
     rest = body.strip()
     while rest or not spelled:
         read_one = read_value(rest)
-        spelled.extend(candidates(read_one.value, read_one.edits, offered))
+        spelled.extend(candidates(read_one, offered))
         rest = rest[read_one.end :].strip()
     return spelled

@@ -1,0 +1,97 @@
+"""Strings, in every kind of quotes that models write.
+
+Laws: a string ends at its own closing quote or not at all; a backslash whose meaning is in doubt is
+refused; content is never trimmed.
+"""
+
+import re
+from json import JSONDecodeError
+from json.decoder import scanstring  # type: ignore[attr-defined]
+
+from nebulus.calls.literal import Unreadable
+
+CLOSING_QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019"}
+"""Opening quotes and what closes them."""
+
+_BODIES = {
+    closer: re.compile(rf"[^{closer}\\]*+(?:\\.[^{closer}\\]*+)*+", re.DOTALL)
+    for closer in CLOSING_QUOTES.values()
+}
+_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_CONTROL_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
+_SELF_ESCAPES = frozenset("\"'\\/")
+_KEPT_ESCAPES = frozenset("dwsDWS.()[]{}+*?|^-")
+"""Escapes of regular expressions, which JSON does not know: the backslash is meant."""
+_CONTROL = re.compile(r"[\x00-\x1f]")
+
+
+def read_string(text: str, position: int, where: str) -> tuple[str, int, tuple[str, ...]]:
+    """Return the string whose opening quote stands at `position`, where it ended, and names of edits.
+
+    Raises:
+        Unreadable: it is open at the end, or a backslash in it has more than one meaning.
+    """
+    opener = text[position]
+    if opener == '"':
+        try:
+            value, end = scanstring(text, position + 1, True)
+        except (JSONDecodeError, ValueError):
+            pass
+        else:
+            if value or not text.startswith('"""', position):
+                return value, end, ()
+    body, end, edits = _body(text, position, opener, where)
+    value, more = _unescaped(body, where, position)
+    return value, end, (*edits, *more)
+
+
+def _body(text: str, position: int, opener: str, where: str) -> tuple[str, int, tuple[str, ...]]:
+    """Return what stands between the quotes, where they ended, and names of edits."""
+    closer = CLOSING_QUOTES[opener]
+    if opener in "\"'" and text.startswith(opener * 3, position):
+        end = text.find(opener * 3, position + 3)
+        if end < 0:
+            raise Unreadable("a string is open at the end", where=where, reached=len(text), is_open=True)
+        return text[position + 3 : end], end + 3, ("triple quotes",)
+    match = _BODIES[closer].match(text, position + 1)
+    end = match.end() if match else len(text)
+    if match is None or not text.startswith(closer, end):
+        raise Unreadable("a string is open at the end", where=where, reached=len(text), is_open=True)
+    names = {'"': (), "'": ("single quotes",)}
+    return match.group(), end + 1, names.get(opener, ("typographic quotes",))
+
+
+def _unescaped(body: str, where: str, position: int) -> tuple[str, tuple[str, ...]]:
+    """Return what `body` spells, and names of edits.
+
+    A backslash that JSON does not know stays where no other escape makes it doubtful whether
+    backslashes were escaped at all.
+    """
+    edits = ("raw control character in a string",) if _CONTROL.search(body) else ()
+    if "\\" not in body:
+        return body, edits
+    kinds = {escape[0] for escape in _ESCAPE.findall(body)}
+    kept = kinds - _CONTROL_ESCAPES.keys() - _SELF_ESCAPES - {"u", "x"}
+    has_broken_code = any(kind in kinds for kind in "ux") and re.search(
+        r"(?<!\\)(?:\\\\)*+\\(?:u(?![0-9a-fA-F]{4})|x(?![0-9a-fA-F]{2}))", body
+    )
+    if has_broken_code or kept - _KEPT_ESCAPES or (kept and kinds & _CONTROL_ESCAPES.keys()):
+        raise Unreadable("a backslash in a string has more than one meaning", where=where, reached=position)
+    if kept:
+        edits = (*edits, "backslash kept")
+    joined = _ESCAPE.sub(_spelled, body)
+    try:
+        return joined.encode("utf-16", "surrogatepass").decode("utf-16"), edits
+    except UnicodeDecodeError:
+        raise Unreadable("half a surrogate pair in a string", where=where, reached=position) from None
+
+
+def _spelled(match: re.Match[str]) -> str:
+    escape = match.group(1)
+    if escape in _CONTROL_ESCAPES:
+        return _CONTROL_ESCAPES[escape]
+    if escape in _SELF_ESCAPES:
+        return escape
+    if len(escape) > 1:
+        return chr(int(escape[1:], 16))
+    return match.group()
