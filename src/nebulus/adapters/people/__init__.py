@@ -1,0 +1,1 @@
+"""People who decide, and their absence."""
