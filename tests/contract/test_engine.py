@@ -1,0 +1,492 @@
+"""What every engine promises, in memory, on SQLite and on PostgreSQL."""
+
+import asyncio
+import json
+import os
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from nebulus.core.errors import (
+    ConfigError,
+    JournalError,
+    RunBusyError,
+    RunCancelledError,
+    RunUnknownError,
+    StoreError,
+)
+from nebulus.ports.engine import Body, Engine, OpenRun, RunStatus
+from nebulus.ports.world import Clock
+from tests.contract.engine_homes import Counter, DbosHome, Home, MemoryHome
+
+
+@pytest.fixture(scope="module", params=["memory", "sqlite", "postgres"])
+def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    match request.param:
+        case "memory":
+            return MemoryHome()
+        case "sqlite":
+            return DbosHome(str(tmp_path_factory.mktemp("engine") / "runs.db"))
+        case _:
+            if "NEBULUS_TEST_POSTGRES" not in os.environ:
+                pytest.skip('no PostgreSQL: eval "$(scripts/postgres start)"')
+            return DbosHome(os.environ["NEBULUS_TEST_POSTGRES"])
+
+
+@pytest.fixture
+def run_id() -> str:
+    return f"run-{uuid.uuid4().hex[:12]}"
+
+
+@pytest.fixture
+def counter(tmp_path: Path) -> Counter:
+    return Counter(tmp_path / "notes")
+
+
+class ToldClock:
+    """A clock that stands until somebody sleeps on it; at `breaks_s` it raises instead."""
+
+    def __init__(self, now_s: float, *, breaks_s: float = float("inf")) -> None:
+        self.time_s = now_s
+        self.breaks_s = breaks_s
+        self.slept_s = 0.0
+
+    def now_s(self) -> float:
+        return self.time_s
+
+    async def sleep(self, seconds: float) -> None:
+        if self.time_s + seconds > self.breaks_s:
+            raise Broken
+        self.time_s += seconds
+        self.slept_s += seconds
+
+
+class Broken(Exception):
+    """A fault in a body, of no kind that an engine knows."""
+
+
+async def breaks() -> None:
+    raise Broken
+
+
+@asynccontextmanager
+async def opened(
+    home: Home, body: Body, *, version: str = "1", clock: Clock | None = None
+) -> AsyncIterator[Engine]:
+    engine = home.engine(version=version, clock=clock)
+    await engine.open(body)
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+async def break_at(home: Home, run_id: str, counter: Counter, step: int) -> None:
+    """Leave a run of five steps interrupted in `step`."""
+    async with opened(home, Counter(counter.notes, at={step: breaks}).body) as engine:
+        with pytest.raises(Broken):
+            await engine.start(run_id, b"5")
+
+
+async def test_a_run_returns_what_its_body_returned_and_keeps_every_step(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    async with opened(home, counter.body) as engine:
+        assert await engine.start(run_id, b"3") == b"[1, 2, 3]"
+        assert await engine.past_of(run_id) == (b"1", b"2", b"3")
+        info = await engine.info(run_id)
+    assert (info.status, info.request, info.result) == (RunStatus.ENDED, b"3", b"[1, 2, 3]")
+    assert info.created_s <= info.updated_s
+    assert counter.performed == [1, 2, 3]
+
+
+async def test_an_ended_run_is_not_performed_again(home: Home, run_id: str, counter: Counter) -> None:
+    async with opened(home, counter.body) as engine:
+        await engine.start(run_id, b"3")
+        assert await engine.resume(run_id) == b"[1, 2, 3]"
+        assert await engine.resume(run_id, keep=3) == b"[1, 2, 3]"
+    assert counter.performed == [1, 2, 3]
+
+
+async def test_a_step_that_raised_is_not_recorded_and_is_performed_again(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    await break_at(home, run_id, counter, 3)
+    async with opened(home, counter.body) as engine:
+        assert (await engine.info(run_id)).status is RunStatus.INTERRUPTED
+        assert await engine.past_of(run_id) == (b"1", b"2")
+        assert await engine.resume(run_id) == b"[1, 2, 3, 4, 5]"
+    assert counter.performed == [1, 2, 3, 3, 4, 5]
+
+
+async def test_a_run_can_be_interrupted_many_times(home: Home, run_id: str, counter: Counter) -> None:
+    await break_at(home, run_id, counter, 1)
+    for step in (2, 2, 4):
+        async with opened(home, Counter(counter.notes, at={step: breaks}).body) as engine:
+            with pytest.raises(Broken):
+                await engine.resume(run_id)
+    async with opened(home, counter.body) as engine:
+        assert await engine.resume(run_id) == b"[1, 2, 3, 4, 5]"
+        assert await engine.past_of(run_id) == (b"1", b"2", b"3", b"4", b"5")
+    assert counter.performed == [1, 1, 2, 2, 2, 3, 4, 4, 5]
+
+
+async def test_who_resumes_a_run_is_given_its_past(home: Home, run_id: str, counter: Counter) -> None:
+    seen: list[tuple[bytes, ...]] = []
+
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        seen.append(run.past)
+        assert run.run_id == run_id
+        return await counter.body(run, request)
+
+    await break_at(home, run_id, counter, 3)
+    async with opened(home, body) as engine:
+        await engine.resume(run_id)
+    assert seen == [(b"1", b"2")]
+
+
+async def test_no_step_can_take_the_place_of_one_that_raised(home: Home, run_id: str) -> None:
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        with pytest.raises(Broken):
+            await run.step("first", fails)
+        return await run.step("second", succeeds)
+
+    async def fails() -> bytes:
+        raise Broken
+
+    async def succeeds() -> bytes:
+        return b"1"
+
+    async with opened(home, body) as engine:
+        with pytest.raises(JournalError, match="'first' raised Broken"):
+            await engine.start(run_id, b"{}")
+        assert await engine.past_of(run_id) == ()
+
+
+async def test_two_steps_at_once_are_refused(home: Home, run_id: str) -> None:
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        async def nested() -> bytes:
+            return await run.step("inner", nested)
+
+        return await run.step("outer", nested)
+
+    async with opened(home, body) as engine:
+        with pytest.raises(JournalError, match="'outer' is still in flight"):
+            await engine.start(run_id, b"{}")
+
+
+async def test_a_cancelled_task_leaves_its_run_interrupted_and_resumable(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    hanging = asyncio.Event()
+
+    async def hang() -> None:
+        hanging.set()
+        await asyncio.Event().wait()
+
+    async with opened(home, Counter(counter.notes, at={3: hang}).body) as engine:
+        task = asyncio.create_task(engine.start(run_id, b"4"))
+        await hanging.wait()
+        assert (await engine.info(run_id)).status is RunStatus.RUNNING
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert (await engine.info(run_id)).status is RunStatus.INTERRUPTED
+    async with opened(home, counter.body) as engine:
+        assert await engine.resume(run_id) == b"[1, 2, 3, 4]"
+    assert counter.performed == [1, 2, 3, 3, 4]
+
+
+async def test_a_body_that_asks_for_another_step_than_the_recorded_one_is_refused(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    async def changed(run: OpenRun, request: bytes) -> bytes:
+        await run.step("count:1", never)
+        return await run.step("count:two", never)
+
+    async def never() -> bytes:
+        raise AssertionError("performed although the past is not over")
+
+    await break_at(home, run_id, counter, 3)
+    async with opened(home, changed) as engine:
+        with pytest.raises(JournalError, match=r"record 2 .* is 'count:2', but .* 'count:two'.* keep=1"):
+            await engine.resume(run_id)
+    async with opened(home, counter.body) as engine:
+        assert await engine.resume(run_id) == b"[1, 2, 3, 4, 5]"
+
+
+async def test_a_body_that_ends_before_its_past_does_is_refused(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    async def hasty(run: OpenRun, request: bytes) -> bytes:
+        return b"{}"
+
+    await break_at(home, run_id, counter, 3)
+    async with opened(home, hasty) as engine:
+        with pytest.raises(JournalError, match="ended after 0 records"):
+            await engine.resume(run_id)
+        assert (await engine.info(run_id)).status is RunStatus.INTERRUPTED
+
+
+@pytest.mark.parametrize(("keep", "again"), [(0, [1, 2, 3]), (1, [2, 3]), (2, [3]), (3, []), (9, [])])
+async def test_keep_cuts_an_ended_run_to_its_first_steps(
+    home: Home, run_id: str, counter: Counter, keep: int, again: list[int]
+) -> None:
+    async with opened(home, counter.body) as engine:
+        await engine.start(run_id, b"3")
+        assert await engine.resume(run_id, keep=keep) == b"[1, 2, 3]"
+        assert await engine.past_of(run_id) == (b"1", b"2", b"3")
+        assert [info.run_id for info in await engine.runs()].count(run_id) == 1
+    assert counter.performed == [1, 2, 3, *again]
+
+
+async def test_keep_cuts_an_interrupted_run_and_a_cut_run_again(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    await break_at(home, run_id, counter, 4)
+    async with opened(home, Counter(counter.notes, at={3: breaks}).body) as engine:
+        with pytest.raises(Broken):
+            await engine.resume(run_id, keep=2)
+        assert await engine.past_of(run_id) == (b"1", b"2")
+        with pytest.raises(Broken):
+            await engine.resume(run_id, keep=1)
+        with pytest.raises(ConfigError, match="keep=-1"):
+            await engine.resume(run_id, keep=-1)
+    async with opened(home, counter.body) as engine:
+        assert await engine.resume(run_id) == b"[1, 2, 3, 4, 5]"
+    assert counter.performed == [1, 2, 3, 4, 3, 2, 3, 3, 4, 5]
+
+
+async def test_a_name_is_given_once(home: Home, run_id: str, counter: Counter) -> None:
+    async with opened(home, counter.body) as engine:
+        await engine.start(run_id, b"1")
+        with pytest.raises(ConfigError, match=f"{run_id}.* exists already"):
+            await engine.start(run_id, b"1")
+    assert counter.performed == [1]
+
+
+async def test_names_that_look_alike_are_different_runs(home: Home, run_id: str, counter: Counter) -> None:
+    names = [run_id, f"{run_id}~1", f"{run_id}~", f"{run_id}~1~2", f"{run_id} %_/'\"ü"]
+    async with opened(home, counter.body) as engine:
+        for size, name in enumerate(names, start=1):
+            await engine.start(name, str(size).encode())
+        for size, name in enumerate(names, start=1):
+            assert len(await engine.past_of(name)) == size
+            assert (await engine.info(name)).run_id == name
+        assert {info.run_id for info in await engine.runs()} >= set(names)
+
+
+async def test_what_is_not_there_is_said_to_be_unknown(home: Home, run_id: str, counter: Counter) -> None:
+    async with opened(home, counter.body) as engine:
+        for ask in (engine.resume, engine.info, engine.past_of, engine.cancel):
+            with pytest.raises(RunUnknownError, match=run_id):
+                await ask(run_id)
+
+
+async def test_all_runs_are_listed_newest_first(home: Home, run_id: str, counter: Counter) -> None:
+    async with opened(home, counter.body) as engine:
+        for number in range(3):
+            await engine.start(f"{run_id}-{number}", b"1")
+        await engine.resume(f"{run_id}-0", keep=0)
+        listed = [info.run_id for info in await engine.runs() if info.run_id.startswith(run_id)]
+    assert listed == [f"{run_id}-2", f"{run_id}-1", f"{run_id}-0"]
+
+
+async def test_opening_takes_nothing_up(home: Home, run_id: str, counter: Counter) -> None:
+    await break_at(home, run_id, counter, 2)
+    async with opened(home, counter.body) as engine:
+        await asyncio.sleep(0.1)
+        assert (await engine.info(run_id)).status is RunStatus.INTERRUPTED
+    assert counter.performed == [1, 2]
+
+
+async def test_a_run_of_another_version_is_listed_with_it_and_refused(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    await break_at(home, run_id, counter, 2)
+    async with opened(home, counter.body, version="2") as engine:
+        assert [info.version for info in await engine.runs() if info.run_id == run_id] == ["1"]
+        with pytest.raises(JournalError, match=r"version '1'.* version '2'"):
+            await engine.resume(run_id)
+    async with opened(home, counter.body) as engine:
+        assert await engine.resume(run_id) == b"[1, 2, 3, 4, 5]"
+
+
+@pytest.mark.parametrize(
+    "result",
+    [b'""', '"ü\u2028 \U0001f600"'.encode(), b'"\\u0000 \\ud83d"', b'"a\\nb\\\\"', b" 1.0 ", b"9" * 200_000],
+    ids=["empty", "unicode", "escapes", "backslashes", "spaces", "large"],
+)
+async def test_a_result_comes_back_byte_by_byte(home: Home, run_id: str, result: bytes) -> None:
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        return await run.step("step", perform)
+
+    async def perform() -> bytes:
+        return result
+
+    async with opened(home, body) as engine:
+        assert await engine.start(run_id, result) == result
+        assert await engine.past_of(run_id) == (result,)
+        info = await engine.info(run_id)
+    assert (info.request, info.result) == (result, result)
+
+
+async def test_what_is_no_text_is_refused(home: Home, run_id: str) -> None:
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        return await run.step("step", perform)
+
+    async def perform() -> bytes:
+        return b"\xff"
+
+    async with opened(home, body) as engine:
+        with pytest.raises(StoreError, match="step 'step' is not UTF-8"):
+            await engine.start(run_id, b"{}")
+        assert await engine.past_of(run_id) == ()
+
+
+async def test_runs_in_one_process_do_not_disturb_each_other(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    async with opened(home, counter.body) as engine:
+        names = [f"{run_id}-{number}" for number in range(5)]
+        ended = await asyncio.gather(*(engine.start(name, b"4") for name in names))
+        assert ended == [b"[1, 2, 3, 4]"] * 5
+        assert [await engine.past_of(name) for name in names] == [(b"1", b"2", b"3", b"4")] * 5
+
+
+async def test_a_closed_engine_says_so_and_may_be_closed_again(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    engine = home.engine()
+    with pytest.raises(ConfigError, match="not open"):
+        await engine.start(run_id, b"1")
+    await engine.open(counter.body)
+    await engine.close()
+    await engine.close()
+    with pytest.raises(ConfigError, match="not open"):
+        await engine.resume(run_id)
+    assert await asyncio.to_thread(lambda: "threads of the loop still work") != ""
+
+
+async def test_a_sleep_goes_on_where_the_dead_process_left_it(home: Home, run_id: str) -> None:
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        await run.step("before", value)
+        await run.sleep(10)
+        return await run.step("after", value)
+
+    async def value() -> bytes:
+        return b"1"
+
+    async with opened(home, body, clock=ToldClock(1000.0, breaks_s=1004.0)) as engine:
+        with pytest.raises(Broken):
+            await engine.start(run_id, b"{}")
+        assert await engine.past_of(run_id) == (b"1",)
+    clock = ToldClock(1007.5)
+    async with opened(home, body, clock=clock) as engine:
+        await engine.resume(run_id)
+        assert await engine.past_of(run_id) == (b"1", b"1")
+        assert clock.slept_s == 2.5
+        await engine.resume(run_id, keep=1)
+        assert clock.slept_s == 12.5
+
+
+async def test_a_sleep_that_is_over_takes_no_time(home: Home, run_id: str) -> None:
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        await run.sleep(10)
+        return b"{}"
+
+    async with opened(home, body, clock=ToldClock(1000.0, breaks_s=1004.0)) as engine:
+        with pytest.raises(Broken):
+            await engine.start(run_id, b"{}")
+    clock = ToldClock(2000.0)
+    async with opened(home, body, clock=clock) as engine:
+        assert await engine.resume(run_id) == b"{}"
+    assert clock.slept_s == 0.0
+
+
+async def test_a_stop_waits_for_the_step_in_flight_and_keeps_it(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    async def stop() -> None:
+        await engine.cancel(run_id)
+
+    async with opened(home, Counter(counter.notes, at={2: stop}).body) as engine:
+        with pytest.raises(RunCancelledError, match="before step 'count:3'"):
+            await engine.start(run_id, b"4")
+        assert (await engine.info(run_id)).status is RunStatus.CANCELLED
+        assert await engine.past_of(run_id) == (b"1", b"2")
+        assert await engine.resume(run_id) == b"[1, 2, 3, 4]"
+    assert counter.performed == [1, 2, 3, 4]
+
+
+async def test_a_sleeping_run_can_be_stopped(home: Home, run_id: str) -> None:
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        await engine.cancel(run_id)
+        await run.sleep(3600)
+        raise AssertionError("slept on")
+
+    clock = ToldClock(1000.0)
+    async with opened(home, body, clock=clock) as engine:
+        with pytest.raises(RunCancelledError):
+            await engine.start(run_id, b"{}")
+        assert (await engine.info(run_id)).status is RunStatus.CANCELLED
+    assert clock.slept_s == 0.0
+
+
+async def test_a_run_that_nobody_holds_can_be_cancelled_and_still_resumed(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    await break_at(home, run_id, counter, 2)
+    async with opened(home, counter.body) as engine:
+        await engine.cancel(run_id)
+        assert (await engine.info(run_id)).status is RunStatus.CANCELLED
+        assert await engine.resume(run_id, keep=0) == b"[1, 2, 3, 4, 5]"
+        await engine.cancel(run_id)
+        assert (await engine.info(run_id)).status is RunStatus.ENDED
+    assert counter.performed == [1, 2, 1, 2, 3, 4, 5]
+
+
+async def test_a_run_that_another_process_holds_is_refused_and_the_holder_named(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    other = await home.other(run_id, b"3", notes=counter.notes, hang_at=2)
+    async with opened(home, counter.body) as engine:
+        assert (await engine.info(run_id)).status is RunStatus.RUNNING
+        assert await engine.past_of(run_id) == (b"1",)
+        with pytest.raises(RunBusyError, match=other.whereabouts):
+            await engine.resume(run_id)
+        with pytest.raises(RunBusyError, match=other.whereabouts):
+            await engine.start(run_id, b"3")
+        assert await other.go_on() == "[1, 2, 3]"
+        assert (await engine.info(run_id)).result == b"[1, 2, 3]"
+    assert counter.performed == [1, 2, 3]
+
+
+async def test_the_run_of_a_killed_process_is_free_at_once_and_only_its_step_in_flight_is_repeated(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    other = await home.other(run_id, b"5", notes=counter.notes, hang_at=3)
+    async with opened(home, counter.body) as engine:
+        assert (await engine.info(run_id)).status is RunStatus.RUNNING
+        await other.die()
+        while (await engine.info(run_id)).status is RunStatus.RUNNING:  # PostgreSQL needs a moment to see it
+            await asyncio.sleep(0.01)
+        assert (await engine.info(run_id)).status is RunStatus.INTERRUPTED
+        assert await engine.past_of(run_id) == (b"1", b"2")
+        assert await engine.resume(run_id) == b"[1, 2, 3, 4, 5]"
+    assert counter.performed == [1, 2, 3, 3, 4, 5]
+
+
+async def test_another_process_can_stop_a_run(home: Home, run_id: str, counter: Counter) -> None:
+    other = await home.other(run_id, b"3", notes=counter.notes, hang_at=2)
+    async with opened(home, counter.body) as engine:
+        await engine.cancel(run_id)
+        await asyncio.sleep(0.3)
+        assert (await other.go_on()).startswith("RunCancelledError")
+        assert (await engine.info(run_id)).status is RunStatus.CANCELLED
+        assert await engine.past_of(run_id) == (b"1", b"2")
+        assert json.loads(await engine.resume(run_id)) == [1, 2, 3]
+    assert counter.performed == [1, 2, 3]
