@@ -64,7 +64,7 @@ def test_what_was_exceeded_stays_exceeded(budget: Budget, spent: Spent, usage: U
     ],
 )
 def test_a_limit_is_reached_when_nothing_is_left(resource: Resource, almost: Spent, spent: Spent) -> None:
-    budget = Budget(**{"model_calls": 0, "tool_calls": 0, resource: 2})  # type: ignore[arg-type]
+    budget = Budget(**{"model_calls": 0, "tool_calls": 0, resource: 2})
     assert exceeded(budget, almost) == ""
     assert exceeded(budget, spent) == resource
 
