@@ -5,6 +5,7 @@ a prompt that can't fit); what was opened is closed.
 """
 
 import datetime
+import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -64,7 +65,7 @@ class Application:
             BackendError: a server did not answer.
         """
         goal, plan = read_runbook(goal_text)
-        place = {} if workspace is None else {"workspace": str(workspace.resolve())}
+        place = {} if workspace is None else {"workspace": os.path.realpath(workspace)}
         async with bootstrap.tools(place, self._tools, self.settings) as kit:
             setup = await self._setup(kit.tools)
             plan = with_implied_checks(plan, setup.tools)
@@ -124,16 +125,19 @@ class Application:
         async with AsyncExitStack() as stack:
             kit = await stack.enter_async_context(bootstrap.tools(request.place, self._tools, self.settings))
             setup = await self._setup(kit.tools)
-            yield setup, World(
-                backends=self._backends,
-                tools={tool.spec.name: tool for tool in kit.tools},
-                policy=self._policy,
-                person=self._person,
-                workspace=kit.workspace,
-                checker=bootstrap.checker(kit.workspace, self._predicates),
-                artifacts=bootstrap.artifacts(self.settings.engine.url, self.folder),
-                observers=self._observers,
-                sandbox_level=kit.sandbox.level if kit.sandbox else SandboxLevel.NONE,
+            yield (
+                setup,
+                World(
+                    backends=self._backends,
+                    tools={tool.spec.name: tool for tool in kit.tools},
+                    policy=self._policy,
+                    person=self._person,
+                    workspace=kit.workspace,
+                    checker=bootstrap.checker(kit.workspace, self._predicates),
+                    artifacts=bootstrap.artifacts(self.settings.engine.url, self.folder),
+                    observers=self._observers,
+                    sandbox_level=kit.sandbox.level if kit.sandbox else SandboxLevel.NONE,
+                ),
             )
 
 

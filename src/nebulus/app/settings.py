@@ -155,7 +155,9 @@ def read_model(text: str) -> BackendSettings:
     if text.endswith(".gguf") and "://" not in text:
         return BackendSettings(kind="embedded", path=text)
     if text.startswith("ollama:"):
-        return BackendSettings(kind="openai", url="http://127.0.0.1:11434", model=text.removeprefix("ollama:"))
+        return BackendSettings(
+            kind="openai", url="http://127.0.0.1:11434", model=text.removeprefix("ollama:")
+        )
     match = re.fullmatch(r"(?:(llama\.cpp|anthropic|openai)\+)?(https?://[^#\s]+)(?:#(\S+))?", text)
     if match is None:
         raise ConfigError(
@@ -178,7 +180,9 @@ def _validate(settings: Settings, source: str) -> None:
         if tier.tools_shown < 1:
             raise ConfigError(f"{place}.tools_shown={tier.tools_shown!r} shows no tool at all")
         if tier.window_tokens and tier.reserve_tokens >= tier.window_tokens:
-            raise ConfigError(f"{place}.reserve_tokens={tier.reserve_tokens} leaves no room in a window of {tier.window_tokens}")
+            raise ConfigError(
+                f"{place}.reserve_tokens={tier.reserve_tokens} leaves no room in a window of {tier.window_tokens}"
+            )
     for kind in StepKind.EXECUTE, StepKind.PLAN:
         if not any(kind in tier.kinds for tier in settings.tiers.values()):
             raise ConfigError(f"{source}: no tier may {kind.value}; add {kind.value!r} to the kinds of one")

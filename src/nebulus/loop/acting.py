@@ -73,7 +73,9 @@ def on_approval(machine: Machine, event: PersonAnswered) -> Machine:
     if event.is_yes:
         return _begin_effect(replace(machine, question=None))
     reason = event.text or "no reason was given"
-    return machine.finished(Refused(rule="person", reason=f"a person said no: {reason}", step=machine.state.active))
+    return machine.finished(
+        Refused(rule="person", reason=f"a person said no: {reason}", step=machine.state.active)
+    )
 
 
 def on_absent(machine: Machine, _: PersonAbsent) -> Machine:
@@ -156,7 +158,9 @@ def _begin_effect(machine: Machine) -> Machine:
 def _judged(machine: Machine, canonical_paths: dict[str, str]) -> Machine:
     if not canonical_paths:
         return machine
-    return replace(machine, call=replace(machine.call, arguments={**machine.call.arguments, **canonical_paths}))
+    return replace(
+        machine, call=replace(machine.call, arguments={**machine.call.arguments, **canonical_paths})
+    )
 
 
 def _spelled(call: Call) -> str:

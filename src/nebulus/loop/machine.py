@@ -25,37 +25,41 @@ class Rule(Struct, frozen=True):
     to: frozenset[Phase]
 
 
-def _to(*phases: Phase) -> frozenset[Phase]:
-    return frozenset({*phases, Phase.FINISHED})
+_ASK = (Phase.ASKING, Phase.FINISHED)
+"""The next question; or the end, where a budget or what recovery may try is spent."""
+_ON = (Phase.ASKING, Phase.CHECKING, Phase.FINISHED)
+"""On from a finished piece of work: the next question, a look at the checks, or the end."""
+_EFFECT = (Phase.INTENDING, Phase.RUNNING, Phase.FINISHED)
 
 
-_NEXT = (Phase.ASKING, Phase.CHECKING)
-"""Where a finished piece of work leads: the next question, or a look at the checks."""
+def _rule(handle: Callable[[Machine, Any], Machine], *to: Phase) -> Rule:
+    return Rule(handle, frozenset(to))
+
 
 TABLE: Mapping[tuple[Phase, type], Rule] = MappingProxyType(
     {
-        (Phase.NEW, e.GoalGiven): Rule(stepping.on_goal, _to(Phase.PLANNING, *_NEXT)),
-        (Phase.PLANNING, e.ModelAnswered): Rule(asking.on_plan, _to(Phase.PLANNING, *_NEXT)),
-        (Phase.PLANNING, e.ModelFailed): Rule(asking.on_failed, _to(Phase.PLANNING, Phase.WAITING)),
-        (Phase.ASKING, e.ModelAnswered): Rule(asking.on_answer, _to(Phase.JUDGING, *_NEXT)),
-        (Phase.ASKING, e.ModelFailed): Rule(asking.on_failed, _to(Phase.ASKING, Phase.WAITING)),
-        (Phase.JUDGING, e.CallAllowed): Rule(acting.on_allowed, _to(Phase.INTENDING, Phase.RUNNING)),
-        (Phase.JUDGING, e.CallRefused): Rule(acting.on_refused, _to(Phase.ASKING)),
-        (Phase.JUDGING, e.ApprovalAsked): Rule(acting.on_approval_asked, _to(Phase.APPROVING)),
-        (Phase.APPROVING, e.PersonAnswered): Rule(acting.on_approval, _to(Phase.INTENDING, Phase.RUNNING)),
-        (Phase.APPROVING, e.PersonAbsent): Rule(acting.on_absent, _to()),
-        (Phase.INTENDING, e.EffectIntended): Rule(acting.on_intended, _to(Phase.RUNNING)),
-        (Phase.RUNNING, e.ToolReturned): Rule(acting.on_returned, _to(Phase.JUDGING, *_NEXT)),
-        (Phase.RUNNING, e.ToolFailed): Rule(acting.on_tool_failed, _to(Phase.ASKING, Phase.WAITING)),
-        (Phase.RUNNING, e.OutcomeUnknown): Rule(acting.on_unknown, _to(Phase.RECONCILING)),
-        (Phase.RECONCILING, e.PersonAnswered): Rule(
-            acting.on_reconciled, _to(Phase.INTENDING, Phase.RUNNING, Phase.JUDGING, *_NEXT)
+        (Phase.NEW, e.GoalGiven): _rule(stepping.on_goal, Phase.PLANNING, *_ASK),
+        (Phase.PLANNING, e.ModelAnswered): _rule(asking.on_plan, Phase.PLANNING, *_ASK),
+        (Phase.PLANNING, e.ModelFailed): _rule(
+            asking.on_failed, Phase.PLANNING, Phase.WAITING, Phase.FINISHED
         ),
-        (Phase.RECONCILING, e.PersonAbsent): Rule(acting.on_absent, _to()),
-        (Phase.CHECKING, e.ChecksJudged): Rule(stepping.on_checked, _to(*_NEXT)),
-        (Phase.WAITING, e.TimePassed): Rule(
-            asking.on_waited, _to(Phase.ASKING, Phase.PLANNING, Phase.INTENDING, Phase.RUNNING)
+        (Phase.ASKING, e.ModelAnswered): _rule(asking.on_answer, Phase.JUDGING, *_ON),
+        (Phase.ASKING, e.ModelFailed): _rule(asking.on_failed, Phase.WAITING, *_ASK),
+        (Phase.JUDGING, e.CallAllowed): _rule(acting.on_allowed, *_EFFECT),
+        (Phase.JUDGING, e.CallRefused): _rule(acting.on_refused, *_ASK),
+        (Phase.JUDGING, e.ApprovalAsked): _rule(acting.on_approval_asked, Phase.APPROVING),
+        (Phase.APPROVING, e.PersonAnswered): _rule(acting.on_approval, *_EFFECT),
+        (Phase.APPROVING, e.PersonAbsent): _rule(acting.on_absent, Phase.FINISHED),
+        (Phase.INTENDING, e.EffectIntended): _rule(acting.on_intended, Phase.RUNNING),
+        (Phase.RUNNING, e.ToolReturned): _rule(acting.on_returned, Phase.JUDGING, *_ON),
+        (Phase.RUNNING, e.ToolFailed): _rule(acting.on_tool_failed, Phase.WAITING, *_ASK),
+        (Phase.RUNNING, e.OutcomeUnknown): _rule(acting.on_unknown, Phase.RECONCILING),
+        (Phase.RECONCILING, e.PersonAnswered): _rule(
+            acting.on_reconciled, Phase.INTENDING, Phase.RUNNING, Phase.JUDGING, *_ON
         ),
+        (Phase.RECONCILING, e.PersonAbsent): _rule(acting.on_absent, Phase.FINISHED),
+        (Phase.CHECKING, e.ChecksJudged): _rule(stepping.on_checked, Phase.CHECKING, *_ASK),
+        (Phase.WAITING, e.TimePassed): _rule(asking.on_waited, Phase.PLANNING, Phase.ASKING, Phase.RUNNING),
     }
 )
 
@@ -97,6 +101,6 @@ def diagram() -> str:
     """Return the table as a Mermaid state diagram, one line a transition."""
     lines = ["stateDiagram-v2", f"    [*] --> {Phase.NEW.value}"]
     for (phase, event), rule in TABLE.items():
-        for target in sorted(rule.to, key=list(Phase).index):
-            lines.append(f"    {phase.value} --> {target.value}: {event.__name__}")
+        targets = sorted(rule.to, key=list(Phase).index)
+        lines.extend(f"    {phase.value} --> {target.value}: {event.__name__}" for target in targets)
     return "\n".join([*lines, f"    {Phase.FINISHED.value} --> [*]"])

@@ -59,12 +59,19 @@ def read_plan(answer: ModelAnswer, tools: Sequence[ToolSpec], *, tier: str) -> P
     for index, step in enumerate(proposed.steps):
         if step.tool not in known:
             fix = f"use one of {', '.join(sorted(known))}"
-            return _bad("a step names a tool that is not offered", value=step.tool, where=f"/steps/{index}/tool", fix=fix)
+            return _bad(
+                "a step names a tool that is not offered",
+                value=step.tool,
+                where=f"/steps/{index}/tool",
+                fix=fix,
+            )
         if not step.text.strip():
             return _bad("a step says nothing", where=f"/steps/{index}/text")
     return Plan(
         tuple(
-            Step(number=number, text=step.text.strip(), tools=(step.tool,), checks=(ToolSucceeded(step.tool),))
+            Step(
+                number=number, text=step.text.strip(), tools=(step.tool,), checks=(ToolSucceeded(step.tool),)
+            )
             for number, step in enumerate(proposed.steps, start=1)
         ),
         origin=f"tier {tier}",

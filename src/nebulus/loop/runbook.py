@@ -24,7 +24,17 @@ from collections.abc import Iterable, Sequence
 from msgspec.structs import replace
 
 from nebulus.core.errors import ConfigError
-from nebulus.core.plan import Check, FileContains, Goal, Named, PathAbsent, PathExists, Plan, Step, ToolSucceeded
+from nebulus.core.plan import (
+    Check,
+    FileContains,
+    Goal,
+    Named,
+    PathAbsent,
+    PathExists,
+    Plan,
+    Step,
+    ToolSucceeded,
+)
 from nebulus.core.tools import ToolSpec
 from nebulus.memory.offer import named_tools
 
@@ -63,20 +73,25 @@ def with_implied_checks(plan: Plan, tools: Sequence[ToolSpec]) -> Plan:
         ConfigError: a step asks for a tool that is not there.
     """
     known = {tool.name for tool in tools}
-    steps = []
     for step in plan.steps:
-        for name in (*step.tools, *(check.tool for check in step.checks if isinstance(check, ToolSucceeded))):
+        for name in (*step.tools, *_required(step)):
             if name not in known:
                 raise ConfigError(
                     f"step {step.number} asks for the tool {name!r}, which is not there; "
                     f"there are {', '.join(sorted(known)) or 'none'}"
                 )
-        has_call = any(isinstance(check, ToolSucceeded) for check in step.checks)
-        named = named_tools(step.text, tools) or frozenset(step.tools)
-        if len(named) == 1 and not has_call:
-            step = replace(step, checks=(ToolSucceeded(next(iter(named))), *step.checks))
-        steps.append(step)
-    return replace(plan, steps=tuple(steps))
+    return replace(plan, steps=tuple(_with_implied_check(step, tools) for step in plan.steps))
+
+
+def _with_implied_check(step: Step, tools: Sequence[ToolSpec]) -> Step:
+    named = named_tools(step.text, tools) or frozenset(step.tools)
+    if len(named) != 1 or _required(step):
+        return step
+    return replace(step, checks=(ToolSucceeded(next(iter(named))), *step.checks))
+
+
+def _required(step: Step) -> tuple[str, ...]:
+    return tuple(check.tool for check in step.checks if isinstance(check, ToolSucceeded))
 
 
 def read_check(text: str, line: int) -> Check:

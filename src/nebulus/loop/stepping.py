@@ -72,7 +72,9 @@ def on_checked(machine: Machine, event: ChecksJudged) -> Machine:
         return done.finished(_done(done))
     why = "; ".join(reason for reason in event.why if reason)
     if machine.state.active:
-        return on_finding(machine, Finding(kind=FindingKind.CHECK_FAILED, rule="the step is not done", value=why))
+        return on_finding(
+            machine, Finding(kind=FindingKind.CHECK_FAILED, rule="the step is not done", value=why)
+        )
     return fail(
         machine,
         Failure(
@@ -89,7 +91,11 @@ def end_step(machine: Machine, status: StepStatus) -> Machine:
     """Return the machine past the active step, its evidence kept."""
     step = machine.state.step
     proven = status is StepStatus.PROVEN
-    what = "; ".join(describe(check) for check in step.checks) if proven else f"the model said: {machine.tries.claim}"
+    what = (
+        "; ".join(describe(check) for check in step.checks)
+        if proven
+        else f"the model said: {machine.tries.claim}"
+    )
     evidence = Evidence(f"step {step.number}: {what}", proven, machine.position)
     ended = replace(
         machine, state=with_step_ended(machine.state, status), evidence=(*machine.evidence, evidence)

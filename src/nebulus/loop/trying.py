@@ -46,7 +46,9 @@ def over_budget(machine: Machine) -> Machine | None:
     if not resource:
         return None
     undone = tuple(
-        f"{step.number}. {step.text}" for step in machine.state.plan.steps if step.status not in FINISHED_STATUSES
+        f"{step.number}. {step.text}"
+        for step in machine.state.plan.steps
+        if step.status not in FINISHED_STATUSES
     )
     limit = float(getattr(machine.setup.budget, resource))
     return machine.finished(Exhausted(resource=resource, limit=limit, spent=machine.spent, undone=undone))

@@ -3,7 +3,7 @@
 Law: something changes from one attempt to the next (form, temperature, seed).
 """
 
-from nebulus.core.answers import FreeForm, Form, ModelRequest, OneCall, Shape
+from nebulus.core.answers import Form, FreeForm, ModelRequest, OneCall, Shape
 from nebulus.core.plan import Step, ToolSucceeded
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import ToolSpec

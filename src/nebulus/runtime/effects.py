@@ -32,9 +32,11 @@ async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> Too
         async with asyncio.timeout(tool.spec.timeout_s):
             output = await tool.run(dict(command.call.arguments), command.key)
     except TimeoutError:
-        failure = _failure(FailureKind.TIMEOUT, f"{tool.spec.name} took longer than {tool.spec.timeout_s:g} s")
+        failure = _failure(
+            FailureKind.TIMEOUT, f"{tool.spec.name} took longer than {tool.spec.timeout_s:g} s"
+        )
         return await _after_break(tool, command, failure)
-    except Exception as error:  # a tool's own error: recorded as a failure or as unknown, never lost
+    except Exception as error:  # noqa: BLE001 - a tool's own error: recorded as a failure or as unknown, never lost
         failure = _failure(FailureKind.OURS, f"{tool.spec.name} raised {type(error).__name__}: {error}"[:400])
         return await _after_break(tool, command, failure)
     took_s = round(world.clock.now_s() - began, 6)

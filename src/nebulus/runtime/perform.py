@@ -65,7 +65,9 @@ def judge(command: Judge, world: World) -> CallAllowed | CallRefused | ApprovalA
     policy_digest = world.policy.digest
     paths = _canonical_paths(call, spec, world)
     if isinstance(paths, Failure):
-        return CallRefused(call_id=call.call_id, rule="workspace", reason=paths.what, policy_digest=policy_digest)
+        return CallRefused(
+            call_id=call.call_id, rule="workspace", reason=paths.what, policy_digest=policy_digest
+        )
     if _STRENGTH[world.sandbox_level] < _STRENGTH[spec.least_sandbox]:
         reason = f"{spec.name} needs the sandbox level {spec.least_sandbox.value}; here it is {world.sandbox_level.value}"
         return CallRefused(call_id=call.call_id, rule="sandbox", reason=reason, policy_digest=policy_digest)
@@ -115,9 +117,7 @@ async def _ask_person(question: Question, world: World) -> PersonAnswered | Pers
     reply = await world.person.ask(question)
     if reply is None:
         return PersonAbsent(question_id=question.question_id)
-    return PersonAnswered(
-        question_id=question.question_id, is_yes=reply.is_yes, text=reply.text, by=reply.by
-    )
+    return PersonAnswered(question_id=question.question_id, is_yes=reply.is_yes, text=reply.text, by=reply.by)
 
 
 async def _run_checks(checks: tuple[Check, ...], world: World) -> ChecksJudged:

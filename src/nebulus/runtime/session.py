@@ -6,7 +6,17 @@ verdict) rides with the next durable record; the recorded past stands in front o
 
 from typing import TypeAlias
 
-from nebulus.core.commands import AskModel, AskPerson, Command, Finish, Intend, Judge, RunChecks, RunTool, Wait
+from nebulus.core.commands import (
+    AskModel,
+    AskPerson,
+    Command,
+    Finish,
+    Intend,
+    Judge,
+    RunChecks,
+    RunTool,
+    Wait,
+)
 from nebulus.core.digest import short_digest
 from nebulus.core.errors import JournalError
 from nebulus.core.events import Event, GoalGiven

@@ -1,0 +1,33 @@
+"""Without a policy: inside is allowed, what can't be undone asks, the rest is refused."""
+
+import pytest
+
+from nebulus.core.findings import Call
+from nebulus.core.tools import Effect, ToolSpec
+from nebulus.core.verdict import Allow, Ask, Refuse
+from nebulus.guard.defaults import DefaultPolicy
+
+POLICY = DefaultPolicy()
+
+
+@pytest.mark.parametrize(
+    ("effect", "verdict"),
+    [(Effect.READ, Allow), (Effect.WRITE, Allow), (Effect.IRREVERSIBLE, Ask), (Effect.EGRESS, Refuse)],
+)
+def test_the_effect_decides_and_the_rule_is_named(effect: Effect, verdict: type) -> None:
+    judged = POLICY.judge(Call("t"), ToolSpec(name="t", effect=effect))
+    assert isinstance(judged, verdict)
+    assert judged.rule.startswith("default.")
+
+
+def test_every_effect_has_a_rule() -> None:
+    for effect in Effect:
+        assert POLICY.judge(Call("t"), ToolSpec(name="t", effect=effect)).rule != "default.deny"
+
+
+def test_a_call_is_judged_by_its_own_tool_only() -> None:
+    assert isinstance(POLICY.judge(Call("rm"), ToolSpec(name="ls", effect=Effect.READ)), Refuse)
+
+
+def test_the_digest_names_the_table() -> None:
+    assert DefaultPolicy().digest == POLICY.digest

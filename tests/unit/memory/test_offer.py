@@ -1,0 +1,48 @@
+"""A step is shown few tools, and the right ones."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nebulus.core.plan import Step
+from nebulus.core.tools import ToolSpec
+from nebulus.memory.offer import named_tools, offer
+
+TOOLS = tuple(
+    ToolSpec(name=name, description=description)
+    for name, description in [
+        ("list_files", "List a folder"),
+        ("read_file", "Read a text file"),
+        ("write_file", "Write a text file"),
+        ("send_mail", "Send a letter to somebody"),
+        ("get_weather", "Tell the weather of a city"),
+        ("add", "Add two numbers"),
+        ("move_file", "Move a file"),
+    ]
+)
+
+
+def names(text: str, *own: str, most: int = 5) -> list[str]:
+    return [tool.name for tool in offer(Step(number=1, text=text, tools=own), TOOLS, most=most)]
+
+
+def test_a_steps_own_list_wins() -> None:
+    assert names("anything", "add", "send_mail") == ["send_mail", "add"]
+
+
+def test_the_tool_that_the_text_names_is_always_offered() -> None:
+    assert "move_file" in names("then move_file a to b", most=1)
+
+
+def test_without_a_name_the_words_decide() -> None:
+    assert "get_weather" in names("what is the weather in the city of Oslo", most=2)
+
+
+def test_a_name_counts_as_a_whole_word_only() -> None:
+    assert named_tools("add_all the numbers, then `read_file`.", TOOLS) == {"read_file"}
+
+
+@given(text=st.text(max_size=60), most=st.integers(1, 9))
+def test_never_more_than_allowed_and_always_in_the_same_order(text: str, most: int) -> None:
+    offered = offer(Step(number=1, text=text), TOOLS, most=most)
+    assert len(offered) == min(most, len(TOOLS))
+    assert list(offered) == sorted(offered, key=TOOLS.index)

@@ -1,0 +1,57 @@
+"""A mention of an earlier result means its value, character for character, or stays as it is."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nebulus.core.provenance import Provenance
+from nebulus.core.state import Fact
+from nebulus.memory.references import INLINE_CHARS, fact_name, mentioned_steps, resolve
+
+LABEL = Provenance()
+
+
+def fact(step: int, value: str, field: str = "") -> Fact:
+    return Fact(fact_name(step, field), value, LABEL, step)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "put the result of step 3 there",
+        "put result of step 3 there",
+        "put the output from step 3 there",
+        "put step 3's value there",
+        "put {{step 3}} there",
+        "put {{ step 3.result }} there",
+        "put what step 3 returned there",
+    ],
+)
+def test_every_way_to_say_it_is_resolved(text: str) -> None:
+    assert resolve(text, [fact(3, "kuma17"), fact(30, "wrong")]) == "put kuma17 there"
+    assert mentioned_steps(text) == {3}
+
+
+def test_a_field_is_looked_up_by_name_and_a_generic_word_means_the_only_one() -> None:
+    facts = [fact(2, "a/b.md", "path"), fact(2, "7", "bytes"), fact(4, "x.md", "path")]
+    assert resolve("the path of step 2 has bytes of step 2", facts) == "a/b.md has 7"
+    assert resolve("the result of step 4", facts) == "x.md"
+    assert resolve("the result of step 2", facts) == "the result of step 2", "two fields: not certain which"
+    assert resolve("the colour of step 2", facts) == "the colour of step 2"
+
+
+def test_what_is_unknown_long_or_of_several_lines_stays_a_mention() -> None:
+    for value in ("", "two\nlines", "x" * (INLINE_CHARS + 1)):
+        assert resolve("the result of step 1", [fact(1, value)]) == "the result of step 1"
+    assert resolve("the result of step 12", [fact(1, "a")]) == "the result of step 12"
+
+
+@given(value=st.text(st.characters(exclude_characters="\n"), min_size=1, max_size=INLINE_CHARS))
+def test_a_value_is_put_in_character_for_character(value: str) -> None:
+    assert resolve("<the result of step 1>", [fact(1, value)]) == f"<{value}>"
+
+
+@given(text=st.text(max_size=200))
+def test_text_without_mentions_is_untouched(text: str) -> None:
+    if not mentioned_steps(text):
+        assert resolve(text, [fact(1, "a"), fact(2, "b")]) == text
