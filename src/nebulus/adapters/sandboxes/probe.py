@@ -16,6 +16,7 @@ from nebulus.adapters.sandboxes.limits import Limits
 from nebulus.adapters.sandboxes.seccomp import MACHINES
 from nebulus.adapters.sandboxes.uncontained import Uncontained
 from nebulus.core.failure import Failure
+from nebulus.ports.guard import Workspace
 
 _TIMEOUT_S = 20.0
 _CONTENT = "a file outside the sandbox\n"
@@ -67,10 +68,10 @@ _CURES = (
 _ANY_CURE = "run the same command by hand to see more, or go without run_command"
 
 
-async def find_sandbox(
-    root: Path, *, limits: Limits | None = None, readable: tuple[Path, ...] = ()
+async def best_sandbox(
+    workspace: Workspace, *, limits: Limits | None = None, readable: tuple[Path, ...] = ()
 ) -> Bubblewrap | Uncontained:
-    """Return the best sandbox for the workspace at `root` that holds on this machine.
+    """Return the best sandbox for commands in `workspace` that holds on this machine.
 
     Takes a fraction of a second: a probe is executed. `readable` are further host paths to be read.
     """
@@ -82,7 +83,7 @@ async def find_sandbox(
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         return Uncontained(reason="bwrap is not installed", cure="install it: apt install bubblewrap")
-    sandbox = Bubblewrap(root, bwrap=bwrap, limits=limits, readable=readable)
+    sandbox = Bubblewrap(workspace.root, bwrap=bwrap, limits=limits, readable=readable)
     reason = await breach_of(sandbox)
     if reason:
         return Uncontained(reason=reason, cure=_cure(reason))

@@ -6,6 +6,7 @@ from inspect import isawaitable
 from typing import Any, TypeAlias
 
 from nebulus.adapters.workspaces.folder import FolderWorkspace
+from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.errors import ToolError
 from nebulus.core.failure import Failure
 from nebulus.core.plan import Check, FileContains, Named, PathAbsent, PathExists, ToolSucceeded
@@ -17,9 +18,11 @@ _CHUNK_BYTES = 1 << 20
 
 
 class WorkspaceChecker:
-    """Checks about files, and the application's own predicates by name."""
+    """Checks about files, where there is a workspace, and the application's own predicates by name."""
 
-    def __init__(self, workspace: FolderWorkspace, named: Mapping[str, Predicate] | None = None) -> None:
+    def __init__(
+        self, workspace: FolderWorkspace | None, named: Mapping[str, Predicate] | None = None
+    ) -> None:
         self._workspace = workspace
         self._named = dict(named or {})
 
@@ -42,10 +45,12 @@ class WorkspaceChecker:
             return error.failure.sentence()
 
     def _stands(self, path: str) -> bool:
-        return self._workspace.tree.kind(self._reach(path)) != ""
+        tree, canonical = self._reach(path)
+        return tree.kind(canonical) != ""
 
     def _contains(self, path: str, text: bytes) -> bool:
-        with self._workspace.tree.reading(self._reach(path)) as file:
+        tree, canonical = self._reach(path)
+        with tree.reading(canonical) as file:
             window = b""
             while chunk := file.read(_CHUNK_BYTES):
                 window += chunk
@@ -68,8 +73,10 @@ class WorkspaceChecker:
             return f"check {name!r} returned {answer!r}, not text; return an empty string where it holds"
         return answer
 
-    def _reach(self, path: str) -> str:
+    def _reach(self, path: str) -> tuple[Tree, str]:
+        if self._workspace is None:
+            raise ToolError("there is no workspace", value=path, fix="give the run a workspace")
         canonical = self._workspace.canonical(path)
         if isinstance(canonical, Failure):
             raise ToolError(canonical.what, kind=canonical.kind, value=canonical.value, fix=canonical.fix)
-        return canonical
+        return self._workspace.tree, canonical

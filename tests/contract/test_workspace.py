@@ -1,0 +1,163 @@
+"""What every workspace promises: a path leads inside, canonically, or nowhere."""
+
+import posixpath
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nebulus.adapters.workspaces.folder import FolderWorkspace
+from nebulus.core.failure import Failure, FailureKind
+from nebulus.ports.guard import Workspace
+from nebulus.testing.workspace import FakeWorkspace
+
+Make: TypeAlias = Callable[[Mapping[str, str]], Workspace]
+
+LINKS = {
+    "notes/latest": "today.txt",
+    "inner": "notes",
+    "deep/up": "../notes",
+    "escape": "/etc",
+    "escape_up": "../outside",
+    "chain": "inner",
+    "far_chain": "chain/../escape",
+    "circle": "circle_back",
+    "circle_back": "circle",
+    "nowhere": "not/there",
+}
+
+
+@pytest.fixture(params=["folder", "fake"])
+def workspace(request: pytest.FixtureRequest, tmp_path: Path) -> Workspace:
+    if request.param == "fake":
+        return FakeWorkspace(links=LINKS)
+    return made(tmp_path)
+
+
+def made(where: Path) -> FolderWorkspace:
+    root = where / "workspace"
+    (where / "outside").mkdir()
+    for folder in ("notes", "deep"):
+        (root / folder).mkdir(parents=True, exist_ok=True)
+    (root / "notes" / "today.txt").write_text("hello")
+    for path, target in LINKS.items():
+        (root / path).symlink_to(target)
+    return FolderWorkspace(root)
+
+
+@pytest.mark.parametrize(
+    ("path", "canonical"),
+    [
+        ("notes/today.txt", "notes/today.txt"),
+        ("./notes//today.txt", "notes/today.txt"),
+        ("notes/../notes/today.txt", "notes/today.txt"),
+        ("notes/", "notes"),
+        (".", "."),
+        ("notes/..", "."),
+        ("new/folder/file.txt", "new/folder/file.txt"),
+        ("new/../file.txt", "file.txt"),
+        ("inner/today.txt", "notes/today.txt"),
+        ("notes/latest", "notes/today.txt"),
+        ("chain/latest", "notes/today.txt"),
+        ("deep/up/today.txt", "notes/today.txt"),
+        ("inner/../deep", "deep"),
+        ("nowhere/x", "not/there/x"),
+        ("...", "..."),
+        ("notes/ today.txt", "notes/ today.txt"),
+        ("n\u00f6tes/\u65e5\u8a18.txt", "n\u00f6tes/\u65e5\u8a18.txt"),
+    ],
+)
+def test_a_path_inside_becomes_the_place_that_it_leads_to(workspace: Workspace, path: str, canonical: str) -> None:
+    assert workspace.canonical(path) == canonical
+
+
+def test_an_absolute_path_inside_is_taken(workspace: Workspace) -> None:
+    assert workspace.canonical(f"{workspace.root}/inner/today.txt") == "notes/today.txt"
+    assert workspace.canonical(str(workspace.root)) == "."
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "..",
+        "../outside",
+        "../workspace_twin",
+        "notes/../../outside",
+        "/etc/passwd",
+        "/",
+        "//etc/passwd",
+        "escape",
+        "escape/passwd",
+        "escape_up/x",
+        "far_chain/passwd",
+        "deep/up/../../outside",
+        "inner/../../outside",
+    ],
+)
+def test_a_path_that_leads_outside_is_a_failure(workspace: Workspace, path: str) -> None:
+    refused = workspace.canonical(path)
+    assert isinstance(refused, Failure)
+    assert refused.kind is FailureKind.PERMISSION
+    assert refused.fix
+
+
+def test_a_neighbour_whose_name_begins_alike_is_outside(workspace: Workspace) -> None:
+    assert isinstance(workspace.canonical(f"{workspace.root}_twin/x"), Failure)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "  ", "a\0b", "a\nb", "C:\\x", "c:/x", "..\\x", "\\\\host\\share", "~", "~/x", "a\ud800", "\udc2f", "circle", "circle/x"],
+)
+def test_a_spelling_that_can_be_misread_is_refused(workspace: Workspace, path: str) -> None:
+    refused = workspace.canonical(path)
+    assert isinstance(refused, Failure)
+    assert refused.kind is FailureKind.INVALID_ARGUMENTS
+    assert refused.fix
+
+
+PIECES = st.sampled_from(
+    [*LINKS, "notes", "deep", "today.txt", "..", ".", "", "...", "etc", "NOTES", "n\u00f6tes", "no\u0308tes"]
+    + ["\u2024\u2024", "\uff0e\uff0e", "\u2215", "%2e%2e", "..;", ".. ", "\u202e..", "e\u200bscape", "latest", "up"]
+)
+PATHS = st.one_of(
+    st.lists(PIECES, max_size=8).map("/".join),
+    st.lists(PIECES, max_size=8).map(lambda parts: "/" + "/".join(parts)),
+    st.text(max_size=40),
+)
+
+
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[FolderWorkspace, FakeWorkspace]:
+    return made(tmp_path_factory.mktemp("both")), FakeWorkspace(links=LINKS)
+
+
+@settings(max_examples=3000)
+@given(path=PATHS)
+def test_no_spelling_leads_outside(both: tuple[FolderWorkspace, FakeWorkspace], path: str) -> None:
+    for workspace in both:
+        canonical = workspace.canonical(path)
+        if isinstance(canonical, Failure):
+            continue
+        assert ".." not in canonical.split("/")
+        assert not canonical.startswith("/")
+        assert posixpath.normpath(canonical) == canonical
+        assert workspace.canonical(canonical) == canonical
+    folder = both[0]
+    canonical = folder.canonical(path)
+    if isinstance(canonical, str):
+        assert (folder.root / canonical).resolve() == folder.root / canonical
+
+
+@settings(max_examples=1000)
+@given(path=st.lists(PIECES, max_size=6).map("/".join))
+def test_the_fake_and_the_folder_agree(both: tuple[FolderWorkspace, FakeWorkspace], path: str) -> None:
+    real, fake = (workspace.canonical(path) for workspace in both)
+    match real, fake:
+        case Failure(), Failure():
+            assert real.kind == fake.kind
+        case _:
+            assert real == fake
