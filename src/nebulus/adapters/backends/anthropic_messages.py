@@ -1,0 +1,62 @@
+"""Any server that speaks Anthropic's /v1/messages."""
+
+import msgspec
+
+from nebulus.adapters.backends.anthropic_wire import AnthropicWire
+from nebulus.adapters.backends.chat import ChatBackend, decoded
+from nebulus.adapters.backends.estimate import estimate
+from nebulus.adapters.backends.http import HttpClient
+from nebulus.adapters.backends.probe import Flavour, probe
+from nebulus.adapters.backends.settings import BackendSettings
+from nebulus.adapters.backends.window import agreed_window
+from nebulus.adapters.backends.wire import ChatWire
+from nebulus.core.answers import ModelRequest
+from nebulus.core.errors import BackendError, ConfigError
+from nebulus.core.failure import FailureKind
+from nebulus.ports.backend import BackendInfo, TokenCount
+
+API_VERSION = "2023-06-01"
+"""Source: Anthropic API reference, versioning."""
+
+
+class AnthropicMessages(ChatBackend):
+    """One model behind /v1/messages."""
+
+    def __init__(self, settings: BackendSettings, http: HttpClient) -> None:
+        super().__init__(http)
+        self._settings = settings
+        self._wire = AnthropicWire(settings.model)
+        self._has_counter = True
+
+    async def _connect(self) -> tuple[ChatWire, BackendInfo]:
+        facts = await probe(self._http)
+        served = facts.model(self._settings.model)
+        if facts.flavour is Flavour.OLLAMA:
+            raise ConfigError('Ollama can\'t be told its window over /v1/messages: use kind "openai"')
+        self._wire = AnthropicWire(served.name)
+        window = agreed_window(self._settings.window_tokens, served.window_tokens, model=served.name)
+        name = "Anthropic" if facts.flavour is Flavour.OTHER else facts.flavour.value
+        return self._wire, BackendInfo(name=name, model=served.name, window_tokens=window)
+
+    async def _count(self, request: ModelRequest) -> TokenCount:
+        """The server's own counter; an estimate where it has none.
+
+        Its figure is an estimate by its own documentation, and is never used to convict.
+        """
+        if self._has_counter:
+            try:
+                raw = await self._http.post(self._wire.count_path, self._wire.count_body(request))
+                return TokenCount(decoded(_tokens_of, raw), is_exact=False)
+            except BackendError as error:
+                if error.failure.kind is not FailureKind.NOT_FOUND:
+                    raise
+                self._has_counter = False
+        return estimate(request)
+
+
+class _Counted(msgspec.Struct, frozen=True):
+    input_tokens: int
+
+
+def _tokens_of(raw: bytes) -> int:
+    return msgspec.json.decode(raw, type=_Counted).input_tokens

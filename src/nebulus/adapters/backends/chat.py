@@ -1,0 +1,128 @@
+"""One answer over a chat protocol: what the backends of such a protocol do the same way.
+
+Laws: one request an answer, no retries; an answer that comes out was looked at (`silence`, `promise`).
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import TypeVar
+
+import msgspec
+
+from nebulus.adapters.backends.estimate import estimate
+from nebulus.adapters.backends.faults import malformed
+from nebulus.adapters.backends.http import HttpClient
+from nebulus.adapters.backends.promise import held
+from nebulus.adapters.backends.schema_subset import reduce
+from nebulus.adapters.backends.silence import honest
+from nebulus.adapters.backends.sse import LineSplitter, payload
+from nebulus.adapters.backends.wire import ChatWire, StreamReader
+from nebulus.core.answers import ModelAnswer, ModelRequest, Shape
+from nebulus.core.errors import BackendError
+from nebulus.ports.backend import BackendInfo, OnText, TokenCount
+
+T = TypeVar("T")
+
+
+class ChatBackend(ABC):
+    """A model behind a chat protocol. What the server is decides, at the first use, how it is spoken to."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+        self._known: tuple[ChatWire, BackendInfo] | None = None
+        self._counted: tuple[ModelRequest, TokenCount] | None = None
+
+    @abstractmethod
+    async def _connect(self) -> tuple[ChatWire, BackendInfo]:
+        """Probe the server."""
+
+    async def _count(self, request: ModelRequest) -> TokenCount:
+        """Count with what the server has; an estimate where it has nothing."""
+        return estimate(request)
+
+    async def describe(self) -> BackendInfo:
+        """Probe the server once and say what it is.
+
+        Raises:
+            BackendError: it can't be reached, or does not serve this model.
+        """
+        return (await self._connected())[1]
+
+    async def count(self, request: ModelRequest) -> TokenCount:
+        """Count the tokens of `request`; what is counted is compared with what the server evaluates.
+
+        Raises:
+            BackendError: the server's tokenizer did not answer.
+        """
+        await self._connected()
+        counted = await self._count(request)
+        self._counted = (request, counted)
+        return counted
+
+    async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
+        """Ask once.
+
+        Raises:
+            BackendError: no answer that may be used.
+        """
+        wire, info = await self._connected()
+        answer = await ask(self._http, wire, request, on_text)
+        counted = self._counted[1] if self._counted and self._counted[0] is request else None
+        answer = honest(answer, request, counted)
+        sent = reduce(request.form.schema).schema if isinstance(request.form, Shape) else None
+        return held(answer, request, is_promised=info.constrains_calls, sent=sent)
+
+    async def close(self) -> None:
+        """Let go of connections. May be called twice."""
+        await self._http.close()
+
+    async def _connected(self) -> tuple[ChatWire, BackendInfo]:
+        if self._known is None:
+            self._known = await self._connect()
+        return self._known
+
+
+async def ask(http: HttpClient, wire: ChatWire, request: ModelRequest, on_text: OnText | None) -> ModelAnswer:
+    """Send one request and read its answer, streamed if there is somebody to stream to.
+
+    Raises:
+        BackendError: no answer came, or none that can be decoded.
+    """
+    body = wire.body(request, is_stream=on_text is not None)
+    if on_text is None:
+        return decoded(wire.read, await http.post(wire.path, body))
+    reader = wire.reader(on_text)
+    await read_stream(http, wire.path, body, reader)
+    return reader.finish()
+
+
+async def read_stream(http: HttpClient, path: str, body: bytes, reader: StreamReader) -> None:
+    """Feed `reader` with the events of a stream.
+
+    Raises:
+        BackendError: the server reported an error, the connection broke, or an event can't be decoded.
+    """
+    lines = LineSplitter()
+
+    def take(line: bytes) -> None:
+        if event := payload(line):
+            decoded(reader.feed, event)
+
+    def on_chunk(chunk: bytes) -> None:
+        for line in lines.feed(chunk):
+            take(line)
+
+    await http.stream(path, body, on_chunk)
+    take(lines.finish())
+
+
+def decoded(read: Callable[[bytes], T], raw: bytes) -> T:
+    """Return what `read` makes of `raw`.
+
+    Raises:
+        BackendError: `raw` can't be decoded.
+    """
+    try:
+        return read(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BackendError(malformed("the server's answer can't be decoded", raw)) from error

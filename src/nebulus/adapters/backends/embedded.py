@@ -1,0 +1,175 @@
+"""A llama.cpp server of our own on a GGUF file: started at the first use, stopped with us.
+
+Laws: one server a process, so that a crash of native code is a failed request and not a dead run; no
+network but this machine's own; nobody's logs.
+"""
+
+import asyncio
+import importlib.util
+import socket
+import sys
+from pathlib import Path
+
+import msgspec
+
+from nebulus.adapters.backends.child_settings import EXIT_NO_SERVER, READY, ChildSettings
+from nebulus.adapters.backends.faults import failure
+from nebulus.adapters.backends.gguf_header import GgufHeader, read_header
+from nebulus.adapters.backends.http import HttpClient
+from nebulus.adapters.backends.llama_cpp import LlamaCppServer
+from nebulus.adapters.backends.settings import BackendSettings
+from nebulus.core.answers import ModelAnswer, ModelRequest
+from nebulus.core.errors import BackendError, ConfigError
+from nebulus.core.failure import FailureKind
+from nebulus.ports.backend import BackendInfo, OnText, TokenCount
+
+WINDOW_TOKENS = 8192
+"""The window where the settings say none: what a laptop holds for an 8B model beside its weights."""
+
+TINY_BYTES = 100 * 1024 * 1024
+"""Below this size one thread is fastest: with two on a busy machine, decoding fell from 1,900 to 160 tokens/s."""
+
+PORT_ATTEMPTS = 3
+STOP_GRACE_S = 2.0
+
+
+class EmbeddedLlamaCpp:
+    """One model file, served by a child process."""
+
+    def __init__(self, settings: BackendSettings) -> None:
+        self._settings = settings
+        self._starting = asyncio.Lock()
+        self._child: asyncio.subprocess.Process | None = None
+        self._server: LlamaCppServer | None = None
+
+    async def describe(self) -> BackendInfo:
+        """Start the server if need be, and say what it is.
+
+        Raises:
+            ConfigError: no xllamacpp, no such file, or one that llama.cpp can't load.
+            BackendError: the server does not answer.
+        """
+        return msgspec.structs.replace(await (await self._running()).describe(), name="embedded llama.cpp")
+
+    async def count(self, request: ModelRequest) -> TokenCount:
+        """Count the tokens of `request`, exactly.
+
+        Raises:
+            BackendError: the tokenizer did not answer.
+        """
+        return await (await self._running()).count(request)
+
+    async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
+        """Ask once.
+
+        Raises:
+            BackendError: no answer that may be used; transient if the server died, for the next use starts it anew.
+        """
+        return await (await self._running()).answer(request, on_text)
+
+    async def close(self) -> None:
+        """Stop the server and wait for its end. May be called twice."""
+        server, self._server = self._server, None
+        child, self._child = self._child, None
+        if server is not None:
+            await server.close()
+        if child is not None:
+            await _stop(child)
+
+    async def _running(self) -> LlamaCppServer:
+        async with self._starting:
+            if self._server is not None and self._child is not None and self._child.returncode is None:
+                return self._server
+            await self.close()
+            header = read_header(Path(self._settings.path))
+            if importlib.util.find_spec("xllamacpp") is None:
+                raise ConfigError("the embedded server needs xllamacpp: pip install 'nebulus[local]'")
+            for _ in range(PORT_ATTEMPTS):
+                if self._server is None:
+                    await self._start(header)
+            if self._server is None:
+                raise ConfigError(
+                    f"llama.cpp can't load the model {self._settings.path} ({header.size_bytes} bytes, "
+                    f"architecture {header.architecture!r}): fetch it again, or update xllamacpp"
+                )
+            return self._server
+
+    async def _start(self, header: GgufHeader) -> None:
+        """Start a child; leaves no server where llama.cpp refused, for then the port may have been taken."""
+        port = _free_port()
+        told = ChildSettings(
+            path=str(Path(self._settings.path).resolve()),
+            port=port,
+            window_tokens=self._settings.window_tokens or min(WINDOW_TOKENS, header.context_tokens or WINDOW_TOKENS),
+            slots=self._settings.slots,
+            threads=self._settings.threads or (1 if header.size_bytes < TINY_BYTES else 0),
+        )
+        child = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "nebulus.adapters.backends.llama_child",
+            msgspec.json.encode(told).decode(),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        try:
+            code = await self._ready_or_exit(child)
+        except BaseException:
+            await _stop(child)
+            raise
+        if code == EXIT_NO_SERVER:
+            return
+        self._child = child
+        http = HttpClient(
+            f"http://127.0.0.1:{port}",
+            timeout_s=self._settings.timeout_s,
+            connect_timeout_s=self._settings.connect_timeout_s,
+        )
+        self._server = LlamaCppServer(msgspec.structs.replace(self._settings, model="", window_tokens=0), http)
+
+    async def _ready_or_exit(self, child: asyncio.subprocess.Process) -> int:
+        """Return 0 when the child serves, else its exit code for a refusal.
+
+        Raises:
+            BackendError: it took too long, or died otherwise.
+        """
+        limit_s = self._settings.start_timeout_s
+        assert child.stdout is not None
+        try:
+            line = await asyncio.wait_for(child.stdout.readline(), limit_s)
+        except TimeoutError as error:
+            raise BackendError(
+                failure(
+                    FailureKind.TIMEOUT,
+                    f"the model {self._settings.path} was not loaded in time",
+                    value=f"{limit_s:g} s",
+                    fix="raise start_timeout_s",
+                )
+            ) from error
+        if line == READY:
+            return 0
+        code = await child.wait()
+        if code == EXIT_NO_SERVER:
+            return code
+        raise BackendError(failure(FailureKind.PERMANENT, "the embedded server died at its start", value=f"exit {code}"))
+
+
+async def _stop(child: asyncio.subprocess.Process) -> None:
+    """Close its input, which ends it; kill it if it does not."""
+    if child.returncode is not None:
+        return
+    assert child.stdin is not None
+    child.stdin.close()
+    try:
+        await asyncio.wait_for(child.wait(), STOP_GRACE_S)
+    except TimeoutError:
+        child.kill()
+        await child.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

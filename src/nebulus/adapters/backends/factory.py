@@ -1,0 +1,65 @@
+"""One way from settings to a backend."""
+
+import os
+
+from nebulus.adapters.backends.anthropic_messages import API_VERSION, AnthropicMessages
+from nebulus.adapters.backends.embedded import EmbeddedLlamaCpp
+from nebulus.adapters.backends.http import HttpClient
+from nebulus.adapters.backends.llama_cpp import LlamaCppServer
+from nebulus.adapters.backends.openai_chat import OpenAIChat
+from nebulus.adapters.backends.settings import BackendSettings
+from nebulus.core.errors import ConfigError
+from nebulus.ports.backend import ModelBackend
+
+
+def open_backend(settings: BackendSettings) -> ModelBackend:
+    """Return a backend that is not connected yet: its first use probes the server.
+
+    Raises:
+        ConfigError: a setting is missing or can't be meant.
+    """
+    _check(settings)
+    match settings.kind:
+        case "embedded":
+            return EmbeddedLlamaCpp(settings)
+        case "llama.cpp":
+            return LlamaCppServer(settings, _client(settings))
+        case "openai":
+            return OpenAIChat(settings, _client(settings))
+        case "anthropic":
+            return AnthropicMessages(settings, _client(settings))
+
+
+def _check(settings: BackendSettings) -> None:
+    if settings.kind == "embedded":
+        if not settings.path:
+            raise ConfigError('kind "embedded" needs path, the path of a GGUF file')
+    elif not settings.url:
+        raise ConfigError(f'kind "{settings.kind}" needs url, the address of the server, such as http://127.0.0.1:8080')
+    if settings.window_tokens < 0 or settings.threads < 0 or settings.slots < 1:
+        raise ConfigError(
+            f"window_tokens={settings.window_tokens}, threads={settings.threads}, slots={settings.slots}: "
+            "give whole numbers, at least 0, 0 and 1"
+        )
+    if settings.timeout_s <= 0 or settings.connect_timeout_s <= 0 or settings.start_timeout_s <= 0:
+        raise ConfigError("timeout_s, connect_timeout_s and start_timeout_s must be greater than 0 seconds")
+
+
+def _client(settings: BackendSettings) -> HttpClient:
+    return HttpClient(
+        settings.url,
+        headers=_headers(settings),
+        timeout_s=settings.timeout_s,
+        connect_timeout_s=settings.connect_timeout_s,
+    )
+
+
+def _headers(settings: BackendSettings) -> dict[str, str]:
+    headers = {"anthropic-version": API_VERSION} if settings.kind == "anthropic" else {}
+    if not settings.api_key_env:
+        return headers
+    key = os.environ.get(settings.api_key_env, "")
+    if not key:
+        raise ConfigError(f"api_key_env names {settings.api_key_env}, which is not set in the environment")
+    named = {"x-api-key": key} if settings.kind == "anthropic" else {"Authorization": f"Bearer {key}"}
+    return headers | named

@@ -1,0 +1,155 @@
+"""Forms that an answer is held to: the schema that a server gets, and the proof that it was obeyed.
+
+Law: an answer that was promised by construction is looked at before it is believed.
+"""
+
+import json
+from typing import Any
+
+import jsonschema_rs
+import msgspec
+from msgspec import Struct
+
+from nebulus.adapters.backends.faults import excerpt, failure
+from nebulus.adapters.backends.schema_subset import Reduced, reduce
+from nebulus.core.answers import OneCall, RawCall
+from nebulus.core.failure import Failure, FailureKind
+from nebulus.core.tools import ToolSpec
+
+PROBE_NAME = "probe_tool_name"
+PROBE_ARGUMENTS = {"probe_argument": "probe value"}
+
+
+class CallStyle(Struct, frozen=True, kw_only=True):
+    """How a model's own template spells a call: what stands before the object, its keys and separators."""
+
+    opener: str = ""
+    arguments_key: str = "arguments"
+    item_separator: str = ", "
+    key_separator: str = ": "
+
+
+PLAIN = CallStyle()
+"""One bare object: for templates that spell calls in no JSON of name and arguments."""
+
+
+def style_of(with_call: str, with_text: str, mark: str) -> CallStyle:
+    """Return the style of a template, from two renderings of one conversation.
+
+    `with_call` holds an assistant's call of `PROBE_NAME` with `PROBE_ARGUMENTS`; `with_text` holds an
+    assistant's text `mark` in its place, which shows where a turn begins.
+    """
+    if mark not in with_text:
+        return PLAIN
+    turn = _common_length(with_call, with_text[: with_text.find(mark)])
+    start = with_call.rfind("{", turn, with_call.find(f'"{PROBE_NAME}"', turn) + 1)
+    if start < 0:
+        return PLAIN
+    try:
+        spelled, length = json.JSONDecoder().raw_decode(with_call[start:])
+    except ValueError:
+        return PLAIN
+    key = next((key for key, value in spelled.items() if value == PROBE_ARGUMENTS), "")
+    if not key or spelled.get("name") != PROBE_NAME:
+        return PLAIN
+    item, colon = _separators(spelled, with_call[start : start + length])
+    return CallStyle(
+        opener=with_call[turn:start], arguments_key=key, item_separator=item, key_separator=colon
+    )
+
+
+def call_schema(tools: tuple[ToolSpec, ...], form: OneCall, style: CallStyle = PLAIN) -> Reduced:
+    """Return the schema of exactly one call of an offered tool, closed against invented arguments."""
+    choices, losses = [], []
+    for tool in tools:
+        if form.tool and tool.name != form.tool:
+            continue
+        at = f"#/anyOf/{len(choices)}/properties/{style.arguments_key}"
+        reduced = reduce(tool.parameters, at=at)
+        losses += [f"{tool.name}{loss}" for loss in reduced.losses]
+        choices.append({
+            "type": "object",
+            "properties": {"name": {"const": tool.name}, style.arguments_key: _closed(reduced.schema)},
+            "required": ["name", style.arguments_key],
+            "additionalProperties": False,
+        })  # fmt: skip
+    return Reduced({"anyOf": choices}, tuple(losses))
+
+
+def guided(schema: dict[str, Any], style: CallStyle = PLAIN) -> dict[str, Any]:
+    """Return `schema` with LLGuidance's settings: the model's own separators and no other white space.
+
+    Source: llguidance's JSON schema documentation, `x-guidance`; `lenient` keeps an unknown keyword from
+    switching the whole constraint off.
+    """
+    settings = {
+        "whitespace_flexible": False,
+        "item_separator": style.item_separator,
+        "key_separator": style.key_separator,
+        "lenient": True,
+    }
+    return {**schema, "x-guidance": settings}
+
+
+def read_call(text: str, tools: tuple[ToolSpec, ...], form: OneCall, style: CallStyle) -> RawCall | Failure:
+    """Return the one call that `text` is, its arguments verbatim; a failure if the form was ignored."""
+    try:
+        parts = msgspec.json.decode(text.strip(), type=dict[str, msgspec.Raw])
+        name = msgspec.json.decode(parts["name"], type=str)
+        arguments = bytes(parts[style.arguments_key])
+    except (msgspec.MsgspecError, KeyError):
+        return ignored("one call as a JSON object", text)
+    if arguments[:1] != b"{" or len(parts) != 2:
+        return ignored("one call as a JSON object", text)
+    return named_as_asked(RawCall(name, arguments.decode()), tools, form)
+
+
+def named_as_asked(call: RawCall, tools: tuple[ToolSpec, ...], form: OneCall) -> RawCall | Failure:
+    """Return `call` if it is one that the form allows."""
+    allowed = {form.tool} if form.tool else {tool.name for tool in tools}
+    return call if call.name in allowed else ignored(f"a call of {' or '.join(sorted(allowed))}", call.name)
+
+
+def shape_failure(text: str, sent: dict[str, Any]) -> Failure | None:
+    """Return why `text` is not JSON of the schema that was sent; None if it is."""
+    try:
+        value = msgspec.json.decode(text)
+    except msgspec.MsgspecError:
+        return ignored("JSON", text)
+    try:
+        found = next(iter(jsonschema_rs.validator_for(sent).iter_errors(value)), None)
+    except (ValueError, jsonschema_rs.ReferencingError):
+        return None  # the schema itself is broken: its owner's validator says so
+    return None if found is None else ignored(f"JSON of the schema: {excerpt(found.message)}", text)
+
+
+def ignored(asked: str, got: str) -> Failure:
+    """Return the failure of a server that was asked for a form and did not hold the model to it."""
+    return failure(
+        FailureKind.FORM_IGNORED,
+        f"the answer is not {asked}",
+        value=excerpt(got) or "empty",
+        fix="use a server that constrains decoding by JSON Schema",
+    )
+
+
+def _closed(schema: dict[str, Any]) -> dict[str, Any]:
+    """Small models invent arguments where they may; a closed object accepts less, and all of it is valid."""
+    if "properties" not in schema or not _OPENERS.isdisjoint(schema):
+        return schema
+    return {**schema, "additionalProperties": False}
+
+
+_OPENERS = frozenset({"additionalProperties", "patternProperties", "allOf", "anyOf", "$ref"})
+
+
+def _common_length(one: str, other: str) -> int:
+    shorter = min(len(one), len(other))
+    return next((n for n in range(shorter) if one[n] != other[n]), shorter)
+
+
+def _separators(value: dict[str, Any], spelled: str) -> tuple[str, str]:
+    for item, colon in ((", ", ": "), (",", ":"), (",", ": "), (", ", ":")):
+        if json.dumps(value, separators=(item, colon)) == spelled:
+            return item, colon
+    return ", ", ": "

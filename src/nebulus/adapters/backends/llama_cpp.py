@@ -1,0 +1,281 @@
+"""llama.cpp's server, by the path on which nothing is lost: its template, then its raw completion.
+
+Laws: the server's own call parser is never used (it answers HTTP 500 to what it can't parse), so the text
+reaches our reader as the model wrote it; a call is constrained from the model's own opening mark on.
+"""
+
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+from nebulus.adapters.backends.chat import decoded, read_stream
+from nebulus.adapters.backends.faults import failure
+from nebulus.adapters.backends.forms import PLAIN, call_schema, guided
+from nebulus.adapters.backends.http import HttpClient
+from nebulus.adapters.backends.llama_prompt import LlamaPrompts
+from nebulus.adapters.backends.probe import Flavour, probe
+from nebulus.adapters.backends.promise import held
+from nebulus.adapters.backends.schema_subset import Reduced, reduce
+from nebulus.adapters.backends.settings import BackendSettings
+from nebulus.adapters.backends.silence import honest
+from nebulus.adapters.backends.window import agreed_window
+from nebulus.adapters.backends.wire import broken_off, raise_if_error
+from nebulus.core.answers import FinishReason, FreeForm, ModelAnswer, ModelRequest, OneCall, Shape, Usage
+from nebulus.core.errors import BackendError
+from nebulus.core.failure import FailureKind
+from nebulus.core.tools import ToolSpec
+from nebulus.ports.backend import BackendInfo, OnText, TokenCount
+
+_FIELDS = ["content", "tokens_predicted", "tokens_evaluated", "stop_type", "truncated", "timings", "model"]
+"""All that is read of an answer; without this the server sends prompt and grammar back.
+
+Source: llama.cpp server documentation, `response_fields`.
+"""
+
+_MARKS = [
+    "<tool_call>", "</tool_call>", "<|tool_call|>", "<|python_tag|>", "[TOOL_CALLS]", "[ARGS]", "<TOOLCALL>",
+    "<|tool_call_start|>", "<|tool_call_end|>", "<think>", "</think>", "[THINK]", "[/THINK]", "<|channel|>",
+    "<|message|>", "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>",
+]  # fmt: skip
+"""Control tokens that open calls or thoughts: the server swallows them unless they are named.
+
+Source: llama.cpp server, `preserved_tokens`; the marks of the model families' templates.
+"""
+
+_THINK = "<think>"
+_PROBE_WORD = "nebulus"
+
+
+class _Timings(Struct, frozen=True):
+    cache_n: int = 0
+
+
+class _Completion(Struct, frozen=True):
+    content: str
+    tokens_predicted: int = 0
+    tokens_evaluated: int = 0
+    stop_type: str = ""
+    truncated: bool = False
+    timings: _Timings = _Timings()
+    model: str = ""
+    error: Any = None
+
+
+class _Piece(Struct, frozen=True):
+    content: str = ""
+    error: Any = None
+
+
+_encoder = msgspec.json.Encoder()
+_completion = msgspec.json.Decoder(_Completion)
+_piece = msgspec.json.Decoder(_Piece)
+
+
+class LlamaCppServer:
+    """One model of a llama.cpp server."""
+
+    def __init__(self, settings: BackendSettings, http: HttpClient) -> None:
+        self._settings = settings
+        self._http = http
+        self._prompts = LlamaPrompts(http)
+        self._info: BackendInfo | None = None
+        self._style = PLAIN
+        self._schemas: dict[tuple[int | str, ...], tuple[tuple[ToolSpec, ...], Reduced]] = {}
+        self._counted: tuple[ModelRequest, TokenCount] | None = None
+
+    async def describe(self) -> BackendInfo:
+        """Probe the server once: what it is, how its model spells calls, whether it holds to a schema.
+
+        Raises:
+            BackendError: it can't be reached, is no llama.cpp server, or does not serve this model.
+            ConfigError: the settings want a larger window than it has.
+        """
+        if self._info is None:
+            self._info = await self._probe()
+        return self._info
+
+    async def count(self, request: ModelRequest) -> TokenCount:
+        """Count the tokens of `request`, exactly.
+
+        Raises:
+            BackendError: the tokenizer did not answer.
+        """
+        await self.describe()
+        prompt = await self._prompt(request)
+        counted = TokenCount(await self._prompts.count(prompt), is_exact=True)
+        self._counted = (request, counted)
+        return counted
+
+    async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
+        """Ask once.
+
+        Raises:
+            BackendError: no answer that may be used.
+        """
+        info = await self.describe()
+        prompt = await self._prompt(request)
+        schema = self._schema(request)
+        body = self._body(request, prompt, schema, is_stream=on_text is not None)
+        answer = await self._complete(body, on_text)
+        counted = self._counted[1] if self._counted and self._counted[0] is request else None
+        answer = honest(answer, request, counted)
+        answer = self._whole(answer, request, prompt)
+        return held(answer, request, is_promised=info.constrains_calls, style=self._style, sent=schema)
+
+    async def close(self) -> None:
+        """Let go of connections. May be called twice."""
+        await self._http.close()
+
+    def losses(self, request: ModelRequest) -> tuple[str, ...]:
+        """Return the schema keywords that the server can't enforce, as JSON pointers."""
+        match request.form:
+            case OneCall() as form:
+                return self._calls(request.tools, form).losses
+            case Shape(schema):
+                return reduce(schema).losses
+            case FreeForm():
+                return ()
+
+    async def _probe(self) -> BackendInfo:
+        facts = await probe(self._http)
+        if facts.flavour is not Flavour.LLAMA_CPP:
+            raise BackendError(
+                failure(
+                    FailureKind.NOT_FOUND,
+                    f"{self._http.root} is no llama.cpp server",
+                    value=facts.flavour.value,
+                    fix='use kind "openai" for it',
+                )
+            )
+        served = facts.model(self._settings.model)
+        self._style = await self._prompts.call_style()
+        is_constrained = await self._obeys_schemas()
+        return BackendInfo(
+            name=Flavour.LLAMA_CPP.value,
+            model=served.name,
+            window_tokens=agreed_window(self._settings.window_tokens, served.window_tokens, model=served.name),
+            counts_exactly=True,
+            constrains_calls=is_constrained,
+            constrains_json=is_constrained,
+        )
+
+    async def _obeys_schemas(self) -> bool:
+        """Let it answer with a word that no model would say by itself."""
+        body = {"prompt": "Hello", "n_predict": 16, "temperature": 0, "response_fields": _FIELDS}
+        body["json_schema"] = guided({"const": _PROBE_WORD})
+        answer = await self._complete(_encoder.encode(body), None)
+        return answer.text.strip() == f'"{_PROBE_WORD}"'
+
+    async def _prompt(self, request: ModelRequest) -> str:
+        """The rendered prompt, up to where the form of the answer begins."""
+        prompt = await self._prompts.render(request)
+        match request.form:
+            case OneCall():
+                return _thought_over(prompt) + self._style.opener
+            case Shape():
+                return _thought_over(prompt)
+            case FreeForm():
+                return prompt
+
+    def _schema(self, request: ModelRequest) -> dict[str, Any] | None:
+        match request.form:
+            case OneCall() as form:
+                return self._calls(request.tools, form).schema
+            case Shape(schema):
+                return reduce(schema).schema
+            case FreeForm():
+                return None
+
+    def _calls(self, tools: tuple[ToolSpec, ...], form: OneCall) -> Reduced:
+        """The schema of a set of tools, kept while the very same specs come again."""
+        key = (form.tool, *map(id, tools))
+        known = self._schemas.get(key)
+        if known is None:
+            if len(self._schemas) >= _SCHEMAS_KEPT:
+                self._schemas.clear()
+            known = self._schemas[key] = (tools, call_schema(tools, form, self._style))
+        return known[1]
+
+    def _body(self, request: ModelRequest, prompt: str, schema: dict[str, Any] | None, *, is_stream: bool) -> bytes:
+        body: dict[str, Any] = {
+            "prompt": prompt,
+            "n_predict": request.max_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+            "cache_prompt": True,
+            "response_fields": _FIELDS,
+        }
+        if schema is None:
+            body["preserved_tokens"] = _MARKS
+        else:
+            body["json_schema"] = guided(schema, self._style)
+        if is_stream:
+            body["stream"] = True
+        return _encoder.encode(body)
+
+    async def _complete(self, body: bytes, on_text: OnText | None) -> ModelAnswer:
+        if on_text is None:
+            raw = await self._http.post("/completion", body)
+            done = decoded(_completion.decode, raw)
+            return _answer(done, done.content)
+        stream = _Stream(on_text)
+        await read_stream(self._http, "/completion", body, stream)
+        return stream.finish()
+
+    def _whole(self, answer: ModelAnswer, request: ModelRequest, prompt: str) -> ModelAnswer:
+        """Give back the mark that stands at the end of the prompt, where the text is a text's rest."""
+        if isinstance(request.form, FreeForm) and prompt.rstrip().endswith(_THINK):
+            return msgspec.structs.replace(answer, text=f"{_THINK}\n{answer.text}")
+        if isinstance(request.form, OneCall) and answer.finish is FinishReason.LENGTH:
+            return msgspec.structs.replace(answer, text=self._style.opener + answer.text)
+        return answer
+
+
+_SCHEMAS_KEPT = 64
+
+
+class _Stream:
+    """Collects the pieces of one completion."""
+
+    def __init__(self, on_text: OnText) -> None:
+        self._on_text = on_text
+        self._pieces: list[str] = []
+        self._last: _Completion | None = None
+
+    def feed(self, payload: bytes) -> None:
+        """Take one event; the last one alone says why it stopped."""
+        if b'"stop_type"' in payload:
+            self._last = _completion.decode(payload)
+            return
+        piece = _piece.decode(payload)
+        raise_if_error(payload, piece.error)
+        if piece.content:
+            self._pieces.append(piece.content)
+            self._on_text(piece.content)
+
+    def finish(self) -> ModelAnswer:
+        """Return the whole answer.
+
+        Raises:
+            BackendError: the last event is missing.
+        """
+        text = "".join(self._pieces)
+        if self._last is None:
+            raise broken_off(text)
+        return _answer(self._last, text)
+
+
+def _answer(done: _Completion, text: str) -> ModelAnswer:
+    is_cut = done.stop_type == "limit" or done.truncated
+    return ModelAnswer(
+        text=text,
+        finish=FinishReason.LENGTH if is_cut else FinishReason.STOP,
+        usage=Usage(done.tokens_evaluated, done.tokens_predicted, done.timings.cache_n),
+        model=done.model,
+    )
+
+
+def _thought_over(prompt: str) -> str:
+    """Close a thought that the template opened, for a form leaves no room for it."""
+    return f"{prompt}\n</think>\n\n" if prompt.rstrip().endswith(_THINK) else prompt

@@ -1,0 +1,61 @@
+"""Answers held to the form that was asked for.
+
+Law: where the server promised a form by construction, anything else is its failure, not the model's.
+Where it promised nothing, what the model wrote goes on to the reader, who may still find a call in it;
+but a call of another tool than the one that was named, and text that is no JSON of the shape, are said.
+"""
+
+from typing import Any
+
+from msgspec.structs import replace
+
+from nebulus.adapters.backends.forms import PLAIN, CallStyle, ignored, read_call, shape_failure
+from nebulus.core.answers import FinishReason, FreeForm, ModelAnswer, ModelRequest, OneCall, Shape
+from nebulus.core.errors import BackendError
+from nebulus.core.failure import Failure
+
+
+def held(
+    answer: ModelAnswer,
+    request: ModelRequest,
+    *,
+    is_promised: bool,
+    style: CallStyle = PLAIN,
+    sent: dict[str, Any] | None = None,
+) -> ModelAnswer:
+    """Return `answer` in its form. One that was cut or filtered is returned as it is: it is never used.
+
+    `is_promised`: the server constrains calls. `sent` is the schema that it got for a shape.
+
+    Raises:
+        BackendError: the form was ignored.
+    """
+    if answer.finish in (FinishReason.LENGTH, FinishReason.FILTER):
+        return answer
+    match request.form:
+        case OneCall() as form if answer.calls:
+            _raise(_wrong_name(answer, request, form, is_promised=is_promised))
+        case OneCall() as form if is_promised:
+            call = read_call(answer.text, request.tools, form, style)
+            if isinstance(call, Failure):
+                raise BackendError(call)
+            return replace(answer, text="", calls=(call,), finish=FinishReason.CALLS)
+        case Shape(schema):
+            _raise(shape_failure(answer.text, schema if sent is None else sent))
+        case OneCall() | FreeForm():
+            pass
+    return answer
+
+
+def _wrong_name(answer: ModelAnswer, request: ModelRequest, form: OneCall, *, is_promised: bool) -> Failure | None:
+    offered = {tool.name for tool in request.tools}
+    allowed = {form.tool} if form.tool else offered
+    for call in answer.calls:
+        if call.name not in allowed and (is_promised or call.name in offered):
+            return ignored(f"a call of {' or '.join(sorted(allowed))}", call.name)
+    return None
+
+
+def _raise(failure: Failure | None) -> None:
+    if failure is not None:
+        raise BackendError(failure)

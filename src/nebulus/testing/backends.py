@@ -1,0 +1,143 @@
+"""A model that says what a script says: the fake of `ModelBackend`."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any, TypeAlias
+
+import msgspec
+
+from nebulus.adapters.backends.estimate import estimate
+from nebulus.adapters.backends.faults import failure
+from nebulus.core.answers import (
+    FinishReason,
+    FreeForm,
+    ModelAnswer,
+    ModelRequest,
+    OneCall,
+    RawCall,
+    Shape,
+    Usage,
+)
+from nebulus.core.errors import BackendError
+from nebulus.core.failure import Failure, FailureKind
+from nebulus.ports.backend import BackendInfo, OnText, TokenCount
+
+Said: TypeAlias = ModelAnswer | Failure
+Script: TypeAlias = Iterable[Said] | Callable[[ModelRequest], Said]
+
+SCRIPTED = BackendInfo(
+    name="scripted", model="scripted", window_tokens=8192, constrains_calls=True, constrains_json=True
+)
+
+
+def says(text: str, *, finish: FinishReason = FinishReason.STOP) -> ModelAnswer:
+    """Return an answer of words alone."""
+    return ModelAnswer(text=text, finish=finish)
+
+
+def calls(name: str, /, **arguments: Any) -> ModelAnswer:
+    """Return an answer that is one call."""
+    return ModelAnswer(calls=(RawCall(name, json.dumps(arguments)),), finish=FinishReason.CALLS)
+
+
+def competent(request: ModelRequest) -> ModelAnswer:
+    """Return the least answer that has the asked form: the first tool, the emptiest valid values."""
+    match request.form:
+        case OneCall(name):
+            tool = next(tool for tool in request.tools if name in ("", tool.name))
+            return calls(tool.name, **example_of(tool.parameters))
+        case Shape(schema):
+            return says(json.dumps(example_of(schema)))
+        case FreeForm():
+            return says("It is done, as far as I can tell.")
+
+
+def example_of(schema: dict[str, Any]) -> Any:
+    """Return a value that plain schemas accept: consts, enums, and required properties by type."""
+    if "const" in schema or "enum" in schema:
+        return schema.get("const", (schema.get("enum") or [None])[0])
+    if "anyOf" in schema:
+        return example_of(schema["anyOf"][0])
+    match schema.get("type"):
+        case "object" | None:
+            properties = schema.get("properties", {})
+            return {name: example_of(properties.get(name, {"type": "string"})) for name in schema.get("required", ())}
+        case "array":
+            return [example_of(schema.get("items", {"type": "string"}))] * int(schema.get("minItems", 0))
+        case "integer" | "number":
+            return schema.get("minimum", 1)
+        case "boolean":
+            return True
+        case "null":
+            return None
+        case _:
+            return "text"
+
+
+class ScriptedBackend:
+    """Answers from a list, in order, or by a function of the request; remembers what it was asked.
+
+    What the port promises is kept: usage is filled in where the script gives none, a cap that is hit is
+    reported, a prompt beyond the window is refused, text is streamed line by line.
+    """
+
+    def __init__(self, script: Script = competent, *, info: BackendInfo = SCRIPTED) -> None:
+        self.requests: list[ModelRequest] = []
+        self.is_closed = False
+        self._info = info
+        if callable(script):
+            self._next: Callable[[ModelRequest], Said] = script
+        else:
+            said = list(script)
+            self._next = lambda request: _nth(said, len(self.requests))
+
+    async def describe(self) -> BackendInfo:
+        """Say what it pretends to be."""
+        return self._info
+
+    async def count(self, request: ModelRequest) -> TokenCount:
+        """Estimate."""
+        return TokenCount(estimate(request).tokens, is_exact=self._info.counts_exactly)
+
+    async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
+        """Give the next answer of the script.
+
+        Raises:
+            BackendError: the script has a failure here, or the prompt is larger than the window.
+            AssertionError: the script has come to its end.
+        """
+        self.requests.append(request)
+        tokens = estimate(request).tokens
+        if tokens > self._info.window_tokens:
+            size = f"{tokens} tokens, the window holds {self._info.window_tokens}"
+            raise BackendError(failure(FailureKind.PROMPT_TOO_LARGE, "the prompt does not fit the window", value=size))
+        said = self._next(request)
+        if isinstance(said, Failure):
+            raise BackendError(said)
+        answer = _capped(said, request, tokens)
+        if on_text is not None:
+            for piece in answer.text.splitlines(keepends=True):
+                on_text(piece)
+        return msgspec.structs.replace(answer, model=answer.model or self._info.model)
+
+    async def close(self) -> None:
+        """Remember that it was closed."""
+        self.is_closed = True
+
+
+def _nth(said: list[Said], position: int) -> Said:
+    assert position <= len(said), f"the script has {len(said)} answers; this is request {position}"
+    return said[position - 1]
+
+
+def _capped(answer: ModelAnswer, request: ModelRequest, prompt_tokens: int) -> ModelAnswer:
+    """One token a word, as far as this model is concerned."""
+    words = len(answer.text.split()) + sum(1 + len(call.arguments.split()) for call in answer.calls)
+    usage = answer.usage if answer.usage != Usage() else Usage(prompt_tokens, words)
+    if usage.completion_tokens < request.max_tokens:
+        return msgspec.structs.replace(answer, usage=usage)
+    return msgspec.structs.replace(
+        answer,
+        finish=FinishReason.LENGTH,
+        usage=Usage(usage.prompt_tokens, request.max_tokens, usage.cached_tokens),
+    )
