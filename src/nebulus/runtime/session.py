@@ -106,12 +106,14 @@ class Session:
         self._feed(batch[-1])
 
     async def _record(self, name: str, event: Event) -> None:
+        after = feed(self.machine, event)
+
         async def act() -> bytes:
             return encode_batch([*self._pending, event])
 
         await self._run.step(name, act)
         self._pending.clear()
-        self._feed(event)
+        self._settle(after, event)
 
     async def _replay(self, recorded: bytes) -> None:
         *decided, event = decode_batch(recorded)
@@ -124,7 +126,10 @@ class Session:
         self._feed(event)
 
     def _feed(self, event: Event) -> None:
-        self.machine = feed(self.machine, event)
+        self._settle(feed(self.machine, event), event)
+
+    def _settle(self, after: Machine, event: Event) -> None:
+        self.machine = after
         self._chain = chained(self._chain, event)
         self._world.observers.on_record(
             Record(position=self.machine.position, event=event, chain=self._chain)
