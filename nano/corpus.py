@@ -7,6 +7,7 @@ gives the same stream of samples for the same course of progress.
 import queue
 import random
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import Process, Queue, Value
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -79,7 +80,8 @@ class Stream:
     @classmethod
     def start(cls, seed: int) -> "Stream":
         """Start the worker."""
-        progress, ready = Value("d", 0.0), Queue(maxsize=24)
+        progress: Any = Value("d", 0.0)
+        ready: Any = Queue(maxsize=24)
         worker = Process(target=_produce, args=(seed, progress, ready), daemon=True)
         worker.start()
         return cls(seed, progress, ready, worker)
@@ -88,12 +90,11 @@ class Stream:
         """Return the next batch, and tell the worker how far the training is. Raises: RuntimeError if it died."""
         self.progress.value = progress
         while True:
-            try:
+            with suppress(queue.Empty):
                 batch: list[Sample] = self.ready.get(timeout=30)
                 return batch
-            except queue.Empty:
-                if not self.worker.is_alive():
-                    raise RuntimeError("the process that makes the samples has died; its error is above") from None
+            if not self.worker.is_alive():
+                raise RuntimeError("the process that makes the samples has died; its error is above")
 
     def stop(self) -> None:
         """End the worker."""

@@ -102,7 +102,9 @@ class Environment:
         return wording.as_json(outcome)
 
     def _result(self, key: str) -> dict[str, Value]:
-        draw = {"path": values.path, "id": values.code, "key": values.noise, "name": values.word}.get(key, values.bare)
+        draw = {"path": values.path, "id": values.code, "key": values.noise, "name": values.word}.get(
+            key, values.bare
+        )
         outcome: dict[str, Value] = {key: draw(self.rng, self.split)}
         if self.rng.random() < 0.15:
             outcome |= self.rng.choice(({"status": "ok"}, {"size": self.rng.randint(0, 9999)}, {"ok": True}))

@@ -8,11 +8,11 @@ ones; shares come with 95 % intervals; temperature is 0.
 """
 
 import argparse
+import http.client
 import json
 import random
 import re
 import sys
-import urllib.request
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -44,7 +44,9 @@ def wilson(successes: int, trials: int) -> tuple[float, float]:
     z, p = 1.959964, successes / trials
     middle = p + z * z / (2 * trials)
     spread = z * (p * (1 - p) / trials + z * z / (4 * trials * trials)) ** 0.5
-    return max(0.0, (middle - spread) / (1 + z * z / trials)), min(1.0, (middle + spread) / (1 + z * z / trials))
+    return max(0.0, (middle - spread) / (1 + z * z / trials)), min(
+        1.0, (middle + spread) / (1 + z * z / trials)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,11 @@ def transcript_question(job: Job, rng: random.Random, number: int) -> Question:
         result = world.execute(tool, arguments)
         call_id = f"c{world.done}"
         messages += [
-            {"role": "assistant", "content": "", "tool_calls": [{"id": call_id, "type": "function", "function": call}]},
+            {
+                "role": "assistant",
+                "content": "",
+                "tool_calls": [{"id": call_id, "type": "function", "function": call}],
+            },
             {"role": "tool", "tool_call_id": call_id, "content": result},
         ]
     return Question(tuple(messages), job.tools, *world.expected())
@@ -137,15 +143,18 @@ class Client:
     """Asks a llama.cpp server, with the call's form free or held by the tools' schemas."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self.host = url.removeprefix("http://")
 
     def post(self, path: str, body: Mapping[str, object]) -> dict[str, Any]:
-        """Return the answer to a request. Raises: urllib.error.HTTPError for a refusal."""
-        data = json.dumps(body).encode()
-        request = urllib.request.Request(self.url + path, data, {"Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=120) as answer:
-            found: dict[str, Any] = json.load(answer)
-            return found
+        """Return the answer to a request. Raises: RuntimeError for a refusal."""
+        server = http.client.HTTPConnection(self.host, timeout=120)
+        server.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
+        answer = server.getresponse()
+        found: dict[str, Any] = json.load(answer)
+        server.close()
+        if answer.status != 200:
+            raise RuntimeError(f"the server answered {answer.status} to {path}: {found}")
+        return found
 
     def answer(self, question: Question, *, is_constrained: bool) -> str:
         """Return what the model says."""
@@ -229,7 +238,9 @@ def measure(client: Client, name: str, make: Maker, *, episodes: int, is_constra
         if why:
             cell.wrong[why] += 1
             shown = question.messages[-1]["content"].rsplit("\n", 1)[-1]
-            cell.samples.append(f"{why}: {shown}\n    due {question.tool} {dict(question.arguments)}\n    said {said!r}")
+            cell.samples.append(
+                f"{why}: {shown}\n    due {question.tool} {dict(question.arguments)}\n    said {said!r}"
+            )
     return cell
 
 
@@ -252,9 +263,13 @@ def main() -> None:
                     continue
                 cell = measure(client, name, make, episodes=options.episodes, is_constrained=is_constrained)
                 row = cell.as_dict()
-                line = "{cell:36} {form:12} {right:4}/{asked:<4} {share:.3f} [{low:.3f}, {high:.3f}] {wrong}".format(**row)
+                line = "{cell:36} {form:12} {right:4}/{asked:<4} {share:.3f} [{low:.3f}, {high:.3f}] {wrong}".format(
+                    **row
+                )
                 print(json.dumps(row) if options.json else line, flush=True)
-                print(*cell.samples[: options.wrong], sep="\n", end="\n" * bool(options.wrong), file=sys.stderr)
+                print(
+                    *cell.samples[: options.wrong], sep="\n", end="\n" * bool(options.wrong), file=sys.stderr
+                )
 
 
 if __name__ == "__main__":

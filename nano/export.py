@@ -34,7 +34,7 @@ TEMPLATE: Final = (
     "{%- elif m.role == 'assistant' %}{{- '<|im_start|>assistant' }}"
     "{%- if m.content %}{{- '\\n' + m.content }}{%- endif %}"
     "{%- for tc in (m.tool_calls or []) %}{%- if tc.function %}{%- set tc = tc.function %}{%- endif %}"
-    "{{- '\\n<tool_call>\\n{\"name\": \"' + tc.name + '\", \"arguments\": ' }}"
+    '{{- \'\\n<tool_call>\\n{"name": "\' + tc.name + \'", "arguments": \' }}'
     "{{- tc.arguments | tojson }}{{- '}\\n</tool_call>' }}{%- endfor %}"
     "{{- '<|im_end|>\\n' }}"
     "{%- elif m.role == 'tool' %}"
@@ -128,13 +128,17 @@ def random_weights(shape: Shape, seed: int = 0) -> dict[str, "NDArray[np.float32
 def main() -> None:
     """Write an untrained model. Its output weights are not tied: tied random weights repeat the last token."""
     parser = argparse.ArgumentParser(prog="python -m nano.export", description=main.__doc__)
-    parser.add_argument("--random", type=Path, required=True, metavar="OUT", help="where to write the GGUF file")
+    parser.add_argument(
+        "--random", type=Path, required=True, metavar="OUT", help="where to write the GGUF file"
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     shape = Shape(n_vocab=stored_vocabulary_size(), is_tied=False)
     weights = random_weights(shape, options.seed)
     write(options.random, shape, weights, name="nebulus-nano-random", vocabulary=tokens.STORED)
-    print(f"{options.random}: {shape.parameter_count()} random parameters, {options.random.stat().st_size} bytes")
+    print(
+        f"{options.random}: {shape.parameter_count()} random parameters, {options.random.stat().st_size} bytes"
+    )
 
 
 if __name__ == "__main__":

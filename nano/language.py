@@ -103,7 +103,19 @@ _NATURAL: Final[tuple[tuple[str, str], ...]] = (
     ("enabled", "boolean"), ("status", "choice"), ("mode", "choice"), ("priority", "choice"), ("key", "code"),
     ("label", "word"), ("output", "path"), ("input", "path"), ("user", "email"), ("value", "any"),
 )  # fmt: skip
-_KINDS: Final = ("any", "any", "any", "path", "phrase", "code", "noise", "integer", "integer", "boolean", "choice")
+_KINDS: Final = (
+    "any",
+    "any",
+    "any",
+    "path",
+    "phrase",
+    "code",
+    "noise",
+    "integer",
+    "integer",
+    "boolean",
+    "choice",
+)
 _PROBABILITY_NATURAL: Final = 0.4
 
 
@@ -121,7 +133,9 @@ def _parameter(
     is_required = rng.random() > 0.2
     extras: tuple[tuple[str, Value], ...] = ()
     if not is_required and kind == "integer" and rng.random() < 0.5:
-        extras = rng.choice(((("minimum", 0), ("default", rng.randint(0, 9))), (("minimum", 1),), (("default", 0),)))
+        extras = rng.choice(
+            ((("minimum", 0), ("default", rng.randint(0, 9))), (("minimum", 1),), (("default", 0),))
+        )
     elif not is_required and not choices and kind not in ("integer", "boolean") and rng.random() < 0.3:
         extras = (("default", rng.choice(("", ".", values.word(rng, split)))),)
     return _Parameter(name, kind, is_required, choices, _description(rng, split, described), extras)
@@ -149,7 +163,9 @@ def _tool(rng: random.Random, split: Split, name: str) -> _Tool:
     natural = rng.random() < _PROBABILITY_NATURAL
     count = rng.choices((1, 2, 3, 4), (35, 35, 20, 10))[0]
     described = rng.choice((0.0, 0.0, 0.1, 0.9))
-    parameters = tuple(_parameter(rng, split, taken, natural=natural, described=described) for _ in range(count))
+    parameters = tuple(
+        _parameter(rng, split, taken, natural=natural, described=described) for _ in range(count)
+    )
     return _Tool(name, _description(rng, split, 0.4), parameters, rng.random() < 0.3)
 
 
@@ -261,7 +277,8 @@ def file_job(rng: random.Random, depth: int, *, wordings: Split) -> Job:
     """Return a job over three to five of the built-in file tools: for evaluation, never for training."""
     names = rng.sample(sorted(_FILE_TOOLS), rng.randint(3, 5))
     tools = [
-        _Tool(name, "", tuple(_Parameter(p, kind, True) for p, kind in _FILE_TOOLS[name]), True) for name in names
+        _Tool(name, "", tuple(_Parameter(p, kind, True) for p, kind in _FILE_TOOLS[name]), True)
+        for name in names
     ]
     steps: list[JobStep] = []
     for _ in range(depth):
@@ -270,7 +287,12 @@ def file_job(rng: random.Random, depth: int, *, wordings: Split) -> Job:
 
 
 def make_job(
-    rng: random.Random, depth: int, split: Split = "train", *, wordings: Split | None = None, most_tools: int = 5
+    rng: random.Random,
+    depth: int,
+    split: Split = "train",
+    *,
+    wordings: Split | None = None,
+    most_tools: int = 5,
 ) -> Job:
     """Return a job of `depth` steps over one to five tools, at most `most_tools`.
 

@@ -12,9 +12,14 @@ from typing import Final, Literal, TypeAlias
 
 Split: TypeAlias = Literal["train", "held_out"]
 
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
 SYLLABLES: Final = tuple(c + v for c in "bdfgklmnprstvz" for v in "aeiou")
 
-VERBS: Final = tuple(
+VERBS: Final = _words(
     """add append apply archive assign attach audit backup bind block book build cache cancel check claim clean clear
     clone close collect compare compile compress confirm connect convert copy count create debug decode delete deliver
     deploy detect disable drop dump edit enable encode erase expand export extract fetch filter find fix flag flush
@@ -24,10 +29,10 @@ VERBS: Final = tuple(
     rebuild record reduce refresh register reject release remove rename render repair replace reply report request
     reserve reset resize resolve restart restore resume retry review revoke rotate save scale scan schedule search
     select send set share show sign sort split start stop store submit subscribe swap sync tag test touch track
-    train transfer translate trim update upload validate verify view watch wrap write zip""".split()
+    train transfer translate trim update upload validate verify view watch wrap write zip"""
 )
 
-NOUNS: Final = tuple(
+NOUNS: Final = _words(
     """account address agenda agent alarm album alert answer archive article asset backup badge bank barrel basket batch
     beacon bench bill block board body bottle box branch bridge bucket budget bug bundle button cable cache calendar
     camera card cargo case cell chain channel chapter chart chat city claim class client clock cloud code column
@@ -46,29 +51,31 @@ NOUNS: Final = tuple(
     status step stock storage store story stream street student subject summary survey switch symbol system table tag
     target task team template tenant term test text theme thread ticket tile time title token tool topic tower track
     trade train transcript tree trip tunnel unit update user value vault vehicle vendor version video view visit voice
-    volume wallet warehouse water week weight wheel window winter word worker year zone""".split()
+    volume wallet warehouse water week weight wheel window winter word worker year zone"""
 )
 
-ADJECTIVES: Final = tuple(
+ADJECTIVES: Final = _words(
     """active annual big blank blue bright broken busy calm central cheap clean clear closed cold common daily dark deep
     digital dry early east empty equal extra fast final first flat formal fresh full general gentle global gold good
     gray green half hard heavy hidden high hot idle initial inner joint large last late left light local long loose
     loud main major manual minor mixed modern monthly narrow new next north official old open outer paid plain private
     public pure quick quiet random raw ready recent red remote rough round safe second secret short silent simple
     single slow small smart soft solid south spare special stable static still strong sudden sweet tall temporary thick
-    thin third tiny total urgent valid vital warm weekly west white wide wild wooden yellow young""".split()
+    thin third tiny total urgent valid vital warm weekly west white wide wild wooden yellow young"""
 )
 
-GLUE: Final = tuple("the a of for and in on to with from by at this that all our no more is was".split())
+GLUE: Final = _words("the a of for and in on to with from by at this that all our no more is was")
 
 PINNED: Final = frozenset(
-    """list read write edit move delete search file path content old new source target query text name note folder
-    report draft inbox archive""".split()
+    _words(
+        """list read write edit move delete search file path content old new source target query text name note folder
+    report draft inbox archive"""
+    )
 )
 """Everyday words of file work that stay in training, so that only the *names* of the built-in tools are new."""
 
 BUILT_IN_TOOLS: Final = frozenset(
-    "list_files read_file write_file edit_file move_file delete_file search list_file search_files".split()
+    _words("list_files read_file write_file edit_file move_file delete_file search list_file search_files")
 )
 
 HELD_OUT_SYLLABLES: Final = tuple(s for i, s in enumerate(SYLLABLES) if i % 7 == 3)

@@ -9,8 +9,8 @@ import math
 from typing import TYPE_CHECKING, Final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nano.shape import Shape
 
@@ -26,7 +26,7 @@ class _Norm(nn.Module):
         self.epsilon = epsilon
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.rms_norm(x, (x.shape[-1],), self.weight, self.epsilon)
+        return functional.rms_norm(x, (x.shape[-1],), self.weight, self.epsilon)
 
 
 def _rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
@@ -52,7 +52,7 @@ def _attention_in_pieces(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
 
 def _attention(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     if not torch.is_autocast_enabled("cpu"):
-        return F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        return functional.scaled_dot_product_attention(q, k, v, is_causal=True)
     with torch.autocast("cpu", enabled=False):
         return _attention_in_pieces(*(part.to(torch.bfloat16) for part in (q, k, v)))
 
@@ -63,7 +63,9 @@ class _Block(nn.Module):
         d, f = shape.d_model, shape.d_ff
         self.n_head, self.d_head = shape.n_head, shape.d_head
         self.attn_norm, self.ffn_norm = _Norm(d, shape.epsilon), _Norm(d, shape.epsilon)
-        self.attn_q, self.attn_k, self.attn_v, self.attn_output = (nn.Linear(d, d, bias=False) for _ in range(4))
+        self.attn_q, self.attn_k, self.attn_v, self.attn_output = (
+            nn.Linear(d, d, bias=False) for _ in range(4)
+        )
         self.ffn_gate, self.ffn_up = nn.Linear(d, f, bias=False), nn.Linear(d, f, bias=False)
         self.ffn_down = nn.Linear(f, d, bias=False)
 
@@ -81,7 +83,7 @@ class _Block(nn.Module):
     def finish(self, x: Tensor, mixed: Tensor) -> Tensor:
         x = x + self.attn_output(mixed)
         h = self.ffn_norm(x)
-        return x + self.ffn_down(F.silu(self.ffn_gate(h)) * self.ffn_up(h))
+        return x + self.ffn_down(functional.silu(self.ffn_gate(h)) * self.ffn_up(h))
 
 
 class Network(nn.Module):
@@ -111,7 +113,7 @@ class Network(nn.Module):
             x = block.finish(x, block.attend(x, cosine, sine))
         mixed = self.blk[-1].attend(x, cosine, sine)
         x = self.blk[-1].finish(x[wanted], mixed[wanted])
-        return F.linear(self.output_norm(x), self.token_embd.weight)
+        return functional.linear(self.output_norm(x), self.token_embd.weight)
 
     def weights(self) -> dict[str, "NDArray[np.float32]"]:
         """Return the tensors under their GGUF names."""

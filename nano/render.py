@@ -13,8 +13,9 @@ from msgspec.structs import replace
 
 from nano import lexicon, values
 from nano.environment import BUSY, Environment
-from nano.language import Job, Value, resolve
+from nano.language import Job, resolve
 from nano.lexicon import Split
+from nano.values import Value
 from nano.wording import as_json
 from nebulus.core.plan import Goal, Plan, Step, StepStatus
 from nebulus.core.state import State
@@ -61,9 +62,11 @@ def user_text(content: str) -> str:
     return f"<|im_start|>user\n{content}{END}\n"
 
 
-def transcript(rng: random.Random, job: Job) -> list[Segment]:
+def transcript(
+    rng: random.Random, job: Job, *, busy_rate: float = 0.08, split: Split = "train"
+) -> list[Segment]:
     """Return the whole conversation of a job done right, busy answers included."""
-    world = Environment(job, rng)
+    world = Environment(job, rng, busy_rate, split)
     opening = system_text(TRANSCRIPT_INSTRUCTIONS, job.tools) + user_text(job.goal)
     segments: list[Segment] = [(opening, False)]
     while not world.is_complete:
@@ -100,7 +103,8 @@ def unresolved_step_text(state: State, results: Mapping[int, Mapping[str, Value]
     This is what the runtime would show if code did not resolve references: the other side of an ablation.
     """
     text = state.step.text
-    needed = [f for f in state.facts if f"step {f.step}" in text and resolve(text, {f.step: results[f.step]}) != text]
+    resolved = resolve(text, results)
+    needed = [f for f in state.facts if f"step {f.step}" in text and f.value in resolved]
     others = [f for f in state.facts if f not in needed]
     shown = step_text(replace(state, facts=(*others, *needed[-3:])))
     head = shown.rsplit(f"Now: step {state.active}. ", 1)[0]
@@ -133,7 +137,9 @@ def _other_observation(rng: random.Random, state: State) -> State:
     lines = [rng.choice((values.path, values.phrase))(rng, "train") for _ in range(rng.randint(1, 3))]
     text = "\n".join(lines)
     if rng.random() < 0.4:
-        text = as_json({rng.choice(("path", "source", "total", "line")): lines[0], rng.choice(lexicon.NOUNS): lines})
+        text = as_json(
+            {rng.choice(("path", "source", "total", "line")): lines[0], rng.choice(lexicon.NOUNS): lines}
+        )
     last = replace(state.observations[-1], text=text, is_trusted=rng.random() < 0.6)
     return replace(state, observations=(last,))
 

@@ -1,6 +1,6 @@
 """Serves a GGUF file with llama.cpp's own HTTP server in a process of its own.
 
-    python -m nano.serve MODEL.gguf PORT
+python -m nano.serve MODEL.gguf PORT
 """
 
 import signal
@@ -29,7 +29,9 @@ def served(model: Path) -> Iterator[str]:
         try:
             line = server.stdout.readline() if server.stdout else ""
             if not line.startswith("ready"):
-                raise RuntimeError(f"the server did not start with {model}; run {' '.join(command)} to see why")
+                raise RuntimeError(
+                    f"the server did not start with {model}; run {' '.join(command)} to see why"
+                )
             yield f"http://127.0.0.1:{port}"
         finally:
             server.terminate()

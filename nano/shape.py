@@ -25,7 +25,10 @@ class Shape:
     def tensors(self) -> dict[str, tuple[int, ...]]:
         """Return every tensor's name and its (rows, columns) as llama.cpp expects them."""
         d, f = self.d_model, self.d_ff
-        sizes: dict[str, tuple[int, ...]] = {"token_embd.weight": (self.n_vocab, d), "output_norm.weight": (d,)}
+        sizes: dict[str, tuple[int, ...]] = {
+            "token_embd.weight": (self.n_vocab, d),
+            "output_norm.weight": (d,),
+        }
         if not self.is_tied:
             sizes["output.weight"] = (self.n_vocab, d)
         for layer in range(self.n_layer):

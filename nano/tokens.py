@@ -44,7 +44,10 @@ def train(corpus: Iterable[str], n_vocab: int) -> tuple[list[str], list[tuple[st
     plain = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence([isolated, plain])
     trainer = trainers.BpeTrainer(
-        vocab_size=n_vocab - len(SPECIALS), initial_alphabet=byte_alphabet(), special_tokens=[], show_progress=False
+        vocab_size=n_vocab - len(SPECIALS),
+        initial_alphabet=byte_alphabet(),
+        special_tokens=[],
+        show_progress=False,
     )
     tokenizer.train_from_iterator(corpus, trainer)
     model = json.loads(tokenizer.to_str())["model"]
@@ -55,7 +58,9 @@ def train(corpus: Iterable[str], n_vocab: int) -> tuple[list[str], list[tuple[st
 
 def save(tokens: list[str], merges: list[tuple[str, str]], path: Path = STORED) -> None:
     """Store a vocabulary as JSON."""
-    text = json.dumps({"tokens": tokens, "merges": [" ".join(m) for m in merges]}, ensure_ascii=True, indent=0)
+    text = json.dumps(
+        {"tokens": tokens, "merges": [" ".join(m) for m in merges]}, ensure_ascii=True, indent=0
+    )
     path.write_text(text + "\n", encoding="utf-8")
 
 
@@ -71,7 +76,9 @@ def encoder(path: Path = STORED) -> "Tokenizer":
 
     tokens, merges = load(path)
     vocabulary = {token: number for number, token in enumerate(tokens)}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[(a, b) for a, b in (m.split(" ") for m in merges)]))
+    tokenizer = Tokenizer(
+        models.BPE(vocab=vocabulary, merges=[(a, b) for a, b in (m.split(" ") for m in merges)])
+    )
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.add_special_tokens([AddedToken(s, special=True, normalized=False) for s in SPECIALS])
     return tokenizer

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn import functional
 
 from nano import corpus, export, tokens
 from nano.network import Network
@@ -80,7 +80,9 @@ def task_batch(samples: list[corpus.Sample]) -> tuple[Tensor, Tensor]:
 def rate_at(progress: float, step: int) -> float:
     """Return the learning rate: linear warm-up by steps, then a cosine over the time given."""
     cosine = 0.5 * (1 + math.cos(math.pi * progress))
-    return PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * (LAST_RATE_SHARE + (1 - LAST_RATE_SHARE) * cosine)
+    return (
+        PEAK_RATE * min(1.0, (step + 1) / WARM_UP_STEPS) * (LAST_RATE_SHARE + (1 - LAST_RATE_SHARE) * cosine)
+    )
 
 
 @dataclass(slots=True)
@@ -94,6 +96,7 @@ class Trainer:
     seconds: float
     rng: random.Random
     n_plain: int
+    weights_out: Path | None = None
     log: Log = field(default_factory=Log)
 
     def batch(self, progress: float, step: int) -> tuple[Tensor, Tensor, bool]:
@@ -108,7 +111,7 @@ class Trainer:
         """Take one step; return the loss in nats a token."""
         with torch.autocast("cpu", torch.bfloat16):
             logits = self.network(ids[:, :-1], wanted[:, 1:])
-        loss = F.cross_entropy(logits.float(), ids[:, 1:][wanted[:, 1:]])
+        loss = functional.cross_entropy(logits.float(), ids[:, 1:][wanted[:, 1:]])
         loss.backward()
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
@@ -134,19 +137,25 @@ class Trainer:
                 self.save()
                 saved = time.monotonic()
         self.save()
-        print(f"done: {step} steps, {self.log.seen_tokens} tokens, {self.out.stat().st_size} bytes", flush=True)
+        print(
+            f"done: {step} steps, {self.log.seen_tokens} tokens, {self.out.stat().st_size} bytes", flush=True
+        )
 
     def save(self) -> None:
-        """Write the GGUF file, and the weights for torch beside it (`.pt`, not for shipping)."""
+        """Write the GGUF file, and the weights for torch where that was asked for."""
         network = self.network
-        export.write(self.out, network.shape, network.weights(), name="nebulus-nano", vocabulary=tokens.STORED)
-        torch.save(network.state_dict(), self.out.with_suffix(".pt"))
+        export.write(
+            self.out, network.shape, network.weights(), name="nebulus-nano", vocabulary=tokens.STORED
+        )
+        if self.weights_out:
+            torch.save(network.state_dict(), self.weights_out)
 
 
 def main() -> None:
     """Train the nano model."""
     parser = argparse.ArgumentParser(prog="python -m nano.train", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the GGUF file to write")
+    parser.add_argument("--weights", type=Path, help="also keep the weights for torch in this file")
     parser.add_argument("--minutes", type=float, default=50.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--layers", type=int, default=Shape(n_vocab=0).n_layer)
@@ -161,7 +170,10 @@ def main() -> None:
     optimizer = torch.optim.AdamW(network.parameters(), lr=PEAK_RATE, betas=(0.9, 0.98), weight_decay=0.05)
     n_plain = shape.n_vocab - len(tokens.SPECIALS)
     rng = random.Random(options.seed)
-    Trainer(network, optimizer, stream, options.out, options.minutes * 60, rng, n_plain).run()
+    trainer = Trainer(
+        network, optimizer, stream, options.out, options.minutes * 60, rng, n_plain, options.weights
+    )
+    trainer.run()
     stream.stop()
 
 

@@ -14,10 +14,12 @@ from nano.lexicon import Split
 
 Value: TypeAlias = str | int | bool
 
-FOLDERS: Final = tuple(
-    "inbox archive drafts notes reports src docs data logs tmp out backup home projects config tests images".split()
+_FOLDERS: Final = (
+    "inbox archive drafts notes reports src docs data logs tmp out backup home projects config tests images"
 )
-EXTENSIONS: Final = tuple("md txt py json csv log yaml toml html pdf png cfg xml sql sh js".split())
+_EXTENSIONS: Final = "md txt py json csv log yaml toml html pdf png cfg xml sql sh js"
+FOLDERS: Final = tuple(_FOLDERS.split())
+EXTENSIONS: Final = tuple(_EXTENSIONS.split())
 _RANDOM_CHARS: Final = string.ascii_letters + string.digits
 _ACCENTED: Final = "äöüßéèáñçøåžłαβдж"
 _RANDOM_MARKS: Final = "._-/:@+#%=~"
@@ -40,7 +42,9 @@ def path(rng: random.Random, split: Split) -> str:
     shape = rng.random()
     if shape < 0.05:
         return rng.choice((".", "./", "/", ".."))
-    folders = [rng.choice(FOLDERS) if rng.random() < 0.4 else _stem(rng, split) for _ in range(rng.randint(0, 3))]
+    folders = [
+        rng.choice(FOLDERS) if rng.random() < 0.4 else _stem(rng, split) for _ in range(rng.randint(0, 3))
+    ]
     if shape < 0.17 and folders:
         return "/".join(folders) + rng.choice(("", "/"))
     stem = _stem(rng, split)
@@ -91,7 +95,7 @@ def noise(rng: random.Random, split: Split) -> str:
 
 def phrase(rng: random.Random, split: Split) -> str:
     """Return one to six words, sometimes a sentence with marks and numbers."""
-    words = []
+    words: list[str] = []
     for _ in range(rng.randint(1, 6)):
         roll = rng.random()
         if roll < 0.2 and words:

@@ -106,7 +106,9 @@ def _random_words(rng: random.Random, split: Split) -> str:
     words = [
         lexicon.syllable_word(rng, split)
         if rng.random() < 0.4
-        else rng.choice((lexicon.pick(rng, "verb", split), lexicon.pick(rng, "noun", split), *lexicon.GLUE[:8]))
+        else rng.choice(
+            (lexicon.pick(rng, "verb", split), lexicon.pick(rng, "noun", split), *lexicon.GLUE[:8])
+        )
         for _ in range(rng.choice((1, 1, 2)))
     ]
     return " ".join(words)
@@ -128,12 +130,16 @@ def _quoted(rng: random.Random, mention: Mention, quote: str) -> str:
     return quote.format(mention.text) if quote else mention.text
 
 
-def _arguments(rng: random.Random, mentions: Sequence[Mention], syntax: str, split: Split, unnamed: int) -> str:
+def _arguments(
+    rng: random.Random, mentions: Sequence[Mention], syntax: str, split: Split, unnamed: int
+) -> str:
     quote = rng.choice(("", "", "mixed", *QUOTES))
     if "{r}" in syntax and quote == "":
         quote = "`{}`"
-    is_tight = any(mark in syntax for mark in ("=", ":", "->", "`{p}`", "--", "[", "<", "|")) or quote not in ("", "mixed")
-    separators = (*SEPARATORS, " to ", " to ", " ") if unnamed > 1 else SEPARATORS
+    is_tight = any(
+        mark in syntax for mark in ("=", ":", "->", "`{p}`", "--", "[", "<", "|")
+    ) or quote not in ("", "mixed")
+    separators: tuple[str, ...] = (*SEPARATORS, " to ", " to ", " ") if unnamed > 1 else SEPARATORS
     if is_tight and not syntax.startswith(_VALUE_FIRST) and rng.random() < 0.4:
         separators = TIGHT_SEPARATORS
     separator = rng.choice(separators)
@@ -168,7 +174,9 @@ def _tool_mention(rng: random.Random, name: str) -> str:
         return first + rng.choice((" ", " ", " the ")) + rest.replace("_", " ")
     if roll < 0.8:
         return f"`{name}`"
-    return rng.choice(('"{}"', "the {} tool", "tool {}", "the tool {}", "{}()", "the function {}", "'{}'")).format(name)
+    return rng.choice(
+        ('"{}"', "the {} tool", "tool {}", "the tool {}", "{}()", "the function {}", "'{}'")
+    ).format(name)
 
 
 def _json_sentence(rng: random.Random, tool: str, mentions: Sequence[Mention]) -> str:
@@ -184,7 +192,9 @@ def _polish(rng: random.Random, text: str, split: Split) -> str:
     return text
 
 
-def sentence(rng: random.Random, tool: str, mentions: Sequence[Mention], *, split: Split, is_positional: bool) -> str:
+def sentence(
+    rng: random.Random, tool: str, mentions: Sequence[Mention], *, split: Split, is_positional: bool
+) -> str:
     """Return a sentence that asks for one call of the tool with the mentioned arguments, in the given order.
 
     `is_positional` says that the arguments stand in the order of the tool's parameters, so that the first or
@@ -194,7 +204,14 @@ def sentence(rng: random.Random, tool: str, mentions: Sequence[Mention], *, spli
     connector = _random_words(rng, split) if rng.random() < 0.12 else rng.choice(CONNECTORS[split])
     mention = _tool_mention(rng, tool)
     if not mentions:
-        empty = ("{V} {T}", "{T}", "{V} {T} without arguments", "{T} with no arguments", "{T}()", "{V} {T} as it is")
+        empty = (
+            "{V} {T}",
+            "{T}",
+            "{V} {T} without arguments",
+            "{T} with no arguments",
+            "{T}()",
+            "{V} {T} as it is",
+        )
         return _capital(rng, _polish(rng, rng.choice(empty).format(V=verb, T=tool), split), tool)
     if split == "train" and rng.random() < 0.04 and not any(m.is_reference for m in mentions):
         return _json_sentence(rng, tool, mentions)
