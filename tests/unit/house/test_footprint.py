@@ -1,5 +1,6 @@
-"""A default install stays small: few packages, few megabytes, nothing that only an extra needs."""
+"""A default install stays small, and whatever the source imports is asked for by name."""
 
+import sys
 import tomllib
 from collections.abc import Iterable
 from importlib.metadata import Distribution, distribution
@@ -7,7 +8,7 @@ from importlib.metadata import Distribution, distribution
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from tests.unit.house.source import ROOT
+from tests.unit.house.source import ROOT, SOURCE, Module, hold
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 MOST_PACKAGES = 40
@@ -31,6 +32,17 @@ def closure(requirements: Iterable[str]) -> dict[str, Distribution]:
     return found
 
 
+def undeclared_complaints(module: Module) -> list[str]:
+    """Imports of packages that the project does not ask for itself."""
+    optional = (text for extra in PROJECT["optional-dependencies"].values() for text in extra)
+    asked = {Requirement(text).name.replace("-", "_") for text in (*PROJECT["dependencies"], *optional)}
+    return [
+        module.at(taken.line, f"imports {root}, which pyproject.toml does not ask for")
+        for taken in module.imports
+        if (root := taken.module.partition(".")[0]) not in {"nebulus", *sys.stdlib_module_names, *asked}
+    ]
+
+
 def size_bytes(package: Distribution) -> int:
     """What the files of a package take, compiled modules included."""
     paths = {str(package.locate_file(file)) for file in package.files or ()}
@@ -48,6 +60,15 @@ def test_a_default_install_is_small() -> None:
 def test_a_package_of_an_extra_is_no_part_of_a_default_install() -> None:
     only_extra = {"xllamacpp", "torch", "numpy", "pytest", "matplotlib", "mypy"}
     assert not only_extra & set(closure(PROJECT["dependencies"]))
+
+
+def test_whatever_the_source_imports_is_asked_for_by_name() -> None:
+    hold(undeclared_complaints, SOURCE)
+
+
+def test_an_import_of_what_somebody_else_brought_is_found() -> None:
+    assert undeclared_complaints(Module("m", "import sqlalchemy\n")) != []
+    assert undeclared_complaints(Module("m", "import dbos, json\nfrom nebulus.core import plan\n")) == []
 
 
 def test_what_a_package_needs_for_one_of_its_extras_is_counted_with_that_extra() -> None:
