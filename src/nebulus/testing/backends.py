@@ -61,7 +61,10 @@ def example_of(schema: dict[str, Any]) -> Any:
     match schema.get("type"):
         case "object" | None:
             properties = schema.get("properties", {})
-            return {name: example_of(properties.get(name, {"type": "string"})) for name in schema.get("required", ())}
+            return {
+                name: example_of(properties.get(name, {"type": "string"}))
+                for name in schema.get("required", ())
+            }
         case "array":
             return [example_of(schema.get("items", {"type": "string"}))] * int(schema.get("minItems", 0))
         case "integer" | "number":
@@ -110,7 +113,9 @@ class ScriptedBackend:
         tokens = estimate(request).tokens
         if tokens > self._info.window_tokens:
             size = f"{tokens} tokens, the window holds {self._info.window_tokens}"
-            raise BackendError(failure(FailureKind.PROMPT_TOO_LARGE, "the prompt does not fit the window", value=size))
+            raise BackendError(
+                failure(FailureKind.PROMPT_TOO_LARGE, "the prompt does not fit the window", value=size)
+            )
         said = self._next(request)
         if isinstance(said, Failure):
             raise BackendError(said)

@@ -192,7 +192,9 @@ class ScriptedServer:
             await self._hang()
         if reply.status != 200 or reply.raw:
             return web.Response(
-                body=reply.raw.encode(), status=reply.status, headers={"Content-Type": "application/json", **reply.headers}
+                body=reply.raw.encode(),
+                status=reply.status,
+                headers={"Content-Type": "application/json", **reply.headers},
             )
         if not body.get("stream"):
             return _json(whole(reply))
@@ -207,7 +209,9 @@ class ScriptedServer:
 
     async def _stream(self, request: web.Request, reply: Reply, events: Iterator[Body]) -> web.StreamResponse:
         is_lines = request.path == "/api/chat"
-        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson" if is_lines else "text/event-stream"})
+        response = web.StreamResponse(
+            headers={"Content-Type": "application/x-ndjson" if is_lines else "text/event-stream"}
+        )
         await response.prepare(request)
         for number, event in enumerate(events):
             if number == reply.breaks_after:
@@ -215,7 +219,9 @@ class ScriptedServer:
                 request.transport.abort()
                 return response
             if number == reply.error_after:
-                error = {"error": {"type": "server_error", "code": 500, "message": "scripted error in mid-stream"}}
+                error = {
+                    "error": {"type": "server_error", "code": 500, "message": "scripted error in mid-stream"}
+                }
                 await response.write(_line(error, is_lines=is_lines))
                 return response
             await response.write(_line(event, is_lines=is_lines))
@@ -229,8 +235,10 @@ class ScriptedServer:
         lines = [f"<tools>{json.dumps(tools)}</tools>"] if tools else []
         if system := body.get("system"):
             lines.append(f"<|im_start|>system\n{system}<|im_end|>")
-        for message in body.get("messages", ()):
-            lines.append(f"<|im_start|>{message['role']}\n{_content(message)}<|im_end|>")
+        lines += [
+            f"<|im_start|>{message['role']}\n{_content(message)}<|im_end|>"
+            for message in body.get("messages", ())
+        ]
         return "\n".join([*lines, "<|im_start|>assistant\n"])
 
 
@@ -251,7 +259,9 @@ def _worked_out(reply: Reply, body: Body, prompt: str) -> Reply:
     cap = body.get("max_tokens") or body.get("n_predict") or options.get("num_predict") or 1 << 30
     if "json_schema" in body and reply.calls:
         call = reply.calls[0]
-        reply = replace(reply, calls=(), text=f'{{"name": {json.dumps(call.name)}, "arguments": {call.arguments}}}')
+        reply = replace(
+            reply, calls=(), text=f'{{"name": {json.dumps(call.name)}, "arguments": {call.arguments}}}'
+        )
     reply = replace(reply, prompt_tokens=reply.prompt_tokens or tokens_of(prompt))
     if written(reply) <= cap or reply.completion_tokens:
         return reply
@@ -290,7 +300,9 @@ def _in_order(replies: Sequence[Reply]) -> Callable[[Body], Reply]:
 
 
 def _line(event: Body, *, is_lines: bool) -> bytes:
-    return msgspec.json.encode(event) + b"\n" if is_lines else b"data: " + msgspec.json.encode(event) + b"\n\n"
+    return (
+        msgspec.json.encode(event) + b"\n" if is_lines else b"data: " + msgspec.json.encode(event) + b"\n\n"
+    )
 
 
 def _json(body: Body, *, status: int = 200) -> web.Response:

@@ -62,11 +62,21 @@ def openai_whole(reply: Reply) -> dict[str, Any]:
         message["reasoning_content"] = reply.reasoning
     if reply.calls:
         message["tool_calls"] = [
-            {"id": call.call_id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+            {
+                "id": call.call_id,
+                "type": "function",
+                "function": {"name": call.name, "arguments": call.arguments},
+            }
             for call in reply.calls
         ]
     choice = {"index": 0, "message": message, "finish_reason": _finish(reply, "tool_calls", "stop")}
-    return {"id": "c", "object": "chat.completion", "model": MODEL, "choices": [choice], "usage": _openai_usage(reply)}
+    return {
+        "id": "c",
+        "object": "chat.completion",
+        "model": MODEL,
+        "choices": [choice],
+        "usage": _openai_usage(reply),
+    }
 
 
 def openai_events(reply: Reply) -> Iterator[dict[str, Any]]:
@@ -79,7 +89,9 @@ def openai_events(reply: Reply) -> Iterator[dict[str, Any]]:
     for at, call in enumerate(reply.calls):
         index = 0 if reply.is_index_shared else at
         head = {"id": call.call_id, "type": "function"}
-        yield _chunk({"tool_calls": [{"index": index, **head, "function": {"name": call.name, "arguments": ""}}]})
+        yield _chunk(
+            {"tool_calls": [{"index": index, **head, "function": {"name": call.name, "arguments": ""}}]}
+        )
         for piece in pieces_of(call.arguments):
             function = {"arguments": piece} | ({"name": call.name} if reply.names_repeat else {})
             again = head if reply.names_repeat else {}
@@ -122,7 +134,13 @@ def anthropic_whole(reply: Reply) -> dict[str, Any]:
 
 def anthropic_events(reply: Reply) -> Iterator[dict[str, Any]]:
     """Return the events of a message."""
-    start = {"type": "message", "role": "assistant", "model": MODEL, "content": [], "usage": _anthropic_input(reply)}
+    start = {
+        "type": "message",
+        "role": "assistant",
+        "model": MODEL,
+        "content": [],
+        "usage": _anthropic_input(reply),
+    }
     yield {"type": "message_start", "message": start}
     yield {"type": "ping"}
     blocks: list[tuple[dict[str, Any], str, str, str]] = []

@@ -98,7 +98,9 @@ class AnthropicWire:
                 body["tool_choice"] = {**named, "disable_parallel_tool_use": True}
             case Shape(schema):
                 reduced = reduce(schema).schema
-                tools.append({"name": ANSWER_TOOL, "description": "Give the answer.", "input_schema": reduced})
+                tools.append(
+                    {"name": ANSWER_TOOL, "description": "Give the answer.", "input_schema": reduced}
+                )
                 body["tool_choice"] = {"type": "tool", "name": ANSWER_TOOL}
             case FreeForm():
                 pass
@@ -115,13 +117,15 @@ class AnthropicWire:
         message = _message.decode(raw)
         blocks = message.content
         calls = tuple(
-            RawCall(block.name, as_text(block.input), block.id) for block in blocks if block.type == "tool_use"
+            RawCall(block.name, as_text(block.input), block.id)
+            for block in blocks
+            if block.type == "tool_use"
         )
         return _answer(
             "".join(block.text for block in blocks if block.type == "text"),
             "".join(block.thinking for block in blocks if block.type == "thinking"),
             calls,
-            _Ending(message.stop_reason, _usage(message.usage), message.model or self._model),
+            end=_Ending(message.stop_reason, _usage(message.usage), message.model or self._model),
         )
 
     def reader(self, on_text: OnText) -> "AnthropicStream":
@@ -162,6 +166,8 @@ class AnthropicStream:
                 self._stop = event.delta.stop_reason or self._stop
                 if event.usage is not None:
                     self._usage = _merged(self._usage, event.usage)
+            case _:
+                pass
 
     def _take(self, index: int, piece: str) -> None:
         block, pieces = self._blocks.setdefault(index, (_Block(type="text"), []))
@@ -185,7 +191,7 @@ class AnthropicStream:
             if block.type == "tool_use"
         )
         ending = _Ending(self._stop, self._usage, self._model)
-        return _answer(text, self._joined("thinking"), calls, ending)
+        return _answer(text, self._joined("thinking"), calls, end=ending)
 
     def _joined(self, kind: str) -> str:
         return "".join("".join(pieces) for block, pieces in self._blocks.values() if block.type == kind)
@@ -197,7 +203,7 @@ class _Ending(Struct, frozen=True):
     model: str
 
 
-def _answer(text: str, reasoning: str, calls: tuple[RawCall, ...], end: _Ending) -> ModelAnswer:
+def _answer(text: str, reasoning: str, calls: tuple[RawCall, ...], *, end: _Ending) -> ModelAnswer:
     """The input of the forced tool is the text that was asked for."""
     if len(calls) == 1 and calls[0].name == ANSWER_TOOL:
         text, calls = calls[0].arguments, ()
@@ -229,9 +235,11 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
     if message.role == "tool":
         return [{"type": "tool_result", "tool_use_id": message.call_id, "content": message.content}]
     blocks: list[dict[str, Any]] = [{"type": "text", "text": message.content}] if message.content else []
-    for call in message.calls:
-        blocks.append({"type": "tool_use", "id": call.call_id, "name": call.name, "input": _input(call.arguments)})
-    return blocks
+    calls = message.calls
+    return blocks + [
+        {"type": "tool_use", "id": call.call_id, "name": call.name, "input": _input(call.arguments)}
+        for call in calls
+    ]
 
 
 def _input(arguments: str) -> Any:

@@ -66,7 +66,7 @@ class ChatBackend(ABC):
             BackendError: no answer that may be used.
         """
         wire, info = await self._connected()
-        answer = await ask(self._http, wire, request, on_text)
+        answer = await ask(self._http, wire, request, on_text=on_text)
         counted = self._counted[1] if self._counted and self._counted[0] is request else None
         answer = honest(answer, request, counted)
         sent = reduce(request.form.schema).schema if isinstance(request.form, Shape) else None
@@ -82,7 +82,9 @@ class ChatBackend(ABC):
         return self._known
 
 
-async def ask(http: HttpClient, wire: ChatWire, request: ModelRequest, on_text: OnText | None) -> ModelAnswer:
+async def ask(
+    http: HttpClient, wire: ChatWire, request: ModelRequest, *, on_text: OnText | None
+) -> ModelAnswer:
     """Send one request and read its answer, streamed if there is somebody to stream to.
 
     Raises:
@@ -92,11 +94,11 @@ async def ask(http: HttpClient, wire: ChatWire, request: ModelRequest, on_text: 
     if on_text is None:
         return decoded(wire.read, await http.post(wire.path, body))
     reader = wire.reader(on_text)
-    await read_stream(http, wire.path, body, reader)
+    await read_stream(http, wire.path, body, reader=reader)
     return reader.finish()
 
 
-async def read_stream(http: HttpClient, path: str, body: bytes, reader: StreamReader) -> None:
+async def read_stream(http: HttpClient, path: str, body: bytes, *, reader: StreamReader) -> None:
     """Feed `reader` with the events of a stream.
 
     Raises:

@@ -24,7 +24,9 @@ class FoundServer(Struct, frozen=True, omit_defaults=True):
     problem: str = ""
 
 
-async def discover(ports: tuple[int, ...] = USUAL_PORTS, *, timeout_s: float = PROBE_TIMEOUT_S) -> list[FoundServer]:
+async def discover(
+    ports: tuple[int, ...] = USUAL_PORTS, *, timeout_s: float = PROBE_TIMEOUT_S
+) -> list[FoundServer]:
     """Ask all `ports` of this machine at once; return the servers that answered, in the order of the ports.
 
     Something that answers, but no list of models, is returned with its problem. Never raises for a server.

@@ -100,7 +100,8 @@ class EmbeddedLlamaCpp:
         told = ChildSettings(
             path=str(Path(self._settings.path).resolve()),
             port=port,
-            window_tokens=self._settings.window_tokens or min(WINDOW_TOKENS, header.context_tokens or WINDOW_TOKENS),
+            window_tokens=self._settings.window_tokens
+            or min(WINDOW_TOKENS, header.context_tokens or WINDOW_TOKENS),
             slots=self._settings.slots,
             threads=self._settings.threads or (1 if header.size_bytes < TINY_BYTES else 0),
         )
@@ -126,7 +127,9 @@ class EmbeddedLlamaCpp:
             timeout_s=self._settings.timeout_s,
             connect_timeout_s=self._settings.connect_timeout_s,
         )
-        self._server = LlamaCppServer(msgspec.structs.replace(self._settings, model="", window_tokens=0), http)
+        self._server = LlamaCppServer(
+            msgspec.structs.replace(self._settings, model="", window_tokens=0), http
+        )
 
     async def _ready_or_exit(self, child: asyncio.subprocess.Process) -> int:
         """Return 0 when the child serves, else its exit code for a refusal.
@@ -152,7 +155,9 @@ class EmbeddedLlamaCpp:
         code = await child.wait()
         if code == EXIT_NO_SERVER:
             return code
-        raise BackendError(failure(FailureKind.PERMANENT, "the embedded server died at its start", value=f"exit {code}"))
+        raise BackendError(
+            failure(FailureKind.PERMANENT, "the embedded server died at its start", value=f"exit {code}")
+        )
 
 
 async def _stop(child: asyncio.subprocess.Process) -> None:

@@ -31,7 +31,9 @@ def estimate(request: ModelRequest) -> TokenCount:
     tokens = float(TOKENS_PER_MESSAGE)
     for message in request.messages:
         tokens += TOKENS_PER_MESSAGE + _tokens(message.content)
-        tokens += sum(TOKENS_PER_TOOL + _tokens(call.name) + _tokens(call.arguments) for call in message.calls)
+        tokens += sum(
+            TOKENS_PER_TOOL + _tokens(call.name) + _tokens(call.arguments) for call in message.calls
+        )
     for tool in request.tools:
         spelled = msgspec.json.encode((tool.name, tool.description, tool.parameters)).decode()
         tokens += TOKENS_PER_TOOL + _tokens(spelled)
@@ -47,7 +49,9 @@ def floor_of_tools(request: ModelRequest) -> int:
     """Return a number of tokens that the tools can't be below: names, descriptions and parameter names."""
     return (
         sum(
-            len(tool.name) + _solid_chars(tool.description) + sum(map(len, tool.parameters.get("properties", ())))
+            len(tool.name)
+            + _solid_chars(tool.description)
+            + sum(map(len, tool.parameters.get("properties", ())))
             for tool in request.tools
         )
         // MOST_BYTES_PER_TOKEN

@@ -35,7 +35,9 @@ def _check(settings: BackendSettings) -> None:
         if not settings.path:
             raise ConfigError('kind "embedded" needs path, the path of a GGUF file')
     elif not settings.url:
-        raise ConfigError(f'kind "{settings.kind}" needs url, the address of the server, such as http://127.0.0.1:8080')
+        raise ConfigError(
+            f'kind "{settings.kind}" needs url, the address of the server, such as http://127.0.0.1:8080'
+        )
     if settings.window_tokens < 0 or settings.threads < 0 or settings.slots < 1:
         raise ConfigError(
             f"window_tokens={settings.window_tokens}, threads={settings.threads}, slots={settings.slots}: "

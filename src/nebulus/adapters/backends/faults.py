@@ -72,8 +72,8 @@ def retry_after_s(headers: Mapping[str, str], now_s: float) -> float:
     Source: RFC 9110 §10.2.3 (seconds or an HTTP date); `retry-after-ms` as the vendors' SDKs read it.
     """
     try:
-        if "retry-after-ms" in headers:
-            return max(0.0, float(headers["retry-after-ms"]) / 1000)
+        if headers.get("retry-after-ms", "").isdigit():
+            return int(headers["retry-after-ms"]) / 1000
         raw = headers.get("retry-after", "").strip()
         if not raw:
             return 0.0
@@ -86,7 +86,9 @@ def retry_after_s(headers: Mapping[str, str], now_s: float) -> float:
 
 def of_status(status: int, headers: Mapping[str, str], body: bytes, *, now_s: float) -> Failure:
     """Return the failure that an HTTP answer other than 2xx means. `headers` ignore case."""
-    return _of_error(status, _error_object(body), excerpt(_message(body)), retry_after_s(headers, now_s))
+    error = _error_object(body)
+    message = str(error.get("message") or error.get("detail") or "") or body
+    return _of_error(status, error, excerpt(message), wait_s=retry_after_s(headers, now_s))
 
 
 def of_error_chunk(chunk: Mapping[str, Any], raw: bytes) -> Failure:
@@ -94,8 +96,10 @@ def of_error_chunk(chunk: Mapping[str, Any], raw: bytes) -> Failure:
     error = chunk.get("error", chunk)
     fields: dict[str, Any] = error if isinstance(error, dict) else {"message": str(error)}
     code = fields.get("code", 0)
-    status = code if isinstance(code, int) and code >= 400 else _STREAM_STATUS.get(str(fields.get("type")), 500)
-    return _of_error(status, fields, excerpt(str(fields.get("message") or raw.decode("utf-8", "replace"))), 0.0)
+    status = (
+        code if isinstance(code, int) and code >= 400 else _STREAM_STATUS.get(str(fields.get("type")), 500)
+    )
+    return _of_error(status, fields, excerpt(str(fields.get("message") or "") or raw))
 
 
 _STREAM_STATUS = {
@@ -110,10 +114,12 @@ _STREAM_STATUS = {
 """Source: Anthropic's error types and their statuses."""
 
 
-def _of_error(status: int, error: Mapping[str, Any], message: str, wait_s: float) -> Failure:
+def _of_error(status: int, error: Mapping[str, Any], message: str, *, wait_s: float = 0.0) -> Failure:
     spelled = f"{error.get('type', '')} {error.get('code', '')} {message}"
     if 400 <= status < 500 and status not in (401, 403, 404, 429) and _TOO_LARGE.search(spelled):
-        return failure(FailureKind.PROMPT_TOO_LARGE, "the prompt does not fit the window", value=_sizes(error) or message)
+        return failure(
+            FailureKind.PROMPT_TOO_LARGE, "the prompt does not fit the window", value=_sizes(error) or message
+        )
     if "does not match the expected peg" in message:
         return Failure(
             kind=FailureKind.MALFORMED_ANSWER,
@@ -122,6 +128,8 @@ def _of_error(status: int, error: Mapping[str, Any], message: str, wait_s: float
             value=message,
             fix='use kind "llama.cpp", which reads the model\'s text itself',
         )
+    if "parse tool call arguments" in message:
+        return failure(FailureKind.PERMANENT, "the server can't read a call in the history", value=message)
     kind = _KINDS.get(status) or (FailureKind.TRANSIENT if status >= 500 else FailureKind.PERMANENT)
     if status == 503 and wait_s:
         kind = FailureKind.THROTTLED
@@ -142,7 +150,3 @@ def _error_object(body: bytes) -> dict[str, Any]:
         return {}
     error = parsed.get("error", parsed) if isinstance(parsed, dict) else {}
     return error if isinstance(error, dict) else {"message": str(error)}
-
-
-def _message(body: bytes) -> bytes | str:
-    return str(_error_object(body).get("message") or _error_object(body).get("detail") or "") or body

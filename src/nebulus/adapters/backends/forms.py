@@ -60,7 +60,8 @@ def style_of(with_call: str, with_text: str, mark: str) -> CallStyle:
 
 def call_schema(tools: tuple[ToolSpec, ...], form: OneCall, style: CallStyle = PLAIN) -> Reduced:
     """Return the schema of exactly one call of an offered tool, closed against invented arguments."""
-    choices, losses = [], []
+    choices: list[dict[str, Any]] = []
+    losses: list[str] = []
     for tool in tools:
         if form.tool and tool.name != form.tool:
             continue
@@ -91,7 +92,9 @@ def guided(schema: dict[str, Any], style: CallStyle = PLAIN) -> dict[str, Any]:
     return {**schema, "x-guidance": settings}
 
 
-def read_call(text: str, tools: tuple[ToolSpec, ...], form: OneCall, style: CallStyle) -> RawCall | Failure:
+def read_call(
+    text: str, tools: tuple[ToolSpec, ...], form: OneCall, *, style: CallStyle = PLAIN
+) -> RawCall | Failure:
     """Return the one call that `text` is, its arguments verbatim; a failure if the form was ignored."""
     try:
         parts = msgspec.json.decode(text.strip(), type=dict[str, msgspec.Raw])

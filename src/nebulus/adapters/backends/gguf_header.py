@@ -16,7 +16,19 @@ VERSIONS = (2, 3)
 _MOST_KEYS = 100_000
 _MOST_TEXT_BYTES = 1 << 26
 
-_SCALARS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+_SCALARS = {
+    0: "<B",
+    1: "<b",
+    2: "<H",
+    3: "<h",
+    4: "<I",
+    5: "<i",
+    6: "<f",
+    7: "<?",
+    10: "<Q",
+    11: "<q",
+    12: "<d",
+}
 _TEXT, _ARRAY = 8, 9
 
 
@@ -40,15 +52,21 @@ def read_header(path: Path) -> GgufHeader:
     except OSError as error:
         raise ConfigError(f"can't read the model {path}: {error.strerror or error}") from error
     except (struct.error, UnicodeDecodeError, KeyError, ValueError) as error:
-        raise ConfigError(f"the model {path} is damaged: its head ends early or is no GGUF; fetch it again") from error
+        raise ConfigError(
+            f"the model {path} is damaged: its head ends early or is no GGUF; fetch it again"
+        ) from error
 
 
 def _read(file: BinaryIO, path: Path) -> GgufHeader:
     if file.read(4) != MAGIC:
-        raise ConfigError(f"{path} is no GGUF file: it does not begin with GGUF; give the path of a .gguf model")
+        raise ConfigError(
+            f"{path} is no GGUF file: it does not begin with GGUF; give the path of a .gguf model"
+        )
     version, _tensors, keys = _take(file, "<IQQ")
     if version not in VERSIONS or keys > _MOST_KEYS:
-        raise ConfigError(f"{path} is GGUF version {version}; versions {VERSIONS} can be read: convert it again")
+        raise ConfigError(
+            f"{path} is GGUF version {version}; versions {VERSIONS} can be read: convert it again"
+        )
     architecture, context = "", 0
     for _ in range(keys):
         key, value = _text(file), _value(file, _take(file, "<I")[0])

@@ -19,6 +19,9 @@ KEEPALIVE_S = 4.0
 Source: its `Keep-Alive: timeout=5` header.
 """
 
+_HANG_UP = {"Connection": "close"}
+"""llama.cpp's server hangs up after a stream without announcing it, so a connection is used for one only."""
+
 
 def base_url(url: str) -> str:
     """Return the root of a server's address: "localhost:8080/v1/" is "http://localhost:8080"."""
@@ -44,7 +47,7 @@ class HttpClient:
         Raises:
             BackendError: anything else.
         """
-        return await self._ask("GET", path, None, None)
+        return await self._ask("GET", path, None)
 
     async def post(self, path: str, body: bytes) -> bytes:
         """Send JSON, return the body of a 2xx answer.
@@ -52,7 +55,7 @@ class HttpClient:
         Raises:
             BackendError: anything else.
         """
-        return await self._ask("POST", path, body, None)
+        return await self._ask("POST", path, body)
 
     async def stream(self, path: str, body: bytes, on_chunk: Callable[[bytes], None]) -> None:
         """Send JSON and hand over each chunk of a 2xx answer as it comes. What `on_chunk` raises ends it.
@@ -60,7 +63,7 @@ class HttpClient:
         Raises:
             BackendError: any other answer, or a connection that broke.
         """
-        await self._ask("POST", path, body, on_chunk)
+        await self._ask("POST", path, body, on_chunk=on_chunk)
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -69,11 +72,14 @@ class HttpClient:
             await session.close()
 
     async def _ask(
-        self, method: str, path: str, body: bytes | None, on_chunk: Callable[[bytes], None] | None
+        self, method: str, path: str, body: bytes | None, *, on_chunk: Callable[[bytes], None] | None = None
     ) -> bytes:
         where = f"{self.root}{path}"
+        headers = None if on_chunk is None else _HANG_UP
         try:
-            async with self._open().request(method, where, data=body, allow_redirects=False) as response:
+            async with self._open().request(
+                method, where, data=body, headers=headers, allow_redirects=False
+            ) as response:
                 if not 200 <= response.status < 300:
                     raw = await response.read()
                     raise BackendError(of_status(response.status, response.headers, raw, now_s=time.time()))
@@ -81,23 +87,30 @@ class HttpClient:
                     return await response.read()
                 async for chunk in response.content.iter_any():
                     on_chunk(chunk)
-                response.close()  # llama.cpp's server hangs up after a stream, and does not announce it
                 return b""
         except TimeoutError as error:
             raise BackendError(
-                failure(FailureKind.TIMEOUT, f"no answer from {where} in time", value=f"{self._timeout_s:g} s")
+                failure(
+                    FailureKind.TIMEOUT, f"no answer from {where} in time", value=f"{self._timeout_s:g} s"
+                )
             ) from error
         except aiohttp.InvalidURL as error:
             raise BackendError(failure(FailureKind.PERMANENT, "not a URL", value=where)) from error
         except aiohttp.ClientSSLError as error:
-            raise BackendError(failure(FailureKind.PERMANENT, f"no trusted connection to {self.root}")) from error
+            raise BackendError(
+                failure(FailureKind.PERMANENT, f"no trusted connection to {self.root}")
+            ) from error
         except aiohttp.ClientConnectorError as error:
             raise BackendError(
-                failure(FailureKind.TRANSIENT, f"no server at {self.root}", fix="start it, or correct the URL")
+                failure(
+                    FailureKind.TRANSIENT, f"no server at {self.root}", fix="start it, or correct the URL"
+                )
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise BackendError(
-                failure(FailureKind.TRANSIENT, f"the connection to {self.root} broke", value=type(error).__name__)
+                failure(
+                    FailureKind.TRANSIENT, f"the connection to {self.root} broke", value=type(error).__name__
+                )
             ) from error
 
     def _open(self) -> aiohttp.ClientSession:

@@ -6,6 +6,7 @@ kernel closes that pipe. Runs as `python -m nebulus.adapters.backends.llama_chil
 
 import os
 import sys
+from pathlib import Path
 
 import msgspec
 import xllamacpp
@@ -20,7 +21,7 @@ def parameters(settings: ChildSettings) -> xllamacpp.CommonParams:
     """Return llama.cpp's parameters: this machine only, no web page, no guessing, no words."""
     params = xllamacpp.CommonParams()
     params.model.path = settings.path
-    params.model_alias = {os.path.basename(settings.path)}
+    params.model_alias = {Path(settings.path).name}
     params.hostnames = ["127.0.0.1"]
     params.port = settings.port
     params.n_ctx = settings.window_tokens * settings.slots

@@ -81,7 +81,7 @@ class LlamaCppServer:
         self._prompts = LlamaPrompts(http)
         self._info: BackendInfo | None = None
         self._style = PLAIN
-        self._schemas: dict[tuple[int | str, ...], tuple[tuple[ToolSpec, ...], Reduced]] = {}
+        self._schemas: dict[tuple[str, tuple[int, ...]], tuple[tuple[ToolSpec, ...], Reduced]] = {}
         self._counted: tuple[ModelRequest, TokenCount] | None = None
 
     async def describe(self) -> BackendInfo:
@@ -154,7 +154,9 @@ class LlamaCppServer:
         return BackendInfo(
             name=Flavour.LLAMA_CPP.value,
             model=served.name,
-            window_tokens=agreed_window(self._settings.window_tokens, served.window_tokens, model=served.name),
+            window_tokens=agreed_window(
+                self._settings.window_tokens, served.window_tokens, model=served.name
+            ),
             counts_exactly=True,
             constrains_calls=is_constrained,
             constrains_json=is_constrained,
@@ -189,7 +191,7 @@ class LlamaCppServer:
 
     def _calls(self, tools: tuple[ToolSpec, ...], form: OneCall) -> Reduced:
         """The schema of a set of tools, kept while the very same specs come again."""
-        key = (form.tool, *map(id, tools))
+        key = (form.tool, tuple(map(id, tools)))
         known = self._schemas.get(key)
         if known is None:
             if len(self._schemas) >= _SCHEMAS_KEPT:
@@ -197,7 +199,9 @@ class LlamaCppServer:
             known = self._schemas[key] = (tools, call_schema(tools, form, self._style))
         return known[1]
 
-    def _body(self, request: ModelRequest, prompt: str, schema: dict[str, Any] | None, *, is_stream: bool) -> bytes:
+    def _body(
+        self, request: ModelRequest, prompt: str, schema: dict[str, Any] | None, *, is_stream: bool
+    ) -> bytes:
         body: dict[str, Any] = {
             "prompt": prompt,
             "n_predict": request.max_tokens,
@@ -220,7 +224,7 @@ class LlamaCppServer:
             done = decoded(_completion.decode, raw)
             return _answer(done, done.content)
         stream = _Stream(on_text)
-        await read_stream(self._http, "/completion", body, stream)
+        await read_stream(self._http, "/completion", body, reader=stream)
         return stream.finish()
 
     def _whole(self, answer: ModelAnswer, request: ModelRequest, prompt: str) -> ModelAnswer:

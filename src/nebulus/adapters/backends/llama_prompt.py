@@ -86,7 +86,9 @@ class LlamaPrompts:
         with_text = (_QUESTION, Message("assistant", _MARK), _QUESTION)
         try:
             return style_of(
-                await self._apply(with_call, (_PROBE_TOOL,)), await self._apply(with_text, (_PROBE_TOOL,)), _MARK
+                await self._apply(with_call, (_PROBE_TOOL,)),
+                await self._apply(with_text, (_PROBE_TOOL,)),
+                _MARK,
             )
         except BackendError:
             return PLAIN

@@ -67,7 +67,8 @@ class OpenAIChat(ChatBackend):
                 return TokenCount(await prompts.count(await prompts.render(request)), is_exact=True)
             case Flavour.VLLM:
                 return await self._vllm_count(request)
-        return estimate(request)
+            case _:
+                return estimate(request)
 
     async def _vllm_count(self, request: ModelRequest) -> TokenCount:
         """Source: vLLM's tokenizer API, POST /tokenize with messages and tools."""

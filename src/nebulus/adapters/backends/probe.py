@@ -59,7 +59,9 @@ class ServerFacts(Struct, frozen=True):
                 return served
         names = ", ".join(served.name for served in self.models[:8]) or "none"
         what = f"the server has no model {wanted!r}" if wanted else "the server has several models"
-        raise BackendError(failure(FailureKind.NOT_FOUND, what, value=f"it serves: {names}", fix="name one of these"))
+        raise BackendError(
+            failure(FailureKind.NOT_FOUND, what, value=f"it serves: {names}", fix="name one of these")
+        )
 
 
 async def probe(http: HttpClient) -> ServerFacts:
@@ -83,7 +85,9 @@ async def probe(http: HttpClient) -> ServerFacts:
         return ServerFacts(Flavour.LLAMA_CPP, tuple(_llama_model(entry, window) for entry in listed))
     if isinstance(version, dict) and "version" in version:
         names = [entry["id"] for entry in listed]
-        return ServerFacts(Flavour.OLLAMA, tuple(await asyncio.gather(*(_ollama_model(http, n) for n in names))))
+        return ServerFacts(
+            Flavour.OLLAMA, tuple(await asyncio.gather(*(_ollama_model(http, n) for n in names)))
+        )
     if isinstance(studio, dict) and isinstance(studio.get("data"), list):
         return ServerFacts(Flavour.LM_STUDIO, tuple(map(_studio_model, studio["data"])))
     flavour = Flavour.VLLM if any("max_model_len" in entry for entry in listed) else Flavour.OTHER
@@ -115,7 +119,9 @@ def _llama_model(entry: dict[str, Any], window_tokens: int) -> ServedModel:
     """llama.cpp names a model by its path; its file name will do, with or without the ending."""
     name = str(entry["id"])
     file = name.rsplit("/", 1)[-1]
-    return ServedModel(name, window_tokens, (*map(str, entry.get("aliases", ())), file, file.removesuffix(".gguf")))
+    return ServedModel(
+        name, window_tokens, (*map(str, entry.get("aliases", ())), file, file.removesuffix(".gguf"))
+    )
 
 
 def _studio_model(entry: dict[str, Any]) -> ServedModel:
@@ -127,7 +133,9 @@ async def _ollama_model(http: HttpClient, name: str) -> ServedModel:
     """The window that the model's own file asks for, else ours, never more than it was trained with."""
     shown = await _object(http, "/api/show", msgspec.json.encode({"model": name}))
     lines = (line.split() for line in str(shown.get("parameters", "")).splitlines())
-    asked = next((int(line[1]) for line in lines if len(line) == 2 and line[0] == "num_ctx" and line[1].isdigit()), 0)
+    asked = next(
+        (int(line[1]) for line in lines if len(line) == 2 and line[0] == "num_ctx" and line[1].isdigit()), 0
+    )
     facts = shown.get("model_info") or {}
     trained = next((int(value) for key, value in facts.items() if key.endswith(".context_length")), 0)
     window = asked or min(OLLAMA_WINDOW_TOKENS, trained or OLLAMA_WINDOW_TOKENS)

@@ -36,7 +36,7 @@ def held(
         case OneCall() as form if answer.calls:
             _raise(_wrong_name(answer, request, form, is_promised=is_promised))
         case OneCall() as form if is_promised:
-            call = read_call(answer.text, request.tools, form, style)
+            call = read_call(answer.text, request.tools, form, style=style)
             if isinstance(call, Failure):
                 raise BackendError(call)
             return replace(answer, text="", calls=(call,), finish=FinishReason.CALLS)
@@ -47,7 +47,9 @@ def held(
     return answer
 
 
-def _wrong_name(answer: ModelAnswer, request: ModelRequest, form: OneCall, *, is_promised: bool) -> Failure | None:
+def _wrong_name(
+    answer: ModelAnswer, request: ModelRequest, form: OneCall, *, is_promised: bool
+) -> Failure | None:
     offered = {tool.name for tool in request.tools}
     allowed = {form.tool} if form.tool else offered
     for call in answer.calls:

@@ -7,6 +7,7 @@ Why: llama.cpp with LLGuidance answers an unsupported keyword with HTTP 200 and 
 """
 
 import re
+from collections.abc import Callable
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -21,7 +22,9 @@ _KEPT = frozenset({
 })  # fmt: skip
 """Source: llguidance 1.9.1, `LLMatcher.validate_grammar` on one schema per keyword. All else is left out."""
 
-_FORMATS = frozenset({"date", "time", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"})
+_FORMATS = frozenset(
+    {"date", "time", "date-time", "duration", "email", "hostname", "ipv4", "ipv6", "uuid", "uri"}
+)
 """Source: as above; other formats are refused there as unknown."""
 
 _TYPES = frozenset({"null", "boolean", "integer", "number", "string", "array", "object"})
@@ -76,42 +79,21 @@ class _Reducer:
 
     def _value(self, key: str, value: Any, where: str) -> Any:
         match key, value:
-            case ("properties" | "patternProperties" | "$defs" | "definitions"), dict():
+            case (("properties" | "patternProperties" | "$defs" | "definitions"), dict()):
                 return {name: self.any(part, f"{where}/{_escaped(name)}") for name, part in value.items()}
-            case ("anyOf" | "oneOf" | "allOf" | "prefixItems" | "items"), list():
+            case (("anyOf" | "oneOf" | "allOf" | "prefixItems" | "items"), list()):
                 return [self.any(part, f"{where}/{n}") for n, part in enumerate(value)]
-            case ("items" | "additionalProperties" | "additionalItems"), _:
+            case (("items" | "additionalProperties" | "additionalItems"), _):
                 return self.any(value, where)
             case "$ref", str():
                 return f"{self.at}{value[1:]}"
-            case _ if key in _COUNTS:
-                return int(value)
-        return value
+            case _:
+                return int(value) if key in _COUNTS else value
 
     def _is_sound(self, key: str, value: Any, schema: Schema) -> bool:
-        match key:
-            case "type":
-                return set(value if isinstance(value, list) else [value]) <= _TYPES
-            case "oneOf":
-                return bool(value) and "anyOf" not in schema
-            case "enum" | "anyOf" | "allOf":
-                return bool(value)
-            case "pattern":
-                return isinstance(value, str) and "format" not in schema and _is_plain_regex(value)
-            case "patternProperties":
-                return all(_is_plain_regex(name) for name in value)
-            case "additionalProperties" | "additionalItems":
-                # what a dropped pattern let through must stay let through
-                return value is True or all(map(_is_plain_regex, schema.get("patternProperties", ())))
-            case "format":
-                return value in _FORMATS
-            case "$ref":
-                return isinstance(value, str) and self._resolves(value)
-            case "exclusiveMinimum" | "exclusiveMaximum":
-                return not isinstance(value, bool)
-            case _ if key in _COUNTS:
-                return isinstance(value, int | float) and value == int(value)
-        return True
+        if key == "$ref":
+            return isinstance(value, str) and self._resolves(value)
+        return key not in _SOUND or _SOUND[key](value, schema)
 
     def _resolves(self, ref: str) -> bool:
         if ref != "#" and (not ref.startswith("#/") or _DROPPED_SCHEMAS & set(ref.split("/"))):
@@ -128,8 +110,8 @@ class _Reducer:
         return isinstance(place, dict | bool)
 
 
-def _is_plain_regex(pattern: str) -> bool:
-    if _REGEX_RISK.search(pattern):
+def _is_plain_regex(pattern: Any) -> bool:
+    if not isinstance(pattern, str) or _REGEX_RISK.search(pattern):
         return False
     try:
         re.compile(pattern)
@@ -145,3 +127,39 @@ def _renamed(key: str) -> str:
 
 def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
+
+
+def _has_plain_patterns(schema: Schema) -> bool:
+    return all(map(_is_plain_regex, schema.get("patternProperties", ())))
+
+
+def _is_count(value: Any, schema: Schema) -> bool:
+    return isinstance(value, int | float) and value == int(value)
+
+
+def _is_no_flag(value: Any, schema: Schema) -> bool:
+    """Draft 4 spelled exclusive bounds as true and false."""
+    return not isinstance(value, bool)
+
+
+def _leaves_room(value: Any, schema: Schema) -> bool:
+    """What a dropped pattern let through must stay let through."""
+    return value is True or _has_plain_patterns(schema)
+
+
+_SOUND: dict[str, Callable[[Any, Schema], bool]] = {
+    "type": lambda value, schema: set(value if isinstance(value, list) else [value]) <= _TYPES,
+    "enum": lambda value, schema: bool(value),
+    "anyOf": lambda value, schema: bool(value),
+    "allOf": lambda value, schema: bool(value),
+    "oneOf": lambda value, schema: bool(value) and "anyOf" not in schema,
+    "pattern": lambda value, schema: "format" not in schema and _is_plain_regex(value),
+    "patternProperties": lambda value, schema: _has_plain_patterns(schema),
+    "additionalProperties": _leaves_room,
+    "additionalItems": _leaves_room,
+    "format": lambda value, schema: value in _FORMATS,
+    "exclusiveMinimum": _is_no_flag,
+    "exclusiveMaximum": _is_no_flag,
+    **dict.fromkeys(_COUNTS, _is_count),
+}
+"""When a kept keyword can be enforced; those that are not named always can."""

@@ -10,7 +10,9 @@ def agreed_window(asked_tokens: int, served_tokens: int, *, model: str) -> int:
         ConfigError: the settings ask for more than the server has, or neither says a figure.
     """
     if not asked_tokens and not served_tokens:
-        raise ConfigError(f"the server does not tell the window of {model}: set window_tokens to what it was started with")
+        raise ConfigError(
+            f"the server does not tell the window of {model}: set window_tokens to what it was started with"
+        )
     if served_tokens and asked_tokens > served_tokens:
         raise ConfigError(
             f"window_tokens={asked_tokens} is more than the server holds: it reports {served_tokens} for {model}"
