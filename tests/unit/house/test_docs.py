@@ -4,11 +4,18 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
+from nebulus.core import errors
+from nebulus.core.commands import Command
+from nebulus.core.errors import NebulusError
+from nebulus.core.events import Event
+from nebulus.core.outcome import Outcome
 from tests.unit.house.source import ROOT, SOURCE
 
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -95,6 +102,13 @@ def glossary_complaints(text: str, known: frozenset[str]) -> list[str]:
     ]
 
 
+def error_classes() -> list[type]:
+    """Every error class, in the order of the file."""
+    return [
+        kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, NebulusError)
+    ]
+
+
 def page_name(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
@@ -120,6 +134,20 @@ def test_every_block_that_is_marked_runs(page: Path, tmp_path: Path) -> None:
 def test_the_reference_pages_are_those_of_the_code() -> None:
     run = reference("--check")
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+@pytest.mark.parametrize(
+    ("page", "kinds"),
+    [
+        ("events.md", get_args(Event)),
+        ("commands.md", get_args(Command)),
+        ("outcomes.md", get_args(Outcome)),
+        ("errors.md", error_classes()),
+    ],
+)
+def test_every_word_of_the_machine_has_a_heading(page: str, kinds: Sequence[type]) -> None:
+    text = (ROOT / "docs" / "reference" / page).read_text("utf-8")
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == [kind.__name__ for kind in kinds]
 
 
 def test_the_glossary_is_in_order_and_leads_to_modules() -> None:
