@@ -19,7 +19,8 @@ class Agent:
     """Carries goals out with the given tools on the given models.
 
     `model` is one spelling or a sequence from small to large: `nano`, `PATH.gguf`, `ollama:qwen3:8b`,
-    `http://localhost:8000#NAME`. With a `workspace`, the built-in file tools are there too. `engine` is
+    `http://localhost:8000#NAME`. `window_tokens` says how large a window is where a server does not tell,
+    or narrows it. With a `workspace`, the built-in file tools are there too. `engine` is
     "memory" (nothing survives the process), a SQLite path, or a PostgreSQL URL. `checks` are predicates
     that a goal may name ("named NAME").
 
@@ -32,6 +33,7 @@ class Agent:
         *,
         tools: Sequence[Tool] = (),
         model: str | Sequence[str] = NANO,
+        window_tokens: int = 0,
         workspace: str | Path | None = None,
         engine: str = MEMORY,
         policy: Policy | None = None,
@@ -42,7 +44,9 @@ class Agent:
     ) -> None:
         models = [model] if isinstance(model, str) else list(model)
         self._settings = Settings(
-            tiers={spelling: TierSettings(model=spelling) for spelling in models},
+            tiers={
+                spelling: TierSettings(model=spelling, window_tokens=window_tokens) for spelling in models
+            },
             engine=EngineSettings(url=engine),
             budget=budget or Budget(),
         )

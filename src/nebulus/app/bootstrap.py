@@ -47,7 +47,7 @@ def engine(url: str, folder: Path) -> Engine:
 
 def backend(settings: BackendSettings) -> ModelBackend:
     """Return the backend that `settings` describe; nothing is contacted yet."""
-    from nebulus.adapters.backends.open import open_backend
+    from nebulus.adapters.backends.factory import open_backend
 
     if settings.path == NANO:
         settings = replace(settings, path=str(nano_path()))
@@ -87,13 +87,14 @@ def checker(workspace: "FolderWorkspace | None", predicates: Mapping[str, Any]) 
 
 def artifacts(url: str, folder: Path) -> ArtifactStore:
     """Return where large values are kept: beside the runs, or in memory with them."""
-    from nebulus.adapters.stores import FolderStore, MemoryStore
+    from nebulus.adapters.stores.folder import FolderStore
+    from nebulus.adapters.stores.memory import MemoryStore
 
     return MemoryStore() if url == MEMORY else FolderStore(folder / STATE_FOLDER / "artifacts")
 
 
 def nobody() -> Person:
     """Return a person who is never there."""
-    from nebulus.adapters.people import AbsentPerson
+    from nebulus.adapters.people.absent import AbsentPerson
 
     return AbsentPerson()

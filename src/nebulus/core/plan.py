@@ -47,13 +47,15 @@ class StepStatus(StrEnum):
     PENDING = "pending"
     ACTIVE = "active"
     PROVEN = "proven"
-    """Done, and code has checked it."""
+    """Done, and code has looked at the world."""
+    CALLED = "called"
+    """Done by a call that succeeded; nothing looked at the world."""
     CLAIMED = "claimed"
     """Done by the model's word alone."""
     FAILED = "failed"
 
 
-FINISHED_STATUSES = frozenset({StepStatus.PROVEN, StepStatus.CLAIMED})
+FINISHED_STATUSES = frozenset({StepStatus.PROVEN, StepStatus.CALLED, StepStatus.CLAIMED})
 
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -10,7 +10,7 @@ from nebulus.core.events import ChecksJudged, GoalGiven
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.outcome import Done, Evidence, Proof
-from nebulus.core.plan import Check, Plan, StepStatus, ToolSucceeded
+from nebulus.core.plan import FINISHED_STATUSES, Check, Plan, StepStatus, ToolSucceeded
 from nebulus.core.state import State
 from nebulus.loop.progress import Machine, Phase, Tries
 from nebulus.loop.trying import ask, fail, on_finding
@@ -54,7 +54,7 @@ def look(machine: Machine) -> Machine:
     checks = world_checks(machine.state.step.checks)
     if checks:
         return machine.to(Phase.CHECKING, RunChecks(checks=checks))
-    return end_step(machine, StepStatus.PROVEN)
+    return end_step(machine, StepStatus.CALLED)
 
 
 def world_checks(checks: tuple[Check, ...]) -> tuple[Check, ...]:
@@ -90,13 +90,9 @@ def on_checked(machine: Machine, event: ChecksJudged) -> Machine:
 def end_step(machine: Machine, status: StepStatus) -> Machine:
     """Return the machine past the active step, its evidence kept."""
     step = machine.state.step
-    proven = status is StepStatus.PROVEN
-    what = (
-        "; ".join(describe(check) for check in step.checks)
-        if proven
-        else f"the model said: {machine.tries.claim}"
-    )
-    evidence = Evidence(f"step {step.number}: {what}", proven, machine.position)
+    seen = "; ".join(describe(check) for check in step.checks)
+    what = f"the model said: {machine.tries.claim}" if status is StepStatus.CLAIMED else seen
+    evidence = Evidence(f"step {step.number}: {what}", status is StepStatus.PROVEN, machine.position)
     ended = replace(
         machine, state=with_step_ended(machine.state, status), evidence=(*machine.evidence, evidence)
     )
@@ -133,12 +129,11 @@ def _ask_on(machine: Machine) -> Machine:
 def _done(machine: Machine) -> Done:
     """Return the outcome: proven if code saw the goal's checks hold, or a look at the world for each step."""
     steps = machine.state.plan.steps
-    has_proof = bool(machine.state.goal.checks) or all(
-        step.status is StepStatus.PROVEN and world_checks(step.checks) for step in steps
-    )
-    proven = sum(step.status is StepStatus.PROVEN for step in steps)
+    counts = {status: sum(step.status is status for step in steps) for status in sorted(FINISHED_STATUSES)}
+    has_proof = bool(machine.state.goal.checks) or counts[StepStatus.PROVEN] == len(steps)
+    said = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
     return Done(
         proof=Proof.PROVEN if has_proof else Proof.CLAIMED,
-        summary=f"{len(steps)} steps done: {proven} seen by code, {len(steps) - proven} on the model's word",
+        summary=f"{len(steps)} steps done: {said}",
         evidence=machine.evidence,
     )
