@@ -18,7 +18,8 @@ from nebulus.core.events import Event
 from nebulus.core.outcome import Outcome
 from tests.unit.house.source import ROOT, SOURCE
 
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+FOLDERS = ("docs", "nano", "bench", "src")
+PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
 README_LINES = 150
 FIRST_COMMAND_LINE = 25
 FENCE = re.compile(
