@@ -2,7 +2,8 @@
 
 A scripted model server of no latency answers each request with one call. Beside Nebulus runs a bare
 loop over aiohttp, which sends the whole transcript each time and validates nothing. Each arm runs in a
-fresh process; the figure is the least of several rounds, since a shared machine only ever adds.
+fresh process; the figure is the least of several rounds, since a shared machine only ever adds. A step
+lasts from one run of the tool to the next; what comes before the first is the start, reported apart.
 
     python bench/overhead.py [--rounds 5] [--json]
     python bench/overhead.py --install      # builds a virtual environment: slower
@@ -32,11 +33,35 @@ TOOL = {
 TEXT = "the value is 42, and some more words make the result look like one"
 
 
-async def bare(url: str, depth: int) -> None:
+class Stamps:
+    """CPU and wall time at each run of the tool, in seconds."""
+
+    def __init__(self) -> None:
+        self.cpu, self.wall = [time.process_time()], [time.perf_counter()]
+
+    def lookup(self) -> str:
+        """Stamp, and give the tool's result."""
+        self.cpu.append(time.process_time())
+        self.wall.append(time.perf_counter())
+        return TEXT
+
+    def figures(self) -> dict[str, float]:
+        """Return milliseconds: of a step on average, and of the start."""
+        steps = len(self.cpu) - 2
+        return {
+            "cpu_ms": 1e3 * (self.cpu[-1] - self.cpu[1]) / steps,
+            "wall_ms": 1e3 * (self.wall[-1] - self.wall[1]) / steps,
+            "start_cpu_ms": 1e3 * (self.cpu[1] - self.cpu[0]),
+        }
+
+
+async def bare(url: str, depth: int, stamps: Stamps) -> None:
     """Do `depth` calls the way a small agent loop does: one growing list of messages."""
     import aiohttp
 
-    tools = [{"type": "function", "function": {"name": "lookup", "description": "Look up", "parameters": TOOL}}]
+    tools = [
+        {"type": "function", "function": {"name": "lookup", "description": "Look up", "parameters": TOOL}}
+    ]
     messages: list[dict[str, Any]] = [{"role": "user", "content": f"Look up {depth} keys."}]
     choice = {"type": "function", "function": {"name": "lookup"}}
     async with aiohttp.ClientSession() as session:
@@ -46,10 +71,10 @@ async def bare(url: str, depth: int) -> None:
                 message = (await response.json())["choices"][0]["message"]
             call = message["tool_calls"][0]
             json.loads(call["function"]["arguments"])
-            messages += [message, {"role": "tool", "tool_call_id": call["id"], "content": TEXT}]
+            messages += [message, {"role": "tool", "tool_call_id": call["id"], "content": stamps.lookup()}]
 
 
-async def ours(url: str, depth: int, engine: str) -> None:
+async def ours(url: str, depth: int, engine: str, stamps: Stamps) -> None:
     """Do the same as a runbook of `depth` steps, everything on."""
     from nebulus import Agent, tool
     from nebulus.core.outcome import Done
@@ -57,7 +82,7 @@ async def ours(url: str, depth: int, engine: str) -> None:
     @tool(effect="read")
     def lookup(key: str) -> str:
         """Look up a key."""
-        return TEXT
+        return stamps.lookup()
 
     agent = Agent(tools=[lookup], model=f"{url}#scripted", window_tokens=8192, engine=engine)
     steps = "\n".join(f"{number}. Use lookup with key = k{number}" for number in range(1, depth + 1))
@@ -68,21 +93,19 @@ async def ours(url: str, depth: int, engine: str) -> None:
 def arm(name: str, url: str, depth: int, folder: str) -> None:
     """Run one arm in this process and print its figures as JSON. A short run before pays for the imports."""
 
-    def work(count: int) -> Any:
+    def work(count: int, stamps: Stamps) -> Any:
         if name == "bare":
-            return bare(url, count)
+            return bare(url, count, stamps)
         address = "memory" if name == "memory" else f"{folder}/{count}.sqlite"
-        return ours(url, count, address)
+        return ours(url, count, address, stamps)
 
-    asyncio.run(work(3))
+    asyncio.run(work(3, Stamps()))
     with urllib_json(f"{url}/reset"):
         pass
-    cpu, wall = time.process_time(), time.perf_counter()
-    asyncio.run(work(depth))
-    cpu_ms = 1e3 * (time.process_time() - cpu) / depth
-    wall_ms = 1e3 * (time.perf_counter() - wall) / depth
+    stamps = Stamps()
+    asyncio.run(work(depth, stamps))
     durable = sum(path.stat().st_size for path in Path(folder).glob(f"{depth}.sqlite*"))
-    print(json.dumps({"cpu_ms": cpu_ms, "wall_ms": wall_ms, "durable_bytes": durable}))
+    print(json.dumps({**stamps.figures(), "durable_bytes": durable}))
 
 
 def urllib_json(url: str) -> Any:
@@ -138,7 +161,9 @@ def measure_import() -> dict[str, float]:
     )
     imports, memory, helps = [], [], []
     for _ in range(7):
-        out = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+        out = subprocess.run(
+            [sys.executable, "-c", code], check=True, capture_output=True, text=True
+        ).stdout.split()
         imports.append(float(out[0]))
         memory.append(float(out[1]))
         began = time.perf_counter()
@@ -167,7 +192,7 @@ def _size(folder: Path) -> int:
 def report(results: dict[str, Any]) -> str:
     """Return the results as Markdown."""
     lines = [
-        "| arm | depth | CPU ms/step | × bare | wall ms/step | first request, bytes | last request, bytes | sent in all |",
+        "| arm | depth | CPU ms/step | × bare | wall ms/step | start, CPU ms | last request, bytes | bytes in all |",
         "|---|--:|--:|--:|--:|--:|--:|--:|",
     ]
     for depth in DEPTHS:
@@ -176,7 +201,7 @@ def report(results: dict[str, Any]) -> str:
             row = results["arms"][name][str(depth)]
             lines.append(
                 f"| {name} | {depth} | {row['cpu_ms']:.2f} | {row['cpu_ms'] / floor:.1f} | {row['wall_ms']:.2f} "
-                f"| {row['first_bytes']:,.0f} | {row['last_bytes']:,.0f} | {row['sent_bytes']:,.0f} |"
+                f"| {row['start_cpu_ms']:.0f} | {row['last_bytes']:,.0f} | {row['sent_bytes']:,.0f} |"
             )
     durable = results["arms"]["sqlite"][str(DEPTHS[-1])]["durable_bytes"]
     lines += ["", f"Durable bytes of a {DEPTHS[-1]}-step run: {durable:,.0f}."]
@@ -187,7 +212,9 @@ def report(results: dict[str, Any]) -> str:
 
 def main() -> None:
     """Measure, and print a table or JSON."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument("--install", action="store_true", help="measure a default install as well")
@@ -197,7 +224,7 @@ def main() -> None:
         name, url, depth, folder = given.arm
         arm(name, url, int(depth), folder)
         return
-    os.environ.setdefault("PYTHONPATH", str(ROOT / "src"))
+    os.environ["PYTHONPATH"] = str(ROOT / "src")
     results: dict[str, Any] = {
         "arms": {
             name: {str(depth): measure_arm(name, depth, given.rounds) for depth in DEPTHS} for name in ARMS

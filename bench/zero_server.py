@@ -40,7 +40,12 @@ class Connection(asyncio.Protocol):
         while (end := self._data.find(b"\r\n\r\n")) >= 0:
             head = self._data[:end].decode("latin-1")
             length = next(
-                (int(line.split(":")[1]) for line in head.lower().splitlines() if line.startswith("content-length:")), 0
+                (
+                    int(line.split(":")[1])
+                    for line in head.lower().splitlines()
+                    if line.startswith("content-length:")
+                ),
+                0,
             )
             if len(self._data) < end + 4 + length:
                 return
@@ -62,7 +67,10 @@ class Connection(asyncio.Protocol):
                 self.sizes.clear()
             case _:
                 status = b"404 Not Found"
-        head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % (status, len(body))
+        head = b"HTTP/1.1 %s\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % (
+            status,
+            len(body),
+        )
         self._transport.write(head + body)  # type: ignore[attr-defined]
 
 
