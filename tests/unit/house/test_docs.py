@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+import typer
 
+from nebulus.cli.main import app
 from nebulus.core import errors
 from nebulus.core.commands import Command
 from nebulus.core.errors import NebulusError
@@ -149,6 +151,13 @@ def test_the_reference_pages_are_those_of_the_code() -> None:
 def test_every_word_of_the_machine_has_a_heading(page: str, kinds: Sequence[type]) -> None:
     text = (ROOT / "docs" / "reference" / page).read_text("utf-8")
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == [kind.__name__ for kind in kinds]
+
+
+def test_every_command_that_can_be_typed_has_a_heading() -> None:
+    text = (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
+    commands = vars(typer.main.get_command(app))["commands"]
+    shown = [f"nebulus {name}" for name, command in commands.items() if not command.hidden]
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == shown
 
 
 def test_the_glossary_is_in_order_and_leads_to_modules() -> None:
