@@ -3,19 +3,26 @@
 import asyncio
 import json
 import os
+import signal
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
+
+import pytest
 
 from nebulus.adapters.engines.dbos import DbosEngine
 from nebulus.adapters.engines.held import WallClock
 from nebulus.adapters.engines.memory import MemoryEngine, MemoryStore
 from nebulus.adapters.engines.version import VERSION
 from nebulus.core.errors import NebulusError
-from nebulus.ports.engine import Engine, OpenRun
+from nebulus.ports.engine import Body, Engine, OpenRun
 from nebulus.ports.world import Clock
 
+SCHEMA = "nebulus_test"
+POSTGRES = "NEBULUS_TEST_POSTGRES"
 ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("engine_process.py")
 
@@ -32,7 +39,7 @@ class Counter:
     async def body(self, run: OpenRun, request: bytes) -> bytes:
         counted = []
         for number in range(1, json.loads(request) + 1):
-            counted.append(json.loads(await run.step(f"count:{number}", lambda at=number: self._perform(at))))
+            counted.append(json.loads(await run.step(f"count:{number}", partial(self._perform, number))))
         return json.dumps(counted).encode()
 
     async def _perform(self, number: int) -> bytes:
@@ -127,7 +134,7 @@ class DbosHome:
         self.address = address
 
     def engine(self, *, version: str = VERSION, clock: Clock | None = None) -> DbosEngine:
-        return DbosEngine(self.address, schema="nebulus_test", version=version, clock=clock or WallClock())
+        return DbosEngine(self.address, schema=SCHEMA, version=version, clock=clock or WallClock())
 
     async def other(self, run_id: str, request: bytes, *, notes: Path, hang_at: int) -> "OtherProcess":
         words = [str(PROGRAM), self.address, run_id, request.decode(), str(notes), str(hang_at)]
@@ -136,6 +143,7 @@ class DbosHome:
             *words,
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
             env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
         )
         other = OtherProcess(process)
@@ -156,6 +164,51 @@ class OtherProcess:
         self._process.kill()
         await self._process.communicate()
 
+    async def interrupt(self) -> None:
+        """Press Ctrl-C."""
+        self._process.send_signal(signal.SIGINT)
+        await self._process.communicate(b"")
+
     async def go_on(self) -> str:
         said, _ = await self._process.communicate(b"go on\n")
         return said.decode().strip()
+
+
+def home_on(storage: str, folders: pytest.TempPathFactory) -> Home:
+    """A fresh home in memory or on SQLite, or one in the PostgreSQL that the environment names."""
+    match storage:
+        case "memory":
+            return MemoryHome()
+        case "sqlite":
+            return DbosHome(str(folders.mktemp("engine") / "runs.db"))
+        case _:
+            if POSTGRES not in os.environ:
+                pytest.skip('no PostgreSQL: eval "$(scripts/postgres start)"')
+            return DbosHome(os.environ[POSTGRES])
+
+
+class Broken(Exception):
+    """A fault in a body, of no kind that an engine knows."""
+
+
+async def breaks() -> None:
+    raise Broken
+
+
+@asynccontextmanager
+async def opened(
+    home: Home, body: Body, *, version: str = "1", clock: Clock | None = None
+) -> AsyncIterator[Engine]:
+    engine = home.engine(version=version, clock=clock)
+    await engine.open(body)
+    try:
+        yield engine
+    finally:
+        await engine.close()
+
+
+async def break_at(home: Home, run_id: str, counter: Counter, step: int) -> None:
+    """Leave a run of five steps interrupted in `step`."""
+    async with opened(home, Counter(counter.notes, at={step: breaks}).body) as engine:
+        with pytest.raises(Broken):
+            await engine.start(run_id, b"5")

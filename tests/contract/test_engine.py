@@ -2,10 +2,7 @@
 
 import asyncio
 import json
-import os
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -18,22 +15,13 @@ from nebulus.core.errors import (
     RunUnknownError,
     StoreError,
 )
-from nebulus.ports.engine import Body, Engine, OpenRun, RunStatus
-from nebulus.ports.world import Clock
-from tests.contract.engine_homes import Counter, DbosHome, Home, MemoryHome
+from nebulus.ports.engine import OpenRun, RunStatus
+from tests.contract.engine_homes import Broken, Counter, Home, break_at, breaks, home_on, opened
 
 
 @pytest.fixture(scope="module", params=["memory", "sqlite", "postgres"])
 def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Home:
-    match request.param:
-        case "memory":
-            return MemoryHome()
-        case "sqlite":
-            return DbosHome(str(tmp_path_factory.mktemp("engine") / "runs.db"))
-        case _:
-            if "NEBULUS_TEST_POSTGRES" not in os.environ:
-                pytest.skip('no PostgreSQL: eval "$(scripts/postgres start)"')
-            return DbosHome(os.environ["NEBULUS_TEST_POSTGRES"])
+    return home_on(request.param, tmp_path_factory)
 
 
 @pytest.fixture
@@ -62,33 +50,6 @@ class ToldClock:
             raise Broken
         self.time_s += seconds
         self.slept_s += seconds
-
-
-class Broken(Exception):
-    """A fault in a body, of no kind that an engine knows."""
-
-
-async def breaks() -> None:
-    raise Broken
-
-
-@asynccontextmanager
-async def opened(
-    home: Home, body: Body, *, version: str = "1", clock: Clock | None = None
-) -> AsyncIterator[Engine]:
-    engine = home.engine(version=version, clock=clock)
-    await engine.open(body)
-    try:
-        yield engine
-    finally:
-        await engine.close()
-
-
-async def break_at(home: Home, run_id: str, counter: Counter, step: int) -> None:
-    """Leave a run of five steps interrupted in `step`."""
-    async with opened(home, Counter(counter.notes, at={step: breaks}).body) as engine:
-        with pytest.raises(Broken):
-            await engine.start(run_id, b"5")
 
 
 async def test_a_run_returns_what_its_body_returned_and_keeps_every_step(
