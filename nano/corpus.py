@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from multiprocessing import Process, Queue, Value
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from nano import render, tokens
-from nano.language import make_job
+from nano import primer, render, tokens
+from nano.language import Job, make_job
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -31,14 +31,19 @@ POOL: Final = 192
 
 
 def segments(rng: random.Random, progress: float) -> list[render.Segment]:
-    """Return one sample; few tools and short plans first, conversations of full depth from half of the training on."""
+    """Return one sample; plain jobs, few tools and short plans first, all of the language from half on."""
+    is_plain = rng.random() < primer.share(progress)
     most_tools = max(2, min(5, int(2 + progress * 12)))
+
+    def job(depth: int) -> Job:
+        return primer.primer_job(rng, depth) if is_plain else make_job(rng, depth, most_tools=most_tools)
+
     if rng.random() < TRANSCRIPT_SHARE:
         deepest = max(1, min(DEEPEST_TRANSCRIPT, int(1 + progress * 2 * DEEPEST_TRANSCRIPT)))
-        return render.transcript(rng, make_job(rng, rng.randint(1, deepest), most_tools=most_tools))
+        return render.transcript(rng, job(rng.randint(1, deepest)))
     depth = rng.choice((1, rng.randint(1, 8), rng.randint(1, DEEPEST_PLAN)))
-    turns = 1 if rng.random() < 0.6 else rng.randint(2, 3)
-    return render.steps(rng, make_job(rng, depth, most_tools=most_tools), turns=turns)
+    turns = 1 if rng.random() < 0.4 else rng.randint(2, 3)
+    return render.steps(rng, job(depth), turns=turns)
 
 
 def encode(tokenizer: "Tokenizer", parts: list[render.Segment]) -> Sample:

@@ -97,15 +97,16 @@ class Trainer:
     rng: random.Random
     n_plain: int
     weights_out: Path | None = None
+    copy_phase: float = COPY_PHASE
     log: Log = field(default_factory=Log)
 
     def batch(self, progress: float, step: int) -> tuple[Tensor, Tensor, bool]:
         """Return token ids, what to learn of them, and whether it is a copy batch."""
-        if progress < COPY_PHASE:
+        if progress < self.copy_phase:
             return *copy_batch(self.rng, self.n_plain, longest=48, is_hard=False), True
         if progress < COPY_UNTIL and step % COPY_EVERY == 0:
             return *copy_batch(self.rng, self.n_plain, longest=128, is_hard=self.rng.random() < 0.5), True
-        return *task_batch(self.stream.take((progress - COPY_PHASE) / (1 - COPY_PHASE))), False
+        return *task_batch(self.stream.take((progress - self.copy_phase) / (1 - self.copy_phase))), False
 
     def learn(self, ids: Tensor, wanted: Tensor) -> float:
         """Take one step; return the loss in nats a token."""
@@ -156,6 +157,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m nano.train", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the GGUF file to write")
     parser.add_argument("--weights", type=Path, help="also keep the weights for torch in this file")
+    parser.add_argument("--start", type=Path, help="begin with these weights, which can copy already")
     parser.add_argument("--minutes", type=float, default=50.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--layers", type=int, default=Shape(n_vocab=0).n_layer)
@@ -173,6 +175,9 @@ def main() -> None:
     trainer = Trainer(
         network, optimizer, stream, options.out, options.minutes * 60, rng, n_plain, options.weights
     )
+    if options.start:
+        network.load_state_dict(torch.load(options.start, weights_only=True))
+        trainer.copy_phase = 0.0
     trainer.run()
     stream.stop()
 
