@@ -1,5 +1,9 @@
-"""Whether a value that must come from what the model was shown really stands there."""
+"""Whether a value that must come from what the model was shown really stands there.
 
+Law: a piece of a word, of a path or of an address is not the word, the path or the address.
+"""
+
+import re
 from typing import Any
 
 from nebulus.core.findings import Finding, FindingKind
@@ -10,7 +14,7 @@ def ungrounded(tool: ToolSpec, arguments: dict[str, Any], shown: str) -> Finding
     """Return the finding for the first grounded argument whose value stands nowhere in `shown`."""
     for name in tool.grounded:
         for value in _leaves(arguments.get(name)):
-            if value not in shown:
+            if not stands_in(value, shown):
                 return Finding(
                     kind=FindingKind.UNGROUNDED,
                     rule="the value must be taken from what was shown",
@@ -20,6 +24,16 @@ def ungrounded(tool: ToolSpec, arguments: dict[str, Any], shown: str) -> Finding
                     tool=tool.name,
                 )
     return None
+
+
+def stands_in(value: str, shown: str) -> bool:
+    """Whether `value` stands in `shown` as a whole: not as a part of a longer word, path or address.
+
+    A full stop after it ends a sentence; one inside a name does not.
+    """
+    start = r"(?<![\w./@\-])" if value[:1].isalnum() else ""
+    end = r"(?![\w/@\-]|\.\w)" if value[-1:].isalnum() else ""
+    return re.search(start + re.escape(value) + end, shown) is not None
 
 
 def _leaves(value: Any) -> list[str]:
