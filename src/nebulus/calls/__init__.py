@@ -1,5 +1,22 @@
-"""Reads what a model wrote: calls that are certainly meant and certainly valid, or one precise finding."""
+"""Reads what a model wrote: calls that are certainly meant and certainly valid, or one precise finding.
 
-from nebulus.calls.reader import DEFAULT, ReaderProfile, read
+Laws: an answer that hit its cap is never executed; only tools on offer exist; a repair loses nothing and
+is recorded, or it does not happen; two readings that differ are a finding, never a choice.
+"""
 
-__all__ = ["DEFAULT", "ReaderProfile", "read"]
+from nebulus.calls.definitions import tool_spec, tool_specs
+from nebulus.calls.lines import explain, read_line
+from nebulus.calls.reader import read
+from nebulus.calls.stream import StreamReader
+from nebulus.calls.text import DEFAULT, ReaderProfile
+
+__all__ = [
+    "DEFAULT",
+    "ReaderProfile",
+    "StreamReader",
+    "explain",
+    "read",
+    "read_line",
+    "tool_spec",
+    "tool_specs",
+]

@@ -9,7 +9,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from nebulus.calls.literal import MISSING_CLOSER, Unreadable, Value
+from nebulus.calls.literal import MISSING_CLOSER, UnreadableError, Value
 from nebulus.calls.scanner import read_value
 from nebulus.core.findings import Edit
 
@@ -47,7 +47,7 @@ def candidates(read: Value, offered: Container[str]) -> list[Candidate]:
     """Return the calls that a value spells, in order.
 
     Raises:
-        Unreadable: it is no call in any known spelling, has two spellings at once, or it took a missing
+        UnreadableError: it is no call in any known spelling, has two spellings at once, or it took a missing
             closer that may belong elsewhere.
     """
     return [_candidate(spelling, read) for spelling in _spelled(read.value, "", offered)]
@@ -57,7 +57,7 @@ def is_call_shaped(value: Any, offered: Container[str]) -> bool:
     """Whether `value` is spelled as a call, or as several, whatever the names."""
     try:
         return bool(_spelled(value, "", offered))
-    except Unreadable:
+    except UnreadableError:
         return False
 
 
@@ -69,7 +69,9 @@ def _spelled(value: Any, place: str, offered: Container[str]) -> list[_Spelling]
             for spelling in _spelled(item, f"{place}/{number}", offered)
         ]
     if not isinstance(value, dict):
-        raise Unreadable("a call is an object with a name and arguments", where=place, value=shown(value))
+        raise UnreadableError(
+            "a call is an object with a name and arguments", where=place, value=shown(value)
+        )
     inner = _wrapped(value)
     if inner:
         return _spelled(value[inner], f"{place}/{inner}", offered)
@@ -96,16 +98,18 @@ def _name_key(value: Mapping[str, Any]) -> str:
 def _named(value: dict[str, Any], place: str) -> _Spelling:
     name_key = _name_key(value)
     if not name_key:
-        raise Unreadable("a call has no name", where=place, value=shown(value))
+        raise UnreadableError("a call has no name", where=place, value=shown(value))
     given = [key for key in ARGUMENT_KEYS if key in value]
     if len(given) > 1:
-        raise Unreadable("a call has its arguments twice", where=place, value=" and ".join(given))
+        raise UnreadableError("a call has its arguments twice", where=place, value=" and ".join(given))
     if not given:
         keys = ", ".join(map(str, value))
-        raise Unreadable("a call has no arguments in any known spelling", where=place, value=keys[:60])
+        raise UnreadableError("a call has no arguments in any known spelling", where=place, value=keys[:60])
     strangers = value.keys() - {name_key, given[0]} - PASSING
     if strangers:
-        raise Unreadable("a field stands beside name and arguments", where=place, value=min(strangers)[:60])
+        raise UnreadableError(
+            "a field stands beside name and arguments", where=place, value=min(strangers)[:60]
+        )
     return _Spelling(value[name_key], value[given[0]], f"{place}/{given[0]}")
 
 
@@ -126,16 +130,18 @@ def require_certain_closers(arguments: Any, read: Value, place: str) -> None:
     may belong in more than one place.
 
     Raises:
-        Unreadable: the closer is not certain.
+        UnreadableError: the closer is not certain.
     """
     supplied = [edit for edit in read.edits if edit.name == MISSING_CLOSER]
     if supplied and _is_nested(arguments):
-        raise Unreadable("a closer is missing, and it may belong in more than one place", where=place)
+        raise UnreadableError("a closer is missing, and it may belong in more than one place", where=place)
     is_cut = not read.is_terminated and any(
         edit.before == "" and (edit.where == place or edit.where.startswith(place + "/")) for edit in supplied
     )
     if is_cut:
-        raise Unreadable("the text ends inside the arguments", where=place, is_open=True, reached=read.end)
+        raise UnreadableError(
+            "the text ends inside the arguments", where=place, is_open=True, reached=read.end
+        )
 
 
 def _is_nested(arguments: Any) -> bool:
@@ -144,35 +150,41 @@ def _is_nested(arguments: Any) -> bool:
         return False
     held = [value for value in arguments.values() if isinstance(value, dict | list)]
     inner = [item for value in held if isinstance(value, list) for item in value]
-    return any(isinstance(value, dict) for value in held) or any(isinstance(item, dict | list) for item in inner)
+    return any(isinstance(value, dict) for value in held) or any(
+        isinstance(item, dict | list) for item in inner
+    )
 
 
 def arguments_of(spelled: Any) -> tuple[dict[str, Any], tuple[Edit, ...]]:
     """Return the object that `spelled` is, or spells as text, with the edits that it took.
 
     Raises:
-        Unreadable: it is neither.
+        UnreadableError: it is neither.
     """
     if isinstance(spelled, dict):
         return spelled, ()
     if spelled is None or (isinstance(spelled, str) and spelled.strip() in ("", "null", "None")):
         return {}, (Edit("nothing as no arguments", "", str(spelled)[:40], "{}"),)
     if not isinstance(spelled, str):
-        raise Unreadable("arguments are an object", value=shown(spelled))
+        raise UnreadableError("arguments are an object", value=shown(spelled))
     read = read_value(spelled)
     rest = spelled[read.end :].strip()
     if rest:
-        raise Unreadable("something stands behind the arguments", value=rest[:24], reached=read.end)
+        raise UnreadableError("something stands behind the arguments", value=rest[:24], reached=read.end)
     if isinstance(read.value, str):
         inner, edits = arguments_of(read.value)
         return inner, (*read.edits, Edit("arguments decoded twice"), *edits)
     if not isinstance(read.value, dict):
-        raise Unreadable("arguments are an object", value=shown(read.value))
+        raise UnreadableError("arguments are an object", value=shown(read.value))
     require_certain_closers(read.value, read, "")
     return read.value, read.edits
 
 
 def shown(value: Any) -> str:
     """Return a value for a message, in at most 60 characters."""
-    text = repr(value) if not isinstance(value, list | dict) or len(value) < 20 else f"{type(value).__name__} of {len(value)}"
+    text = (
+        repr(value)
+        if not isinstance(value, list | dict) or len(value) < 20
+        else f"{type(value).__name__} of {len(value)}"
+    )
     return text if len(text) <= 60 else text[:57] + "..."

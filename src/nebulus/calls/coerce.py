@@ -5,9 +5,10 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from nebulus.calls.literal import MISSING_CLOSER, RawText, Unreadable
+from nebulus.calls.literal import MISSING_CLOSER, RawText, UnreadableError
 from nebulus.calls.scanner import read_value
 from nebulus.core.findings import Edit
+from nebulus.core.tools import ToolSpec
 
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,299})\Z")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,299})(?:\.\d{1,300})?(?:[eE][+-]?\d{1,3})?\Z")
@@ -41,6 +42,45 @@ def coerced(
     return result, edits
 
 
+def typed(arguments: dict[str, Any], tool: ToolSpec) -> dict[str, Any]:
+    """Return `arguments` with raw text as the schema of `tool` means it; all else is untouched.
+
+    Raw text is text where text is allowed, except that `null` is null where that is allowed too.
+    """
+    if not any(isinstance(value, RawText) for value in arguments.values()):
+        return arguments
+    properties = tool.parameters.get("properties") or {}
+    return {
+        key: _meant(value, properties.get(key), tool.parameters) if isinstance(value, RawText) else value
+        for key, value in arguments.items()
+    }
+
+
+def _meant(raw: RawText, schema: Any, root: dict[str, Any]) -> Any:
+    kinds = _types(schema, root)
+    text = str(raw)
+    if "null" in kinds and text.strip() in ("null", "None"):
+        return None
+    if "string" in kinds or not kinds:
+        return text
+    after, _ = _converted(text.strip(), kinds)
+    return text if after is _UNCHANGED else after
+
+
+def _types(schema: Any, root: dict[str, Any]) -> list[str]:
+    """The types that a property's schema names, directly or one level below."""
+    if not isinstance(schema, dict):
+        return []
+    declared = schema.get("type", [])
+    kinds = [declared] if isinstance(declared, str) else list(declared)
+    for branch in (*schema.get("anyOf", ()), *schema.get("oneOf", ())):
+        kinds.extend(_types(branch, root))
+    ref = schema.get("$ref")
+    if isinstance(ref, str) and ref.startswith("#/$defs/") and not kinds:
+        return _types(root.get("$defs", {}).get(ref.removeprefix("#/$defs/")), {})
+    return kinds
+
+
 def _wanted(error: Any) -> list[str]:
     """The types that would have been accepted at the place of `error`."""
     match error.kind.name:
@@ -71,7 +111,7 @@ def _converted(value: Any, wanted: list[str]) -> tuple[Any, str]:
 def _as(value: Any, kind: str) -> Any:
     if not isinstance(value, str):
         return _UNCHANGED
-    text = value.strip() if isinstance(value, RawText) else value
+    text = value.strip()
     match kind:
         case "integer" if _WHOLE.match(text):
             return int(text)
@@ -100,7 +140,7 @@ def _parsed(text: str, kind: type) -> Any:
         return _UNCHANGED
     try:
         read = read_value(stripped, is_python=stripped[0] == "(")
-    except Unreadable:
+    except UnreadableError:
         return _UNCHANGED
     is_whole = not stripped[read.end :].strip() and all(edit.name != MISSING_CLOSER for edit in read.edits)
     return read.value if is_whole and isinstance(read.value, kind) else _UNCHANGED

@@ -108,10 +108,12 @@ def _reduced(node: Any, pointer: str, leave_out: Callable[[str], None]) -> Any:
             }
         elif keyword in _LISTED and isinstance(value, list):
             kept = [_reduced(sub, f"{place}/{number}", leave_out) for number, sub in enumerate(value)]
-            if keyword == "oneOf" and not _are_disjoint(value):
-                leave_out(place)
-                keyword = "anyOf"
-            reduced[keyword] = kept
+            if keyword != "oneOf" or _are_disjoint(value):
+                reduced[keyword] = kept
+                continue
+            leave_out(place)
+            if "anyOf" not in node:
+                reduced["anyOf"] = kept
         elif keyword in _SINGLE:
             reduced[keyword] = _reduced(value, place, leave_out)
         else:

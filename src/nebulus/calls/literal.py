@@ -19,7 +19,7 @@ MISSING_CLOSER = "missing closer"
 """The edit that supplies a closer. Its `before` is what stood there instead, "" for the end."""
 
 
-class Unreadable(Exception):
+class UnreadableError(Exception):
     """The text is no value: which rule it breaks, where, by what, and how far it was read."""
 
     def __init__(
@@ -58,36 +58,34 @@ def unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the object of `pairs`.
 
     Raises:
-        Unreadable: a key stands twice.
+        UnreadableError: a key stands twice.
     """
     result = dict(pairs)
     if len(result) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for number, key in enumerate(keys) if key in keys[:number])
-        raise Unreadable("a key stands twice in one object", value=twice)
+        raise UnreadableError("a key stands twice in one object", value=twice)
     return result
 
 
 def _no_constant(name: str) -> NoReturn:
-    raise Unreadable("JSON has no such number", value=name)
+    raise UnreadableError("JSON has no such number", value=name)
 
 
 def _finite(spelled: str) -> float:
     number = float(spelled)
     if number in (float("inf"), float("-inf")):
-        raise Unreadable("this number is too large", value=spelled[:40])
+        raise UnreadableError("this number is too large", value=spelled[:40])
     return number
 
 
-_strict = json.JSONDecoder(
-    object_pairs_hook=unique_object, parse_constant=_no_constant, parse_float=_finite
-)
+_strict = json.JSONDecoder(object_pairs_hook=unique_object, parse_constant=_no_constant, parse_float=_finite)
 
 
 def strict_value(text: str, start: int = 0) -> Value | None:
     """Return the JSON value that begins exactly at `start`; None if none does, or a key stands twice."""
     try:
         value, end = _strict.raw_decode(text, start)
-    except (JSONDecodeError, Unreadable, RecursionError, ValueError):
+    except (JSONDecodeError, UnreadableError, RecursionError, ValueError):
         return None
     return Value(value, end)

@@ -8,7 +8,7 @@ import re
 from json import JSONDecodeError
 from json.decoder import scanstring  # type: ignore[attr-defined]
 
-from nebulus.calls.literal import Unreadable
+from nebulus.calls.literal import UnreadableError
 
 CLOSING_QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019"}
 """Opening quotes and what closes them."""
@@ -29,7 +29,7 @@ def read_string(text: str, position: int, where: str) -> tuple[str, int, tuple[s
     """Return the string whose opening quote stands at `position`, where it ended, and names of edits.
 
     Raises:
-        Unreadable: it is open at the end, or a backslash in it has more than one meaning.
+        UnreadableError: it is open at the end, or a backslash in it has more than one meaning.
     """
     opener = text[position]
     if opener == '"':
@@ -51,12 +51,12 @@ def _body(text: str, position: int, opener: str, where: str) -> tuple[str, int, 
     if opener in "\"'" and text.startswith(opener * 3, position):
         end = text.find(opener * 3, position + 3)
         if end < 0:
-            raise Unreadable("a string is open at the end", where=where, reached=len(text), is_open=True)
+            raise UnreadableError("a string is open at the end", where=where, reached=len(text), is_open=True)
         return text[position + 3 : end], end + 3, ("triple quotes",)
     match = _BODIES[closer].match(text, position + 1)
     end = match.end() if match else len(text)
     if match is None or not text.startswith(closer, end):
-        raise Unreadable("a string is open at the end", where=where, reached=len(text), is_open=True)
+        raise UnreadableError("a string is open at the end", where=where, reached=len(text), is_open=True)
     names = {'"': (), "'": ("single quotes",)}
     return match.group(), end + 1, names.get(opener, ("typographic quotes",))
 
@@ -76,14 +76,16 @@ def _unescaped(body: str, where: str, position: int) -> tuple[str, tuple[str, ..
         r"(?<!\\)(?:\\\\)*+\\(?:u(?![0-9a-fA-F]{4})|x(?![0-9a-fA-F]{2}))", body
     )
     if has_broken_code or kept - _KEPT_ESCAPES or (kept and kinds & _CONTROL_ESCAPES.keys()):
-        raise Unreadable("a backslash in a string has more than one meaning", where=where, reached=position)
+        raise UnreadableError(
+            "a backslash in a string has more than one meaning", where=where, reached=position
+        )
     if kept:
         edits = (*edits, "backslash kept")
     joined = _ESCAPE.sub(_spelled, body)
     try:
         return joined.encode("utf-16", "surrogatepass").decode("utf-16"), edits
     except UnicodeDecodeError:
-        raise Unreadable("half a surrogate pair in a string", where=where, reached=position) from None
+        raise UnreadableError("half a surrogate pair in a string", where=where, reached=position) from None
 
 
 def _spelled(match: re.Match[str]) -> str:

@@ -6,7 +6,7 @@ Laws: it looks at no character twice; what it can't read without loss it refuses
 import re
 from typing import Any
 
-from nebulus.calls.literal import MAX_DEPTH, MISSING_CLOSER, Unreadable, Value, strict_value
+from nebulus.calls.literal import MAX_DEPTH, MISSING_CLOSER, UnreadableError, Value, strict_value
 from nebulus.calls.quoted import CLOSING_QUOTES, read_string
 from nebulus.core.findings import Edit
 
@@ -36,7 +36,7 @@ def read_value(text: str, start: int = 0, *, is_python: bool = False) -> Value:
     `is_python` also admits tuples, and bare names as text.
 
     Raises:
-        Unreadable: no value stands there that can be read without loss.
+        UnreadableError: no value stands there that can be read without loss.
     """
     scanner = Scanner(text, is_python=is_python)
     position = scanner.skip(start)
@@ -72,11 +72,11 @@ class Scanner:
         if name == MISSING_CLOSER or all(known.name != name for known in self.edits):
             self.edits.append(Edit(name, self.where, before[:40], after[:40]))
 
-    def refusal(self, rule: str, position: int) -> Unreadable:
+    def refusal(self, rule: str, position: int) -> UnreadableError:
         """Return the complaint about what stands at `position`."""
         seen = self.text[position : position + 24]
         is_open = position >= self.end and not self.is_terminated
-        return Unreadable(rule, where=self.where, value=seen, reached=position, is_open=is_open)
+        return UnreadableError(rule, where=self.where, value=seen, reached=position, is_open=is_open)
 
     def at(self, position: int) -> str:
         """Return the character at `position`, "" at the end."""
@@ -109,7 +109,9 @@ class Scanner:
             return position
         closed = self.text.find("*/", position + 2)
         if closed < 0:
-            raise Unreadable("a comment is open at the end", where=self.where, reached=self.end, is_open=True)
+            raise UnreadableError(
+                "a comment is open at the end", where=self.where, reached=self.end, is_open=True
+            )
         self.edit("comment", self.text[position : closed + 2])
         return closed + 2
 

@@ -1,0 +1,118 @@
+"""What stands between a dialect's markers: JSON calls, arguments for a name, or marked-up parameters."""
+
+import re
+
+from msgspec.structs import replace
+
+from nebulus.calls.candidate import Candidate, candidates, require_certain_closers
+from nebulus.calls.dialect import Block, Source, Take
+from nebulus.calls.literal import MISSING_CLOSER, UnreadableError, Value
+from nebulus.calls.scanner import read_value
+from nebulus.core.findings import Edit
+
+_FENCE_OPENED = re.compile(r"\s*+(?:```[a-z_]*+\s*+)?")
+_FENCE_CLOSED = re.compile(r"\s*+(?:```\s*+)?")
+_BETWEEN = re.compile(r"\s*+[,;]?+\s*+")
+_SURPLUS = re.compile(r"(?:\s*+[}\])])++")
+_NAME = re.compile(r"[\w.\-:/]{1,160}")
+
+
+def tagged(dialect: str, *closers: str) -> Take:
+    """Return how to take JSON calls between an opener and one of `closers`, or the end of the text."""
+
+    def take(source: Source, start: int, body: int) -> Block:
+        return json_block(source, start, body, dialect=dialect, closers=closers)
+
+    return take
+
+
+def json_block(source: Source, start: int, body: int, *, dialect: str, closers: tuple[str, ...]) -> Block:
+    """Return the block of JSON calls that begins at `body` and ends at one of `closers`, or the end."""
+    found: list[Candidate] = []
+    position = after(_FENCE_OPENED, source.text, body)
+    try:
+        while source.text.startswith(("{", "["), position) or not found:
+            read, position = value_and_surplus(source.text, position)
+            found.extend(candidates(read, source.offered))
+            position = after(_BETWEEN, source.text, position)
+    except UnreadableError as problem:
+        end = source.after_first(closers, max(problem.reached, body))
+        return Block(start=start, end=end, dialect=dialect, problem=problem)
+    end = closed(source.text, position, closers)
+    return Block(start=start, end=end, dialect=dialect, candidates=tuple(found))
+
+
+def value_and_surplus(text: str, start: int) -> tuple[Value, int]:
+    """Return the value at `start` and where it ends together with closers that close nothing.
+
+    Raises:
+        UnreadableError: no value can be read there.
+    """
+    read = read_value(text, start)
+    surplus = _SURPLUS.match(text, read.end)
+    if not surplus:
+        return read, read.end
+    if any(edit.name == MISSING_CLOSER for edit in read.edits):
+        raise UnreadableError(
+            "closers are missing in one place and left over in another", reached=surplus.end()
+        )
+    edit = Edit("surplus closer", "", surplus.group().strip()[:40])
+    return Value(read.value, surplus.end(), (*read.edits, edit), read.is_terminated), surplus.end()
+
+
+def closed(text: str, position: int, closers: tuple[str, ...]) -> int:
+    """Return where a block ends: behind its closer if that is what comes next, else at `position`."""
+    place = after(_FENCE_CLOSED, text, position)
+    closer = next((closer for closer in closers if text.startswith(closer, place)), "")
+    return place + len(closer) if closer else position
+
+
+def after(pattern: re.Pattern[str], text: str, position: int) -> int:
+    """Return where `pattern` ends when matched at `position`; `position` itself if it does not match."""
+    match = pattern.match(text, position)
+    return match.end() if match else position
+
+
+def name_at(text: str, position: int) -> tuple[str, int]:
+    """Return the name that stands at `position`, after blanks, and where it ends.
+
+    Raises:
+        UnreadableError: none stands there.
+    """
+    start = after(_FENCE_CLOSED, text, position)
+    match = _NAME.match(text, start)
+    if match is None:
+        raise UnreadableError("a name of a tool belongs here", value=text[start : start + 24], reached=start)
+    return match.group(), match.end()
+
+
+def named_arguments(source: Source, name: str, position: int) -> tuple[Candidate, int]:
+    """Return the call of `name` with the JSON arguments at `position`, and where these end.
+
+    Raises:
+        UnreadableError: no arguments can be read there.
+    """
+    place = after(_FENCE_OPENED, source.text, position)
+    read, end = value_and_surplus(source.text, place)
+    require_certain_closers(read.value, read, "")
+    return Candidate(name, read.value, read.edits), end
+
+
+def json_arguments_block(
+    source: Source, start: int, position: int, *, name: str, dialect: str, closers: tuple[str, ...]
+) -> Block:
+    """Return the block of the call of `name` whose JSON arguments stand at `position`."""
+    try:
+        candidate, end = named_arguments(source, name, position)
+    except UnreadableError as problem:
+        end = source.after_first(closers, max(problem.reached, position))
+        return Block(start=start, end=end, dialect=dialect, problem=problem)
+    end = closed(source.text, end, closers)
+    return Block(start=start, end=end, dialect=dialect, candidates=(candidate,))
+
+
+def extended(source: Source, block: Block, closers: tuple[str, ...]) -> Block:
+    """Return `block` together with the closer that follows it, if one does."""
+    if block.problem is not None:
+        return block
+    return replace(block, end=closed(source.text, block.end, closers))

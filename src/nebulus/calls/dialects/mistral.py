@@ -1,0 +1,37 @@
+"""Mistral: `[TOOL_CALLS]` before a JSON list, or before `name[ARGS]{…}`; also where the marker was lost.
+
+Source: mistral-common, tokens/tokenizers (v3 and v11 onwards); vLLM's mistral_tool_parser.
+"""
+
+import re
+
+from nebulus.calls.bodies import json_arguments_block, json_block
+from nebulus.calls.dialect import Block, Dialect, Source
+
+MARKER = "[TOOL_CALLS]"
+_NAMED = re.compile(r"\s*+([\w.\-:/]{1,160})\s*+(?:\[CALL_ID\]\s*\w{1,64}\s*)?(?:\[ARGS\])?\s*+(?=[{\"])")
+_NAME_BEFORE = re.compile(r"([\w.\-/]{1,160})(?:\[CALL_ID\]\w{1,64})?\Z")
+_EMPTY = re.compile(r"\s*+\Z")
+
+
+def take(source: Source, start: int, body: int) -> Block:
+    """Take the calls behind the marker."""
+    if (named := _NAMED.match(source.text, body)) is not None:
+        return json_arguments_block(
+            source, start, named.end(), name=named[1], dialect="mistral", closers=(MARKER,)
+        )
+    return json_block(source, start, body, dialect="mistral", closers=())
+
+
+def take_unmarked(source: Source, start: int, body: int) -> Block | None:
+    """Take the call whose `[ARGS]` stands at `start` and whose name stands before it."""
+    window = max(start - 240, 0)
+    before = _NAME_BEFORE.search(source.text[window:start])
+    if before is None:
+        return None
+    begin = window + before.start()
+    return json_arguments_block(source, begin, body, name=before[1], dialect="mistral", closers=())
+
+
+DIALECT = Dialect(name="mistral", openers=(MARKER,), take=take)
+UNMARKED = Dialect(name="mistral", openers=("[ARGS]",), take=take_unmarked)

@@ -1,0 +1,140 @@
+"""What a text says, before any of it is looked up: words, reasoning, calls as spelled, or a doubt."""
+
+from collections.abc import Mapping
+
+from msgspec import Struct
+
+from nebulus.calls.abstain import is_echo, is_led_in, is_quoted, is_retracted
+from nebulus.calls.candidate import Candidate
+from nebulus.calls.dialect import Block, Source
+from nebulus.calls.findings import ONLY_REASONING, ambiguous
+from nebulus.calls.literal import UnreadableError
+from nebulus.calls.payload import NOTHING, Payload, read_payload
+from nebulus.calls.scan import Scan, scan
+from nebulus.core.findings import Finding
+from nebulus.core.tools import ToolSpec
+
+
+class ReaderProfile(Struct, frozen=True, kw_only=True):
+    """What is known of the model that wrote an answer.
+
+    `calls_in_reasoning`: its template puts calls inside its reasoning. `starts_in_reasoning`: its prompt
+    ends inside reasoning, so that no marker opens it. `max_calls`: more calls than this in one answer are
+    a finding (0 for no limit).
+    """
+
+    calls_in_reasoning: bool = False
+    starts_in_reasoning: bool = False
+    max_calls: int = 0
+
+
+DEFAULT = ReaderProfile()
+
+
+class Written(Struct, frozen=True, kw_only=True):
+    """What stands in a text. `words` are what is left without reasoning, calls and markers."""
+
+    candidates: tuple[Candidate, ...] = ()
+    words: str = ""
+    reasoning: str = ""
+    dialect: str = ""
+    problem: UnreadableError | None = None
+    finding: Finding | None = None
+
+
+def written(
+    text: str, offered: Mapping[str, ToolSpec], *, shown: str = "", profile: ReaderProfile = DEFAULT
+) -> Written:
+    """Return what `text` says: the calls that are meant, as they were spelled, or why that is in doubt."""
+    source = Source(text, offered)
+    scanned = scan(
+        source,
+        calls_in_reasoning=profile.calls_in_reasoning,
+        starts_in_reasoning=profile.starts_in_reasoning,
+    )
+    if scanned.is_doubtful:
+        finding = ambiguous("a call stands before the end of reasoning, and after it")
+        return Written(words=text, reasoning=scanned.reasoning, finding=finding)
+    if scanned.blocks:
+        return _marked(text, scanned, shown)
+    return _unmarked(text, scanned, source, shown)
+
+
+def _marked(text: str, scanned: Scan, shown: str) -> Written:
+    meant = [block for block in scanned.blocks if not is_quoted(text, block)]
+    if not meant:
+        return Written(words=text, reasoning=scanned.reasoning)
+    dialect, words = meant[0].dialect, scanned.words.strip()
+    problem = next((block.problem for block in meant if block.problem), None)
+    doubt = _doubt(text, meant, shown)
+    if doubt or problem:
+        return Written(
+            words=text, reasoning=scanned.reasoning, dialect=dialect, problem=problem, finding=doubt
+        )
+    found = tuple(candidate for block in meant for candidate in block.candidates)
+    return Written(candidates=found, words=words, reasoning=scanned.reasoning, dialect=dialect)
+
+
+def _doubt(text: str, meant: list[Block], shown: str) -> Finding | None:
+    for block in meant:
+        if is_echo(text, block, shown):
+            return ambiguous("the call stands word for word in what was shown: an echo is no call")
+        if is_retracted(text, block):
+            return ambiguous("the call is taken back by the words behind it")
+    return None
+
+
+def _unmarked(text: str, scanned: Scan, source: Source, shown: str) -> Written:
+    words = scanned.words if not scanned.reasoning else scanned.words.strip()
+    reasoning = scanned.reasoning
+    if not words.strip():
+        return Written(reasoning=reasoning, finding=ONLY_REASONING if reasoning.strip() else None)
+    if scanned.is_structured:
+        return Written(words=words, reasoning=reasoning)
+    payload = _sole(scanned, source.offered)
+    if payload is NOTHING:
+        finding = _beside_words(scanned, source.offered)
+        return Written(words=words, reasoning=reasoning, finding=finding)
+    if shown and words.strip() in shown:
+        finding = ambiguous("the call stands word for word in what was shown: an echo is no call")
+        return Written(words=text, reasoning=reasoning, dialect=payload.dialect, finding=finding)
+    return Written(
+        candidates=payload.candidates,
+        words=payload.words,
+        reasoning=reasoning,
+        dialect=payload.dialect,
+        problem=payload.problem,
+    )
+
+
+def _sole(scanned: Scan, offered: Mapping[str, ToolSpec]) -> Payload:
+    """Return what the words spell without markers: all of them, or all that fences hold."""
+    if not scanned.fences:
+        return read_payload(scanned.words, offered)
+    if _outside(scanned).strip():
+        return NOTHING
+    read = [read_payload(fence.body, offered) for fence in scanned.fences]
+    if any(payload is NOTHING for payload in read):
+        return NOTHING
+    problem = next((payload.problem for payload in read if payload.problem), None)
+    found = tuple(candidate for payload in read for candidate in payload.candidates)
+    return Payload("fence", found, problem)
+
+
+def _outside(scanned: Scan) -> str:
+    """The words that stand in no fence."""
+    pieces, position = [], 0
+    for fence in scanned.fences:
+        pieces.append(scanned.words[position : fence.start])
+        position = fence.end
+    return "".join((*pieces, scanned.words[position:]))
+
+
+def _beside_words(scanned: Scan, offered: Mapping[str, ToolSpec]) -> Finding | None:
+    """Return the doubt that a fenced call of a tool on offer beside words leaves."""
+    for fence in scanned.fences:
+        payload = read_payload(fence.body, offered)
+        named = [candidate for candidate in payload.candidates if candidate.name in offered]
+        if named and not is_led_in(scanned.words[: fence.start]):
+            return ambiguous("a call stands in a code block beside words", value=named[0].name)
+    return None
