@@ -7,7 +7,6 @@ import sqlite3
 import subprocess
 import sys
 import tomllib
-import uuid
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -36,16 +35,6 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     home = home_on(request.param, tmp_path_factory)
     assert isinstance(home, DbosHome)
     return home
-
-
-@pytest.fixture
-def run_id() -> str:
-    return f"run-{uuid.uuid4().hex[:12]}"
-
-
-@pytest.fixture
-def counter(tmp_path: Path) -> Counter:
-    return Counter(tmp_path / "notes")
 
 
 async def other_at(home: DbosHome, run_id: str, counter: Counter) -> OtherProcess:

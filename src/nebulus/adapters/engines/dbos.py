@@ -105,7 +105,7 @@ class DbosEngine:
             raise ConfigError("a run must have a name")
         head = Head(request=text_of(request, "the request"), created_s=self._clock.now_s())
         try:
-            return await self._hold(run_id, 1, head, ())
+            return await self._hold(run_id, head, number=1, past=())
         except SegmentTakenError:
             await self._refuse_held((await _segments(run_id))[-1])
             raise ConfigError(f"run {run_id!r} exists already; resume it, or take another name") from None
@@ -131,7 +131,7 @@ class DbosEngine:
             return last.result.encode()
         head = Head(request=last.head.request, created_s=last.head.created_s, keep=len(kept))
         try:
-            return await self._hold(run_id, last.number + 1, head, kept)
+            return await self._hold(run_id, head, number=last.number + 1, past=kept)
         except SegmentTakenError:
             raise RunBusyError(f"run {run_id!r} was taken by another process at this moment") from None
 
@@ -184,7 +184,7 @@ class DbosEngine:
         try:
             for hold in list(self._held.values()):
                 await hold.let_go()
-            with suppress(StoreError):
+            with suppress(StoreError):  # threads that a silent database keeps busy end with the process
                 await ask(dbos.DBOS.destroy, patience_s=FAREWELL_S)
         finally:
             self._mark.release()
@@ -217,7 +217,7 @@ class DbosEngine:
             raise ConfigError("the engine is not open; call open(body) first")
         return self._body
 
-    async def _hold(self, run_id: str, number: int, head: Head, past: Sequence[Entry]) -> bytes:
+    async def _hold(self, run_id: str, head: Head, *, number: int, past: Sequence[Entry]) -> bytes:
         scribe = Scribe(segment_id(run_id, number), encode_head(head))
         hold = _Hold(scribe)
         self._held[scribe.workflow_id] = hold
@@ -290,8 +290,8 @@ class _Hold:
         return self._is_stopping
 
     async def let_go(self) -> None:
-        """Close the segment if the database lets us: if not, it is seen to be free when we die."""
-        with suppress(StoreError):
+        """Close the segment if the database lets us."""
+        with suppress(StoreError):  # then others see that the run is free when this process ends
             await self._scribe.abandon()
 
 

@@ -23,11 +23,11 @@ def test_a_postgres_url_is_understood_in_every_spelling(address: str) -> None:
 
 def test_anything_else_is_the_path_of_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", "/home/me")
+    monkeypatch.setenv("HOME", "/var/me")
     assert storage_at("runs.db", schema="s") == SqliteFile(tmp_path / "runs.db")
     assert storage_at(Path("runs.db"), schema="s") == SqliteFile(tmp_path / "runs.db")
     assert storage_at("sqlite:////var/runs.db", schema="s") == SqliteFile(Path("/var/runs.db"))
-    assert storage_at("~/runs.db", schema="s") == SqliteFile(Path("/home/me/runs.db"))
+    assert storage_at("~/runs.db", schema="s") == SqliteFile(Path("/var/me/runs.db"))
 
 
 def test_a_file_is_made_with_its_folder_and_a_write_ahead_log(tmp_path: Path) -> None:
