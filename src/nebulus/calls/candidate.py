@@ -27,13 +27,14 @@ PASSING = frozenset({"id", "type", "index", "call_id", "tool_call_id", "role", "
 class Candidate(Struct, frozen=True):
     """A call as it was spelled: nothing of it was looked up or validated yet.
 
-    `arguments` is an object, or text or null where the writer put these. `is_positional`: it is the one
-    value that was given without a name.
+    `arguments` is an object, or text or null where the writer put these. `beside` are fields that stood
+    next to name and arguments. `is_positional`: `arguments` is one value that was given without a name.
     """
 
     name: str
     arguments: Any
     edits: tuple[Edit, ...] = ()
+    beside: dict[str, Any] = {}
     is_positional: bool = False
 
 
@@ -41,6 +42,7 @@ class _Spelling(Struct, frozen=True):
     name: str
     arguments: Any
     place: str
+    beside: dict[str, Any] = {}
 
 
 def candidates(read: Value, offered: Container[str]) -> list[Candidate]:
@@ -63,6 +65,9 @@ def is_call_shaped(value: Any, offered: Container[str]) -> bool:
 
 def _spelled(value: Any, place: str, offered: Container[str]) -> list[_Spelling]:
     if isinstance(value, list):
+        match value:
+            case [str() as name, dict() as arguments] if name in offered:
+                return [_Spelling(name, arguments, f"{place}/1")]
         return [
             spelling
             for number, item in enumerate(value)
@@ -105,12 +110,8 @@ def _named(value: dict[str, Any], place: str) -> _Spelling:
     if not given:
         keys = ", ".join(map(str, value))
         raise UnreadableError("a call has no arguments in any known spelling", where=place, value=keys[:60])
-    strangers = value.keys() - {name_key, given[0]} - PASSING
-    if strangers:
-        raise UnreadableError(
-            "a field stands beside name and arguments", where=place, value=min(strangers)[:60]
-        )
-    return _Spelling(value[name_key], value[given[0]], f"{place}/{given[0]}")
+    beside = {key: field for key, field in value.items() if key not in (name_key, given[0])}
+    return _Spelling(value[name_key], value[given[0]], f"{place}/{given[0]}", beside)
 
 
 def _candidate(spelling: _Spelling, read: Value) -> Candidate:
@@ -119,7 +120,7 @@ def _candidate(spelling: _Spelling, read: Value) -> Candidate:
     moved = tuple(
         Edit(edit.name, edit.where.removeprefix(place), edit.before, edit.after) for edit in read.edits
     )
-    return Candidate(spelling.name, spelling.arguments, moved)
+    return Candidate(spelling.name, spelling.arguments, moved, spelling.beside)
 
 
 def require_certain_closers(arguments: Any, read: Value, place: str) -> None:
@@ -155,8 +156,10 @@ def _is_nested(arguments: Any) -> bool:
     )
 
 
-def arguments_of(spelled: Any) -> tuple[dict[str, Any], tuple[Edit, ...]]:
+def arguments_of(spelled: Any, *, is_optional: bool) -> tuple[dict[str, Any], tuple[Edit, ...]]:
     """Return the object that `spelled` is, or spells as text, with the edits that it took.
+
+    Nothing at all stands for no arguments only where these are optional.
 
     Raises:
         UnreadableError: it is neither.
@@ -164,6 +167,8 @@ def arguments_of(spelled: Any) -> tuple[dict[str, Any], tuple[Edit, ...]]:
     if isinstance(spelled, dict):
         return spelled, ()
     if spelled is None or (isinstance(spelled, str) and spelled.strip() in ("", "null", "None")):
+        if not is_optional:
+            raise UnreadableError("the arguments are missing", value=shown(spelled))
         return {}, (Edit("nothing as no arguments", "", str(spelled)[:40], "{}"),)
     if not isinstance(spelled, str):
         raise UnreadableError("arguments are an object", value=shown(spelled))
@@ -172,7 +177,7 @@ def arguments_of(spelled: Any) -> tuple[dict[str, Any], tuple[Edit, ...]]:
     if rest:
         raise UnreadableError("something stands behind the arguments", value=rest[:24], reached=read.end)
     if isinstance(read.value, str):
-        inner, edits = arguments_of(read.value)
+        inner, edits = arguments_of(read.value, is_optional=is_optional)
         return inner, (*read.edits, Edit("arguments decoded twice"), *edits)
     if not isinstance(read.value, dict):
         raise UnreadableError("arguments are an object", value=shown(read.value))

@@ -7,8 +7,10 @@ parameter that it can be; anything else that Python could compute is refused.
 import re
 from typing import Any
 
+from msgspec.structs import replace
+
 from nebulus.calls.bodies import closed
-from nebulus.calls.candidate import ARGUMENT_KEYS, Candidate, require_certain_closers
+from nebulus.calls.candidate import Candidate, require_certain_closers
 from nebulus.calls.dialect import Block, Source
 from nebulus.calls.literal import MISSING_CLOSER, UnreadableError, Value
 from nebulus.calls.scanner import Scanner
@@ -17,7 +19,7 @@ from nebulus.core.findings import Edit
 _CALL = re.compile(r"([A-Za-z_][\w.\-]{0,159})\s*+\(")
 _NAME = re.compile(r"[A-Za-z_][\w.\-]{0,159}")
 _KEYWORD = re.compile(r"[A-Za-z_]\w*+(?=\s*+[=:](?!=))")
-_LIST = re.compile(r"\[\s*+[\"']?[A-Za-z_][\w.\-]{0,159}\s*+\(")
+_LIST = re.compile(r"\[\s*+[A-Za-z_][\w.\-]{0,159}\s*+\(")
 _BLANK = re.compile(r"\s*+")
 PRINTING = ("print",)
 """What models wrap a call in, to show its result. Source: the prompt format of Gemma 3's function calling."""
@@ -84,7 +86,7 @@ def _after_blank(text: str, position: int) -> int:
 
 def _with_edit(candidate: Candidate, name: str, after: str) -> Candidate:
     edits = (*candidate.edits, Edit(name, "", "", after))
-    return Candidate(candidate.name, candidate.arguments, edits, candidate.is_positional)
+    return replace(candidate, edits=edits)
 
 
 def _invocation(text: str, position: int) -> tuple[Candidate, int]:
@@ -164,15 +166,3 @@ def listed(text: str, position: int) -> tuple[Candidate, int] | None:
     if candidate.is_positional or not candidate.arguments:
         return None
     return _with_edit(candidate, "name and arguments in one list", ""), end
-
-
-def unwrapped(
-    candidate_arguments: dict[str, Any], declared: tuple[str, ...]
-) -> tuple[dict[str, Any], tuple[Edit, ...]]:
-    """Return arguments without an object around them that only says that they are arguments."""
-    if len(candidate_arguments) != 1:
-        return candidate_arguments, ()
-    ((key, inner),) = candidate_arguments.items()
-    if key in ARGUMENT_KEYS and key not in declared and isinstance(inner, dict):
-        return inner, (Edit("arguments unwrapped", "", key, ""),)
-    return candidate_arguments, ()

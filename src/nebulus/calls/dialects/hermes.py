@@ -20,6 +20,8 @@ def take(source: Source, start: int, body: int) -> Block:
     """Take the calls between the tags, in whichever family's form they stand there."""
     text = source.text
     place = _BLANK.match(text, body).end()  # type: ignore[union-attr]
+    if text.startswith(OPENERS, place):
+        return Block(start=start, end=place)  # an opener in a closer's place, or written twice
     if block := qwen_xml.take_at(source, start, place) or invoke.take_at(source, start, place):
         return extended(source, block, CLOSERS)
     if starts_call(text, place) or starts_list(text, place):

@@ -1,0 +1,88 @@
+"""Puts arguments where their tool declares them, where only one place can be meant.
+
+Laws: a key is renamed or moved only where one declared argument can be meant and none stands there yet;
+what has no place stays where validation finds it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nebulus.calls.candidate import ARGUMENT_KEYS, PASSING, Candidate, arguments_of
+from nebulus.calls.literal import UnreadableError
+from nebulus.calls.schema import property_names, required_names
+from nebulus.core.findings import Edit
+from nebulus.core.tools import ToolSpec
+
+_SEPARATORS = re.compile(r"[\s_\-.]+")
+
+
+def arranged(candidate: Candidate, tool: ToolSpec) -> tuple[dict[str, Any], tuple[Edit, ...]]:
+    """Return the arguments of `candidate` as `tool` declares them, with the edits that it took.
+
+    Raises:
+        UnreadableError: they are no object, or a value of theirs has no certain place.
+    """
+    declared = property_names(tool)
+    if candidate.is_positional:
+        return _named(candidate.arguments, tool)
+    arguments, edits = arguments_of(candidate.arguments, is_optional=not declared)
+    arguments, unwrapping = _unwrapped(arguments, declared)
+    arguments, moving = _with_beside(arguments, candidate.beside, declared)
+    arguments, renaming = _spelled_as_declared(arguments, declared)
+    return arguments, (*edits, *unwrapping, *moving, *renaming)
+
+
+def _named(value: Any, tool: ToolSpec) -> tuple[dict[str, Any], tuple[Edit, ...]]:
+    """Return a value without a name under the one parameter that it can be."""
+    declared, required = property_names(tool), required_names(tool)
+    only = declared if len(declared) == 1 else required
+    if len(only) != 1:
+        shown = str(value)[:40]
+        raise UnreadableError("a value has no name, and more than one argument could be meant", value=shown)
+    return {only[0]: value}, (Edit("value named by the only parameter", "/" + only[0]),)
+
+
+def _unwrapped(arguments: dict[str, Any], declared: Sequence[str]) -> tuple[dict[str, Any], tuple[Edit, ...]]:
+    """Return arguments without an object around them that only says that they are arguments."""
+    if len(arguments) == 1:
+        ((key, inner),) = arguments.items()
+        if key in ARGUMENT_KEYS and key not in declared and isinstance(inner, dict):
+            return inner, (Edit("arguments unwrapped", "", key),)
+    return arguments, ()
+
+
+def _with_beside(
+    arguments: dict[str, Any], beside: Mapping[str, Any], declared: Sequence[str]
+) -> tuple[dict[str, Any], tuple[Edit, ...]]:
+    """Return `arguments` with declared ones that stood beside them: a brace that closed too early."""
+    if not beside:
+        return arguments, ()
+    moved = {key: value for key, value in beside.items() if key in declared and key not in arguments}
+    stranger = next((key for key in beside if key not in moved and key not in PASSING), None)
+    if stranger is not None:
+        raise UnreadableError("a field stands beside name and arguments", value=stranger[:60])
+    return {**arguments, **moved}, tuple(Edit("argument moved inside", "/" + key, key) for key in moved)
+
+
+def _spelled_as_declared(
+    arguments: dict[str, Any], declared: Sequence[str]
+) -> tuple[dict[str, Any], tuple[Edit, ...]]:
+    """Return `arguments` with keys that differ from a declared one only in case and separators."""
+    strangers = [key for key in arguments if key not in declared]
+    if not strangers or not declared:
+        return arguments, ()
+    free = [key for key in declared if key not in arguments]
+    meant = {key: [name for name in free if _folded(name) == _folded(key)] for key in strangers}
+    targets = [names[0] for names in meant.values() if len(names) == 1]
+    renamed = {
+        key: names[0] for key, names in meant.items() if len(names) == 1 and targets.count(names[0]) == 1
+    }
+    edits = tuple(
+        Edit("argument spelled as declared", "/" + new, old[:40], new) for old, new in renamed.items()
+    )
+    return {renamed.get(key, key): value for key, value in arguments.items()}, edits
+
+
+def _folded(name: str) -> str:
+    return _SEPARATORS.sub("", name[:160]).lower()
