@@ -16,7 +16,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
     return FolderStore(tmp_path / "artifacts") if request.param == "folder" else MemoryStore()
 
 
-@pytest.mark.parametrize("content", ["", "x", "h\u00e9llo\r\nworld\0\n", "\U0001f600" * 1000, "a" * 3_000_000])
+@pytest.mark.parametrize(
+    "content", ["", "x", "h\u00e9llo\r\nworld\0\n", "\U0001f600" * 1000, "a" * 3_000_000]
+)
 def test_what_is_put_comes_back_whole(store: ArtifactStore, content: str) -> None:
     assert store.get(store.put(content)) == content
 

@@ -12,9 +12,8 @@ import pytest
 
 from nebulus.adapters.sandboxes.bubblewrap import Bubblewrap
 from nebulus.adapters.sandboxes.limits import Limits
-from nebulus.adapters.sandboxes.probe import best_sandbox, breach_of
+from nebulus.adapters.sandboxes.probe import breach_of, find_sandbox
 from nebulus.adapters.sandboxes.uncontained import Uncontained
-from nebulus.adapters.workspaces.folder import FolderWorkspace
 from nebulus.core.failure import Failure, FailureKind
 from nebulus.core.tools import SandboxLevel
 from nebulus.ports.guard import CommandResult, Sandbox
@@ -79,13 +78,17 @@ async def test_host_files_can_not_be_read(real: Bubblewrap, root: Path) -> None:
     secret = root.parent / "secret"
     secret.write_text("hidden")
     (root / "link").symlink_to(secret)
-    ended = await shell(real, f"cat {secret} ../secret link /etc/shadow /proc/1/root/{secret}; ls {Path.home()}")
+    ended = await shell(
+        real, f"cat {secret} ../secret link /etc/shadow /proc/1/root/{secret}; ls {Path.home()}"
+    )
     assert "hidden" not in ended.output
     assert ended.exit_code != 0
 
 
 @needs_bubblewrap
-@pytest.mark.parametrize("place", ["/", "/usr", "/usr/bin", "/etc", "/lib", "/dev", "/proc/sys/kernel", "/var"])
+@pytest.mark.parametrize(
+    "place", ["/", "/usr", "/usr/bin", "/etc", "/lib", "/dev", "/proc/sys/kernel", "/var"]
+)
 async def test_nothing_else_can_be_written(real: Bubblewrap, place: str) -> None:
     ended = await shell(real, f"echo x > {place}/nebulus-test")
     assert ended.exit_code != 0
@@ -169,7 +172,13 @@ async def test_no_descriptor_of_the_host_is_inherited(real: Bubblewrap, tmp_path
 @needs_bubblewrap
 @pytest.mark.parametrize(
     "script",
-    ["unshare -U true", "unshare -m true", "mount -t tmpfs none /tmp", "touch x && chmod 4755 x", "mknod x c 1 3"],
+    [
+        "unshare -U true",
+        "unshare -m true",
+        "mount -t tmpfs none /tmp",
+        "touch x && chmod 4755 x",
+        "mknod x c 1 3",
+    ],
 )
 async def test_privileges_can_not_be_made(real: Bubblewrap, script: str) -> None:
     assert (await shell(real, script)).exit_code != 0
@@ -177,7 +186,9 @@ async def test_privileges_can_not_be_made(real: Bubblewrap, script: str) -> None
 
 @needs_bubblewrap
 async def test_what_is_over_its_time_is_killed_with_its_children(real: Bubblewrap, root: Path) -> None:
-    script = "(sleep 2; echo late > late.txt) & (setsid sleep 2; echo later > later.txt) & echo begun; sleep 60"
+    script = (
+        "(sleep 2; echo late > late.txt) & (setsid sleep 2; echo later > later.txt) & echo begun; sleep 60"
+    )
     ended = await shell(real, script, timeout_s=0.5)
     assert ended.is_timeout
     assert ended.output == "begun\n"
@@ -234,7 +245,7 @@ async def test_a_sandbox_that_is_missing_is_a_failure(root: Path) -> None:
 
 @needs_bubblewrap
 async def test_the_probe_offers_what_holds(root: Path) -> None:
-    assert isinstance(await best_sandbox(FolderWorkspace(root)), Bubblewrap)
+    assert isinstance(await find_sandbox(root), Bubblewrap)
 
 
 @needs_bubblewrap
@@ -258,10 +269,10 @@ async def test_the_probe_sees_each_hole(
     leaky = root.parent / "bwrap"
     leaky.write_text(
         f'#!/bin/bash\nexport PATH=/usr/bin:/bin\nhead=(); while [ "$1" != -- ]; do head+=("$1"); shift; done\n'
-        f"exec {BWRAP} $(echo \"${{head[*]}} \" | sed '{left_out}') \"$@\"\n"
+        f'exec {BWRAP} $(echo "${{head[*]}} " | sed \'{left_out}\') "$@"\n'
     )
     leaky.chmod(0o755)
-    monkeypatch.setattr(tempfile, "tempdir", "/tmp")  # noqa: S108
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")
     reason = await breach_of(Bubblewrap(root, bwrap=str(leaky)))
     assert any(words in reason for words in complaint.split("|")), reason
 
@@ -272,7 +283,7 @@ async def test_the_probe_sees_that_nothing_contains_and_leaves_no_trace(root: Pa
     bare = root.parent / "bwrap"
     bare.write_text(
         '#!/bin/sh\nwhile [ "$1" != -- ]; do shift; done; shift\n'
-        f"export PATH=/usr/bin:/bin\nexec {BWRAP} --ro-bind / / --dev /dev --bind {root} {root} -- \"$@\"\n"
+        f'export PATH=/usr/bin:/bin\nexec {BWRAP} --ro-bind / / --dev /dev --bind {root} {root} -- "$@"\n'
     )
     bare.chmod(0o755)
     reason = await breach_of(Bubblewrap(root, bwrap=str(bare)))
@@ -282,18 +293,20 @@ async def test_the_probe_sees_that_nothing_contains_and_leaves_no_trace(root: Pa
 
 async def test_without_bubblewrap_the_cure_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(root))
-    none = await best_sandbox(FolderWorkspace(root))
+    none = await find_sandbox(root)
     assert isinstance(none, Uncontained)
     assert "bubblewrap" in none.cure
 
 
-async def test_where_namespaces_are_forbidden_the_cure_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_where_namespaces_are_forbidden_the_cure_is_named(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     forbidden = root.parent / "bin" / "bwrap"
     forbidden.parent.mkdir()
     forbidden.write_text("#!/bin/sh\necho 'bwrap: No permissions to create new namespace' >&2\nexit 1\n")
     forbidden.chmod(0o755)
     monkeypatch.setenv("PATH", str(forbidden.parent))
-    none = await best_sandbox(FolderWorkspace(root))
+    none = await find_sandbox(root)
     assert isinstance(none, Uncontained)
     assert "No permissions" in none.reason
     assert "unprivileged user namespaces" in none.cure

@@ -12,7 +12,7 @@ from nebulus.core.errors import ToolError
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.ports.tool import Tool, ToolOutput
-from nebulus.testing.tools import FakeTool
+from nebulus.testing.tools import FakeTool, Reply
 
 Setting: TypeAlias = tuple[Tool, list[str]]
 """A tool `pay(amount: int)`, idempotent and with a check, and the effects that took place."""
@@ -57,8 +57,12 @@ def from_fake(mode: str) -> Setting:
         has_check=True,
     )
     output = ToolOutput(text='{"amount":5}', fields={"amount": 5})
-    reply = {"works": output, "fails": NOTHING_HAPPENED, "breaks": RuntimeError("the line went dead")}[mode]
-    fake = FakeTool(spec, [reply])
+    replies: dict[str, Reply] = {
+        "works": output,
+        "fails": NOTHING_HAPPENED,
+        "breaks": RuntimeError("the line went dead"),
+    }
+    fake = FakeTool(spec, [replies[mode]])
     return fake, fake.effects
 
 

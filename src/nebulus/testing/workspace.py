@@ -4,11 +4,9 @@ import posixpath
 from collections.abc import Mapping
 from pathlib import Path
 
+from nebulus.adapters.workspaces.links import followed
 from nebulus.adapters.workspaces.spelling import looping, misspelled, outside
 from nebulus.core.failure import Failure
-
-_LINKS_FOLLOWED = 40
-"""Source: path_resolution(7), the most links that Linux follows in one path."""
 
 
 class FakeWorkspace:
@@ -28,28 +26,9 @@ class FakeWorkspace:
         wrong = misspelled(path)
         if wrong is not None:
             return wrong
-        real = self._resolved(posixpath.join(self._root, path))
+        real = followed(posixpath.join(self._root, path), self._links.get)
         if real is None:
             return looping(path)
         if real != self._root and not real.startswith(f"{self._root}/"):
             return outside(path)
         return posixpath.relpath(real, self._root)
-
-    def _resolved(self, path: str) -> str | None:
-        """Return `path` with each link replaced by where it leads, None if that has no end."""
-        left = path.split("/")[::-1]
-        done = "/"
-        followed = 0
-        while left:
-            part = left.pop()
-            here = posixpath.normpath(posixpath.join(done, part))
-            target = self._links.get(here)
-            if target is None:
-                done = here
-                continue
-            followed += 1
-            if followed > _LINKS_FOLLOWED:
-                return None
-            left += target.split("/")[::-1]
-            done = "/" if target.startswith("/") else done
-        return done

@@ -33,7 +33,7 @@ _READABLE = (
 
 
 class Bubblewrap:
-    """The sandbox of level NAMESPACES. Made by `best_sandbox`, which has seen it hold.
+    """The sandbox of level NAMESPACES. Made by `find_sandbox`, which has seen it hold.
 
     `readable` are further host paths that a command may read (a toolchain, a virtual environment).
     """

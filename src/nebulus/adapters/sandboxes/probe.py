@@ -16,7 +16,6 @@ from nebulus.adapters.sandboxes.limits import Limits
 from nebulus.adapters.sandboxes.seccomp import MACHINES
 from nebulus.adapters.sandboxes.uncontained import Uncontained
 from nebulus.core.failure import Failure
-from nebulus.ports.guard import Workspace
 
 _TIMEOUT_S = 20.0
 _NAMESPACES = ("ipc", "mnt", "net", "pid", "user", "uts")
@@ -74,10 +73,10 @@ _CURES = (
 _ANY_CURE = "run the same command by hand to see more, or go without run_command"
 
 
-async def best_sandbox(
-    workspace: Workspace, *, limits: Limits | None = None, readable: tuple[Path, ...] = ()
+async def find_sandbox(
+    root: Path, *, limits: Limits | None = None, readable: tuple[Path, ...] = ()
 ) -> Bubblewrap | Uncontained:
-    """Return the best sandbox for commands in `workspace` that holds on this machine.
+    """Return the best sandbox for commands in the workspace at `root` that holds on this machine.
 
     Takes a fraction of a second: a probe is executed. `readable` are further host paths to be read.
     """
@@ -89,7 +88,7 @@ async def best_sandbox(
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         return Uncontained(reason="bwrap is not installed", cure="install it: apt install bubblewrap")
-    sandbox = Bubblewrap(workspace.root, bwrap=bwrap, limits=limits, readable=readable)
+    sandbox = Bubblewrap(root, bwrap=bwrap, limits=limits, readable=readable)
     reason = await breach_of(sandbox)
     if reason:
         return Uncontained(reason=reason, cure=_cure(reason))

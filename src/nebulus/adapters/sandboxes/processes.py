@@ -9,6 +9,7 @@ from contextlib import suppress
 from nebulus.ports.guard import CommandResult
 
 _PIECE_BYTES = 1 << 16
+_LAST_WORDS_S = 1.0
 
 
 class KeptOutput:
@@ -69,7 +70,7 @@ async def run_bounded(
     except TimeoutError:
         is_timeout = True
     finally:
-        await _end(process)
+        await _end(process, kept)
     code = process.returncode if process.returncode is not None else -signal.SIGKILL
     return CommandResult(exit_code=code, output=kept.text(), is_timeout=is_timeout, is_cut=kept.is_cut)
 
@@ -81,8 +82,11 @@ async def _drain(process: asyncio.subprocess.Process, kept: KeptOutput) -> None:
         kept.add(piece)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill the whole group, whoever is left of it, and wait for its leader."""
+async def _end(process: asyncio.subprocess.Process, kept: KeptOutput) -> None:
+    """Kill the whole group, whoever is left of it; wait for its leader, and take its last words."""
     with suppress(ProcessLookupError):  # It ended by itself.
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
+    with suppress(TimeoutError):  # Somebody outside the group holds the output open: we stop listening.
+        async with asyncio.timeout(_LAST_WORDS_S):
+            await _drain(process, kept)

@@ -2,9 +2,9 @@
 
 import errno
 import os
-from contextlib import suppress
 from pathlib import Path
 
+from nebulus.adapters.workspaces.links import followed
 from nebulus.adapters.workspaces.spelling import looping, misspelled, outside
 from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.errors import ConfigError
@@ -49,24 +49,31 @@ class FolderWorkspace:
         if wrong is not None:
             return wrong
         try:
-            real = Path(os.path.realpath(self._root / path))
-            _look(real)
+            real = followed(str(self._root / path), _link_at)
         except OSError as error:
             return _unreachable(error, path)
-        if not real.is_relative_to(self._root):
+        if real is None:
+            return looping(path)
+        if not Path(real).is_relative_to(self._root):
             return outside(path)
-        return real.relative_to(self._root).as_posix()
+        return Path(real).relative_to(self._root).as_posix()
 
 
-def _look(real: Path) -> None:
-    """Raise what keeps the system from following `real`, unless it is only that nothing stands there."""
-    with suppress(FileNotFoundError, NotADirectoryError):  # A new file may be made there.
-        real.stat()
+def _link_at(path: str) -> str | None:
+    """Return where the link at `path` leads.
+
+    Raises:
+        OSError: it can't be looked at.
+    """
+    try:
+        return os.readlink(path)  # noqa: PTH115
+    except OSError as error:
+        if error.errno in (errno.EINVAL, errno.ENOENT, errno.ENOTDIR):  # No link, or nothing at all.
+            return None
+        raise
 
 
 def _unreachable(error: OSError, path: str) -> Failure:
-    if error.errno == errno.ELOOP:
-        return looping(path)
     kind = FailureKind.INVALID_ARGUMENTS if error.errno == errno.ENAMETOOLONG else FailureKind.PERMISSION
     what = f"the path can't be followed: {error.strerror}"
     return Failure(kind=kind, fault=Fault.MODEL, what=what, value=path[:200], fix="use another path")

@@ -1,0 +1,118 @@
+"""The filter lets through what is harmless and nothing that opens the sandbox, on both machines."""
+
+import errno
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nebulus.adapters.sandboxes.seccomp import _NUMBERS, MACHINES, RULES, instructions, program
+
+ALLOW, KILL = 0x7FFF0000, 0x80000000
+COLUMN = {"x86_64": 0, "aarch64": 1}
+
+
+def denied(code: int) -> int:
+    return 0x00050000 | code
+
+
+def run(machine: str, number: int, *arguments: int, audit: int | None = None) -> int:
+    """Run the filter as the kernel does, on one call; return its verdict."""
+    data = struct.pack("<IIQ6Q", number, audit or MACHINES[machine].audit, 0, *(*arguments, *[0] * 6)[:6])
+    code = list(struct.iter_unpack("<HBBI", program(machine)))
+    at = loaded = 0
+    while True:
+        kind, if_true, if_false, operand = code[at]
+        at += 1
+        match kind:
+            case 0x20:
+                (loaded,) = struct.unpack_from("<I", data, operand)
+            case 0x15:
+                at += if_true if loaded == operand else if_false
+            case 0x35:
+                at += if_true if loaded >= operand else if_false
+            case 0x45:
+                at += if_true if loaded & operand else if_false
+            case 0x06:
+                return int(operand)
+            case _:
+                raise AssertionError(kind)
+
+
+@pytest.fixture(params=list(MACHINES))
+def machine(request: pytest.FixtureRequest) -> Any:
+    return request.param
+
+
+def number(machine: str, call: str) -> int | None:
+    return _NUMBERS[call][COLUMN[machine]]
+
+
+def test_calls_without_a_condition_are_always_denied(machine: str) -> None:
+    for rule in RULES:
+        found = number(machine, rule.call)
+        if found is not None and not rule.tests:
+            assert run(machine, found) == denied(rule.code), rule.call
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "code"),
+    [
+        ("socket", (2, 1), errno.EAFNOSUPPORT),
+        ("socket", (10, 2), errno.EAFNOSUPPORT),
+        ("socket", (16, 3), errno.EAFNOSUPPORT),
+        ("socket", (40, 1), errno.EAFNOSUPPORT),
+        ("socket", (1, 1), 0),
+        ("clone", (0x10000000 | 17,), errno.EPERM),
+        ("clone", (0x3D0F00,), 0),
+        ("clone3", (), errno.ENOSYS),
+        ("chmod", (0, 0o4755), errno.EPERM),
+        ("chmod", (0, 0o1755), 0),
+        ("fchmod", (0, 0o2755), errno.EPERM),
+        ("fchmodat", (0, 0, 0o4755), errno.EPERM),
+        ("fchmodat", (0, 0, 0o755), 0),
+        ("openat", (0, 0, 0o101, 0o4755), errno.EPERM),
+        ("openat", (0, 0, 0o101, 0o644), 0),
+        ("openat", (0, 0, 0, 0o4755), 0),
+        ("open", (0, 0o101, 0o6755), errno.EPERM),
+        ("mknodat", (0, 0, 0o104755), errno.EPERM),
+        ("unshare", (0,), errno.EPERM),
+    ],
+)
+def test_conditions_look_at_the_argument(
+    machine: str, call: str, arguments: tuple[int, ...], code: int
+) -> None:
+    found = number(machine, call)
+    if found is None:
+        assert machine == "aarch64"
+        return
+    assert run(machine, found, *arguments) == (denied(code) if code else ALLOW)
+
+
+@pytest.mark.parametrize("call", ["read", "write", "execve", "exit_group"])
+def test_ordinary_calls_pass(call: str) -> None:
+    numbers = {"read": (0, 63), "write": (1, 64), "execve": (59, 221), "exit_group": (231, 94)}[call]
+    for machine, column in COLUMN.items():
+        assert run(machine, numbers[column], 0xFFFFFFFF, 0xFFFFFFFF, 0xFFFFFFFF) == ALLOW
+
+
+def test_another_instruction_set_is_killed(machine: str) -> None:
+    assert run(machine, 0, audit=0x40000003) == KILL
+
+
+def test_the_second_numbering_of_x86_64_is_killed() -> None:
+    assert run("x86_64", 0x40000000 | 41, 2) == KILL
+
+
+@given(call=st.integers(0, 600), arguments=st.lists(st.integers(0, 2**64 - 1), max_size=6))
+def test_every_call_gets_a_verdict(call: int, arguments: list[int]) -> None:
+    for machine in MACHINES:
+        assert run(machine, call, *arguments) in {ALLOW, KILL} | {denied(rule.code) for rule in RULES}
+
+
+def test_jumps_fit_and_an_unknown_machine_has_no_filter(machine: str) -> None:
+    assert all(max(if_true, if_false) < 256 for _, if_true, if_false, _ in instructions(machine))
+    assert len(instructions(machine)) < 4096
+    assert program("sparc") == b""
