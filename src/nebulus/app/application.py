@@ -48,13 +48,15 @@ class Application:
         person: Person | None = None,
         observers: Sequence[Observer] = (),
         predicates: Predicates | None = None,
+        backends: Mapping[str, ModelBackend] | None = None,
     ) -> None:
+        """Plug in: tools beside the built-in ones, backends by tier in place of those that settings name."""
         self.settings, self.folder = settings, folder
         self._tools, self._predicates = tuple(tools), dict(predicates or {})
         self._policy = policy or DefaultPolicy()
         self._person = person or bootstrap.nobody()
         self._observers = Observers(observers)
-        self._backends: dict[str, ModelBackend] = {}
+        self._backends: dict[str, ModelBackend] = dict(backends or {})
         self.supervisor = Supervisor(bootstrap.engine(settings.engine.url, folder), self._open_world)
 
     async def prepare(self, goal_text: str, *, workspace: Path | None = None) -> RunRequest:

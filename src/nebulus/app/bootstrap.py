@@ -69,12 +69,12 @@ async def tools(place: Mapping[str, str], own: Sequence[Tool], settings: Setting
     if "workspace" not in place:
         yield Kit(tools=tuple(own))
         return
-    from nebulus.adapters.sandboxes.probe import best_sandbox
+    from nebulus.adapters.sandboxes.probe import find_sandbox
     from nebulus.adapters.tools.builtin import builtin_tools
     from nebulus.adapters.workspaces.folder import FolderWorkspace
 
     workspace = FolderWorkspace(Path(place["workspace"]))
-    sandbox = await best_sandbox(workspace) if settings.commands == "sandboxed" else None
+    sandbox = await find_sandbox(workspace.root) if settings.commands == "sandboxed" else None
     yield Kit(tools=(*builtin_tools(workspace, sandbox), *own), workspace=workspace, sandbox=sandbox)
 
 

@@ -1,1 +1,1 @@
-"""TODO"""
+"""The command line: what can be typed, and what is shown."""

@@ -1,7 +1,8 @@
 """One open run: the machine, its journal, and the world, joined.
 
 Laws: an event is durable before the machine goes on from it; what is decided by pure code alone (a
-verdict) rides with the next durable record; the recorded past stands in front of the present.
+verdict) rides with the next durable record, or alone where it ends the run; the recorded past stands in
+front of the present.
 """
 
 from typing import TypeAlias
@@ -75,7 +76,10 @@ class Session:
             await self._record(_step_name(self._command), event)
         while True:
             command = self._command
-            if isinstance(command, Finish) or type(command) in handed_out:
+            if isinstance(command, Finish):
+                await self._record_verdict()
+                return command
+            if type(command) in handed_out:
                 return command
             if isinstance(command, Judge):
                 verdict = judge(command, self._world)
@@ -104,6 +108,17 @@ class Session:
         batch = decode_batch(await self._run.step(_step_name(command), act))
         self._pending.clear()
         self._feed(batch[-1])
+
+    async def _record_verdict(self) -> None:
+        """Make a verdict durable that ended the run: no later record will carry it."""
+        if not self._pending:
+            return
+
+        async def act() -> bytes:
+            return encode_batch(self._pending)
+
+        await self._run.step(Judge.__name__.lower(), act)
+        self._pending.clear()
 
     async def _record(self, name: str, event: Event) -> None:
         after = feed(self.machine, event)

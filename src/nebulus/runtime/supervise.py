@@ -78,12 +78,13 @@ class Supervisor:
         keep = await self._kept(run_id) if info.status is RunStatus.ENDED else None
         return _outcomes.decode(await self._engine.resume(run_id, keep=keep))
 
-    async def rewind(self, run_id: str, *, step: int) -> Outcome:
+    async def rewind(self, run_id: str, *, step: int, accepts_changes: bool = False) -> Outcome:
         """Take a run up from the beginning of step `step`; what the steps since did to the world stays.
 
         Raises:
-            ConfigError: the run never began that step.
+            ConfigError: the run never began that step, or as `resume`.
         """
+        self._accepts_changes = accepts_changes
         batches = await self._engine.past_of(run_id)
         began = _beginnings(await self.request(run_id), batches)
         if step not in began:

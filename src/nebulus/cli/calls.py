@@ -1,0 +1,62 @@
+"""What the reader of calls makes of an answer, for a person, a program, or a file of many."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import typer
+
+from nebulus.calls import explain, read, read_line, tool_specs
+from nebulus.cli.console import show_json
+from nebulus.cli.exits import Exit
+from nebulus.cli.words import safe
+from nebulus.core.answers import ModelAnswer
+from nebulus.core.errors import ConfigError
+from nebulus.core.tools import ToolSpec
+
+
+def read_stdin(tools: Path | None, *, is_lines: bool, as_json: bool) -> None:
+    """Read one answer from stdin, or one a line, against the tools in a file.
+
+    Raises:
+        ConfigError: the tools or a line can't be understood.
+        typer.Exit: with 6 if there was a finding.
+    """
+    offered = _tools(tools)
+    if is_lines:
+        has_finding = False
+        for number, line in enumerate(sys.stdin, start=1):
+            if line.strip():
+                reading = read_line(_object(line, f"line {number}"), offered)
+                has_finding |= reading["finding"] is not None
+                sys.stdout.write(msgspec.json.encode(reading).decode() + "\n")
+        raise typer.Exit(Exit.FAILED if has_finding else Exit.DONE)
+    text = sys.stdin.read()
+    if as_json:
+        document = read_line({"text": text}, offered)
+        show_json(document)
+        raise typer.Exit(Exit.FAILED if document["finding"] else Exit.DONE)
+    reading = read(ModelAnswer(text=text), offered)
+    print("\n".join(safe(line) for line in explain(reading).splitlines()))
+    raise typer.Exit(Exit.FAILED if reading.finding else Exit.DONE)
+
+
+def _tools(path: Path | None) -> Sequence[ToolSpec]:
+    if path is None:
+        return ()
+    try:
+        definitions = msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
+    except OSError as error:
+        raise ConfigError(f"{path} can't be read: {error.strerror}; name a JSON file") from error
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{path} is no JSON list of tools: {error}; write [{{...}}, ...]") from error
+    return tool_specs(definitions)
+
+
+def _object(line: str, place: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(line, type=dict[str, Any])
+    except msgspec.MsgspecError as error:
+        raise ConfigError(f"{place} is no JSON object: {error}; write one object a line") from error

@@ -1,0 +1,128 @@
+"""The demo: a long job on the bundled model, watched from the start to the proof.
+
+Laws: it is an ordinary run of ordinary parts, resumable like any other; what is staged is said on screen.
+"""
+
+import asyncio
+import shutil
+import tempfile
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from nebulus.app.application import new_run_id
+from nebulus.app.settings import NANO, STATE_FOLDER
+from nebulus.cli.asking import SaysYes
+from nebulus.cli.console import Hints, stderr
+from nebulus.cli.place import Choice, again
+from nebulus.cli.watch import is_terminal
+from nebulus.cli.words import safe
+from nebulus.cli.working import Work, begin, finish
+from nebulus.core.errors import ConfigError
+from nebulus.ports.guard import Person
+
+RUNBOOK = "runbook.md"
+INBOX = "inbox"
+
+_WIND_TUNNEL = (
+    "The model here has about a million parameters. It is a wind tunnel, no assistant: it knows only how to read a "
+    "call off a sentence, and it fails at depth as larger models do. What you watch is the runtime: one step at a "
+    "time, each call read, judged, recorded and checked."
+)
+_STAGED = (
+    "Step 12 deletes a file, which can't be undone, so the guard asks a person. Nobody sits at this terminal: in a "
+    "run of yours it would stop here (exit 3) and wait for you. In this demo, and only here, a person made of code "
+    "says yes, and is recorded as 'demo'."
+)
+_YOURS = "Step 12 deletes a file, which can't be undone, so the guard will ask you. Say y to go on."
+
+
+def show_demo(
+    workspace: Path | None,
+    models: tuple[str, ...],
+    *,
+    hints: Hints,
+    says_yes: bool = False,
+    is_quiet: bool = False,
+    as_json: bool = False,
+) -> None:
+    """Make the workspace, show the runbook, run it, and show how it ended.
+
+    Raises:
+        ConfigError: the folder is in use, or the model can't be run here.
+        typer.Exit: the run ended, with the code of its outcome.
+    """
+    console = stderr()
+    folder = _fresh(workspace)
+    goal = (folder / RUNBOOK).read_text(encoding="utf-8")
+    if not is_quiet:
+        _introduce(console, folder, goal, is_nano=not models or models == (NANO,))
+    is_staged = not says_yes and not is_terminal()
+    if not is_quiet and not says_yes:
+        console.print(f"{_STAGED if is_staged else _YOURS}\n")
+    person: Person | None = None
+    if is_staged:
+        person = SaysYes(lambda text: console.print(f"  ☞ {text}", markup=False), name="demo")
+    work = Work(
+        folder=folder,
+        choice=Choice(models=models or (NANO,)),
+        says_yes=says_yes,
+        is_quiet=is_quiet,
+        as_json=as_json,
+        person=person,
+    )
+    run_id = f"demo-{new_run_id()}"
+    try:
+        finish(asyncio.run(begin(goal, work, run_id=run_id, hints=hints)), work)
+    except typer.Exit:
+        if not is_quiet:
+            _farewell(console, folder, run_id)
+        raise
+
+
+def _fresh(workspace: Path | None) -> Path:
+    """Return a folder with the demo's files in it.
+
+    Raises:
+        ConfigError: the folder holds something already, or can't be made.
+    """
+    try:
+        if workspace is None:
+            folder = Path(tempfile.mkdtemp(prefix="nebulus-demo-"))
+        else:
+            folder = workspace
+            folder.mkdir(parents=True, exist_ok=True)
+            if any(folder.iterdir()):
+                raise ConfigError(f"{folder} is not empty; name an empty or a new folder for the demo")
+        with as_file(files("nebulus") / "demo") as source:
+            shutil.copytree(source / INBOX, folder / INBOX)
+            shutil.copyfile(source / RUNBOOK, folder / RUNBOOK)
+    except OSError as error:
+        raise ConfigError(f"the demo's files can't be put there: {error}; name another folder") from error
+    return folder
+
+
+def _introduce(console: Console, folder: Path, goal: str, *, is_nano: bool) -> None:
+    console.rule("Nebulus demo")
+    if is_nano:
+        console.print(_WIND_TUNNEL)
+    console.print(
+        f"\nworkspace  {folder}\nrunbook    {folder / RUNBOOK}\nrecord     {folder / STATE_FOLDER}\n",
+        markup=False,
+    )
+    for line in goal.splitlines():
+        console.print(f"  │ {safe(line)}", markup=False, style="dim")
+    console.print()
+
+
+def _farewell(console: Console, folder: Path, run_id: str) -> None:
+    show = again(run_id, folder, verb="show")
+    console.print(
+        f"\nWhat now:\n  {show}\n  {show} --verdicts\n  {show} --journal\n"
+        f"  {again(run_id, folder, verb='rewind')} --step 9\n"
+        "  Kill a demo in the middle, then take it up: "
+        f"{again(run_id, folder)}\n  The files are yours to look at and to remove: {folder}",
+        markup=False,
+    )

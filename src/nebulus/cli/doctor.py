@@ -1,0 +1,213 @@
+"""What is on this machine: each thing that a run needs, whether it is there, and what would fix it.
+
+Law: nothing is changed, and nothing is assumed: servers are asked, the sandbox is tried.
+"""
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Iterable
+from enum import StrEnum
+from pathlib import Path
+
+from msgspec import Struct
+
+from nebulus import __version__
+from nebulus.adapters.backends.discover import FoundServer, discover
+from nebulus.adapters.sandboxes.probe import find_sandbox
+from nebulus.adapters.sandboxes.uncontained import Uncontained
+from nebulus.app import bootstrap
+from nebulus.app.settings import FILE_NAME, NANO, Settings, TierSettings
+from nebulus.cli.place import Choice, settings_of
+from nebulus.cli.words import Line, counted, one_line
+from nebulus.core.errors import BackendError, ConfigError
+
+PACKAGES = ("msgspec", "jsonschema-rs", "aiohttp", "dbos", "typer", "rich")
+LOCAL = "xllamacpp"
+_INSTALL_LOCAL = "pip install 'nebulus[local]'"
+
+
+class Health(StrEnum):
+    """How a thing stands: `odd` can be lived with, `bad` keeps a run from beginning."""
+
+    GOOD = "good"
+    ODD = "odd"
+    BAD = "bad"
+
+
+class Sign(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that was looked at."""
+
+    what: str
+    found: str
+    health: Health = Health.GOOD
+    fix: str = ""
+
+
+async def examine(folder: Path, config: Path | None) -> list[Sign]:
+    """Look at everything that a run in `folder` would need."""
+    signs = [_python(), _packages(), _embedded(), _nano()]
+    signs += _servers(await discover())
+    try:
+        settings = settings_of(folder, Choice(config=str(config or "")))
+    except ConfigError as error:
+        what, _, fix = str(error).partition("; ")
+        return [*signs, Sign(what="settings", found=what, health=Health.BAD, fix=fix)]
+    signs.append(_settings(folder, config))
+    for name, tier in settings.tiers.items():
+        signs.append(await _tier(name, tier))
+    return [*signs, await _sandbox(folder), _engine(settings, folder)]
+
+
+def health_lines(signs: Iterable[Sign]) -> list[Line]:
+    """Return the signs as lines, each with its fix below it."""
+    marks = {Health.GOOD: ("✓", "green"), Health.ODD: ("!", "yellow"), Health.BAD: ("✗", "red")}
+    lines = []
+    for sign in signs:
+        mark, style = marks[sign.health]
+        lines.append(Line(f"{mark} {sign.what:<16} {one_line(sign.found, 300)}", style))
+        if sign.fix:
+            lines.append(Line(f"  {'':<16} → {one_line(sign.fix, 300)}"))
+    return lines
+
+
+def _python() -> Sign:
+    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}, nebulus {__version__}"
+    return Sign(what="Python", found=found)
+
+
+def _packages() -> Sign:
+    versions = [f"{name} {importlib.metadata.version(name)}" for name in PACKAGES if _is_installed(name)]
+    missing = [name for name in PACKAGES if not _is_installed(name)]
+    if missing:
+        fix = f"{sys.executable} -m pip install --force-reinstall nebulus"
+        return Sign(what="packages", found=f"missing: {', '.join(missing)}", health=Health.BAD, fix=fix)
+    return Sign(what="packages", found=", ".join(versions))
+
+
+def _is_installed(name: str) -> bool:
+    return any(importlib.metadata.distributions(name=name))
+
+
+def _embedded() -> Sign:
+    if importlib.util.find_spec(LOCAL) is None:
+        return Sign(
+            what="llama.cpp",
+            found=f"{LOCAL} is not installed: no model file can be run here, only servers",
+            health=Health.ODD,
+            fix=_INSTALL_LOCAL,
+        )
+    return Sign(what="llama.cpp", found=f"{LOCAL} {importlib.metadata.version(LOCAL)}")
+
+
+def _nano() -> Sign:
+    path = bootstrap.nano_path()
+    if not path.exists():
+        return Sign(
+            what="nano model", found="it does not lie in the package", health=Health.ODD, fix="make nano"
+        )
+    size = path.stat().st_size / 1e6
+    return Sign(what="nano model", found=f"{size:.1f} MB: a wind tunnel for the runtime, no assistant")
+
+
+def _servers(found: list[FoundServer]) -> list[Sign]:
+    if not found:
+        fix = "start Ollama, llama.cpp's server, vLLM or LM Studio; or use a model file: --model PATH.gguf"
+        return [Sign(what="servers", found="none on the usual ports", health=Health.ODD, fix=fix)]
+    return [_server(server) for server in found]
+
+
+def _server(server: FoundServer) -> Sign:
+    if server.problem:
+        fix = "it may be no model server; if it is one, look at its log"
+        return Sign(what="server", found=f"{server.url}: {server.problem}", health=Health.ODD, fix=fix)
+    models = ", ".join(
+        f"{model.name} ({f'window {model.window_tokens}' if model.window_tokens else 'window unknown'})"
+        for model in server.models[:6]
+    )
+    found = f"{server.url} {server.flavour.value}: {models or 'no model'}"
+    if not server.models:
+        return Sign(what="server", found=found, health=Health.ODD, fix="load a model into it")
+    return Sign(what="server", found=found)
+
+
+def _settings(folder: Path, config: Path | None) -> Sign:
+    path = config or folder / FILE_NAME
+    if not path.exists():
+        fix = "`nebulus init` writes one for what is found here"
+        found = f"no {FILE_NAME}: the bundled nano model would be used"
+        return Sign(what="settings", found=found, health=Health.ODD, fix=fix)
+    return Sign(what="settings", found=f"{path} is valid")
+
+
+async def _tier(name: str, tier: TierSettings) -> Sign:
+    what = f"tier {name}"
+    try:
+        settings = tier.backend()
+        if settings.kind == "embedded":
+            return _file(what, tier)
+        backend = bootstrap.backend(settings)
+        try:
+            info = await backend.describe()
+        finally:
+            await backend.close()
+    except (BackendError, ConfigError) as error:
+        said, _, fix = str(error).partition("; ")
+        return Sign(
+            what=what, found=f"{tier.model}: {said}", health=Health.BAD, fix=fix or "start the server"
+        )
+    return Sign(
+        what=what, found=f"{info.model} on {info.name}, window {counted(info.window_tokens, 'token')}"
+    )
+
+
+def _file(what: str, tier: TierSettings) -> Sign:
+    """Look at a model file without loading it."""
+    path = bootstrap.nano_path() if tier.model == NANO else Path(tier.model)
+    if not path.exists():
+        fix = "name a file that exists" if tier.model != NANO else "make nano, or name another model"
+        return Sign(what=what, found=f"there is no file {tier.model}", health=Health.BAD, fix=fix)
+    if importlib.util.find_spec(LOCAL) is None:
+        return Sign(what=what, found=f"{LOCAL} is not installed", health=Health.BAD, fix=_INSTALL_LOCAL)
+    return Sign(what=what, found=f"{tier.model}, {path.stat().st_size / 1e6:.1f} MB")
+
+
+async def _sandbox(folder: Path) -> Sign:
+    sandbox = await find_sandbox(folder)
+    if isinstance(sandbox, Uncontained):
+        return Sign(
+            what="sandbox",
+            found=f"commands can't be contained, so run_command is refused: {sandbox.reason}",
+            health=Health.ODD,
+            fix=sandbox.cure,
+        )
+    return Sign(what="sandbox", found=f"{sandbox.level.value}: tried, and held")
+
+
+def _engine(settings: Settings, folder: Path) -> Sign:
+    url = settings.engine.url
+    if url == bootstrap.MEMORY:
+        found = "in memory: no run survives its process, and none can be resumed or shown"
+        return Sign(what="runs", found=found, health=Health.ODD, fix='engine.url = ".nebulus/runs.sqlite"')
+    if "://" in url:
+        return _database(url)
+    path = folder / url
+    nearest = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
+    if not os.access(nearest, os.W_OK):
+        fix = f"make it writable, or set engine.url in {FILE_NAME} to another path"
+        return Sign(what="runs", found=f"{nearest} can't be written", health=Health.BAD, fix=fix)
+    return Sign(what="runs", found=f"SQLite, {path}{'' if path.exists() else ' (not made yet)'}")
+
+
+def _database(url: str) -> Sign:
+    """Connect, and let go again. The password, if there is one, is not shown."""
+    import psycopg
+
+    try:
+        psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://"), connect_timeout=5).close()
+    except psycopg.Error as error:
+        fix = "start PostgreSQL, or correct engine.url"
+        return Sign(what="runs", found=f"PostgreSQL: {error}", health=Health.BAD, fix=fix)
+    return Sign(what="runs", found="PostgreSQL answers")

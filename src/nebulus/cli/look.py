@@ -1,0 +1,199 @@
+"""The commands that only look: runs, show, plan, doctor, init, calls."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nebulus.cli.options import ConfigOption, JsonOption, RunArgument, WorkspaceOption, examples
+
+HERE = Path()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command(
+        epilog=examples(
+            {
+                "nebulus runs": "who, how, since when",
+                "nebulus runs --json | jq '.[0].run_id'": "the newest, for a script",
+            }
+        )
+    )(runs)
+    app.command(
+        epilog=examples(
+            {
+                "nebulus show 20260101-120000-ab12": "step by step",
+                "nebulus show 20260101-120000-ab12 --why": "why it ended as it did, on a page",
+                "nebulus show 20260101-120000-ab12 --verdicts": "every call that was judged, and by which rule",
+                "nebulus show 20260101-120000-ab12 --journal": "the record itself, one JSON object a line",
+            }
+        )
+    )(show)
+    app.command(
+        epilog=examples(
+            {"nebulus plan tidy.md": "goal, steps, tools, checks", "nebulus plan - < tidy.md": "from stdin"}
+        )
+    )(plan)
+    app.command(
+        epilog=examples(
+            {"nebulus doctor": "for you", "nebulus doctor --json": "for a script, or a report of a defect"}
+        )
+    )(doctor)
+    app.command(
+        epilog=examples(
+            {"nebulus init": "here", "nebulus init --workspace project --force": "there, over the old one"}
+        )
+    )(init)
+    calls = typer.Typer(no_args_is_help=True, help="What the reader of calls makes of a model's answer.")
+    calls.command(
+        name="read",
+        epilog=examples(
+            {
+                "nebulus calls read --tools tools.json < answer.txt": "one answer",
+                "nebulus calls read --tools tools.json --jsonl < answers.jsonl": "many, one a line",
+            }
+        ),
+    )(read_calls)
+    app.add_typer(calls, name="calls")
+
+
+def runs(
+    *, workspace: WorkspaceOption = HERE, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """List the runs of a folder, newest first."""
+    from nebulus.cli import looking
+    from nebulus.cli.console import reporting, show_json, stderr, stdout
+    from nebulus.cli.console import show as show_lines
+    from nebulus.cli.place import Choice, settings_of
+
+    with reporting(as_json=as_json):
+        settings = settings_of(workspace, Choice(config=str(config or "")))
+        found = asyncio.run(looking.list_runs(settings, workspace))
+        if as_json:
+            show_json([looking.run_row(info) for info in found])
+        elif not found:
+            stderr().print("No runs here yet; `nebulus run` begins one.")
+        else:
+            show_lines(map(looking.run_line, found), stdout())
+
+
+def show(
+    run_id: RunArgument,
+    *,
+    verdicts: Annotated[bool, typer.Option("--verdicts", help="Only what was judged: the audit.")] = False,
+    why: Annotated[bool, typer.Option("--why", help="Only why it ended as it did.")] = False,
+    journal: Annotated[bool, typer.Option("--journal", help="The record itself, as JSON lines.")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every verdict and intent, too.")] = False,
+    workspace: WorkspaceOption = HERE,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a run as a person would: each step, what was proposed, judged and done, at what cost."""
+    from nebulus.cli import looking
+    from nebulus.cli.console import reporting, show_json, stdout
+    from nebulus.cli.console import show as show_lines
+    from nebulus.cli.place import Choice, settings_of
+
+    with reporting(as_json=as_json):
+        settings = settings_of(workspace, Choice(config=str(config or "")))
+        if journal:
+            records = asyncio.run(looking.read_journal(run_id, settings, workspace))
+            if as_json:
+                show_json(records)
+            else:
+                looking.write_journal(records)
+            return
+        story = asyncio.run(looking.read_story(run_id, settings, workspace))
+        if as_json:
+            show_json(story.verdicts if verdicts else story)
+        elif verdicts:
+            show_lines(looking.verdict_lines(story), stdout())
+        elif why:
+            show_lines(looking.why_lines(story, workspace), stdout())
+        else:
+            show_lines(looking.story_lines(story, workspace, is_verbose=verbose), stdout())
+
+
+def plan(
+    file: Annotated[Path, typer.Argument(help="A runbook, or - for stdin.")],
+    *,
+    workspace: WorkspaceOption = HERE,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a runbook and show how it was understood, without running it."""
+    from nebulus.cli import looking
+    from nebulus.cli.console import reporting, show_json, stdout
+    from nebulus.cli.console import show as show_lines
+    from nebulus.cli.place import Choice, settings_of
+    from nebulus.cli.work import goal_text
+
+    with reporting(as_json=as_json):
+        settings = settings_of(workspace, Choice(config=str(config or "")))
+        text = goal_text("-", None) if str(file) == "-" else goal_text("", file)
+        goal, understood = asyncio.run(looking.understood(text, settings, workspace))
+        if as_json:
+            show_json({"goal": goal, "plan": understood})
+        else:
+            show_lines(looking.plan_lines(goal, understood), stdout())
+
+
+def doctor(
+    *, workspace: WorkspaceOption = HERE, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Say what is on this machine, and what to fix. Ends with 2 if no run could begin here."""
+    from nebulus.cli.console import reporting, show_json, stdout
+    from nebulus.cli.console import show as show_lines
+    from nebulus.cli.doctor import Health, examine, health_lines
+    from nebulus.cli.exits import Exit
+
+    with reporting(as_json=as_json):
+        found = asyncio.run(examine(workspace, config))
+        code = Exit.USAGE if any(item.health is Health.BAD for item in found) else Exit.DONE
+        if as_json:
+            show_json({"findings": found, "exit_code": int(code)})
+        else:
+            show_lines(health_lines(found), stdout())
+        raise typer.Exit(code)
+
+
+def init(
+    *,
+    workspace: WorkspaceOption = HERE,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite a nebulus.toml that is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Write a commented nebulus.toml for what was found on this machine."""
+    from nebulus.cli.console import reporting, show_json
+    from nebulus.cli.starting_file import write_starting_file
+
+    with reporting(as_json=as_json):
+        path, tiers = asyncio.run(write_starting_file(workspace, is_forced=force))
+        if as_json:
+            show_json({"path": str(path), "tiers": tiers})
+        else:
+            print(f"wrote {path} with {', '.join(tiers)}; read it, then `nebulus doctor`")
+
+
+def read_calls(
+    *,
+    tools: Annotated[
+        Path | None, typer.Option("--tools", help="The tools on offer: a JSON list of tool definitions.")
+    ] = None,
+    jsonl: Annotated[
+        bool,
+        typer.Option("--jsonl", help="Read one answer a line as a JSON object, write one reading a line."),
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Read a model's answer from stdin: the calls that are certainly meant and valid, or what is wrong.
+
+    Ends with 0 if there are calls or words, with 6 if there is a finding.
+    """
+    from nebulus.cli.calls import read_stdin
+    from nebulus.cli.console import reporting
+
+    with reporting(as_json=as_json):
+        read_stdin(tools, is_lines=jsonl, as_json=as_json)

@@ -1,0 +1,57 @@
+"""The options that several commands share, spelled once, and how examples are written."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+WorkspaceOption = Annotated[
+    Path,
+    typer.Option("--workspace", "-C", help="The folder that the run works in, where its runs are kept."),
+]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--config", help="A settings file; without it, nebulus.toml in the workspace, if there is one."
+    ),
+]
+TierOption = Annotated[
+    list[str] | None,
+    typer.Option("--tier", help="Use only this tier of the settings; may be given several times."),
+]
+ModelOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--model",
+        "-m",
+        help="Use this model, whatever the settings say; several times from small to large. One of: nano, "
+        "PATH.gguf, ollama:NAME, http://HOST:PORT#NAME, llama.cpp+http://HOST:PORT, anthropic+https://HOST#NAME.",
+    ),
+]
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Write one JSON document to stdout, and nothing else there.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+YesOption = Annotated[
+    bool,
+    typer.Option(
+        "--yes", help="Approve what a person would be asked for. Each yes is printed, and recorded as --yes."
+    ),
+]
+RunArgument = Annotated[str, typer.Argument(help="The name of a run; `nebulus runs` lists them.")]
+AcceptOption = Annotated[
+    bool,
+    typer.Option(
+        "--accept-changes", help="Go on although tools, tiers, limits or policy have changed since."
+    ),
+]
+
+
+def examples(commands: Mapping[str, str]) -> str:
+    """Return the examples of a command for the end of its help; `commands` says what each does.
+
+    The backspace keeps typer from joining the lines. Source: "Rich Markup" in its documentation.
+    """
+    lines = [f"  {command}\n      [dim]{what}[/]" for command, what in commands.items()]
+    return "[bold]Examples[/]\n\n\b\n" + "\n".join(lines)

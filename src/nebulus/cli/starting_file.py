@@ -1,0 +1,119 @@
+"""The first nebulus.toml of a folder: what was found on this machine, with every setting explained."""
+
+import importlib.util
+import re
+from pathlib import Path
+
+import msgspec
+
+from nebulus.adapters.backends.discover import FoundServer, discover
+from nebulus.adapters.backends.probe import Flavour, ServedModel
+from nebulus.app.settings import FILE_NAME, NANO
+from nebulus.core.errors import ConfigError
+
+_HEAD = """\
+# Settings of Nebulus. An unknown key or an impossible value stops the start and says which.
+# `nebulus doctor` checks this file.
+
+# Tiers stand from small to large: a step begins with the first, and evidence moves it up.
+"""
+
+_TIER = """
+[tiers.{name}]
+model = {model}  # {note}
+# window_tokens = 8192     # narrows the server's own figure
+# reserve_tokens = 1024    # kept free for the answer
+# kinds = ["execute", "plan"]   # what it may be asked for
+# tools_shown = 5          # most tools in one prompt; small models lose calls beyond a handful
+# price_in_usd = 0.0       # per million tokens, counted against budget.usd
+# price_out_usd = 0.0
+# api_key_env = "MY_KEY"   # the name of the environment variable that holds the key; never the key
+"""
+
+_TAIL = """
+[budget]  # per run; 0 is no limit
+model_calls = 1000
+tool_calls = 1000
+# tokens = 0
+# seconds = 0
+# usd = 0
+
+# [limits]  # per step
+# attempts = 3             # answers that can't be used, per tier
+# refusals = 3
+# tool_errors = 4
+
+# [engine]
+# url = ".nebulus/runs.sqlite"             # or "postgresql://user@host/database", or "memory"
+
+# commands = "sandboxed"   # stands above every [table]; "off" takes run_command away
+"""
+
+
+async def write_starting_file(folder: Path, *, is_forced: bool) -> tuple[Path, list[str]]:
+    """Write nebulus.toml into `folder` and return its path and the names of its tiers.
+
+    Raises:
+        ConfigError: it is there already and `is_forced` is not set, or it can't be written.
+    """
+    path = folder / FILE_NAME
+    if path.exists() and not is_forced:
+        raise ConfigError(f"{path} is there already; --force overwrites it")
+    text, names = starting_text(await discover())
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"{path} can't be written: {error.strerror}; name a folder with --workspace"
+        ) from error
+    return path, names
+
+
+def starting_text(servers: list[FoundServer]) -> tuple[str, list[str]]:
+    """Return the text of a first nebulus.toml for `servers`, and the names of its tiers."""
+    tiers = [
+        (_name(model.name), _spelling(server, model), _note(server, model))
+        for server in servers
+        for model in server.models
+    ]
+    unique = {name: (model, note) for name, model, note in reversed(tiers)}
+    if not unique:
+        unique[NANO] = (NANO, "a wind tunnel, no assistant: put a real model here")
+        hint = '# No model server was found. Examples:\n#   model = "ollama:qwen3:8b"\n#   model = "models/Qwen3-8B-Q4_K_M.gguf"\n'
+        if importlib.util.find_spec("xllamacpp") is None:
+            hint += "# A model file needs pip install 'nebulus[local]'.\n"
+    else:
+        hint = "# Put these in order, and take out what you do not want to use.\n"
+    names = list(reversed(unique))
+    sections = [
+        _TIER.format(name=_toml(name), model=_toml(unique[name][0]), note=unique[name][1]) for name in names
+    ]
+    return _HEAD + hint + "".join(sections) + _TAIL, names
+
+
+def _name(model: str) -> str:
+    """Return a short name for a tier: the model's own, without folders and endings."""
+    last = re.split(r"[/\\]", model)[-1].removesuffix(".gguf")
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", last).strip("-").lower() or "model"
+
+
+def _spelling(server: FoundServer, model: ServedModel) -> str:
+    match server.flavour:
+        case Flavour.OLLAMA:
+            return f"ollama:{model.name}" if server.url.endswith(":11434") else f"{server.url}#{model.name}"
+        case Flavour.LLAMA_CPP:
+            return f"llama.cpp+{server.url}"
+        case Flavour.VLLM | Flavour.LM_STUDIO | Flavour.OTHER:
+            return f"{server.url}#{model.name}"
+
+
+def _note(server: FoundServer, model: ServedModel) -> str:
+    window = (
+        f"window {model.window_tokens}" if model.window_tokens else "its window is unknown: set window_tokens"
+    )
+    return f"{server.flavour.value}, {window}"
+
+
+def _toml(text: str) -> str:
+    """Return a TOML basic string: JSON's spelling of a string is one. Source: TOML 1.0, "String"."""
+    return msgspec.json.encode(text).decode()

@@ -1,0 +1,165 @@
+"""The story of a run, told from its journal alone: step by step, with what each cost. Pure."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from nebulus.cli.narrate import Said, narrate
+from nebulus.core import events as e
+from nebulus.core.budget import Spent
+from nebulus.core.findings import Call
+from nebulus.core.journal import Record
+from nebulus.core.outcome import Outcome
+from nebulus.core.plan import FINISHED_STATUSES, Goal, Plan, StepStatus
+from nebulus.core.tools import Effect
+from nebulus.loop.machine import feed
+from nebulus.loop.progress import Machine, Phase, Setup, new_machine
+
+
+class Chapter(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One step as it went; number 0 is what came before the first step and after the last."""
+
+    number: int
+    text: str = ""
+    status: StepStatus = StepStatus.PENDING
+    said: tuple[Said, ...] = ()
+    spent: Spent = Spent()
+
+
+class Judged(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of the audit: a call, what was said of it, by which rule or person."""
+
+    position: int
+    step: int
+    call: Call
+    verdict: str
+    rule: str
+    reason: str = ""
+    policy_digest: str = ""
+
+
+class Story(Struct, frozen=True, kw_only=True):
+    """A run at one position, with everything that led there."""
+
+    run_id: str
+    goal: Goal
+    plan: Plan
+    chapters: tuple[Chapter, ...]
+    spent: Spent
+    outcome: Outcome | None = None
+    verdicts: tuple[Judged, ...] = ()
+    lessons: tuple[str, ...] = ()
+    """What failed in the step where the run stands, as "3x kind: why"."""
+    effects: tuple[str, ...] = ()
+    """What was done to the world, in order."""
+    position: int = 0
+
+    @property
+    def done_count(self) -> int:
+        """How many steps are done."""
+        return sum(chapter.status in FINISHED_STATUSES for chapter in self.chapters)
+
+
+def tell(run_id: str, setup: Setup, journal: Iterable[Record]) -> Story:
+    """Return the story of `journal`.
+
+    Raises:
+        IllegalEventError: the journal does not fit the machine.
+    """
+    machine = new_machine(setup)
+    said: dict[int, list[Said]] = {}
+    spent: dict[int, Spent] = {}
+    verdicts: list[Judged] = []
+    effects: list[str] = []
+    for record in journal:
+        before, machine = machine, feed(machine, record.event)
+        step = before.state.active
+        lines = narrate(before, record.event, machine)
+        said.setdefault(step, []).extend(lines)
+        spent[step] = _plus(spent.get(step, Spent()), _minus(machine.spent, before.spent))
+        verdicts += _judged(before, record.event, machine.position)
+        effects += _effects(before, record.event)
+    return Story(
+        run_id=run_id,
+        goal=machine.state.goal,
+        plan=machine.state.plan,
+        chapters=_chapters(machine, said, spent),
+        spent=machine.spent,
+        outcome=machine.outcome,
+        verdicts=tuple(verdicts),
+        lessons=_lessons(machine),
+        effects=tuple(effects),
+        position=machine.position,
+    )
+
+
+def _chapters(machine: Machine, said: dict[int, list[Said]], spent: dict[int, Spent]) -> tuple[Chapter, ...]:
+    frame = Chapter(number=0, said=tuple(said.get(0, ())), spent=spent.get(0, Spent()))
+    steps = (
+        Chapter(
+            number=step.number,
+            text=step.text,
+            status=step.status,
+            said=tuple(said.get(step.number, ())),
+            spent=spent.get(step.number, Spent()),
+        )
+        for step in machine.state.plan.steps
+    )
+    return (frame, *steps)
+
+
+def _judged(before: Machine, event: e.Event, position: int) -> list[Judged]:
+    step, call = before.state.active, before.call
+    match event:
+        case e.CallAllowed():
+            verdict, rule, reason = "allow", event.rule, ""
+        case e.CallRefused():
+            verdict, rule, reason = "refuse", event.rule, event.reason
+        case e.ApprovalAsked():
+            verdict, rule, reason = "ask", event.rule, event.reason
+        case e.PersonAnswered():
+            verdict, rule, reason = ("yes" if event.is_yes else "no"), f"person:{event.by}", event.text
+        case e.PersonAbsent():
+            verdict, rule, reason = "absent", "person:", ""
+        case _:
+            return []
+    digest = getattr(event, "policy_digest", "")
+    return [
+        Judged(
+            position=position,
+            step=step,
+            call=call,
+            verdict=verdict,
+            rule=rule,
+            reason=reason,
+            policy_digest=digest,
+        )
+    ]
+
+
+def _effects(before: Machine, event: e.Event) -> list[str]:
+    """Return what an event says was done to the world: by a tool that came back, or by a person's word."""
+    is_confirmed = isinstance(event, e.PersonAnswered) and event.is_yes and before.phase is Phase.RECONCILING
+    if not (isinstance(event, e.ToolReturned) or is_confirmed):
+        return []
+    if before.setup.tool(before.call.tool).effect is Effect.READ:
+        return []
+    arguments = ", ".join(str(value) for value in before.call.arguments.values())
+    return [f"{before.call.tool} {arguments}"]
+
+
+def _lessons(machine: Machine) -> tuple[str, ...]:
+    active = machine.state.active
+    return tuple(
+        f"{lesson.count}x {lesson.kind}: {lesson.why}"
+        for lesson in machine.state.lessons
+        if lesson.step == active
+    )
+
+
+def _minus(now: Spent, then: Spent) -> Spent:
+    return Spent(**{name: getattr(now, name) - getattr(then, name) for name in Spent.__struct_fields__})
+
+
+def _plus(one: Spent, other: Spent) -> Spent:
+    return Spent(**{name: getattr(one, name) + getattr(other, name) for name in Spent.__struct_fields__})
