@@ -29,9 +29,9 @@ def read_stdin(tools: Path | None, *, is_lines: bool, as_json: bool) -> None:
         has_finding = False
         for number, line in enumerate(sys.stdin, start=1):
             if line.strip():
-                reading = read_line(_object(line, f"line {number}"), offered)
-                has_finding |= reading["finding"] is not None
-                sys.stdout.write(msgspec.json.encode(reading).decode() + "\n")
+                read_one = read_line(_object(line, f"line {number}"), offered)
+                has_finding |= read_one["finding"] is not None
+                sys.stdout.write(msgspec.json.encode(read_one).decode() + "\n")
         raise typer.Exit(Exit.FAILED if has_finding else Exit.DONE)
     text = sys.stdin.read()
     if as_json:

@@ -61,7 +61,7 @@ def show_demo(
         _introduce(console, folder, goal, is_nano=not models or models == (NANO,))
     is_staged = not says_yes and not is_terminal()
     if not is_quiet and not says_yes:
-        console.print(f"{_STAGED if is_staged else _YOURS}\n")
+        console.print(f"{_STAGED if is_staged else _YOURS}\n", soft_wrap=False)
     person: Person | None = None
     if is_staged:
         person = SaysYes(lambda text: console.print(f"  ☞ {text}", markup=False), name="demo")
@@ -107,7 +107,7 @@ def _fresh(workspace: Path | None) -> Path:
 def _introduce(console: Console, folder: Path, goal: str, *, is_nano: bool) -> None:
     console.rule("Nebulus demo")
     if is_nano:
-        console.print(_WIND_TUNNEL)
+        console.print(_WIND_TUNNEL, soft_wrap=False)
     console.print(
         f"\nworkspace  {folder}\nrunbook    {folder / RUNBOOK}\nrecord     {folder / STATE_FOLDER}\n",
         markup=False,
@@ -120,9 +120,12 @@ def _introduce(console: Console, folder: Path, goal: str, *, is_nano: bool) -> N
 def _farewell(console: Console, folder: Path, run_id: str) -> None:
     show = again(run_id, folder, verb="show")
     console.print(
-        f"\nWhat now:\n  {show}\n  {show} --verdicts\n  {show} --journal\n"
-        f"  {again(run_id, folder, verb='rewind')} --step 9\n"
-        "  Kill a demo in the middle, then take it up: "
-        f"{again(run_id, folder)}\n  The files are yours to look at and to remove: {folder}",
+        "\nWhat now:\n"
+        f"  {show}             each step, with what it cost\n"
+        f"  {show} --verdicts  what the guard said of each call\n"
+        f"  {show} --journal   the record that all this is read from\n"
+        "  Or run the demo again, stop it in the middle (Ctrl-C, or kill -9), and take it up with\n"
+        "  `nebulus resume RUN --workspace FOLDER`: no step that was recorded is done twice.\n"
+        f"  The files are yours to look at and to remove: {folder}",
         markup=False,
     )

@@ -30,7 +30,7 @@ def ending(story: Story, *, again: str) -> list[Line]:
         return _unfinished(story, again)
     match outcome:
         case Done():
-            lines = _done(outcome)
+            lines = [*_done(outcome), _field("see also", f"`{_show(again)}`: every step as it went")]
         case Blocked():
             lines = _blocked(outcome, again)
         case Refused():
@@ -66,7 +66,10 @@ def headline(outcome: Outcome | None) -> Line:
 
 
 def _done(outcome: Done) -> list[Line]:
-    return [headline(outcome), Line(outcome.summary), *map(_evidence, outcome.evidence)]
+    lines = [headline(outcome), Line(f"  {outcome.summary}"), *map(_evidence, outcome.evidence)]
+    if any(not item.is_proven for item in outcome.evidence):
+        lines.append(Line("  (✓ code looked at the world · ~ a call succeeded, or the model said so)", "dim"))
+    return lines
 
 
 def _evidence(item: Evidence) -> Line:
@@ -128,7 +131,7 @@ def _failed(story: Story, outcome: Failed, again: str) -> list[Line]:
         *_stands(story),
         _field("would help", _help(failure)),
         _field("to go on", f"`{again}` takes it up at this step; finished steps stay finished"),
-        _field("see also", f"`{again.replace('resume', 'show', 1)}`: every step as it went"),
+        _field("see also", f"`{_show(again)}`: every step as it went"),
     ]
 
 
@@ -162,6 +165,10 @@ def _unfinished(story: Story, again: str) -> list[Line]:
         _field("to go on", f"`{again}`"),
         _field("cost", cost(story.spent)),
     ]
+
+
+def _show(again: str) -> str:
+    return again.replace("resume", "show", 1)
 
 
 def _field(name: str, value: str) -> Line:

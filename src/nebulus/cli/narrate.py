@@ -89,7 +89,7 @@ def _happened(before: Machine, event: Event, after: Machine) -> list[tuple[Kind,
         case e.ToolReturned() | e.ToolFailed() | e.OutcomeUnknown():
             return [_came_of(before, event)]
         case e.ChecksJudged():
-            return [_looked(event)]
+            return [_looked(event, at_goal=not before.state.active)]
         case e.TimePassed():
             return [(Kind.WAITED, f"waited {seconds(event.seconds)}")]
         case _:
@@ -144,10 +144,11 @@ def _came_of(before: Machine, event: e.ToolReturned | e.ToolFailed | e.OutcomeUn
             return Kind.UNKNOWN, f"{tool} may have taken effect: {one_line(event.why)}"
 
 
-def _looked(event: e.ChecksJudged) -> tuple[Kind, str]:
+def _looked(event: e.ChecksJudged, *, at_goal: bool) -> tuple[Kind, str]:
+    looked = "code looked whether the goal is met" if at_goal else "code looked"
     if all(event.held):
-        return Kind.HELD, f"code looked: {counted(len(event.held), 'check')} held"
-    return Kind.UNMET, f"code looked: {one_line('; '.join(why for why in event.why if why), 300)}"
+        return Kind.HELD, f"{looked}: {counted(len(event.held), 'check')} held"
+    return Kind.UNMET, f"{looked}: {one_line('; '.join(why for why in event.why if why), 300)}"
 
 
 def _steps_ended(before: Machine, after: Machine) -> list[tuple[Kind, str]]:
@@ -159,6 +160,8 @@ def _steps_ended(before: Machine, after: Machine) -> list[tuple[Kind, str]]:
         match step.status:
             case StepStatus.PROVEN:
                 lines.append((Kind.STEP_DONE, "done, and code has checked it"))
+            case StepStatus.CALLED:
+                lines.append((Kind.STEP_DONE, "done: the call succeeded, and nothing else was to be checked"))
             case StepStatus.CLAIMED:
                 lines.append((Kind.STEP_DONE, "done, on the model's word alone"))
             case StepStatus.FAILED:

@@ -172,7 +172,7 @@ def _doing(command: Command) -> str:
         case AskPerson():
             return "waiting for a person"
         case RunChecks():
-            return f"looking whether {counted(len(command.checks), 'check')} hold"
+            return f"looking at {counted(len(command.checks), 'check')}"
         case Wait():
             return f"waiting {command.seconds:g} s: {one_line(command.why, 80)}"
         case _:

@@ -90,8 +90,6 @@ def finish(story: Story, work: Work) -> None:
         show_json(document(story, code))
     else:
         show(ending(story, again=again(story.run_id, work.folder)), stdout())
-        if code is Exit.DONE:
-            stderr().print(f"See how it went: {again(story.run_id, work.folder, verb='show')}", style="dim")
     raise typer.Exit(code)
 
 
