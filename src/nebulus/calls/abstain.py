@@ -7,6 +7,7 @@ taken back after it was made is doubtful, and said to be.
 import re
 
 from nebulus.calls.dialect import Block
+from nebulus.calls.scan import is_in_code
 
 _NEAR = 160
 """How many characters on each side of a call are heard: about two lines."""
@@ -41,7 +42,7 @@ def is_quoted(text: str, block: Block) -> bool:
     if last in _QUOTES and after == _QUOTES[last]:
         return True
     line = before[before.rfind("\n") + 1 :]
-    if line.lstrip().startswith(">") or line.count("`") % 2 == 1:
+    if line.lstrip().startswith(">") or is_in_code(text, block.start):
         return True
     return is_led_in(before)
 

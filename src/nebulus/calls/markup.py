@@ -13,6 +13,7 @@ from nebulus.calls.candidate import Candidate
 from nebulus.calls.dialect import Block, Source
 from nebulus.calls.literal import RawText, UnreadableError
 from nebulus.calls.scanner import read_value
+from nebulus.calls.schema import property_names
 from nebulus.core.findings import Edit
 
 _BLANK = re.compile(r"\s*+")
@@ -23,12 +24,14 @@ class Markup(Struct, frozen=True, kw_only=True):
 
     `opener` matches the tag before a value; its group `key` names the parameter, its group `kind`, where
     there is one, is in `text_kinds` for a value that is text and is JSON otherwise. `closer` is the tag
-    behind a value, `call_closer` the one behind the call.
+    behind a value, `call_closer` the one behind the call, and `behind_call` what may follow that: a value
+    whose own tag was left out ends at a call's end only where that is the end of the call for certain.
     """
 
     opener: str
     closer: str
     call_closer: str
+    behind_call: str
     text_kinds: frozenset[str] = frozenset()
     is_framed: bool = False
     """One line break at each end of a value belongs to the markup."""
@@ -48,7 +51,9 @@ def _patterns(markup: Markup) -> _Patterns:
     if markup not in _compiled:
         plain_opener = re.sub(r"\?P<\w+>", "?:", markup.opener)
         end = rf"{markup.closer}(?=\s*+(?:{plain_opener}|{markup.call_closer}|\Z))"
-        next_tag = rf"(?:\n[ \t]*+(?={plain_opener})|(?={markup.call_closer}))"
+        next_tag = (
+            rf"\n[ \t]*+(?P<tag>{markup.opener})|(?={markup.call_closer}\s*+(?:{markup.behind_call}|\Z))"
+        )
         _compiled[markup] = _Patterns(
             re.compile(markup.opener), re.compile(markup.call_closer), re.compile(end), re.compile(next_tag)
         )
@@ -60,7 +65,8 @@ def marked_block(
 ) -> Block:
     """Return the block of the call of `name` whose parameters begin at `position`."""
     try:
-        arguments, edits, end = _parameters(source, position, markup)
+        declared = frozenset(property_names(source.offered[name])) if name in source.offered else frozenset()
+        arguments, edits, end = _parameters(source, position, markup, declared)
     except UnreadableError as problem:
         closer = source.search(_patterns(markup).call_closer, max(problem.reached, position))
         end = closer.end() if closer else len(source.text)
@@ -70,7 +76,9 @@ def marked_block(
     )
 
 
-def _parameters(source: Source, position: int, markup: Markup) -> tuple[dict[str, Any], list[Edit], int]:
+def _parameters(
+    source: Source, position: int, markup: Markup, declared: frozenset[str]
+) -> tuple[dict[str, Any], list[Edit], int]:
     patterns, text = _patterns(markup), source.text
     arguments: dict[str, Any] = {}
     edits: list[Edit] = []
@@ -82,7 +90,8 @@ def _parameters(source: Source, position: int, markup: Markup) -> tuple[dict[str
         key = opener["key"].strip()
         if key in arguments:
             raise UnreadableError("a parameter stands twice", where="/" + key, reached=opener.end())
-        value_end, position = _ends(source, opener.end(), markup)
+        free = declared - arguments.keys() - {key}
+        value_end, position = _ends(source, opener.end(), patterns, free)
         if value_end == position:
             edits.append(Edit("missing closing tag", "/" + key))
         arguments[key] = _typed(text[opener.end() : value_end], opener, markup)
@@ -94,11 +103,16 @@ def _parameters(source: Source, position: int, markup: Markup) -> tuple[dict[str
     return arguments, edits, closer.end()
 
 
-def _ends(source: Source, start: int, markup: Markup) -> tuple[int, int]:
-    """Return where the value from `start` ends, and where reading goes on; both same for no closing tag."""
-    patterns = _patterns(markup)
+def _ends(source: Source, start: int, patterns: _Patterns, free: frozenset[str]) -> tuple[int, int]:
+    """Return where the value from `start` ends, and where reading goes on; both same for no closing tag.
+
+    A tag in front of the value's own end belongs to the value, unless it opens another parameter that
+    the tool declares, on a line of its own, or ends the call.
+    """
     end = source.search(patterns.end, start)
     tag = source.search(patterns.next_tag, start)
+    while tag is not None and tag["tag"] and tag["key"].strip() not in free:
+        tag = source.search(patterns.next_tag, tag.end())
     if end is not None and (tag is None or end.start() <= tag.start()):
         return end.start(), end.end()
     if tag is None:

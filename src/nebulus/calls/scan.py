@@ -52,7 +52,8 @@ class Scan(Struct, frozen=True, kw_only=True):
     """What a text is made of. `words` and `reasoning` are verbatim, without markers.
 
     `is_structured`: the dialect itself says which words are words, so none of them can be a bare call.
-    `is_reasoning_open`: the text ended inside its reasoning. `is_doubtful`: a call was followed by the
+    `is_reasoning_open`: the text ended inside its reasoning. `orphans` are tags of calls that stood
+    outside of any. `is_doubtful`: a call was followed by the
     end of reasoning, though reasoning had ended before it.
     """
 
@@ -62,6 +63,7 @@ class Scan(Struct, frozen=True, kw_only=True):
     fences: tuple[Fence, ...] = ()
     is_structured: bool = False
     is_reasoning_open: bool = False
+    orphans: tuple[str, ...] = ()
     is_doubtful: bool = False
 
 
@@ -101,6 +103,7 @@ class _Scanning:
         self.blocks: list[Block] = []
         self.fences: list[Fence] = []
         self.reasoning_ended = False
+        self.orphans: list[str] = []
         self.is_structured = False
         self.is_doubtful = False
 
@@ -122,6 +125,7 @@ class _Scanning:
             fences=tuple(self.fences),
             is_structured=self.is_structured,
             is_reasoning_open=self.is_reasoning,
+            orphans=tuple(self.orphans),
             is_doubtful=self.is_doubtful,
         )
 
@@ -147,8 +151,10 @@ class _Scanning:
             return self.at_reasoning(mark, match.end())
         if mark in _REASONING_CLOSERS:
             self.end_reasoning()
-        elif mark not in _NOISE:
+        elif mark not in _NOISE or is_in_code(self.text, start):
             self.add(mark)
+        elif mark.startswith("</"):
+            self.orphans.append(mark)
         return match.end()
 
     def at_block(self, block: Block, position: int) -> int:
@@ -206,6 +212,12 @@ class _Scanning:
         self.fences.append(Fence(self.text[body:close], self.words_length, self.words_length + end - start))
         self.add(self.text[start:end])
         return end
+
+
+def is_in_code(text: str, place: int) -> bool:
+    """Whether `place` stands in inline code: behind an odd number of backticks on its line."""
+    line = text[max(text.rfind("\n", 0, place), place - 400) + 1 : place]
+    return line.replace(_FENCE, "").count("`") % 2 == 1
 
 
 def _without_edges(text: str) -> tuple[int, int]:

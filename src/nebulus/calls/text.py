@@ -1,5 +1,6 @@
 """What a text says, before any of it is looked up: words, reasoning, calls as spelled, or a doubt."""
 
+import re
 from collections.abc import Mapping
 
 from msgspec import Struct
@@ -7,7 +8,7 @@ from msgspec import Struct
 from nebulus.calls.abstain import is_echo, is_led_in, is_quoted, is_retracted
 from nebulus.calls.candidate import Candidate
 from nebulus.calls.dialect import Block, Source
-from nebulus.calls.findings import ONLY_REASONING, ambiguous
+from nebulus.calls.findings import ONLY_REASONING, ambiguous, unreadable
 from nebulus.calls.literal import UnreadableError
 from nebulus.calls.payload import NOTHING, Payload, read_payload
 from nebulus.calls.scan import Scan, scan
@@ -46,6 +47,9 @@ def written(
     text: str, offered: Mapping[str, ToolSpec], *, shown: str = "", profile: ReaderProfile = DEFAULT
 ) -> Written:
     """Return what `text` says: the calls that are meant, as they were spelled, or why that is in doubt."""
+    is_bare = not profile.starts_in_reasoning and text.lstrip()[:1] in ("{", "[")
+    if is_bare and (said := _alone(text, offered, shown)):
+        return said
     source = Source(text, offered)
     scanned = scan(
         source,
@@ -60,16 +64,27 @@ def written(
     return _unmarked(text, scanned, source, shown)
 
 
+def _alone(text: str, offered: Mapping[str, ToolSpec], shown: str) -> Written | None:
+    """Return what a text says that is an unmarked call from its first character to its last; None for others.
+
+    Asked before the search for markers: in the strings of such a call they are content.
+    """
+    payload = read_payload(text, offered)
+    if not payload.candidates or (shown and text.strip() in shown):
+        return None
+    return Written(candidates=payload.candidates, words=payload.words, dialect=payload.dialect)
+
+
 def _marked(text: str, scanned: Scan, shown: str) -> Written:
     meant = [block for block in scanned.blocks if not is_quoted(text, block)]
     if not meant:
         return Written(words=text, reasoning=scanned.reasoning)
     dialect, words = meant[0].dialect, scanned.words.strip()
     problem = next((block.problem for block in meant if block.problem), None)
-    doubt = _doubt(text, meant, shown)
+    doubt = _doubt(text, meant, shown) or _leftover(scanned, _PARTS)
     if doubt or problem:
         return Written(
-            words=text, reasoning=scanned.reasoning, dialect=dialect, problem=problem, finding=doubt
+            words=words, reasoning=scanned.reasoning, dialect=dialect, problem=problem, finding=doubt
         )
     found = tuple(candidate for block in meant for candidate in block.candidates)
     return Written(candidates=found, words=words, reasoning=scanned.reasoning, dialect=dialect)
@@ -84,6 +99,17 @@ def _doubt(text: str, meant: list[Block], shown: str) -> Finding | None:
     return None
 
 
+_PARTS = re.compile(r"</?(?:\w{1,12}:)?(?:parameter|invoke|arg_key|arg_value|function)\b[^<>\n]{0,80}>")
+_CLOSERS = re.compile(r"</(?:\w{1,12}:)?(?:parameter|invoke|arg_key|arg_value)>")
+_CODE = re.compile(r"`[^`\n]*+`")
+
+
+def _leftover(scanned: Scan, parts: re.Pattern[str]) -> Finding | None:
+    """Return the doubt that tags of a call leave which stand outside of any: its values may end elsewhere."""
+    part = parts.search(_CODE.sub("", _outside(scanned)))
+    return ambiguous("a tag of a call stands outside of the call", value=part.group()) if part else None
+
+
 def _unmarked(text: str, scanned: Scan, source: Source, shown: str) -> Written:
     words = scanned.words if not scanned.reasoning else scanned.words.strip()
     reasoning = scanned.reasoning
@@ -93,7 +119,7 @@ def _unmarked(text: str, scanned: Scan, source: Source, shown: str) -> Written:
         return Written(words=words, reasoning=reasoning)
     payload = _sole(scanned, source.offered)
     if payload is NOTHING:
-        finding = _beside_words(scanned, source.offered)
+        finding = _beside_words(scanned, source.offered) or _leftover(scanned, _CLOSERS) or _orphan(scanned)
         return Written(words=words, reasoning=reasoning, finding=finding)
     if shown and words.strip() in shown:
         finding = ambiguous("the call stands word for word in what was shown: an echo is no call")
@@ -105,6 +131,13 @@ def _unmarked(text: str, scanned: Scan, source: Source, shown: str) -> Written:
         dialect=payload.dialect,
         problem=payload.problem,
     )
+
+
+def _orphan(scanned: Scan) -> Finding | None:
+    """Return the finding for a closing tag whose call is missing."""
+    if not scanned.orphans:
+        return None
+    return unreadable(UnreadableError("a closing tag stands without its call", value=scanned.orphans[0]))
 
 
 def _sole(scanned: Scan, offered: Mapping[str, ToolSpec]) -> Payload:

@@ -6,6 +6,7 @@ Source: the chat template of google/gemma-4; google/functiongemma-270m-it, "Form
 import re
 from typing import Any
 
+from nebulus.calls.bodies import after
 from nebulus.calls.candidate import Candidate
 from nebulus.calls.dialect import Block, Dialect, Source
 from nebulus.calls.literal import MAX_DEPTH, UnreadableError
@@ -13,6 +14,7 @@ from nebulus.calls.scanner import Scanner
 
 _HEAD = re.compile(r"\s*+call:\s*+([\w.\-:/]{1,160})\s*+(?=\{)")
 _KEY = re.compile(r"[^:{}\[\],<]{1,160}(?=:)")
+_BLANK = re.compile(r"\s*+")
 _QUOTES = ('<|"|>', "<escape>")
 _CLOSERS = ("<tool_call|>", "<end_function_call>")
 
@@ -33,6 +35,7 @@ def take(source: Source, start: int, body: int) -> Block | None:
 
 
 def _value(source: Source, position: int, depth: int) -> tuple[Any, int]:
+    position = after(_BLANK, source.text, position)
     if depth > MAX_DEPTH:
         raise UnreadableError(f"more than {MAX_DEPTH} containers stand inside each other", reached=position)
     for quote in _QUOTES:
@@ -54,6 +57,7 @@ def _string(source: Source, start: int, quote: str) -> tuple[str, int]:
 
 def _object(source: Source, position: int, depth: int) -> tuple[dict[str, Any], int]:
     result: dict[str, Any] = {}
+    position = after(_BLANK, source.text, position)
     while not source.text.startswith("}", position):
         key, position = _key(source, position)
         if key in result:
@@ -65,6 +69,7 @@ def _object(source: Source, position: int, depth: int) -> tuple[dict[str, Any], 
 
 def _array(source: Source, position: int, depth: int) -> tuple[list[Any], int]:
     result: list[Any] = []
+    position = after(_BLANK, source.text, position)
     while not source.text.startswith("]", position):
         item, position = _value(source, position, depth)
         result.append(item)
@@ -90,8 +95,9 @@ def _key(source: Source, position: int) -> tuple[str, int]:
 
 
 def _separated(source: Source, position: int, closer: str) -> int:
+    position = after(_BLANK, source.text, position)
     if source.text.startswith(",", position):
-        return position + 1
+        return after(_BLANK, source.text, position + 1)
     if source.text.startswith(closer, position):
         return position
     is_open = position >= len(source.text)

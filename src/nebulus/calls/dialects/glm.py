@@ -15,6 +15,7 @@ MARKUP = Markup(
     opener=r"<arg_key>(?P<key>[^<\n]{1,160})</arg_key>\s*<arg_value>",
     closer="</arg_value>",
     call_closer="</tool_call>",
+    behind_call=r"<tool_call>|<\|",
 )
 
 

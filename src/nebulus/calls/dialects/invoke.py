@@ -18,11 +18,13 @@ MARKUP = Markup(
     opener=r"<(?:\w{1,12}:)?parameter\s+name=[\"']?(?P<key>[^\"'>\n]{1,160})[\"']?[^>\n]{0,80}>",
     closer=r"</(?:\w{1,12}:)?parameter>",
     call_closer=r"</(?:\w{1,12}:)?invoke>",
+    behind_call=r"</?(?:\w{1,12}:)?(?:function_calls|tool_call|invoke)\b",
 )
 DSML = Markup(
     opener=rf"<{_TAG}parameter\s+name=\"(?P<key>[^\"\n]{{1,160}})\"\s+string=\"(?P<kind>true|false)\"\s*>",
     closer=rf"</{_TAG}parameter>",
     call_closer=rf"</{_TAG}invoke>",
+    behind_call=r"</?｜DSML｜",
     text_kinds=frozenset({"true"}),
 )
 _JSON_AHEAD = re.compile(r"\s*+\{")

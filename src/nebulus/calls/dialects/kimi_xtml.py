@@ -17,6 +17,7 @@ MARKUP = Markup(
     opener=r"<\|open\|>argument key=\"(?P<key>[^\"\n]{1,160})\"\s*type=\"(?P<kind>\w{1,20})\"[^<\n]{0,80}<\|sep\|>",
     closer=r"<\|close\|>argument<\|sep\|>",
     call_closer=r"<\|close\|>call<\|sep\|>",
+    behind_call=r"<\|(?:open|close)\|>",
     text_kinds=frozenset({"string"}),
 )
 

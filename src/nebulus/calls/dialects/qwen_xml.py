@@ -15,6 +15,7 @@ MARKUP = Markup(
     opener=r"<parameter=\s*(?P<key>[^>\n]{1,160})>",
     closer="</parameter>",
     call_closer="</function>",
+    behind_call=r"</tool_call>|<tool_call>|<function=",
     is_framed=True,
 )
 
