@@ -9,8 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 
+import psycopg
 import pytest
 
+from nebulus.adapters.engines.alive import PostgresMark, new_owner
 from nebulus.adapters.engines.dbos import DbosEngine
 from nebulus.core.errors import ConfigError, NebulusError, StoreError
 from nebulus.ports.engine import OpenRun, RunStatus
@@ -181,7 +183,35 @@ async def test_a_postgres_that_nobody_answers_for_is_refused() -> None:
     assert "secret" not in str(refused.value)
 
 
-@pytest.mark.skipif(POSTGRES not in os.environ, reason='no PostgreSQL: eval "$(scripts/postgres start)"')
+needs_postgres = pytest.mark.skipif(
+    POSTGRES not in os.environ, reason='no PostgreSQL: eval "$(scripts/postgres start)"'
+)
+
+
+@needs_postgres
+def test_a_mark_that_the_server_dropped_is_taken_again() -> None:
+    ours, theirs = PostgresMark(os.environ[POSTGRES]), PostgresMark(os.environ[POSTGRES])
+    us, them = new_owner(), new_owner()
+    ours.take(us)
+    theirs.take(them)
+    assert theirs.living([us, them, new_owner()]) == {us, them}
+    with psycopg.connect(os.environ[POSTGRES], autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = 'nebulus-alive'"
+        )
+    assert theirs.living([us, them]) == {them}
+    ours.renew()
+    ours.renew()
+    assert theirs.living([us, them]) == {us, them}
+    ours.release()
+    ours.release()
+    while us in theirs.living([us]):  # the server needs a moment to see it
+        pass
+    theirs.release()
+
+
+@needs_postgres
 async def test_a_postgres_that_does_not_let_us_in_is_refused() -> None:
     address = os.environ[POSTGRES]
     credentials, _, place = address.partition("@")

@@ -9,6 +9,7 @@ import hashlib
 import os
 import secrets
 import socket
+import threading
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Protocol
@@ -26,7 +27,18 @@ _SESSION = {
     "options": "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3",
 }
 """Seconds. Both ends notice within half a minute that the other machine is gone; a killed process on a
-living machine is noticed at once. Source: PostgreSQL 15 manual, sections 34.1.2 and 20.3.2."""
+living machine is noticed at once. Source: PostgreSQL 15 manual, "Parameter Key Words" and "TCP Settings"."""
+
+
+_NO_IDLE_TIMEOUT = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
+"""The mark is an idle session; servers before PostgreSQL 14 don't know the setting."""
+
+_HELD = (
+    "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks"
+    " WHERE locktype = 'advisory' AND objsubid = 1 AND granted"
+    " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
+)
+"""The keys of all advisory locks. Source: PostgreSQL 15 manual, "pg_locks", on 64-bit keys."""
 
 
 class Mark(Protocol):
@@ -37,6 +49,14 @@ class Mark(Protocol):
 
         Raises:
             ConfigError: it can't be held here.
+        """
+        ...
+
+    def renew(self) -> None:
+        """Hold the mark again, should it have been lost.
+
+        Raises:
+            StoreError: it can't be.
         """
         ...
 
@@ -89,6 +109,9 @@ class FileMark:
             ) from error
         self._path = path
 
+    def renew(self) -> None:
+        """Do nothing: the lock on a file lasts as long as its process."""
+
     def living(self, owners: Iterable[str]) -> set[str]:
         """Return those of `owners` that are alive; what the dead left behind is removed.
 
@@ -138,6 +161,7 @@ class PostgresMark:
         self._url = url
         self._owner = ""
         self._connection: psycopg.Connection | None = None
+        self._guard = threading.Lock()
 
     def take(self, owner: str) -> None:
         """Hold the mark of `owner` from now on.
@@ -145,12 +169,23 @@ class PostgresMark:
         Raises:
             ConfigError: the database can't be reached, or does not let us in.
         """
+        self._owner = owner
         try:
-            self._connection = psycopg.connect(self._url, autocommit=True, **_SESSION)  # type: ignore[arg-type]
-            self._connection.execute("SELECT pg_advisory_lock(%s)", (_key(owner),))
+            self._lock(self._connected())
         except psycopg.Error as error:
             raise ConfigError(f"PostgreSQL can't be used: {_first_line(error)}") from error
-        self._owner = owner
+
+    def renew(self) -> None:
+        """Take the mark again, if the connection that held it was lost.
+
+        Raises:
+            StoreError: the database can't be reached.
+        """
+        with self._guard:
+            try:
+                self._lock(self._connected())
+            except psycopg.OperationalError:
+                self._renew_on_new_connection()
 
     def living(self, owners: Iterable[str]) -> set[str]:
         """Return those of `owners` that are alive.
@@ -158,16 +193,13 @@ class PostgresMark:
         Raises:
             StoreError: the database does not answer.
         """
+        self.renew()
         keys = {_key(owner): owner for owner in owners}
         try:
-            rows = self._connected().execute(
-                "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks"
-                " WHERE locktype = 'advisory' AND objsubid = 1 AND granted"
-                " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())"
-            )
-            return {keys[key] for (key,) in rows if key in keys}
+            rows = self._connected().execute(_HELD).fetchall()
         except psycopg.Error as error:
             raise StoreError(f"PostgreSQL does not tell who holds a run: {_first_line(error)}") from error
+        return {keys[key] for (key,) in rows if key in keys}
 
     def release(self) -> None:
         """Let go."""
@@ -175,11 +207,22 @@ class PostgresMark:
             self._connection.close()
             self._connection = None
 
+    def _renew_on_new_connection(self) -> None:
+        self.release()
+        try:
+            self._lock(self._connected())
+        except psycopg.Error as error:
+            raise StoreError(f"PostgreSQL has gone away: {_first_line(error)}") from error
+
     def _connected(self) -> psycopg.Connection:
-        if self._connection is None or self._connection.closed:
-            self.take(self._owner)
-        assert self._connection is not None
+        if self._connection is None:
+            self._connection = psycopg.connect(self._url, autocommit=True, **_SESSION)  # type: ignore[arg-type]
+            self._connection.execute(_NO_IDLE_TIMEOUT)
         return self._connection
+
+    def _lock(self, connection: psycopg.Connection) -> None:
+        # Where the server still holds a lost session of ours for alive, that one is the mark meanwhile.
+        connection.execute("SELECT pg_try_advisory_lock(%s)", (_key(self._owner),))
 
 
 def _key(owner: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, cast
 
 import dbos
 
-from nebulus.adapters.engines.alive import new_owner, whereabouts
+from nebulus.adapters.engines.alive import Mark, new_owner, whereabouts
 from nebulus.adapters.engines.held import Entry, HeldRun, WallClock, cut, results, text_of
 from nebulus.adapters.engines.scribe import FAREWELL_S, WORKFLOW, Scribe, SegmentTakenError, ask
 from nebulus.adapters.engines.segments import (
@@ -219,7 +219,7 @@ class DbosEngine:
 
     async def _hold(self, run_id: str, head: Head, *, number: int, past: Sequence[Entry]) -> bytes:
         scribe = Scribe(segment_id(run_id, number), encode_head(head))
-        hold = _Hold(scribe)
+        hold = _Hold(scribe, self._mark)
         self._held[scribe.workflow_id] = hold
         try:
             await scribe.begin()
@@ -270,8 +270,9 @@ class DbosEngine:
 class _Hold:
     """The ink of a held run: its scribe, and an ear for who wants it to stop."""
 
-    def __init__(self, scribe: Scribe) -> None:
+    def __init__(self, scribe: Scribe, mark: Mark) -> None:
         self._scribe = scribe
+        self._mark = mark
         self._is_stopping = False
         self._looked_s = monotonic()
 
@@ -284,8 +285,7 @@ class _Hold:
 
     async def stop_asked(self) -> bool:
         if not self._is_stopping and monotonic() - self._looked_s >= _LOOK_S:
-            segment = await ask(lambda: dbos.DBOS.get_workflow_status(self._scribe.workflow_id))
-            self._is_stopping = segment is not None and _is_stop_asked(segment)
+            self._is_stopping = await ask(self._look)
             self._looked_s = monotonic()
         return self._is_stopping
 
@@ -293,6 +293,14 @@ class _Hold:
         """Close the segment if the database lets us."""
         with suppress(StoreError):  # then others see that the run is free when this process ends
             await self._scribe.abandon()
+
+    def _look(self) -> bool:
+        with suppress(
+            StoreError
+        ):  # what follows waits for the database; the mark is renewed at the next look
+            self._mark.renew()
+        status = dbos.DBOS.get_workflow_status(self._scribe.workflow_id)
+        return status is not None and _is_stop_asked(status)
 
 
 async def _listed(prefix: str | None = None) -> list[Segment]:
