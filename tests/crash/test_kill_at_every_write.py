@@ -1,0 +1,63 @@
+"""A process killed at any write of a run of 30 steps loses nothing and repeats nothing in silence."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.crash.victim import EXPECTED, STEPS
+
+ROOT = Path(__file__).parents[2]
+SHARDS = 4
+POSTGRES = os.environ.get("NEBULUS_TEST_POSTGRES", "")
+ENGINES = [
+    "sqlite",
+    pytest.param(
+        "postgres",
+        marks=pytest.mark.skipif(not POSTGRES, reason="NEBULUS_TEST_POSTGRES is not set; see scripts/postgres"),
+    ),
+]
+
+
+def lines_of(process: "subprocess.Popen[str]") -> list[dict[str, Any]]:
+    """Wait for a victim and return its lines."""
+    out, err = process.communicate()
+    assert process.returncode == 0, err[-2000:]
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def victim(engine: str, folder: Path, *positions: int) -> "subprocess.Popen[str]":
+    """Start a victim over a range of positions; SQLite gets a file of its own for each."""
+    name = "-".join(map(str, positions))
+    address = POSTGRES if engine == "postgres" else str(folder / f"{name}.sqlite")
+    command = [sys.executable, "-m", "tests.crash.victim", address, str(folder), *map(str, positions)]
+    env = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
+    return subprocess.Popen(
+        command, cwd=ROOT, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+
+
+@pytest.mark.crash
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_kill_at_every_write_ends_in_the_same_outcome(engine: str, tmp_path: Path) -> None:
+    (whole,) = lines_of(victim(engine, tmp_path, 1, 0))
+    assert whole["effects"] == EXPECTED
+    writes = whole["writes"]
+    assert writes > 2 * len(STEPS)
+    size = -(-writes // SHARDS)
+    shards = [victim(engine, tmp_path, first, first + size - 1) for first in range(1, writes + 1, size)]
+    deaths = [line for shard in shards for line in lines_of(shard) if line["position"]]
+    assert {(line["position"], line["moment"]) for line in deaths} == {
+        (position, moment) for position in range(1, writes + 1) for moment in ("performed", "recorded")
+    }
+    for line in deaths:
+        assert line["killed"], line
+        assert (line.get("outcome"), line.get("summary")) == (whole["outcome"], whole["summary"]), line
+        assert line["effects"] == EXPECTED, f"an effect was lost or doubled: {line}"
+    in_flight = [line for line in deaths if line["unknown"]]
+    assert in_flight, "an effect that can't be looked up must be reported as unknown at some position"
+    assert all(line["unknown"] == 1 for line in in_flight)

@@ -1,0 +1,278 @@
+"""Runs one job over and over, and kills its own process at another write each time.
+
+    python -m tests.crash.victim ENGINE FOLDER [FIRST LAST]
+
+ENGINE is a SQLite path or a PostgreSQL URL. For every write from FIRST to LAST and for both moments (the
+effect done and not yet recorded; just recorded) one child process runs the job and dies by SIGKILL, and
+a second one resumes it. Each pair prints a JSON line: position, moment, outcome, steps, effects done,
+outcomes reported as unknown. A line with position 0 comes first: the run without a death.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import traceback
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from nebulus.adapters.engines.dbos import DbosEngine
+from nebulus.core.answers import ModelAnswer, ModelRequest, Usage
+from nebulus.core.events import OutcomeUnknown
+from nebulus.core.outcome import Question
+from nebulus.core.plan import Check, Goal, Plan, Step, ToolSucceeded
+from nebulus.core.tiers import Tier
+from nebulus.core.tools import Effect, ToolSpec
+from nebulus.guard.defaults import DefaultPolicy
+from nebulus.loop.progress import Setup
+from nebulus.ports.backend import BackendInfo, OnText, TokenCount
+from nebulus.ports.engine import Body, OpenRun, Perform
+from nebulus.ports.guard import PersonReply
+from nebulus.ports.tool import ToolOutput
+from nebulus.runtime.supervise import RunRequest, Supervisor
+from nebulus.runtime.world import World
+
+VALUE = {
+    "type": "object",
+    "properties": {"value": {"type": "string"}},
+    "required": ["value"],
+    "additionalProperties": False,
+}
+SPECS = (
+    ToolSpec(name="look", parameters=VALUE, effect=Effect.READ),
+    ToolSpec(name="put", parameters=VALUE, effect=Effect.WRITE),
+    ToolSpec(name="sync", parameters=VALUE, effect=Effect.WRITE, is_idempotent=True),
+    ToolSpec(name="pay", parameters=VALUE, effect=Effect.IRREVERSIBLE, has_check=True),
+    ToolSpec(name="send", parameters=VALUE, effect=Effect.IRREVERSIBLE),
+)
+STEPS = tuple(
+    Step(
+        number=number,
+        text=f"{SPECS[number % 5].name} v{number}",
+        checks=(ToolSucceeded(SPECS[number % 5].name),),
+    )
+    for number in range(1, 31)
+)
+SETUP = Setup(tools=SPECS, tiers=(Tier(name="small", window_tokens=4096),))
+EXPECTED = sorted(step.text for step in STEPS if not step.text.startswith("look"))
+
+
+class Ledger:
+    """What the outside world saw: one line an effect, on disk before the tool returns."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def lines(self) -> list[str]:
+        """Return every effect so far, in order."""
+        return self._path.read_text().splitlines() if self._path.exists() else []
+
+    def add(self, line: str) -> None:
+        """Let the effect happen."""
+        with self._path.open("a") as file:
+            file.write(line + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+class LedgerTool:
+    """A tool whose effect is a line in the ledger."""
+
+    def __init__(self, spec: ToolSpec, ledger: Ledger) -> None:
+        self.spec, self._ledger = spec, ledger
+
+    async def run(self, arguments: dict[str, Any], key: str) -> ToolOutput:
+        """Do it; an idempotent tool does it once per key, and here value and key are one."""
+        line = f"{self.spec.name} {arguments['value']}"
+        is_repeat = self.spec.is_idempotent and line in self._ledger.lines()
+        if self.spec.effect is not Effect.READ and not is_repeat:
+            self._ledger.add(line)
+        return ToolOutput(text=f"ok {arguments['value']}")
+
+    async def has_happened(self, arguments: dict[str, Any], key: str) -> bool | None:
+        """Look, if the tool can."""
+        return f"{self.spec.name} {arguments['value']}" in self._ledger.lines() if self.spec.has_check else None
+
+
+class OneWhoLooks:
+    """Approves everything, and looks before saying whether something happened."""
+
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+
+    async def ask(self, question: Question) -> PersonReply:
+        """Answer truthfully."""
+        if question.kind == "approval":
+            return PersonReply(is_yes=True)
+        value = json.loads(question.arguments)["value"]
+        return PersonReply(is_yes=f"{question.tool} {value}" in self._ledger.lines())
+
+
+class Literal:
+    """Calls the tool that the step names with the value that it gives."""
+
+    async def describe(self) -> BackendInfo:
+        """Say what it is."""
+        return BackendInfo(name="literal", model="literal", window_tokens=4096)
+
+    async def count(self, request: ModelRequest) -> TokenCount:
+        """Guess."""
+        return TokenCount(100, is_exact=False)
+
+    async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
+        """Answer with the call."""
+        _, tool, value = request.messages[-1].content.rsplit("Now: step ", 1)[1].split(" ", 2)
+        call = json.dumps({"name": tool, "arguments": {"value": value}})
+        return ModelAnswer(text=f"<tool_call>\n{call}\n</tool_call>", usage=Usage(100, 20))
+
+    async def close(self) -> None:
+        """Do nothing."""
+
+
+class Nothing:
+    """Checks hold, and nothing is large enough to be stored."""
+
+    async def holds(self, check: Check) -> str:
+        """Say yes."""
+        return ""
+
+    def put(self, content: str) -> str:
+        """Refuse."""
+        raise AssertionError(content)
+
+    def get(self, address: str) -> str:
+        """Refuse."""
+        raise AssertionError(address)
+
+
+class DyingRun:
+    """An open run whose process is killed at one write."""
+
+    def __init__(self, run: OpenRun, position: int, moment: str) -> None:
+        self._run, self._position, self._moment, self._writes = run, position, moment, 0
+
+    @property
+    def run_id(self) -> str:
+        """The run's name."""
+        return self._run.run_id
+
+    @property
+    def past(self) -> tuple[bytes, ...]:
+        """What was recorded before."""
+        return self._run.past
+
+    async def step(self, name: str, perform: Perform) -> bytes:
+        """Record a step, or die at it."""
+        self._writes += 1
+        is_here = self._writes == self._position
+
+        async def act() -> bytes:
+            result = await perform()
+            if is_here and self._moment == "performed":
+                os.kill(os.getpid(), signal.SIGKILL)
+            return result
+
+        result = await self._run.step(name, act)
+        if is_here:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return result
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        await self._run.sleep(seconds)
+
+
+class DyingEngine(DbosEngine):
+    """The durable engine, in a process that is about to be killed."""
+
+    def __init__(self, address: str, position: int, moment: str) -> None:
+        super().__init__(address)
+        self._kill_at = (position, moment)
+
+    async def open(self, body: Body) -> None:
+        """Open, with every run made mortal."""
+
+        async def dying(run: OpenRun, request: bytes) -> bytes:
+            return await body(DyingRun(run, *self._kill_at), request)
+
+        await super().open(dying)
+
+
+async def carry_out(address: str, folder: Path, run_id: str, at: tuple[int, str] | None) -> dict[str, Any]:
+    """Start the run (to die at `at`, or never), or resume it if it exists; return what became of it."""
+    ledger = Ledger(folder / f"{run_id}.ledger")
+    tools = {spec.name: LedgerTool(spec, ledger) for spec in SPECS}
+    world = World(
+        backends={"small": Literal()},
+        tools=tools,
+        policy=DefaultPolicy(),
+        person=OneWhoLooks(ledger),
+        checker=Nothing(),
+        artifacts=Nothing(),
+    )
+
+    @asynccontextmanager
+    async def open_world(_: RunRequest) -> AsyncIterator[tuple[Setup, World]]:
+        yield SETUP, world
+
+    engine = DyingEngine(address, *at) if at else DbosEngine(address)
+    async with Supervisor(engine, open_world) as supervisor:
+        if run_id in {info.run_id for info in await supervisor.runs()} and at is None:
+            outcome = await supervisor.resume(run_id)
+        else:
+            request = RunRequest(goal=Goal(text="Do it."), plan=Plan(STEPS), setup=SETUP)
+            outcome = await supervisor.start(run_id, request)
+        journal = await supervisor.journal(run_id)
+    return {
+        "outcome": type(outcome).__name__,
+        "summary": getattr(outcome, "summary", str(outcome)),
+        "effects": sorted(ledger.lines()),
+        "unknown": sum(isinstance(record.event, OutcomeUnknown) for record in journal),
+        "writes": sum(1 for record in journal if type(record.event).__name__ not in UNRECORDED_ALONE),
+    }
+
+
+UNRECORDED_ALONE = frozenset({"CallAllowed", "CallRefused", "ApprovalAsked"})
+"""Verdicts ride with the next record, so they are no writes of their own."""
+
+
+def in_child(address: str, folder: Path, run_id: str, at: tuple[int, str] | None) -> tuple[int, str]:
+    """Carry the run out in a child process; return its wait status and what it printed."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        try:
+            text = json.dumps(asyncio.run(carry_out(address, folder, run_id, at)))
+        except BaseException:  # the child's last word goes to its parent  # noqa: BLE001
+            text = json.dumps({"error": traceback.format_exc()[-2000:]})
+        os.write(writing, text.encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        text = pipe.read()
+    return os.waitpid(child, 0)[1], text
+
+
+def main() -> None:
+    """Print one line a death."""
+    address, folder = sys.argv[1], Path(sys.argv[2])
+    mark = f"{os.getpid():x}"
+    _, text = in_child(address, folder, f"{mark}-whole", None)
+    print(json.dumps({"position": 0, "moment": "never"} | json.loads(text)), flush=True)
+    writes = json.loads(text)["writes"]
+    first, last = (int(sys.argv[3]), int(sys.argv[4])) if len(sys.argv) > 4 else (1, writes)
+    for position in range(first, min(last, writes) + 1):
+        for moment in ("performed", "recorded"):
+            run_id = f"{mark}-{position}-{moment}"
+            status, _ = in_child(address, folder, run_id, (position, moment))
+            killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+            _, text = in_child(address, folder, run_id, None)
+            print(json.dumps({"position": position, "moment": moment, "killed": killed} | json.loads(text)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
