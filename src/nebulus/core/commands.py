@@ -5,6 +5,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from nebulus.core.answers import ModelRequest
+from nebulus.core.context import Context
 from nebulus.core.findings import Call
 from nebulus.core.outcome import Outcome, Question
 from nebulus.core.plan import Check
@@ -18,9 +19,10 @@ class AskModel(Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Judge(Struct, frozen=True, tag=True, kw_only=True):
-    """Judge a call. Answered by `CallAllowed`, `CallRefused` or `ApprovalAsked`."""
+    """Judge a call, with what is known beside it. Answered by `CallAllowed`, `CallRefused` or `ApprovalAsked`."""
 
     call: Call
+    context: Context = Context()
 
 
 class Intend(Struct, frozen=True, tag=True, kw_only=True):

@@ -8,8 +8,8 @@ from typing import TypeAlias
 from msgspec import Struct, field
 
 from nebulus.core.answers import ModelAnswer
+from nebulus.core.context import NOTHING, Judged
 from nebulus.core.failure import Failure
-from nebulus.core.outcome import Question
 from nebulus.core.plan import Goal, Plan
 from nebulus.core.tools import SandboxLevel, ToolResult
 
@@ -51,6 +51,7 @@ class CallAllowed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=Tru
     canonical: dict[str, str] = field(default_factory=dict)
     policy_digest: str = ""
     sandbox: SandboxLevel = SandboxLevel.NONE
+    judged: Judged = NOTHING
 
 
 class CallRefused(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
@@ -60,6 +61,8 @@ class CallRefused(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=Tru
     rule: str
     reason: str
     policy_digest: str = ""
+    sandbox: SandboxLevel = SandboxLevel.NONE
+    judged: Judged = NOTHING
 
 
 class ApprovalAsked(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
@@ -70,6 +73,8 @@ class ApprovalAsked(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=T
     reason: str
     canonical: dict[str, str] = field(default_factory=dict)
     policy_digest: str = ""
+    sandbox: SandboxLevel = SandboxLevel.NONE
+    judged: Judged = NOTHING
 
 
 class PersonAnswered(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):

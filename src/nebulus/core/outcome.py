@@ -25,7 +25,10 @@ class Evidence(Struct, frozen=True, omit_defaults=True):
 
 
 class Question(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that a person must decide. `kind` is approval, unknown_outcome or question."""
+    """Something that a person must decide. `kind` is approval, unknown_outcome or question.
+
+    `digest` binds an answer to this question: run, step, call, labels and policy.
+    """
 
     question_id: str
     kind: str
@@ -33,6 +36,7 @@ class Question(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tool: str = ""
     arguments: str = ""
     reason: str = ""
+    digest: str = ""
 
 
 class Done(Struct, frozen=True, tag=True, kw_only=True):

@@ -29,12 +29,16 @@ class Artifact(Struct, frozen=True, omit_defaults=True):
 
 
 class Observation(Struct, frozen=True, omit_defaults=True):
-    """The last thing that a tool said, bounded."""
+    """The last thing that a tool said, bounded.
+
+    `is_derived`: the tool is trusted, but what it was given came from outside.
+    """
 
     tool: str
     text: str
     is_error: bool = False
     is_trusted: bool = True
+    is_derived: bool = False
 
 
 class Lesson(Struct, frozen=True, omit_defaults=True):

@@ -40,7 +40,9 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     stand in what the model was shown; `facts` names the result fields worth remembering (all scalars if
     empty). `is_idempotent`: takes our key, so a second call with the same key does nothing.
     `has_check`: can tell after a crash whether a call happened. `is_untrusted`: its results are text
-    from outside, data and never instructions.
+    from outside, data and never instructions. `hosts` names the arguments that say where data goes (a
+    URL, an address of mail, a host). `consequential` names the arguments that decide what an effect does
+    to the world; where it is empty, these are the paths of a tool that writes, and all of any other.
     """
 
     name: str
@@ -52,6 +54,8 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_untrusted: bool = False
     timeout_s: float = 60.0
     paths: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    consequential: tuple[str, ...] = ()
     grounded: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     least_sandbox: SandboxLevel = SandboxLevel.NONE

@@ -4,16 +4,22 @@ Reading and writing inside the workspace is allowed, what can't be undone asks a
 else is refused.
 """
 
+from nebulus.core.context import Context
 from nebulus.core.digest import short_digest
 from nebulus.core.findings import Call
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
+from nebulus.guard.flow import concern, flow_of
+
+NOTHING_KNOWN = Context()
 
 RULES: dict[Effect, Verdict] = {
     Effect.READ: Allow("default.read"),
     Effect.WRITE: Allow("default.write"),
     Effect.IRREVERSIBLE: Ask("default.irreversible", "it can't be undone"),
-    Effect.EGRESS: Refuse("default.egress", "nothing may leave the workspace without a policy that allows it"),
+    Effect.EGRESS: Refuse(
+        "default.egress", "nothing may leave the workspace without a policy that allows it"
+    ),
 }
 
 
@@ -25,8 +31,15 @@ class DefaultPolicy:
         """Names the table, so that a changed one is noticed."""
         return short_digest(sorted((effect.value, verdict) for effect, verdict in RULES.items()))
 
-    def judge(self, call: Call, spec: ToolSpec) -> Verdict:
-        """Decide by the tool's effect; a call of another tool than `spec` is refused."""
+    def judge(self, call: Call, spec: ToolSpec, context: Context = NOTHING_KNOWN) -> Verdict:
+        """Decide by the tool's effect; a call of another tool than `spec` is refused.
+
+        A question says what text from outside has to do with it.
+        """
         if call.tool != spec.name:
             return Refuse("default.deny", f"{call.tool!r} is not the tool that was judged")
-        return RULES.get(spec.effect, Refuse("default.deny", "no rule allows it"))
+        decided = RULES.get(spec.effect, Refuse("default.deny", "no rule allows it"))
+        if not isinstance(decided, Ask):
+            return decided
+        why = concern(flow_of(call, spec, context))
+        return Ask(decided.rule, f"{decided.reason}; {why}") if why else decided

@@ -7,7 +7,7 @@ effect whose outcome is unknown is never repeated blindly.
 from msgspec.structs import replace
 
 from nebulus.core.commands import AskPerson, Intend, RunTool
-from nebulus.core.digest import canonical, short_digest
+from nebulus.core.digest import canonical, digest, short_digest
 from nebulus.core.events import (
     ApprovalAsked,
     CallAllowed,
@@ -21,7 +21,10 @@ from nebulus.core.events import (
 )
 from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.outcome import Blocked, Question, Refused
+from nebulus.core.provenance import Origin, Provenance
 from nebulus.core.tools import Effect, ToolResult
+from nebulus.guard.conduct import counted, reads_tainted
+from nebulus.guard.labels import untrusted
 from nebulus.loop.asking import judge
 from nebulus.loop.progress import Machine, Phase
 from nebulus.loop.stepping import after_call
@@ -30,6 +33,9 @@ from nebulus.loop.turn import has_next_tier
 from nebulus.memory.distil import with_error, with_lesson, with_result
 from nebulus.memory.prompt import bounded
 from nebulus.recovery import strategy
+
+CARRIED = Provenance((Origin("document", "put there by an earlier call"),))
+"""Where a result comes from that may hold text from outside, though its tool is trusted."""
 
 
 def on_allowed(machine: Machine, event: CallAllowed) -> Machine:
@@ -64,6 +70,7 @@ def on_approval_asked(machine: Machine, event: ApprovalAsked) -> Machine:
         tool=machine.call.tool,
         arguments=_spelled(machine.call),
         reason=event.reason,
+        digest=_binding(machine, event.policy_digest),
     )
     return machine.to(Phase.APPROVING, AskPerson(question=question), question=question)
 
@@ -91,8 +98,14 @@ def on_intended(machine: Machine, event: EffectIntended) -> Machine:
 
 def on_returned(machine: Machine, event: ToolReturned) -> Machine:
     """Distil the result; go on with the calls of the same answer, or see whether the step is done."""
-    call = machine.call
-    state = with_result(machine.state, tool=call.tool, call_id=call.call_id, result=event.result)
+    call, spec = machine.call, machine.setup.tool(machine.call.tool)
+    made_from = untrusted(machine.context.labels)
+    if reads_tainted(machine.conduct, call, spec):
+        made_from = (*made_from, CARRIED)
+    result = replace(event.result, is_trusted=event.result.is_trusted and not spec.is_untrusted)
+    state = with_result(
+        machine.state, tool=call.tool, call_id=call.call_id, result=result, made_from=made_from
+    )
     spent = machine.spent.with_tool(seconds=event.took_s)
     done = replace(machine, state=state, spent=spent).with_tries(
         calls=machine.tries.calls + 1, succeeded=(*machine.tries.succeeded, call.tool)
@@ -148,11 +161,19 @@ def _begin_effect(machine: Machine) -> Machine:
     over = over_budget(machine)
     if over is not None:
         return over
-    call = machine.call
+    call, spec = machine.call, machine.setup.tool(machine.call.tool)
+    machine = replace(machine, conduct=counted(machine.conduct, call, spec, machine.context))
     key = f"{machine.run_id}/{call.call_id}/{short_digest([call.tool, call.arguments])}"
-    if machine.setup.tool(call.tool).effect is Effect.READ:
+    if spec.effect is Effect.READ:
         return machine.to(Phase.RUNNING, RunTool(call=call, key=key), key=key)
     return machine.to(Phase.INTENDING, Intend(call=call, key=key), key=key)
+
+
+def _binding(machine: Machine, policy_digest: str) -> str:
+    """Return what an approval is bound to: this call at this place, as it was judged, and nothing else."""
+    call = machine.call
+    place = (machine.run_id, machine.state.active, call.call_id)
+    return digest((place, call.tool, call.arguments, machine.context.labels, policy_digest))
 
 
 def _judged(machine: Machine, canonical_paths: dict[str, str]) -> Machine:

@@ -9,6 +9,7 @@ from nebulus.core.events import ModelAnswered, ModelFailed, TimePassed
 from nebulus.core.failure import FailureKind
 from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.plan import StepStatus
+from nebulus.loop.judging import context_of, heard
 from nebulus.loop.progress import Machine, Phase
 from nebulus.loop.proposal import read_plan
 from nebulus.loop.stepping import end_step, look, take_plan
@@ -39,13 +40,16 @@ def on_answer(machine: Machine, event: ModelAnswered) -> Machine:
             replace(call, call_id=f"c{machine.position}" + (f".{index}" if index else ""))
             for index, call in enumerate(reading.calls)
         )
-        return judge(paid, minted)
+        known = heard(paid, tier=event.tier)
+        return judge(replace(paid, heard=known).with_tries(is_tainted=known.is_tainted), minted)
     return _on_claim(paid, reading.text)
 
 
 def judge(machine: Machine, calls: tuple[Call, ...]) -> Machine:
     """Return the machine with the first of `calls` before the guard and the others queued."""
-    return machine.to(Phase.JUDGING, Judge(call=calls[0]), call=calls[0], queue=calls[1:])
+    context = context_of(machine, calls[0], machine.heard)
+    command = Judge(call=calls[0], context=context)
+    return machine.to(Phase.JUDGING, command, call=calls[0], queue=calls[1:], context=context)
 
 
 def on_failed(machine: Machine, event: ModelFailed) -> Machine:

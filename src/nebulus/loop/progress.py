@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from nebulus.core.budget import Budget, Spent
 from nebulus.core.commands import Command, Finish
+from nebulus.core.context import Conduct, Context
 from nebulus.core.digest import digest
 from nebulus.core.failure import Failure
 from nebulus.core.findings import Call, Finding
@@ -16,6 +17,7 @@ from nebulus.core.plan import Goal
 from nebulus.core.state import State
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import ToolSpec
+from nebulus.guard.labels import Heard
 from nebulus.recovery.strategy import Limits
 
 
@@ -26,6 +28,10 @@ class Setup(Struct, frozen=True, kw_only=True):
     tiers: tuple[Tier, ...]
     budget: Budget = Budget()
     limits: Limits = Limits()
+    resolves_references: bool = True
+    """Off only to measure what it is worth that code, and not the model, looks up "the result of step 3"."""
+    agent: str = "agent"
+    """Who proposes the calls: what rules call `who`."""
 
     def digest(self) -> str:
         """Name this setup without its budget, so that a changed one is noticed on resume."""
@@ -77,6 +83,8 @@ class Tries(Struct, frozen=True, kw_only=True, omit_defaults=True):
     calls: int = 0
     succeeded: tuple[str, ...] = ()
     claim: str = ""
+    is_tainted: bool = False
+    """Text from outside stood in a prompt of this step; its lessons may carry it on."""
 
 
 class Machine(Struct, frozen=True, kw_only=True):
@@ -96,6 +104,11 @@ class Machine(Struct, frozen=True, kw_only=True):
     call: Call = Call("")
     key: str = ""
     queue: tuple[Call, ...] = ()
+    heard: Heard = Heard()
+    """What the model had been shown that asked for `call` and `queue`."""
+    context: Context = Context()
+    """What the guard was told beside `call`."""
+    conduct: Conduct = Conduct()
     held: tuple[Phase, Command] | None = None
     """What is done when a wait is over."""
     question: Question | None = None

@@ -6,7 +6,7 @@ Law: finished work stays finished; no model is needed to remember it.
 from msgspec.structs import replace
 
 from nebulus.core.plan import Plan, Step, StepStatus
-from nebulus.core.provenance import Origin, Provenance
+from nebulus.core.provenance import Origin, Provenance, join
 from nebulus.core.state import Artifact, Fact, Lesson, Observation, State
 from nebulus.core.tools import ToolResult
 from nebulus.memory.references import fact_name
@@ -34,9 +34,15 @@ def with_step_ended(state: State, status: StepStatus) -> State:
     return replace(ended, active=0)
 
 
-def with_result(state: State, *, tool: str, call_id: str, result: ToolResult) -> State:
-    """Return `state` with a tool's result distilled into facts, an artifact and the last observation."""
-    provenance = Provenance((Origin("tool", f"{tool} {call_id}"),), result.is_trusted)
+def with_result(
+    state: State, *, tool: str, call_id: str, result: ToolResult, made_from: tuple[Provenance, ...] = ()
+) -> State:
+    """Return `state` with a tool's result distilled into facts, an artifact and the last observation.
+
+    `made_from` are the labels of what the tool was given: they join the tool's own.
+    """
+    own = Provenance((Origin("tool", f"{tool} {call_id}"),), result.is_trusted)
+    provenance = join((own, *made_from))
     artifacts = state.artifacts
     if result.artifact:
         artifact = Artifact(call_id, result.artifact, result.size_bytes, result.text[:HEAD_CHARS], call_id)
@@ -45,7 +51,14 @@ def with_result(state: State, *, tool: str, call_id: str, result: ToolResult) ->
         state,
         facts=state.facts + _facts_of(state.active, result, provenance),
         artifacts=artifacts,
-        observations=(Observation(tool, result.text, False, result.is_trusted),),
+        observations=(
+            Observation(
+                tool,
+                result.text,
+                is_trusted=result.is_trusted,
+                is_derived=result.is_trusted and not provenance.is_trusted,
+            ),
+        ),
     )
 
 

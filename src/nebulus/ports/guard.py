@@ -5,6 +5,7 @@ from typing import Protocol
 
 from msgspec import Struct
 
+from nebulus.core.context import Context
 from nebulus.core.failure import Failure
 from nebulus.core.findings import Call
 from nebulus.core.outcome import Question
@@ -20,8 +21,8 @@ class Policy(Protocol):
         """Names the whole rule set, so that a changed one is noticed."""
         ...
 
-    def judge(self, call: Call, spec: ToolSpec) -> Verdict:
-        """Decide one call whose paths are canonical. Never raises."""
+    def judge(self, call: Call, spec: ToolSpec, context: Context) -> Verdict:
+        """Decide one call whose paths are canonical. An error while deciding is a refusal."""
         ...
 
 

@@ -4,10 +4,12 @@ Laws: what is expected to go wrong comes back as an event; what may have happene
 called a failure.
 """
 
-from typing import assert_never
+from typing import Any, assert_never
 
 from nebulus.core.answers import ModelRequest
 from nebulus.core.commands import AskModel, AskPerson, Intend, Judge, RunChecks, RunTool, Wait
+from nebulus.core.context import Context, Judged
+from nebulus.core.digest import canonical
 from nebulus.core.errors import BackendError
 from nebulus.core.events import (
     ApprovalAsked,
@@ -27,9 +29,13 @@ from nebulus.core.findings import Call
 from nebulus.core.outcome import Question
 from nebulus.core.plan import Check
 from nebulus.core.tools import SandboxLevel, ToolSpec
-from nebulus.core.verdict import Allow, Ask, Refuse
+from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
+from nebulus.memory.prompt import bounded
 from nebulus.runtime.effects import run_tool
 from nebulus.runtime.world import World
+
+JUDGED_CHARS = 2000
+"""Longest spelling of a call's arguments that is recorded with a verdict; the model's answer holds the whole."""
 
 _STRENGTH = {SandboxLevel.NONE: 0, SandboxLevel.LANDLOCK: 1, SandboxLevel.NAMESPACES: 2}
 
@@ -60,34 +66,61 @@ async def perform(
 
 
 def judge(command: Judge, world: World) -> CallAllowed | CallRefused | ApprovalAsked:
-    """Return the guard's word on a call: paths are made canonical first, then the policy decides."""
+    """Return the guard's word on a call: paths are made canonical first, then the policy decides.
+
+    An error while deciding is a refusal.
+    """
     call, spec = command.call, world.tools[command.call.tool].spec
-    policy_digest = world.policy.digest
+    verdict, paths = _decided(command, spec, world)
+    changed = {name: path for name, path in paths.items() if call.arguments[name] != path}
+    about: dict[str, Any] = {
+        "call_id": call.call_id,
+        "rule": verdict.rule,
+        "policy_digest": world.policy.digest,
+        "sandbox": world.sandbox_level,
+        "judged": _recorded(Call(call.tool, {**call.arguments, **paths}), command.context),
+    }
+    match verdict:
+        case Allow():
+            return CallAllowed(canonical=changed, **about)
+        case Refuse(reason=reason):
+            return CallRefused(reason=reason, **about)
+        case Ask(reason=reason):
+            return ApprovalAsked(reason=reason, canonical=changed, **about)
+
+
+def _decided(command: Judge, spec: ToolSpec, world: World) -> tuple[Verdict, dict[str, str]]:
+    """Return the verdict and the canonical paths that it is about."""
+    call = command.call
     paths = _canonical_paths(call, spec, world)
     if isinstance(paths, Failure):
-        return CallRefused(
-            call_id=call.call_id, rule="workspace", reason=paths.what, policy_digest=policy_digest
-        )
+        return Refuse("workspace", paths.what), {}
     if _STRENGTH[world.sandbox_level] < _STRENGTH[spec.least_sandbox]:
-        reason = f"{spec.name} needs the sandbox level {spec.least_sandbox.value}; here it is {world.sandbox_level.value}"
-        return CallRefused(call_id=call.call_id, rule="sandbox", reason=reason, policy_digest=policy_digest)
+        return Refuse("sandbox", _too_weak(spec, world.sandbox_level)), paths
     judged = Call(call.tool, {**call.arguments, **paths}, call.call_id)
-    changed = {name: path for name, path in paths.items() if call.arguments[name] != path}
-    match world.policy.judge(judged, spec):
-        case Allow(rule):
-            return CallAllowed(
-                call_id=call.call_id,
-                rule=rule,
-                canonical=changed,
-                policy_digest=policy_digest,
-                sandbox=world.sandbox_level,
-            )
-        case Refuse(rule, reason):
-            return CallRefused(call_id=call.call_id, rule=rule, reason=reason, policy_digest=policy_digest)
-        case Ask(rule, reason):
-            return ApprovalAsked(
-                call_id=call.call_id, rule=rule, reason=reason, canonical=changed, policy_digest=policy_digest
-            )
+    try:
+        return world.policy.judge(judged, spec, command.context), paths
+    except Exception as error:  # noqa: BLE001 - whatever broke, the call is refused, and the record says why
+        why = f"the policy could not decide: {type(error).__name__}: {error}"
+        return Refuse("guard.error", bounded(why, 400)), paths
+
+
+def _too_weak(spec: ToolSpec, level: SandboxLevel) -> str:
+    return (
+        f"{spec.name} needs the sandbox level {spec.least_sandbox.value}, and this machine gives {level.value}; "
+        "run `nebulus doctor` to see what is missing"
+    )
+
+
+def _recorded(call: Call, context: Context) -> Judged:
+    spelled = bounded(canonical(call.arguments).decode(), JUDGED_CHARS)
+    return Judged(
+        tool=call.tool,
+        arguments=spelled,
+        labels=context.labels,
+        is_tainted=context.is_tainted,
+        is_planned=context.is_planned,
+    )
 
 
 def _canonical_paths(call: Call, spec: ToolSpec, world: World) -> dict[str, str] | Failure:

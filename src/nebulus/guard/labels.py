@@ -1,0 +1,75 @@
+"""Where the arguments of a call came from.
+
+Laws: a value is endorsed only by trusted text that holds it whole; labels join, and never wash off by
+passing through a model: what a model wrote after reading text from outside is untrusted, unless endorsed.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from msgspec import Struct
+
+from nebulus.core.context import Label
+from nebulus.core.findings import Call
+from nebulus.core.provenance import Origin, Provenance
+from nebulus.core.tools import ToolSpec
+from nebulus.guard.endorse import Scalar, leaves, says_nothing, stands_in
+
+VALUE_CHARS = 200
+"""Longest piece of a value that is shown to a person."""
+NOBODY = Provenance((Origin("config", "says nothing"),), is_trusted=True)
+
+
+class Source(Struct, frozen=True):
+    """One text that a model was shown, and where it came from."""
+
+    text: str
+    provenance: Provenance
+
+
+class Heard(Struct, frozen=True, kw_only=True):
+    """What the model of `tier` was shown; `is_tainted`: text from outside was among it."""
+
+    sources: tuple[Source, ...] = ()
+    is_tainted: bool = False
+    tier: str = ""
+
+
+def label_all(call: Call, spec: ToolSpec, heard: Heard) -> tuple[Label, ...]:
+    """Return a label for each argument of `call`, which a model wrote after it was shown `heard`."""
+    properties = spec.parameters.get("properties", {})
+    return tuple(_label(name, value, properties.get(name), heard) for name, value in call.arguments.items())
+
+
+def untrusted(labels: Iterable[Label]) -> tuple[Provenance, ...]:
+    """Return the provenance of what is neither trusted nor endorsed."""
+    return tuple(label.provenance for label in labels if not label.provenance.is_trusted)
+
+
+def _label(name: str, value: Any, schema: Any, heard: Heard) -> Label:
+    default = schema.get("default") if isinstance(schema, dict) else None
+    if says_nothing(value) or (default is not None and _is_same(value, default)):
+        return Label(name, NOBODY, is_endorsed=True)
+    keys = set(schema.get("properties", ())) if isinstance(schema, dict) else set()
+    origins: set[Origin] = set()
+    foreign = ""
+    for leaf in leaves(value):
+        if leaf is None or leaf == "" or leaf in keys:
+            continue
+        holding = [source for source in heard.sources if stands_in(leaf, source.text)]
+        origins.update(origin for source in holding for origin in source.provenance.origins)
+        if not any(source.provenance.is_trusted for source in holding):
+            foreign = foreign or _shown(leaf)
+            if not holding:
+                origins.add(Origin("model"))
+    provenance = Provenance(tuple(sorted(origins)), is_trusted=not (heard.is_tainted and foreign))
+    return Label(name, provenance, is_endorsed=not foreign, value=foreign)
+
+
+def _is_same(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and bool(value == default)
+
+
+def _shown(leaf: Scalar) -> str:
+    text = str(leaf).lower() if isinstance(leaf, bool) else str(leaf)
+    return text if len(text) <= VALUE_CHARS else f"{text[:VALUE_CHARS]}… [{len(text)} characters]"
