@@ -74,7 +74,7 @@ async def bare(url: str, depth: int, stamps: Stamps) -> None:
             messages += [message, {"role": "tool", "tool_call_id": call["id"], "content": stamps.lookup()}]
 
 
-async def ours(url: str, depth: int, engine: str, stamps: Stamps) -> None:
+async def ours(url: str, depth: int, *, engine: str, stamps: Stamps) -> None:
     """Do the same as a runbook of `depth` steps, everything on."""
     from nebulus import Agent, tool
     from nebulus.core.outcome import Done
@@ -90,14 +90,14 @@ async def ours(url: str, depth: int, engine: str, stamps: Stamps) -> None:
     assert isinstance(outcome, Done), outcome
 
 
-def arm(name: str, url: str, depth: int, folder: str) -> None:
+def arm(name: str, url: str, *, depth: int, folder: str) -> None:
     """Run one arm in this process and print its figures as JSON. A short run before pays for the imports."""
 
     def work(count: int, stamps: Stamps) -> Any:
         if name == "bare":
             return bare(url, count, stamps)
         address = "memory" if name == "memory" else f"{folder}/{count}.sqlite"
-        return ours(url, count, address, stamps)
+        return ours(url, count, engine=address, stamps=stamps)
 
     asyncio.run(work(3, Stamps()))
     with urllib_json(f"{url}/reset"):
@@ -222,7 +222,7 @@ def main() -> None:
     given = parser.parse_args()
     if given.arm:
         name, url, depth, folder = given.arm
-        arm(name, url, int(depth), folder)
+        arm(name, url, depth=int(depth), folder=folder)
         return
     os.environ["PYTHONPATH"] = str(ROOT / "src")
     results: dict[str, Any] = {

@@ -8,6 +8,7 @@ GET /stats returns {"sizes": [bytes of each chat request's body]}, GET /reset fo
 import asyncio
 import json
 import sys
+from typing import ClassVar
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "lookup", "arguments": '{"key": "k1"}'}}
 ANSWER = {
@@ -28,7 +29,7 @@ MODELS = {"object": "list", "data": [{"id": "scripted", "object": "model"}]}
 class Connection(asyncio.Protocol):
     """One keep-alive connection; `sizes` is shared by all."""
 
-    sizes: list[int] = []
+    sizes: ClassVar[list[int]] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin with nothing received."""

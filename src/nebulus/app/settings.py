@@ -124,7 +124,7 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
     """
     tables = dict(data)
     tiers = _table(tables.pop("tiers", None), "tiers", source)
-    known = {"engine": EngineSettings, "budget": Budget, "limits": Limits}
+    known: dict[str, type[Struct]] = {"engine": EngineSettings, "budget": Budget, "limits": Limits}
     values: dict[str, Any] = {
         name: _struct(_table(tables.pop(name), name, source), kind, f"{source}: {name}")
         for name, kind in known.items()

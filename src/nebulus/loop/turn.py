@@ -39,7 +39,10 @@ def request_for(machine: Machine) -> ModelRequest:
         messages, tools = compose_plan(machine.state), machine.setup.tools
         form: Form = Shape(plan_schema(tools))
     else:
-        messages, tools = compose_step(machine.state), tools_for(machine, tier)
+        messages, tools = (
+            compose_step(machine.state, resolves=machine.setup.resolves_references),
+            tools_for(machine, tier),
+        )
         form = _step_form(machine, tools)
     return ModelRequest(
         messages=messages,

@@ -28,17 +28,17 @@ LESSONS_SHOWN = 3
 LESSON_CHARS = 240
 
 
-def compose_step(state: State) -> tuple[Message, ...]:
+def compose_step(state: State, *, resolves: bool = True) -> tuple[Message, ...]:
     """Return the messages for the active step of `state`.
 
     The size is bounded by the goal, the constraints and the step's text; it does not grow with the
-    number of steps done.
+    number of steps done. With `resolves` off, mentions of earlier results stay for the model to look up.
 
     Raises:
         LookupError: no step is active.
     """
     step = state.step
-    text = resolve(step.text, state.facts)
+    text = resolve(step.text, state.facts) if resolves else step.text
     parts = [
         _head(state),
         f"Done: {state.done_count} of {len(state.plan.steps)} steps",

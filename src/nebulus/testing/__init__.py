@@ -1,1 +1,1 @@
-"""TODO"""
+"""Fakes of every socket, public, for the tests of those who build on Nebulus."""

@@ -1,0 +1,384 @@
+"""The depth curve: how many steps can a small model carry, alone and inside Nebulus?
+
+Jobs of the nano model's held-out language (tool names, schemas, values, wordings and depths that its
+training never saw) are carried out in a world that keeps score. An episode succeeds when every expected
+call was executed in order and no wrong one ever was. What is shown to the model is made from the goal's
+text and the tools' results alone.
+
+    python bench/ceiling.py [--episodes 100] [--depths 1,2,4,8,16,32] [--arms raw,nebulus] [--wordings held_out]
+    python bench/ceiling.py --write docs/measured      # the table and the plot that the README shows
+
+Arms: `raw` is the loop that most agents are: the whole transcript, errors fed back, until the work is
+done or three times the needed calls were made. `raw-constrained` is the same with each call constrained
+to the tools' schemas. `nebulus` is the runtime. The others are the runtime with one law switched off.
+"""
+
+import argparse
+import asyncio
+import json
+import math
+import random
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import replace
+
+from nano.environment import Environment
+from nano.language import Job, make_job
+from nano.render import TRANSCRIPT_INSTRUCTIONS
+from nebulus.adapters.backends.factory import open_backend
+from nebulus.adapters.backends.settings import BackendSettings
+from nebulus.adapters.engines.memory import MemoryEngine
+from nebulus.app.bootstrap import checker, nano_path, nobody
+from nebulus.calls import read
+from nebulus.core.answers import FreeForm, Message, ModelAnswer, ModelRequest, OneCall, RawCall
+from nebulus.core.budget import Budget
+from nebulus.core.errors import BackendError
+from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.core.tiers import Tier
+from nebulus.core.tools import Effect, ToolSpec
+from nebulus.guard.defaults import DefaultPolicy
+from nebulus.loop.progress import Setup
+from nebulus.loop.runbook import read_runbook, with_implied_checks
+from nebulus.ports.backend import BackendInfo, ModelBackend, OnText, TokenCount
+from nebulus.ports.tool import ToolOutput
+from nebulus.recovery.strategy import Limits
+from nebulus.runtime.supervise import RunRequest, Supervisor
+from nebulus.runtime.world import World
+
+DEPTHS = (1, 2, 4, 8, 16, 32)
+ARMS = ("raw", "raw-constrained", "nebulus", "no-constraint", "no-grounding", "no-retry", "no-resolving")
+BUSY_RATE = 0.08
+RESERVE_TOKENS = 192
+SEED = 20_261_122
+
+
+class Episode(Struct, frozen=True):
+    """How one job ended: `is_ok`, steps done, calls asked of the model, wrong effects, prompt tokens, seconds."""
+
+    is_ok: bool
+    done: int
+    model_calls: int
+    wrong: int
+    prompt_tokens: int
+    seconds: float
+    ended: str
+
+
+class CountingBackend:
+    """A backend that counts its answers and can switch constraining off."""
+
+    def __init__(self, inner: ModelBackend, *, is_constrained: bool = True) -> None:
+        self._inner, self._is_constrained = inner, is_constrained
+        self.calls, self.prompt_tokens = 0, 0
+
+    async def describe(self) -> BackendInfo:
+        """As the inner one."""
+        return await self._inner.describe()
+
+    async def count(self, request: ModelRequest) -> TokenCount:
+        """As the inner one."""
+        return await self._inner.count(request)
+
+    async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
+        """As the inner one, counted."""
+        self.calls += 1
+        asked = request if self._is_constrained else replace(request, form=FreeForm())
+        answer = await self._inner.answer(asked, on_text)
+        self.prompt_tokens += answer.usage.prompt_tokens
+        return answer
+
+    async def close(self) -> None:
+        """Leave the inner one open: it is shared."""
+
+
+class JobTool:
+    """A tool of a job as the runtime sees it: its world answers."""
+
+    def __init__(self, spec: ToolSpec, world: Environment) -> None:
+        self.spec, self._world = spec, world
+
+    async def run(self, arguments: dict[str, Any], key: str) -> ToolOutput | Failure:
+        """Execute in the world; its errors are failures, and had no effect."""
+        text = self._world.execute(self.spec.name, arguments)
+        fields = json.loads(text)
+        if "error" not in fields:
+            return ToolOutput(text=text, fields=fields)
+        error = fields["error"]
+        kind = FailureKind.TRANSIENT if "busy" in error else FailureKind.INVALID_ARGUMENTS
+        return Failure(kind=kind, fault=Fault.TOOL, what=error)
+
+    async def has_happened(self, arguments: dict[str, Any], key: str) -> bool | None:
+        """It can't tell."""
+        return None
+
+
+class NoTime:
+    """Waits cost nothing here: the world is not really busy."""
+
+    def now_s(self) -> float:
+        """Return the time."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait for nothing."""
+
+
+class Shelf:
+    """Results here are short: nothing is ever stored."""
+
+    def put(self, content: str) -> str:
+        """Refuse."""
+        raise AssertionError(f"a result of {len(content)} characters")
+
+    def get(self, address: str) -> str:
+        """Refuse."""
+        raise AssertionError(address)
+
+
+def specs(job: Job, *, is_grounded: bool) -> tuple[ToolSpec, ...]:
+    """Return the job's tools; text arguments without a closed set of values must be copied from the prompt."""
+    result = []
+    for tool in job.tools:
+        shape = tool["function"]["parameters"]
+        texts = tuple(
+            name
+            for name, rule in shape["properties"].items()
+            if rule["type"] == "string" and "enum" not in rule
+        )
+        result.append(
+            ToolSpec(
+                name=tool["function"]["name"],
+                description=tool["function"].get("description", ""),
+                parameters=shape | {"additionalProperties": False},
+                effect=Effect.WRITE,
+                grounded=texts if is_grounded else (),
+            )
+        )
+    return tuple(result)
+
+
+async def raw_episode(job: Job, world: Environment, backend: CountingBackend, *, is_constrained: bool) -> str:
+    """Carry the job out in one growing conversation; return how it ended."""
+    tools = specs(job, is_grounded=False)
+    messages = [Message("system", TRANSCRIPT_INSTRUCTIONS), Message("user", job.goal)]
+    form = OneCall() if is_constrained else FreeForm()
+    for turn in range(3 * len(job.steps) + 3):
+        if world.is_complete:
+            return "done"
+        request = ModelRequest(
+            messages=tuple(messages), tools=tools, form=form, max_tokens=RESERVE_TOKENS, seed=turn
+        )
+        try:
+            answer = await backend.answer(request)
+        except BackendError as error:
+            if error.failure.kind is FailureKind.PROMPT_TOO_LARGE:
+                return "window"
+            messages.append(Message("user", f'{{"error": "{error.failure.what}"}}'))
+            continue
+        reading = read(answer, tools)
+        if reading.finding is not None:
+            messages += [
+                Message("assistant", answer.text),
+                Message("user", f"error: {reading.finding.sentence()}"),
+            ]
+        elif not reading.calls:
+            return "stopped"
+        for call in reading.calls[:1]:
+            result = world.execute(call.tool, call.arguments)
+            arguments = json.dumps(call.arguments, ensure_ascii=False)
+            messages.append(Message("assistant", "", (RawCall(call.tool, arguments, f"c{turn}"),)))
+            messages.append(Message("tool", result, (), f"c{turn}"))
+        if not world.is_clean:
+            return "wrong call"
+    return "done" if world.is_complete else "out of calls"
+
+
+async def nebulus_episode(job: Job, world: Environment, backend: CountingBackend, *, arm: str) -> str:
+    """Carry the job out by the runtime; return how it ended."""
+    tools = {spec.name: JobTool(spec, world) for spec in specs(job, is_grounded=arm != "no-grounding")}
+    limits = Limits(attempts=1) if arm == "no-retry" else Limits()
+    setup = Setup(
+        tools=tuple(tool.spec for tool in tools.values()),
+        tiers=(Tier(name="nano", window_tokens=4096, reserve_tokens=RESERVE_TOKENS),),
+        budget=Budget(model_calls=6 * len(job.steps) + 6),
+        limits=limits,
+        resolves_references=arm != "no-resolving",
+    )
+    touched = World(
+        backends={"nano": backend},
+        tools=tools,
+        policy=DefaultPolicy(),
+        person=nobody(),
+        checker=checker(None, {}),
+        artifacts=Shelf(),
+        clock=NoTime(),
+    )
+
+    @asynccontextmanager
+    async def open_world(_: RunRequest) -> AsyncIterator[tuple[Setup, World]]:
+        yield setup, touched
+
+    goal, plan = read_runbook(job.goal)
+    request = RunRequest(goal=goal, plan=with_implied_checks(plan, setup.tools), setup=setup)
+    async with Supervisor(MemoryEngine(), open_world) as supervisor:
+        outcome = await supervisor.start("episode", request)
+    return type(outcome).__name__.lower()
+
+
+async def episode(arm: str, job: Job, *, seed: int, inner: ModelBackend) -> Episode:
+    """Carry one job out and keep the score."""
+    world = Environment(job, random.Random(seed), BUSY_RATE, "held_out")
+    backend = CountingBackend(inner, is_constrained=arm != "no-constraint")
+    began = time.perf_counter()
+    if arm.startswith("raw"):
+        ended = await raw_episode(job, world, backend, is_constrained=arm == "raw-constrained")
+    else:
+        ended = await nebulus_episode(job, world, backend, arm=arm)
+    return Episode(
+        is_ok=world.is_complete and world.is_clean,
+        done=world.done,
+        model_calls=backend.calls,
+        wrong=world.wrong,
+        prompt_tokens=backend.prompt_tokens,
+        seconds=time.perf_counter() - began,
+        ended=ended,
+    )
+
+
+async def cell(arm: str, depth: int, *, inner: ModelBackend, given: argparse.Namespace) -> dict[str, Any]:
+    """Run the episodes of one arm at one depth. Every arm meets the same jobs and the same world."""
+    episodes = []
+    for number in range(given.episodes):
+        seed = SEED + 1000 * depth + number
+        job = make_job(random.Random(seed), depth, "held_out", wordings=given.wordings)
+        episodes.append(await episode(arm, job, seed=seed, inner=inner))
+    good = sum(item.is_ok for item in episodes)
+    calls = sum(item.model_calls for item in episodes)
+    low, high = wilson(good, len(episodes))
+    row = {
+        "arm": arm,
+        "depth": depth,
+        "episodes": len(episodes),
+        "ok": good,
+        "low": low,
+        "high": high,
+        "silent_wrong": sum(item.ended == "done" and not item.is_ok for item in episodes),
+        "wrong_effects": sum(item.wrong for item in episodes),
+        "model_calls": calls,
+        "prompt_tokens_per_call": sum(item.prompt_tokens for item in episodes) / max(1, calls),
+        "ms_per_call": 1e3 * sum(item.seconds for item in episodes) / max(1, calls),
+        "ended": count(item.ended for item in episodes),
+    }
+    if not given.json:
+        print(line(row), flush=True)
+    return row
+
+
+def count(words: Any) -> dict[str, int]:
+    """Return how often each word occurs."""
+    result: dict[str, int] = {}
+    for word in words:
+        result[word] = result.get(word, 0) + 1
+    return result
+
+
+def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
+    """Return the 95 % interval of a rate. Source: Wilson 1927, doi:10.1080/01621459.1927.10502953."""
+    if not trials:
+        return 0.0, 1.0
+    share, z2 = successes / trials, z * z
+    middle = share + z2 / (2 * trials)
+    half = z * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials))
+    return max(0.0, (middle - half) / (1 + z2 / trials)), min(1.0, (middle + half) / (1 + z2 / trials))
+
+
+HEADER = (
+    "| arm | depth | episodes right | 95 % interval | done but wrong | calls asked | prompt tokens/call | ms/call |\n"
+    "|---|--:|--:|---|--:|--:|--:|--:|"
+)
+
+
+def line(row: Mapping[str, Any]) -> str:
+    """Return one row of the table."""
+    return (
+        f"| {row['arm']} | {row['depth']} | {row['ok']}/{row['episodes']} | {row['low']:.2f}-{row['high']:.2f} "
+        f"| {row['silent_wrong']} | {row['model_calls']} | {row['prompt_tokens_per_call']:.0f} "
+        f"| {row['ms_per_call']:.0f} |"
+    )
+
+
+def plot(rows: list[dict[str, Any]], path: Path) -> None:
+    """Draw the share of right episodes against depth, with intervals."""
+    import matplotlib
+
+    matplotlib.use("svg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 3.6))
+    for arm in dict.fromkeys(row["arm"] for row in rows):
+        cells = [row for row in rows if row["arm"] == arm]
+        depths = [row["depth"] for row in cells]
+        shares = [row["ok"] / row["episodes"] for row in cells]
+        axes.fill_between(depths, [row["low"] for row in cells], [row["high"] for row in cells], alpha=0.12)
+        axes.plot(depths, shares, marker="o", label=arm, linewidth=2 if arm in ("raw", "nebulus") else 1)
+    axes.set_xscale("log", base=2)
+    axes.set_xticks(sorted({row["depth"] for row in rows}), sorted({row["depth"] for row in rows}))
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_xlabel("steps in the job")
+    axes.set_ylabel("jobs carried out without a fault")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path)
+
+
+async def measure(given: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run every cell on one server."""
+    backend = open_backend(BackendSettings(kind="embedded", path=given.model, threads=1))
+    try:
+        await backend.describe()
+        return [
+            await cell(arm, depth, inner=backend, given=given) for arm in given.arms for depth in given.depths
+        ]
+    finally:
+        await backend.close()
+
+
+def main() -> None:
+    """Measure, print the table or JSON, and write the documents if asked."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--model", default=str(nano_path()), help="a GGUF file; the model in the package")
+    parser.add_argument("--episodes", type=int, default=100)
+    parser.add_argument("--depths", type=lambda text: [int(part) for part in text.split(",")], default=DEPTHS)
+    parser.add_argument("--arms", type=lambda text: text.split(","), default=ARMS)
+    parser.add_argument("--wordings", choices=("held_out", "train"), default="held_out")
+    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    parser.add_argument(
+        "--write", type=Path, help="write ceiling.md, ceiling.json and ceiling.svg into this folder"
+    )
+    given = parser.parse_args()
+    unknown = [arm for arm in given.arms if arm not in ARMS]
+    if unknown:
+        parser.error(f"no arm is called {unknown[0]!r}; there are {', '.join(ARMS)}")
+    if not given.json:
+        print(HEADER, flush=True)
+    rows = asyncio.run(measure(given))
+    if given.json:
+        print(json.dumps(rows, indent=1))
+    if given.write:
+        given.write.mkdir(parents=True, exist_ok=True)
+        (given.write / "ceiling.json").write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=1))
+        (given.write / "ceiling.md").write_text("\n".join([HEADER, *map(line, rows)]) + "\n")
+        plot(rows, given.write / "ceiling.svg")
+
+
+if __name__ == "__main__":
+    main()
