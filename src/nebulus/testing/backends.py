@@ -1,5 +1,6 @@
 """A model that says what a script says: the fake of `ModelBackend`."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterable
 from typing import Any, TypeAlias
@@ -117,6 +118,7 @@ class ScriptedBackend:
                 failure(FailureKind.PROMPT_TOO_LARGE, "the prompt does not fit the window", value=size)
             )
         said = self._next(request)
+        await asyncio.sleep(0)  # an answer never comes at once, so that it can be cancelled
         if isinstance(said, Failure):
             raise BackendError(said)
         answer = _capped(said, request, tokens)

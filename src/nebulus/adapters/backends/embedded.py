@@ -7,16 +7,16 @@ network but this machine's own; nobody's logs.
 import asyncio
 import importlib.util
 import socket
-import sys
 from pathlib import Path
 
 import msgspec
 
-from nebulus.adapters.backends.child_settings import EXIT_NO_SERVER, READY, ChildSettings
+from nebulus.adapters.backends.child_settings import EXIT_NO_SERVER, ChildSettings
 from nebulus.adapters.backends.faults import failure
 from nebulus.adapters.backends.gguf_header import GgufHeader, read_header
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.llama_cpp import LlamaCppServer
+from nebulus.adapters.backends.llama_process import LlamaProcess
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.core.answers import ModelAnswer, ModelRequest
 from nebulus.core.errors import BackendError, ConfigError
@@ -30,7 +30,6 @@ TINY_BYTES = 100 * 1024 * 1024
 """Below this size one thread is fastest: with two on a busy machine, decoding fell from 1,900 to 160 tokens/s."""
 
 PORT_ATTEMPTS = 3
-STOP_GRACE_S = 2.0
 
 
 class EmbeddedLlamaCpp:
@@ -39,8 +38,10 @@ class EmbeddedLlamaCpp:
     def __init__(self, settings: BackendSettings) -> None:
         self._settings = settings
         self._starting = asyncio.Lock()
-        self._child: asyncio.subprocess.Process | None = None
+        self._child: LlamaProcess | None = None
         self._server: LlamaCppServer | None = None
+        self.url = ""
+        """Where the server listens, once it was started."""
 
     async def describe(self) -> BackendInfo:
         """Start the server if need be, and say what it is.
@@ -74,29 +75,31 @@ class EmbeddedLlamaCpp:
         if server is not None:
             await server.close()
         if child is not None:
-            await _stop(child)
+            await child.stop()
 
     async def _running(self) -> LlamaCppServer:
         async with self._starting:
-            if self._server is not None and self._child is not None and self._child.returncode is None:
+            if self._server is not None and self._child is not None and self._child.is_alive:
                 return self._server
             await self.close()
             header = read_header(Path(self._settings.path))
             if importlib.util.find_spec("xllamacpp") is None:
                 raise ConfigError("the embedded server needs xllamacpp: pip install 'nebulus[local]'")
             for _ in range(PORT_ATTEMPTS):
-                if self._server is None:
-                    await self._start(header)
-            if self._server is None:
-                raise ConfigError(
-                    f"llama.cpp can't load the model {self._settings.path} ({header.size_bytes} bytes, "
-                    f"architecture {header.architecture!r}): fetch it again, or update xllamacpp"
-                )
-            return self._server
+                port = _free_port()
+                server = await self._start(header, port)
+                if server is not None:
+                    self._server = server
+                    return server
+                if _is_free(port):
+                    break  # nobody took it in the meantime, so it was the model
+            raise ConfigError(
+                f"llama.cpp can't load the model {self._settings.path} ({header.size_bytes} bytes, "
+                f"architecture {header.architecture!r}): fetch it again, or update xllamacpp"
+            )
 
-    async def _start(self, header: GgufHeader) -> None:
-        """Start a child; leaves no server where llama.cpp refused, for then the port may have been taken."""
-        port = _free_port()
+    async def _start(self, header: GgufHeader, port: int) -> LlamaCppServer | None:
+        """Start a child; None where llama.cpp refused, which does not say what it did not like."""
         told = ChildSettings(
             path=str(Path(self._settings.path).resolve()),
             port=port,
@@ -105,72 +108,38 @@ class EmbeddedLlamaCpp:
             slots=self._settings.slots,
             threads=self._settings.threads or (1 if header.size_bytes < TINY_BYTES else 0),
         )
-        child = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "nebulus.adapters.backends.llama_child",
-            msgspec.json.encode(told).decode(),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-        )
-        try:
-            code = await self._ready_or_exit(child)
-        except BaseException:
-            await _stop(child)
-            raise
+        child = LlamaProcess(told)
+        code = await self._ready_or_exit(child)
         if code == EXIT_NO_SERVER:
-            return
+            return None
         self._child = child
+        self.url = f"http://127.0.0.1:{port}"
         http = HttpClient(
-            f"http://127.0.0.1:{port}",
+            self.url,
             timeout_s=self._settings.timeout_s,
             connect_timeout_s=self._settings.connect_timeout_s,
         )
-        self._server = LlamaCppServer(
-            msgspec.structs.replace(self._settings, model="", window_tokens=0), http
-        )
+        return LlamaCppServer(msgspec.structs.replace(self._settings, model="", window_tokens=0), http)
 
-    async def _ready_or_exit(self, child: asyncio.subprocess.Process) -> int:
+    async def _ready_or_exit(self, child: LlamaProcess) -> int:
         """Return 0 when the child serves, else its exit code for a refusal.
 
         Raises:
             BackendError: it took too long, or died otherwise.
         """
         limit_s = self._settings.start_timeout_s
-        assert child.stdout is not None
         try:
-            line = await asyncio.wait_for(child.stdout.readline(), limit_s)
+            code = await child.ready_or_exit(limit_s)
         except TimeoutError as error:
+            late = f"the model {self._settings.path} was not loaded in time"
             raise BackendError(
-                failure(
-                    FailureKind.TIMEOUT,
-                    f"the model {self._settings.path} was not loaded in time",
-                    value=f"{limit_s:g} s",
-                    fix="raise start_timeout_s",
-                )
+                failure(FailureKind.TIMEOUT, late, value=f"{limit_s:g} s", fix="raise start_timeout_s")
             ) from error
-        if line == READY:
-            return 0
-        code = await child.wait()
-        if code == EXIT_NO_SERVER:
+        if code in (0, EXIT_NO_SERVER):
             return code
         raise BackendError(
             failure(FailureKind.PERMANENT, "the embedded server died at its start", value=f"exit {code}")
         )
-
-
-async def _stop(child: asyncio.subprocess.Process) -> None:
-    """Close its input, which ends it; kill it if it does not."""
-    if child.returncode is not None:
-        return
-    assert child.stdin is not None
-    child.stdin.close()
-    try:
-        await asyncio.wait_for(child.wait(), STOP_GRACE_S)
-    except TimeoutError:
-        child.kill()
-        await child.wait()
 
 
 def _free_port() -> int:
@@ -178,3 +147,8 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
