@@ -81,6 +81,33 @@ def _types(schema: Any, root: dict[str, Any]) -> list[str]:
     return kinds
 
 
+def whole_numbers(arguments: dict[str, Any], schema: Any) -> tuple[dict[str, Any], tuple[Edit, ...]]:
+    """Return `arguments` with numbers like 5.0 as integers where the schema asks for these.
+
+    JSON Schema takes both for an integer; the tools behind it often don't.
+    """
+    whole = _whole(arguments, schema)
+    if whole is arguments:
+        return arguments, ()
+    return whole, (Edit("whole number as integer"),)
+
+
+def _whole(value: Any, schema: Any) -> Any:
+    """Return `value` with its whole numbers as integers; the very same object where nothing changed."""
+    if not isinstance(schema, dict):
+        return value
+    if isinstance(value, float) and schema.get("type") == "integer" and value.is_integer():
+        return int(value)
+    properties = schema.get("properties")
+    if isinstance(value, dict) and isinstance(properties, dict):
+        changed = {key: _whole(inner, properties.get(key)) for key, inner in value.items()}
+        return changed if any(changed[key] is not inner for key, inner in value.items()) else value
+    if isinstance(value, list) and isinstance(schema.get("items"), dict):
+        items = [_whole(item, schema["items"]) for item in value]
+        return items if any(new is not old for new, old in zip(items, value, strict=True)) else value
+    return value
+
+
 def _wanted(error: Any) -> list[str]:
     """The types that would have been accepted at the place of `error`."""
     match error.kind.name:

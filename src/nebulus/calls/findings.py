@@ -8,6 +8,9 @@ from nebulus.core.answers import FinishReason
 from nebulus.core.findings import Finding, FindingKind
 
 EMPTY = Finding(kind=FindingKind.EMPTY, rule="the answer is empty", fix="write a call, or words")
+NOT_UNICODE = Finding(
+    kind=FindingKind.UNREADABLE, rule="the answer holds half of a surrogate pair", fix="answer again"
+)
 ONLY_REASONING = Finding(
     kind=FindingKind.EMPTY, rule="the answer holds reasoning and nothing else", fix="write a call, or words"
 )

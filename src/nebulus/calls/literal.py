@@ -88,4 +88,18 @@ def strict_value(text: str, start: int = 0) -> Value | None:
         value, end = _strict.raw_decode(text, start)
     except (JSONDecodeError, UnreadableError, RecursionError, ValueError):
         return None
-    return Value(value, end)
+    has_pairs = text.find("\\ud", start, end) >= 0 or text.find("\\uD", start, end) >= 0
+    return (
+        None if has_pairs and not is_encodable(json.dumps(value, ensure_ascii=False)) else Value(value, end)
+    )
+
+
+def is_encodable(text: str) -> bool:
+    """Whether `text` is Unicode that can be written down: no half of a surrogate pair stands in it."""
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

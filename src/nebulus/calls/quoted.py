@@ -8,7 +8,7 @@ import re
 from json import JSONDecodeError
 from json.decoder import scanstring  # type: ignore[attr-defined]
 
-from nebulus.calls.literal import UnreadableError
+from nebulus.calls.literal import UnreadableError, is_encodable
 
 CLOSING_QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019"}
 """Opening quotes and what closes them."""
@@ -22,6 +22,7 @@ _CONTROL_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _SELF_ESCAPES = frozenset("\"'\\/")
 _KEPT_ESCAPES = frozenset("dwsDWS.()[]{}+*?|^-")
 """Escapes of regular expressions, which JSON does not know: the backslash is meant."""
+_SURROGATE = re.compile(r"[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x1f]")
 
 
@@ -32,17 +33,24 @@ def read_string(text: str, position: int, where: str) -> tuple[str, int, tuple[s
         UnreadableError: it is open at the end, or a backslash in it has more than one meaning.
     """
     opener = text[position]
-    if opener == '"':
-        try:
-            value, end = scanstring(text, position + 1, True)
-        except (JSONDecodeError, ValueError):
-            pass
-        else:
-            if value or not text.startswith('"""', position):
-                return value, end, ()
+    plain = _plain_string(text, position) if opener == '"' else None
+    if plain is not None:
+        return *plain, ()
     body, end, edits = _body(text, position, opener, where)
     value, more = _unescaped(body, where, position)
+    if not is_encodable(value):
+        raise UnreadableError("half a surrogate pair in a string", where=where, reached=end)
     return value, end, (*edits, *more)
+
+
+def _plain_string(text: str, position: int) -> tuple[str, int] | None:
+    """Return the JSON string at `position` and where it ended; None if it is none."""
+    try:
+        value, end = scanstring(text, position + 1, True)
+    except (JSONDecodeError, ValueError):
+        return None
+    is_block = not value and text.startswith('"""', position)
+    return None if is_block or not is_encodable(value) else (value, end)
 
 
 def _body(text: str, position: int, opener: str, where: str) -> tuple[str, int, tuple[str, ...]]:
@@ -81,11 +89,23 @@ def _unescaped(body: str, where: str, position: int) -> tuple[str, tuple[str, ..
         )
     if kept:
         edits = (*edits, "backslash kept")
-    joined = _ESCAPE.sub(_spelled, body)
-    try:
-        return joined.encode("utf-16", "surrogatepass").decode("utf-16"), edits
-    except UnicodeDecodeError:
-        raise UnreadableError("half a surrogate pair in a string", where=where, reached=position) from None
+    elif "\\\\" not in body and "x" not in kinds:
+        return _by_json(body), edits
+    return _joined(_ESCAPE.sub(_spelled, body)), edits
+
+
+def _by_json(body: str) -> str:
+    """Return what `body`, whose escapes are JSON's or escaped quotes, spells: the quick way."""
+    plain = body.replace("\\'", "'").replace('\\"', '"').replace('"', '\\"')
+    value: str = scanstring(plain + '"', 0, False)[0]
+    return value
+
+
+def _joined(text: str) -> str:
+    """Return `text` with surrogates that stand in pairs made one character."""
+    if not _SURROGATE.search(text):
+        return text
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
 
 
 def _spelled(match: re.Match[str]) -> str:

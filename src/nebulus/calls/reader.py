@@ -7,7 +7,9 @@ exist; two readings that differ are a finding; every change is recorded.
 from collections.abc import Sequence
 
 from nebulus.calls.candidate import Candidate
-from nebulus.calls.findings import EMPTY, ambiguous, cut, too_many, unreadable
+from nebulus.calls.clean import clean_structured, clean_text
+from nebulus.calls.findings import EMPTY, NOT_UNICODE, ambiguous, cut, too_many, unreadable
+from nebulus.calls.literal import is_encodable
 from nebulus.calls.settle import settle
 from nebulus.calls.text import DEFAULT, ReaderProfile, Written, written
 from nebulus.core.answers import FinishReason, ModelAnswer, RawCall
@@ -31,6 +33,10 @@ def read(
     """
     if answer.finish in (FinishReason.LENGTH, FinishReason.FILTER):
         return Reading(text=answer.text, finding=cut(answer.finish))
+    if not _is_unicode(answer):
+        return Reading(text=answer.text, finding=NOT_UNICODE)
+    if not profile.max_calls and (clean := _clean(answer, tools, shown)):
+        return clean
     offered = {tool.name: tool for tool in tools}
     said = written(answer.text, offered, shown=shown, profile=profile)
     if not answer.calls:
@@ -38,6 +44,18 @@ def read(
     structured = Written(candidates=_structured(answer.calls), words=said.words, dialect="structured")
     reading = _settled(structured, offered, shown=shown, text=answer.text, profile=profile)
     return reading if not said.candidates else _agreed(reading, said, offered)
+
+
+def _is_unicode(answer: ModelAnswer) -> bool:
+    return is_encodable(answer.text) and all(
+        is_encodable(call.arguments) and is_encodable(call.name) for call in answer.calls
+    )
+
+
+def _clean(answer: ModelAnswer, tools: Sequence[ToolSpec], shown: str) -> Reading | None:
+    if answer.calls:
+        return None if answer.text else clean_structured(answer.calls, tools, shown=shown)
+    return clean_text(answer.text, tools, shown=shown)
 
 
 def _structured(calls: Sequence[RawCall]) -> tuple[Candidate, ...]:

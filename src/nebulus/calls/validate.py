@@ -6,13 +6,14 @@ what can't be mended is one finding with the rule, the value and the fix; a sche
 
 import functools
 import json
+from itertools import islice
 from typing import Any
 
 import jsonschema_rs
 from msgspec import Struct
 
-from nebulus.calls.coerce import coerced
-from nebulus.calls.schema import arguments_schema, required_names
+from nebulus.calls.coerce import coerced, whole_numbers
+from nebulus.calls.schema import Schema, arguments_schema, required_names
 from nebulus.core.digest import canonical
 from nebulus.core.errors import ToolDefinitionError
 from nebulus.core.findings import Edit, Finding, FindingKind
@@ -20,6 +21,8 @@ from nebulus.core.tools import ToolSpec
 
 COMPILED_SCHEMAS = 512
 """How many compiled schemas are kept; a compiled one takes some tens of kilobytes."""
+MAX_ERRORS = 64
+"""Complaints heard in one round; a hostile list could make one for every item."""
 MAX_ROUNDS = 4
 """Coercion and validation take turns until nothing changes; a list in a string in a list takes two."""
 
@@ -46,13 +49,34 @@ def _compiled(schema_json: bytes) -> Any:
         raise ToolDefinitionError(f"the parameters are no JSON Schema: {error}") from error
 
 
+_known: dict[int, tuple[Schema, Any]] = {}
+"""Validators by the identity of the parameters they were made from, which they keep alive."""
+
+
 def validator(tool: ToolSpec) -> Any:
-    """Return the compiled validator of the arguments of `tool`.
+    """Return the compiled validator of the arguments of `tool`; its parameters must not change afterwards.
 
     Raises:
         ToolDefinitionError: its parameters are no JSON Schema, or refer to something outside.
     """
-    return _compiled(canonical(arguments_schema(tool)))
+    parameters = tool.parameters
+    known = _known.get(id(parameters))
+    if known is not None and known[0] is parameters:
+        return known[1]
+    compiled = _compiled(canonical(arguments_schema(tool)))
+    if len(_known) >= COMPILED_SCHEMAS:
+        _known.clear()
+    _known[id(parameters)] = (parameters, compiled)
+    return compiled
+
+
+def is_valid(tool: ToolSpec, arguments: dict[str, Any]) -> bool:
+    """Whether `arguments` meet the schema of `tool` as they are.
+
+    Raises:
+        ToolDefinitionError: the schema can't be compiled.
+    """
+    return bool(validator(tool).is_valid(arguments)) and not _has_whole_float(arguments)
 
 
 def check(tool: ToolSpec, arguments: dict[str, Any]) -> Checked:
@@ -64,15 +88,29 @@ def check(tool: ToolSpec, arguments: dict[str, Any]) -> Checked:
     compiled = validator(tool)
     edits: list[Edit] = []
     for _ in range(MAX_ROUNDS):
-        errors = list(compiled.iter_errors(arguments))
-        if not errors:
-            return Checked(arguments, tuple(edits))
-        mended, changes = coerced(arguments, errors, required_names(tool))
-        if not changes:
+        if compiled.is_valid(arguments):
+            arguments, changes = whole_numbers(arguments, tool.parameters)
+            return Checked(arguments, (*edits, *changes))
+        errors = list(islice(compiled.iter_errors(arguments), MAX_ERRORS))
+        mended, changed = coerced(arguments, errors, required_names(tool))
+        if not changed:
             break
         arguments = mended
-        edits.extend(changes)
+        edits.extend(changed)
     return Checked(arguments, tuple(edits), _finding(tool, errors))
+
+
+def _has_whole_float(value: Any) -> bool:
+    """Whether a number without a fraction is written with one: the schema may ask for an integer."""
+    match value:
+        case float():
+            return value.is_integer()
+        case dict():
+            return any(map(_has_whole_float, value.values()))
+        case list():
+            return any(map(_has_whole_float, value))
+        case _:
+            return False
 
 
 def _finding(tool: ToolSpec, errors: list[Any]) -> Finding:
