@@ -1,0 +1,6 @@
+"""`python -m nebulus`: the command line."""
+
+from nebulus.cli.main import run
+
+if __name__ == "__main__":
+    run()
