@@ -1,0 +1,54 @@
+"""A script can tell from the exit code what became of a run, and from the envelope why."""
+
+from typing import get_args
+
+import pytest
+
+from nebulus.cli.exits import Exit, envelope, exit_of, exit_of_error
+from nebulus.core import errors
+from nebulus.core.budget import Spent
+from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Outcome, Proof, Question, Refused
+
+BROKEN = Failure(kind=FailureKind.TIMEOUT, fault=Fault.TOOL, what="it took too long")
+OUTCOMES = {
+    Done(proof=Proof.CLAIMED): Exit.DONE,
+    Blocked(question=Question(question_id="c1", kind="approval", text="May it?")): Exit.BLOCKED,
+    Refused(rule="r", reason="no"): Exit.REFUSED,
+    Exhausted(resource="tokens", limit=1.0, spent=Spent()): Exit.EXHAUSTED,
+    Failed(failure=BROKEN): Exit.FAILED,
+}
+ERRORS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.NebulusError) and kind is not errors.NebulusError
+]
+
+
+def test_every_outcome_has_a_code_of_its_own() -> None:
+    assert {type(outcome) for outcome in OUTCOMES} == set(get_args(Outcome))
+    assert {outcome: exit_of(outcome) for outcome in OUTCOMES} == OUTCOMES
+    assert len(set(OUTCOMES.values())) == len(OUTCOMES)
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+def test_no_error_ends_with_zero_or_as_a_defect(kind: type[errors.NebulusError]) -> None:
+    error = kind(BROKEN) if kind is errors.BackendError else kind("what; the fix")
+    assert exit_of_error(error) not in (Exit.DONE, Exit.DEFECT)
+
+
+def test_what_a_user_can_correct_is_told_apart_from_what_broke() -> None:
+    assert exit_of_error(errors.ConfigError("x")) is Exit.USAGE
+    assert exit_of_error(errors.RunUnknownError("x")) is Exit.UNAVAILABLE
+    assert exit_of_error(errors.RunBusyError("x")) is Exit.UNAVAILABLE
+    assert exit_of_error(errors.StoreError("x")) is Exit.FAILED
+
+
+def test_an_error_becomes_an_envelope_with_what_and_fix() -> None:
+    failure = envelope(errors.ConfigError("window=0 is not positive; the server reports 8192; set it"))
+    assert failure.what == "window=0 is not positive"
+    assert failure.fix == "the server reports 8192; set it"
+
+
+def test_an_error_that_carries_a_failure_keeps_it() -> None:
+    assert envelope(errors.BackendError(BROKEN)) is BROKEN

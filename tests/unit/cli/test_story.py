@@ -1,0 +1,138 @@
+"""The story of a run says what happened, who decided, what it cost, and what to do next."""
+
+from pathlib import Path
+
+import pytest
+
+from nebulus.cli.ending import ending
+from nebulus.cli.looking import plan_lines, story_lines, verdict_lines, why_lines
+from nebulus.cli.story import Story
+from nebulus.core.budget import Budget
+from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Refused
+from nebulus.core.plan import StepStatus
+from nebulus.loop.runbook import read_runbook
+from tests.unit.cli.runs import NO, RUNBOOK, YES, carry_out
+
+AGAIN = "nebulus resume tidy"
+
+
+def text_of(story: Story) -> str:
+    return "\n".join(line.text for line in ending(story, again=AGAIN))
+
+
+@pytest.fixture
+def done(tmp_path: Path) -> Story:
+    return carry_out(tmp_path, replies=(YES,))
+
+
+def test_each_step_is_told_as_proposed_judged_and_done(done: Story, tmp_path: Path) -> None:
+    lines = [line.text.strip() for line in story_lines(done, tmp_path, is_verbose=True)]
+    start = next(index for index, line in enumerate(lines) if line.startswith("✓  2."))
+    assert lines[start].endswith("(1 answer · 1 tool call · 100 + 20 tokens · 0.0 s)")
+    assert lines[start + 1 : start + 6] == [
+        '→ small proposes write_file(path="b.md", content="hello")',
+        "✓ allowed by default.write",
+        lines[start + 3],
+        '← write_file -> {"path":"b.md","bytes":5}',
+        "✓ code looked: 1 check held",
+    ]
+    assert lines[start + 3].startswith("… about to happen, under the key tidy/")
+
+
+def test_the_costs_of_the_steps_add_up(done: Story) -> None:
+    assert sum(chapter.spent.tokens for chapter in done.chapters) == done.spent.tokens == 360
+    assert sum(chapter.spent.tool_calls for chapter in done.chapters) == done.spent.tool_calls == 3
+
+
+def test_a_proven_end_lists_its_evidence_and_its_cost(done: Story) -> None:
+    assert isinstance(done.outcome, Done)
+    text = text_of(done)
+    assert text.startswith("Done, and proven")
+    assert "✓ absent path='a.md'" in text
+    assert "~ step 1: read_file succeeded" in text
+    assert "3 answers · 3 tool calls · 300 + 60 tokens" in text
+
+
+def test_a_claimed_end_does_not_look_proven(tmp_path: Path) -> None:
+    story = carry_out(tmp_path, "Think.\n\n1. Think about it.\n")
+    assert text_of(story).startswith("Done, on the model's word")
+    assert "the model said: I am not sure." in text_of(story)
+
+
+def test_the_audit_names_rule_and_person_for_every_call(done: Story) -> None:
+    assert [(item.verdict, item.rule) for item in done.verdicts] == [
+        ("allow", "default.read"),
+        ("allow", "default.write"),
+        ("ask", "default.irreversible"),
+        ("yes", "person:ann"),
+    ]
+    lines = [line.text for line in verdict_lines(done)]
+    assert any("person:ann" in line and 'delete_file(path="a.md")' in line for line in lines)
+    assert any("it can't be undone" in line for line in lines)
+
+
+def test_what_was_done_to_the_world_is_listed_and_reading_is_not(done: Story) -> None:
+    assert done.effects == ("write_file b.md, hello", "delete_file a.md")
+
+
+def test_a_blocked_run_says_what_is_asked_and_how_to_answer(tmp_path: Path) -> None:
+    story = carry_out(tmp_path)
+    assert isinstance(story.outcome, Blocked)
+    text = text_of(story)
+    assert "May delete_file be called?" in text
+    assert '{"path":"a.md"}' in text
+    assert f"`{AGAIN} --yes`" in text
+
+
+def test_a_persons_no_says_where_who_and_why(tmp_path: Path) -> None:
+    story = carry_out(tmp_path, replies=(NO,))
+    assert isinstance(story.outcome, Refused)
+    text = text_of(story)
+    assert "step 3 of 3: Use delete_file with path = a.md" in text
+    assert "a person said no: keep it" in text
+    assert "2 of 3 steps done" in text
+
+
+def test_a_refusal_that_ends_a_run_stands_in_its_journal(tmp_path: Path) -> None:
+    story = carry_out(tmp_path, "Look.\n\n1. Use read_file with path = ../secret\n")
+    assert isinstance(story.outcome, Refused)
+    assert [item.verdict for item in story.verdicts] == ["refuse", "refuse"]
+    assert "the rule workspace" in text_of(story)
+
+
+def test_an_exhausted_run_says_what_is_left_and_which_limit_to_raise(tmp_path: Path) -> None:
+    story = carry_out(tmp_path, budget=Budget(model_calls=1))
+    assert isinstance(story.outcome, Exhausted)
+    text = text_of(story)
+    assert f"left:        {len(story.outcome.undone)} steps" in text
+    assert story.outcome.undone[-1] in text
+    assert "raise budget.model_calls in nebulus.toml" in text
+
+
+def test_a_failure_says_all_that_a_tired_person_needs(tmp_path: Path) -> None:
+    story = carry_out(tmp_path, "Look.\n\n1. Use read_file with path = gone.md\n")
+    assert isinstance(story.outcome, Failed)
+    text = text_of(story)
+    for part in (
+        "asked for:   Look.",
+        "it broke at: step 1 of 1: Use read_file with path = gone.md",
+        "what broke:  there is no such file or folder",
+        "with:        gone.md",
+        "tried:       4 times:",
+        "4x not_found: read_file: there is no such file or folder",
+        "at fault:    the tool's",
+        "would help:  list_files shows what there is",
+        f"`{AGAIN}` takes it up at this step",
+        "`nebulus show tidy`",
+    ):
+        assert part in text, text
+    assert story.chapters[1].status is StepStatus.FAILED
+    assert "The last step, as it went:" in [line.text for line in why_lines(story, tmp_path)]
+
+
+def test_a_plan_is_shown_as_it_was_understood() -> None:
+    text = "\n".join(line.text for line in plan_lines(*read_runbook(RUNBOOK + "\nConstraints:\n- be kind\n")))
+    assert "  - be kind" in text
+    assert "1. Use read_file with path = a.md\n      no check: the model's word will count" in text
+    assert "done when: contains path='b.md', text='hello'" in text
+    assert "Done when\n  - absent path='a.md'" in text
