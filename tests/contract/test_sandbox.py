@@ -217,6 +217,15 @@ async def test_memory_file_size_and_processor_time_are_bounded(real: Bubblewrap,
 
 
 @needs_bubblewrap
+@pytest.mark.skipif(os.geteuid() == 0, reason="the kernel does not count the processes of root")
+async def test_the_number_of_processes_is_bounded(root: Path) -> None:
+    sandbox = Bubblewrap(root, bwrap=BWRAP, limits=Limits(processes=16))
+    ended = await shell(sandbox, "for each in $(seq 50); do sleep 1 & done; echo all")
+    assert ended.exit_code != 0
+    assert "all" not in ended.output
+
+
+@needs_bubblewrap
 async def test_the_output_is_bounded_and_keeps_both_ends(real: Bubblewrap) -> None:
     ended = await shell(real, "echo first; yes | head -c 3000000; echo last")
     assert ended.is_cut

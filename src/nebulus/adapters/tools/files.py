@@ -98,7 +98,11 @@ class FileChanges:
 
     def has_written(self, path: str, content: str) -> bool:
         """Tell whether the file holds just this text."""
-        return self._tree.kind(path) == "file" and self._text(path) == content
+        if self._tree.kind(path) != "file":
+            return False
+        data = content.encode()
+        with self._tree.reading(path) as file:
+            return file.read(len(data) + 1) == data
 
     def edit_file(self, path: str, old: str, new: str) -> dict[str, Any]:
         """Replace a piece of a text file. The piece must occur exactly once.

@@ -1,7 +1,9 @@
 """The filter lets through what is harmless and nothing that opens the sandbox, on both machines."""
 
 import errno
+import re
 import struct
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -116,3 +118,20 @@ def test_jumps_fit_and_an_unknown_machine_has_no_filter(machine: str) -> None:
     assert all(max(if_true, if_false) < 256 for _, if_true, if_false, _ in instructions(machine))
     assert len(instructions(machine)) < 4096
     assert program("sparc") == b""
+
+
+HEADERS = {
+    "x86_64": Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h"),
+    "aarch64": Path("/usr/include/asm-generic/unistd.h"),
+}
+
+
+@pytest.mark.skipif(not all(path.exists() for path in HEADERS.values()), reason="no kernel headers here")
+def test_the_numbers_are_those_of_the_kernel_headers(machine: str) -> None:
+    found = re.findall(r"#define __NR_(\w+)\s+(\d+)", HEADERS[machine].read_text())
+    known = {call: int(number) for call, number in found}
+    assert len(known) > 200
+    for call in _NUMBERS:
+        if call in known:
+            assert number(machine, call) == known[call], call
+    assert {call for call in _NUMBERS if number(machine, call) is not None} - set(known) <= {"fchmodat2"}

@@ -159,7 +159,10 @@ async def test_write_file_writes_the_whole_text_and_makes_folders(desk: Desk) ->
     assert output.fields == {"path": "new/deep/a.txt", "bytes": 5}
     assert (desk.root / "new/deep/a.txt").read_bytes() == b"h\xc3\xa9\r\n"
     assert await desk.happened("write_file", **arguments) is True
-    assert await desk.happened("write_file", path="new/deep/a.txt", content="other") is False
+    for other in ("other", "h\u00e9\r\n\n", "h\u00e9\r", ""):
+        assert await desk.happened("write_file", path="new/deep/a.txt", content=other) is False
+    (desk.root / "new/deep/a.txt").write_bytes(b"\xff\0")
+    assert await desk.happened("write_file", **arguments) is False
 
 
 async def test_write_file_refuses_a_folder(desk: Desk) -> None:
