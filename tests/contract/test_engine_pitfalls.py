@@ -21,10 +21,12 @@ from nebulus.ports.engine import OpenRun, RunStatus
 from tests.contract.engine_homes import (
     ROOT,
     SCHEMA,
+    Broken,
     Counter,
     DbosHome,
     OtherProcess,
     break_at,
+    breaks,
     home_on,
     opened,
 )
@@ -77,6 +79,17 @@ async def test_pitfall_2_a_dead_process_leaves_nothing_pending(
         assert await engine.resume(run_id) == b"[1, 2, 3]"
     states = rows(home, f"SELECT status FROM workflow_status WHERE workflow_uuid LIKE '{run_id}%' ORDER BY 1")
     assert states == [("CANCELLED",), ("SUCCESS",)]
+
+
+async def test_pitfall_2_a_run_whose_body_failed_is_free_although_its_process_lives_on(
+    home: DbosHome, run_id: str, counter: Counter
+) -> None:
+    async with opened(home, Counter(counter.notes, at={2: breaks}).body) as engine:
+        with pytest.raises(Broken):
+            await engine.start(run_id, b"3")
+        states = f"SELECT status FROM workflow_status WHERE workflow_uuid LIKE '{run_id}%'"
+        assert rows(home, states) == [("CANCELLED",)]
+        assert (await engine.info(run_id)).status is RunStatus.INTERRUPTED
 
 
 async def test_pitfall_3_a_stop_during_a_step_does_not_throw_its_result_away(

@@ -40,3 +40,17 @@ async def test_a_dead_engine_records_nothing_more_and_its_run_is_another_ones() 
     assert (await heir.info("run")).status is RunStatus.INTERRUPTED
     assert await heir.resume("run") == b"1"
     assert (await heir.info("run")).status is RunStatus.ENDED
+
+
+async def test_a_dead_engine_ends_no_run() -> None:
+    store = MemoryStore()
+    dying = MemoryEngine(store)
+
+    async def die(run: OpenRun, request: bytes) -> bytes:
+        dying.abandon()
+        return b"{}"
+
+    await dying.open(die)
+    with pytest.raises(StoreError, match="no longer held by this engine"):
+        await dying.start("run", b"{}")
+    assert (await MemoryEngine(store).info("run")).status is RunStatus.INTERRUPTED
