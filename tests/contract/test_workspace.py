@@ -1,6 +1,10 @@
 """What every workspace promises: a path leads inside, canonically, or nowhere."""
 
+import os
 import posixpath
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeAlias
@@ -10,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nebulus.adapters.workspaces.folder import FolderWorkspace
+from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.failure import Failure, FailureKind
 from nebulus.ports.guard import Workspace
 from nebulus.testing.workspace import FakeWorkspace
@@ -184,3 +189,34 @@ def test_the_fake_and_the_folder_agree(both: tuple[FolderWorkspace, FakeWorkspac
             assert real.kind == fake.kind
         case _:
             assert real == fake
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from nebulus.adapters.workspaces.tree import Tree
+tree = Tree(Path(sys.argv[1]))
+print("begun", flush=True)
+while True:
+    for letter in b"ab":
+        tree.write("folder/file", bytes([letter]) * 300_000)
+"""
+
+
+@pytest.mark.parametrize("patience_s", [0.0, 0.01, 0.03, 0.05])
+def test_a_write_whose_process_is_killed_leaves_a_whole_file(tmp_path: Path, patience_s: float) -> None:
+    writer = subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(tmp_path)],
+        stdout=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    with writer:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"begun\n"
+        while not (tmp_path / "folder" / "file").exists():
+            assert writer.poll() is None
+        time.sleep(patience_s)
+        writer.kill()
+    data = (tmp_path / "folder" / "file").read_bytes()
+    assert data in (b"a" * 300_000, b"b" * 300_000)
+    assert Tree(tmp_path).entries("folder") == [("file", False)]
