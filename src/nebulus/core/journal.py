@@ -1,7 +1,9 @@
 """The record of a run: events in order, chained by digest.
 
 A journal is text anybody can read: one JSON object a line. Only what happened is in it; what was
-asked is recomputed from it by the machine.
+asked is recomputed from it by the machine. The digests are stored with the events, so that a change made
+afterwards shows where it begins; who can rewrite every record can rewrite the digests as well, which only
+a digest noted elsewhere shows.
 """
 
 import hashlib
@@ -17,7 +19,6 @@ GENESIS = "0" * 16
 
 _encoder = msgspec.json.Encoder()
 _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
-_batch_decoder: msgspec.json.Decoder[list[Event]] = msgspec.json.Decoder(list[Event])
 
 
 class Record(Struct, frozen=True, kw_only=True):
@@ -26,6 +27,9 @@ class Record(Struct, frozen=True, kw_only=True):
     position: int
     event: Event
     chain: str
+
+
+_batch_decoder: msgspec.json.Decoder[list[Record]] = msgspec.json.Decoder(list[Record])
 
 
 def encode_event(event: Event) -> bytes:
@@ -45,24 +49,24 @@ def decode_event(data: bytes | str) -> Event:
         raise JournalError(f"a journal record is no event of this version: {error}") from error
 
 
-def encode_batch(events: Iterable[Event]) -> bytes:
-    """Return events that are made durable together: a JSON array."""
-    return _encoder.encode(list(events))
+def encode_batch(batch: Iterable[Record]) -> bytes:
+    """Return records that are made durable together: a JSON array."""
+    return _encoder.encode(list(batch))
 
 
-def decode_batch(data: bytes | str) -> list[Event]:
-    """Return the events that were made durable together, at least one.
+def decode_batch(data: bytes | str) -> list[Record]:
+    """Return the records that were made durable together, at least one; their digests are not checked.
 
     Raises:
-        JournalError: `data` spells no events of this version.
+        JournalError: `data` spells no records of this version.
     """
     try:
-        events = _batch_decoder.decode(data)
+        batch = _batch_decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise JournalError(f"a journal record is no list of events of this version: {error}") from error
-    if not events:
-        raise JournalError("a journal record holds no event")
-    return events
+        raise JournalError(f"what was recorded is no list of records of this version: {error}") from error
+    if not batch:
+        raise JournalError("what was recorded holds no event")
+    return batch
 
 
 def chained(previous: str, event: Event) -> str:

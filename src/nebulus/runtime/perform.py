@@ -6,6 +6,8 @@ called a failure.
 
 from typing import Any, assert_never
 
+from msgspec.structs import replace
+
 from nebulus.core.answers import ModelRequest
 from nebulus.core.commands import AskModel, AskPerson, Intend, Judge, RunChecks, RunTool, Wait
 from nebulus.core.context import Context, Judged
@@ -53,7 +55,10 @@ async def perform(
         case Intend():
             return EffectIntended(call_id=command.call.call_id, key=command.key)
         case RunTool():
-            return await run_tool(command, world, may_have_run=may_have_run)
+            call = replace(
+                command.call, arguments=world.secrets.revealed(command.call.arguments, command.call.tool)
+            )
+            return await run_tool(replace(command, call=call), world, may_have_run=may_have_run)
         case AskPerson():
             return await _ask_person(command.question, world)
         case RunChecks():

@@ -40,7 +40,7 @@ class Session:
 
     def __init__(self, run: OpenRun, setup: Setup, world: World) -> None:
         self._run, self._world = run, world
-        self._pending: list[Event] = []
+        self._pending: list[Record] = []
         self._chain = GENESIS
         self._may_have_run = False
         self.machine: Machine = new_machine(setup)
@@ -49,7 +49,7 @@ class Session:
         """Take up the recorded past, or begin with `given` if there is none.
 
         Raises:
-            JournalError: the past contradicts itself.
+            JournalError: the past contradicts itself, or was changed.
         """
         past = self._run.past
         for batch in past:
@@ -82,7 +82,7 @@ class Session:
             if type(command) in handed_out:
                 return command
             if isinstance(command, Judge):
-                verdict = judge(command, self._world)
+                verdict = self._link(judge(command, self._world))
                 self._pending.append(verdict)
                 self._feed(verdict)
                 continue
@@ -100,7 +100,7 @@ class Session:
 
         async def act() -> bytes:
             event = await perform(command, self._world, may_have_run=may_have_run)
-            return encode_batch([*self._pending, event])
+            return encode_batch([*self._pending, self._link(event)])
 
         if isinstance(command, Wait) and command.seconds >= DURABLE_WAIT_S:
             await self._run.sleep(command.seconds)
@@ -121,34 +121,42 @@ class Session:
         self._pending.clear()
 
     async def _record(self, name: str, event: Event) -> None:
-        after = feed(self.machine, event)
+        record = self._link(event)
+        after = feed(self.machine, record.event)
 
         async def act() -> bytes:
-            return encode_batch([*self._pending, event])
+            return encode_batch([*self._pending, record])
 
         await self._run.step(name, act)
         self._pending.clear()
-        self._settle(after, event)
+        self._settle(after, record)
 
     async def _replay(self, recorded: bytes) -> None:
-        *decided, event = decode_batch(recorded)
+        *decided, record = decode_batch(recorded)
         for verdict in decided:
             self._feed(verdict)
         command = self.machine.command
         if isinstance(command, Wait) and command.seconds >= DURABLE_WAIT_S:
             await self._run.sleep(command.seconds)
         await self._run.step("goal" if command is None else _step_name(command), _unreachable)
-        self._feed(event)
+        self._feed(record)
 
-    def _feed(self, event: Event) -> None:
-        self._settle(feed(self.machine, event), event)
+    def _link(self, event: Event) -> Record:
+        """Return `event`, without secrets, as the next record."""
+        known = self._world.secrets.without(event)
+        return Record(position=self.machine.position + 1, event=known, chain=chained(self._chain, known))
 
-    def _settle(self, after: Machine, event: Event) -> None:
-        self.machine = after
-        self._chain = chained(self._chain, event)
-        self._world.observers.on_record(
-            Record(position=self.machine.position, event=event, chain=self._chain)
-        )
+    def _feed(self, record: Record) -> None:
+        self._settle(feed(self.machine, record.event), record)
+
+    def _settle(self, after: Machine, record: Record) -> None:
+        if record.chain != chained(self._chain, record.event):
+            raise JournalError(
+                f"record {record.position} was changed after it was written, or one before it is missing; "
+                f"`nebulus verify {self._run.run_id}` says more"
+            )
+        self.machine, self._chain = after, record.chain
+        self._world.observers.on_record(record)
 
 
 async def _unreachable() -> bytes:

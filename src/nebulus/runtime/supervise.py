@@ -13,13 +13,14 @@ from msgspec import Struct
 
 from nebulus.core.errors import ConfigError, JournalError
 from nebulus.core.events import Event, GoalGiven
-from nebulus.core.journal import Record, decode_batch, records
+from nebulus.core.journal import Record, decode_batch
 from nebulus.core.outcome import Blocked, Done, Outcome
 from nebulus.core.plan import Goal, Plan
 from nebulus.loop.machine import feed, replay
 from nebulus.loop.progress import Setup, new_machine
 from nebulus.ports.engine import Engine, OpenRun, RunInfo, RunStatus
 from nebulus.runtime.session import Session
+from nebulus.runtime.verify import Verification, verify
 from nebulus.runtime.world import World
 
 
@@ -121,13 +122,24 @@ class Supervisor:
         return read_request((await self._engine.info(run_id)).request)
 
     async def journal(self, run_id: str) -> list[Record]:
-        """Read the run's journal without taking the run.
+        """Read the run's journal, as it was stored, without taking the run.
+
+        Raises:
+            RunUnknownError: no such run.
+            JournalError: a record can't be read.
+        """
+        batches = await self._engine.past_of(run_id)
+        return [record for batch in batches for record in decode_batch(batch)]
+
+    async def verify(self, run_id: str) -> Verification:
+        """Say whether the stored journal is whole: chained, legal, and ending as the run did.
 
         Raises:
             RunUnknownError: no such run.
         """
-        batches = await self._engine.past_of(run_id)
-        return records(_events(batches))
+        info = await self._engine.info(run_id)
+        setup = read_request(info.request).setup
+        return verify(await self._engine.past_of(run_id), setup, read_outcome(info))
 
     async def _kept(self, run_id: str) -> int | None:
         """Return how many records to keep of an ended run: all of a done one, else up to what broke."""
@@ -191,7 +203,7 @@ def read_outcome(info: RunInfo) -> Outcome | None:
 
 
 def _events(batches: tuple[bytes, ...]) -> Iterator[Event]:
-    return (event for batch in batches for event in decode_batch(batch))
+    return (record.event for batch in batches for record in decode_batch(batch))
 
 
 def _batches_for(batches: tuple[bytes, ...], position: int) -> int:

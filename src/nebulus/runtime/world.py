@@ -10,6 +10,7 @@ from msgspec import Struct, field
 from nebulus.core.commands import Command
 from nebulus.core.journal import Record
 from nebulus.core.tools import SandboxLevel
+from nebulus.guard.secrets import Secrets
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.guard import Person, Policy, Workspace
 from nebulus.ports.tool import Tool
@@ -68,3 +69,4 @@ class World(Struct, frozen=True, kw_only=True):
     clock: Clock = field(default_factory=SystemClock)
     observers: Observers = field(default_factory=Observers)
     sandbox_level: SandboxLevel = SandboxLevel.NONE
+    secrets: Secrets = Secrets()

@@ -115,12 +115,14 @@ def test_a_record_renumbered_by_hand_is_found() -> None:
 
 @given(JOURNALS)
 def test_events_that_were_made_durable_together_come_back_together(events: list[Event]) -> None:
-    assert decode_batch(encode_batch(events)) == events
+    assert decode_batch(encode_batch(records(events))) == records(events)
 
 
-@pytest.mark.parametrize("data", ["[]", "{}", '[{"type":"Nothing"}]', b"[\xff]", ""])
+@pytest.mark.parametrize(
+    "data", ["[]", "{}", '[{"position":1,"chain":"0","event":{"type":"Nothing"}}]', b"[\xff]", ""]
+)
 def test_what_is_no_batch_of_events_is_refused_with_a_reason(data: str | bytes) -> None:
     with pytest.raises(
-        JournalError, match=r"^a journal record (is no list of events of this version: .|holds no event$)"
+        JournalError, match=r"^what was recorded (is no list of records of this version: .|holds no event$)"
     ):
         decode_batch(data)

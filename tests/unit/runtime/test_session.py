@@ -32,7 +32,7 @@ async def driven(run: FakeRun, kit: dict[str, FakeTool]) -> Outcome:
 
 
 def events_of(run: FakeRun) -> list[Event]:
-    return [event for batch in run.reopened().past for event in decode_batch(batch)]
+    return [record.event for batch in run.reopened().past for record in decode_batch(batch)]
 
 
 async def test_a_run_goes_from_goal_to_outcome_and_each_effect_happens_once() -> None:
