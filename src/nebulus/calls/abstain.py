@@ -9,7 +9,7 @@ import re
 from nebulus.calls.dialect import Block
 from nebulus.calls.scan import is_in_code
 
-_NEAR = 160
+NEAR = 160
 """How many characters on each side of a call are heard: about two lines."""
 
 _LEADS = re.compile(
@@ -36,7 +36,7 @@ _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab":
 
 def is_quoted(text: str, block: Block) -> bool:
     """Whether a block stands in quotes, in inline code, in a quotation, or behind words that say so."""
-    before = text[max(block.start - _NEAR, 0) : block.start]
+    before = text[max(block.start - NEAR, 0) : block.start]
     after = text[block.end : block.end + 1]
     last = before[-1:]
     if last in _QUOTES and after == _QUOTES[last]:
@@ -49,14 +49,14 @@ def is_quoted(text: str, block: Block) -> bool:
 
 def is_led_in(before: str) -> bool:
     """Whether the clause before a call says that it is an example, a format, a quotation, or not to be made."""
-    clause = _CLAUSE.split(before.rstrip()[-_NEAR:] + " ")
+    clause = _CLAUSE.split(before.rstrip()[-NEAR:] + " ")
     said = next((part for part in reversed(clause) if part.strip()), "")
     return _LEADS.search(said) is not None
 
 
 def is_retracted(text: str, block: Block) -> bool:
     """Whether the words right behind a block take it back."""
-    return _RETRACTION.search(text[block.end : block.end + _NEAR]) is not None
+    return _RETRACTION.search(text[block.end : block.end + NEAR]) is not None
 
 
 def is_echo(text: str, block: Block, shown: str) -> bool:

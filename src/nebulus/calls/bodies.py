@@ -14,7 +14,6 @@ _FENCE_OPENED = re.compile(r"\s*+(?:```[a-z_]*+\s*+)?")
 _FENCE_CLOSED = re.compile(r"\s*+(?:```\s*+)?")
 _BETWEEN = re.compile(r"\s*+[,;]?+\s*+")
 _SURPLUS = re.compile(r"(?:\s*+[}\])])++")
-_NAME = re.compile(r"[\w.\-:/]{1,160}")
 
 
 def tagged(dialect: str, *closers: str) -> Take:
@@ -73,17 +72,13 @@ def after(pattern: re.Pattern[str], text: str, position: int) -> int:
     return match.end() if match else position
 
 
-def name_at(text: str, position: int) -> tuple[str, int]:
-    """Return the name that stands at `position`, after blanks, and where it ends.
+_BACKWARDS = re.compile(r"\s{0,8}+([\w.\-/:]{1,160})")
 
-    Raises:
-        UnreadableError: none stands there.
-    """
-    start = after(_FENCE_CLOSED, text, position)
-    match = _NAME.match(text, start)
-    if match is None:
-        raise UnreadableError("a name of a tool belongs here", value=text[start : start + 24], reached=start)
-    return match.group(), match.end()
+
+def name_before(text: str, place: int) -> tuple[str, int]:
+    """Return the name that ends before `place`, but for blanks, and where it begins; "" for none."""
+    backwards = _BACKWARDS.match(text[max(place - 200, 0) : place][::-1])
+    return (backwards[1][::-1], place - backwards.end()) if backwards else ("", place)
 
 
 def named_arguments(source: Source, name: str, position: int) -> tuple[Candidate, int]:

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Collection, Sequence
+from copy import deepcopy
 from typing import Any
 
 from nebulus.calls.literal import MISSING_CLOSER, RawText, UnreadableError
@@ -14,6 +15,7 @@ _WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,299})\Z")
 _NUMBER = re.compile(r"-?(?:0|[1-9]\d{0,299})(?:\.\d{1,300})?(?:[eE][+-]?\d{1,3})?\Z")
 _TRUTH = {"true": True, "True": True, "false": False, "False": False}
 _UNCHANGED = object()
+_ABSENT = object()
 
 
 def coerced(
@@ -24,22 +26,40 @@ def coerced(
     Only complaints about a type are heard. An optional top-level argument that is null is left out.
     """
     edits: list[Edit] = []
-    result: Any = arguments
+    result: dict[str, Any] | None = None
     for error in errors:
         path = list(error.instance_path)
-        wanted = _wanted(error)
-        if not wanted or not path:
+        change = _change(error, path, required)
+        if change is None:
             continue
-        before = error.instance
-        if before is None and len(path) == 1 and path[0] not in required:
-            result = {key: value for key, value in result.items() if key != path[0]}
-            edits.append(Edit("null for an optional argument left out", _pointer(path), "null"))
-            continue
-        after, name = _converted(before, wanted)
-        if after is not _UNCHANGED:
-            result = _replaced(result, path, after)
-            edits.append(Edit(name, _pointer(path), _short(before), _short(after)))
-    return result, edits
+        after, name = change
+        result = deepcopy(arguments) if result is None else result
+        _put(result, path, after)
+        edits.append(
+            Edit(name, _pointer(path), _short(error.instance), "" if after is _ABSENT else _short(after))
+        )
+    return arguments if result is None else result, edits
+
+
+def _change(error: Any, path: list[Any], required: Collection[str]) -> tuple[Any, str] | None:
+    """Return the value that heals `error`, and the name of the edit; None if no change is lossless."""
+    wanted = _wanted(error)
+    if not wanted or not path:
+        return None
+    if error.instance is None and len(path) == 1 and path[0] not in required:
+        return _ABSENT, "null for an optional argument left out"
+    after, name = _converted(error.instance, wanted)
+    return None if after is _UNCHANGED else (after, name)
+
+
+def _put(root: Any, path: list[Any], value: Any) -> None:
+    """Put `value` at `path` of `root`, in place; `_ABSENT` takes away what stands there."""
+    for step in path[:-1]:
+        root = root[step]
+    if value is _ABSENT:
+        root.pop(path[-1], None)
+    else:
+        root[path[-1]] = value
 
 
 def typed(arguments: dict[str, Any], tool: ToolSpec) -> dict[str, Any]:
@@ -171,15 +191,6 @@ def _parsed(text: str, kind: type) -> Any:
         return _UNCHANGED
     is_whole = not stripped[read.end :].strip() and all(edit.name != MISSING_CLOSER for edit in read.edits)
     return read.value if is_whole and isinstance(read.value, kind) else _UNCHANGED
-
-
-def _replaced(root: Any, path: list[Any], value: Any) -> Any:
-    """Return `root` with `value` at `path`, sharing all that did not change."""
-    if not path:
-        return value
-    copy = root.copy()
-    copy[path[0]] = _replaced(root[path[0]], path[1:], value)
-    return copy
 
 
 def _pointer(path: list[Any]) -> str:

@@ -31,6 +31,8 @@ ENDS = (
     "<turn|>", "<|eot|>", "<|eom|>", "<|return|>", "<|call|>", "<|end|>", "<|tool_response>",
 )  # fmt: skip
 """Tokens that end a message, where a server left them in its text."""
+MAX_BLOCKS = 128
+"""Calls, read or not, that are looked for in one answer. Source: the OpenAI API allows 128 tools a request."""
 _HEADERS = re.compile(
     r"(?:\s*+(?:<\|start_header_id\|>|<\|end_header_id\|>|<\|header_start\|>|<\|header_end\|>|<\|im_start\|>"
     r"|<\|begin_of_text\|>|assistant(?=<\|)|(?<=<\|im_start\|>)assistant))++\s*+"
@@ -51,7 +53,7 @@ class Fence(Struct, frozen=True):
 class Scan(Struct, frozen=True, kw_only=True):
     """What a text is made of. `words` and `reasoning` are verbatim, without markers.
 
-    `is_structured`: the dialect itself says which words are words, so none of them can be a bare call.
+    `is_overfull`: so many blocks that the rest was not read. `is_structured`: the dialect itself says which words are words, so none of them can be a bare call.
     `is_reasoning_open`: the text ended inside its reasoning. `orphans` are tags of calls that stood
     outside of any. `is_doubtful`: a call was followed by the
     end of reasoning, though reasoning had ended before it.
@@ -65,6 +67,7 @@ class Scan(Struct, frozen=True, kw_only=True):
     is_reasoning_open: bool = False
     orphans: tuple[str, ...] = ()
     is_doubtful: bool = False
+    is_overfull: bool = False
 
 
 def _marker_table() -> tuple[re.Pattern[str], dict[str, tuple[Dialect, ...]], frozenset[str]]:
@@ -112,7 +115,7 @@ class _Scanning:
         position, end = _without_edges(self.text)
         if self.is_reasoning and not self.calls_in_reasoning:
             position = self.skip_reasoning(position, tuple(_REASONING_CLOSERS))
-        while position < end:
+        while position < end and len(self.blocks) < MAX_BLOCKS:
             match = _MARKER.search(self.text, position, end)
             if match is None:
                 break
@@ -127,6 +130,7 @@ class _Scanning:
             is_reasoning_open=self.is_reasoning,
             orphans=tuple(self.orphans),
             is_doubtful=self.is_doubtful,
+            is_overfull=len(self.blocks) >= MAX_BLOCKS,
         )
 
     def add(self, text: str) -> None:
@@ -216,7 +220,7 @@ class _Scanning:
 
 def is_in_code(text: str, place: int) -> bool:
     """Whether `place` stands in inline code: behind an odd number of backticks on its line."""
-    line = text[max(text.rfind("\n", 0, place), place - 400) + 1 : place]
+    line = text[max(text.rfind("\n", max(place - 400, 0), place), place - 401) + 1 : place]
     return line.replace(_FENCE, "").count("`") % 2 == 1
 
 

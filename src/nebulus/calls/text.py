@@ -5,13 +5,13 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from nebulus.calls.abstain import is_echo, is_led_in, is_quoted, is_retracted
+from nebulus.calls.abstain import NEAR, is_echo, is_led_in, is_quoted, is_retracted
 from nebulus.calls.candidate import Candidate
 from nebulus.calls.dialect import Block, Source
-from nebulus.calls.findings import ONLY_REASONING, ambiguous, unreadable
+from nebulus.calls.findings import ONLY_REASONING, ambiguous, too_many, unreadable
 from nebulus.calls.literal import UnreadableError
 from nebulus.calls.payload import NOTHING, Payload, read_payload
-from nebulus.calls.scan import Scan, scan
+from nebulus.calls.scan import MAX_BLOCKS, Scan, scan
 from nebulus.core.findings import Finding
 from nebulus.core.tools import ToolSpec
 
@@ -56,6 +56,9 @@ def written(
         calls_in_reasoning=profile.calls_in_reasoning,
         starts_in_reasoning=profile.starts_in_reasoning,
     )
+    if scanned.is_overfull:
+        finding = too_many(len(scanned.blocks), MAX_BLOCKS - 1)
+        return Written(words=text, reasoning=scanned.reasoning, finding=finding)
     if scanned.is_doubtful:
         finding = ambiguous("a call stands before the end of reasoning, and after it")
         return Written(words=text, reasoning=scanned.reasoning, finding=finding)
@@ -168,6 +171,6 @@ def _beside_words(scanned: Scan, offered: Mapping[str, ToolSpec]) -> Finding | N
     for fence in scanned.fences:
         payload = read_payload(fence.body, offered)
         named = [candidate for candidate in payload.candidates if candidate.name in offered]
-        if named and not is_led_in(scanned.words[: fence.start]):
+        if named and not is_led_in(scanned.words[max(fence.start - NEAR, 0) : fence.start]):
             return ambiguous("a call stands in a code block beside words", value=named[0].name)
     return None

@@ -21,7 +21,7 @@ from nebulus.core.tools import ToolSpec
 
 COMPILED_SCHEMAS = 512
 """How many compiled schemas are kept; a compiled one takes some tens of kilobytes."""
-MAX_ERRORS = 64
+MAX_ERRORS = 1024
 """Complaints heard in one round; a hostile list could make one for every item."""
 MAX_ROUNDS = 4
 """Coercion and validation take turns until nothing changes; a list in a string in a list takes two."""

@@ -5,7 +5,7 @@ Source: moonshotai/Kimi-K2-Instruct, docs/tool_call_guidance.md.
 
 import re
 
-from nebulus.calls.bodies import json_arguments_block
+from nebulus.calls.bodies import json_arguments_block, name_before
 from nebulus.calls.dialect import Block, Dialect, Source
 
 CALL = "<|tool_call_begin|>"
@@ -13,7 +13,6 @@ ARGUMENTS = "<|tool_call_argument_begin|>"
 END = "<|tool_call_end|>"
 _ID = r"(?:functions\.)?([\w.\-/]{1,160}?)(?::\d{1,6})?\s*"
 _HEAD = re.compile(rf"\s*+{_ID}{re.escape(ARGUMENTS)}")
-_BEFORE = re.compile(rf"(?<![\w.]){_ID}\Z")
 
 
 def take(source: Source, start: int, body: int) -> Block | None:
@@ -24,9 +23,8 @@ def take(source: Source, start: int, body: int) -> Block | None:
 
 def take_unmarked(source: Source, start: int, body: int) -> Block | None:
     """Take the call whose arguments begin at `body` and whose id stands before its token."""
-    window = max(start - 200, 0)
-    before = _BEFORE.search(source.text[window:start])
-    return _taken(source, window + before.start(), body, before[1]) if before else None
+    name, begin = name_before(source.text, start)
+    return _taken(source, begin, body, name) if name else None
 
 
 def _taken(source: Source, start: int, position: int, name: str) -> Block:

@@ -5,13 +5,12 @@ Source: mistral-common, tokens/tokenizers (v3 and v11 onwards); vLLM's mistral_t
 
 import re
 
-from nebulus.calls.bodies import json_arguments_block, json_block
+from nebulus.calls.bodies import json_arguments_block, json_block, name_before
 from nebulus.calls.dialect import Block, Dialect, Source
 
 MARKER = "[TOOL_CALLS]"
 _NAMED = re.compile(r"\s*+([\w.\-:/]{1,160})\s*+(?:\[CALL_ID\]\s*\w{1,64}\s*)?(?:\[ARGS\])?\s*+(?=[{\"])")
-_NAME_BEFORE = re.compile(r"([\w.\-/]{1,160})(?:\[CALL_ID\]\w{1,64})?\Z")
-_EMPTY = re.compile(r"\s*+\Z")
+_CALL_ID = re.compile(r"\[CALL_ID\]\w{1,64}\Z")
 
 
 def take(source: Source, start: int, body: int) -> Block:
@@ -25,12 +24,11 @@ def take(source: Source, start: int, body: int) -> Block:
 
 def take_unmarked(source: Source, start: int, body: int) -> Block | None:
     """Take the call whose `[ARGS]` stands at `start` and whose name stands before it."""
-    window = max(start - 240, 0)
-    before = _NAME_BEFORE.search(source.text[window:start])
-    if before is None:
+    call_id = _CALL_ID.search(source.text, max(start - 80, 0), start)
+    name, begin = name_before(source.text, call_id.start() if call_id else start)
+    if not name:
         return None
-    begin = window + before.start()
-    return json_arguments_block(source, begin, body, name=before[1], dialect="mistral", closers=())
+    return json_arguments_block(source, begin, body, name=name, dialect="mistral", closers=())
 
 
 DIALECT = Dialect(name="mistral", openers=(MARKER,), take=take)
