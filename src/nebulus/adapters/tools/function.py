@@ -10,7 +10,7 @@ import inspect
 import logging
 import re
 from collections.abc import Callable
-from typing import Any, Generic, ParamSpec, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Generic, Literal, ParamSpec, TypedDict, TypeVar, Unpack, overload
 
 from nebulus.adapters.tools.docstrings import summary
 from nebulus.adapters.tools.parameters import Parameters, parameters_of
@@ -32,12 +32,12 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 class ToolOptions(TypedDict, total=False):
     """What a function can't say by its signature; the words are those of `ToolSpec`.
 
-    `effect` is IRREVERSIBLE unless given. `check` is given the arguments that it names, and tells
+    `effect` is irreversible unless given: an `Effect` or its word. `check` is given the arguments that it names, and tells
     whether the call took effect (True, False, or None if it can't tell).
     """
 
     name: str
-    effect: Effect
+    effect: Effect | Literal["read", "write", "irreversible", "egress"]
     timeout_s: float
     idempotent: bool
     untrusted: bool
@@ -111,7 +111,7 @@ def tool(function: Callable[P, R], /) -> FunctionTool[P, R]: ...
 @overload
 def tool(**options: Unpack[ToolOptions]) -> Callable[[Callable[P, R]], FunctionTool[P, R]]: ...
 def tool(function: Callable[..., Any] | None = None, /, **options: Unpack[ToolOptions]) -> Any:
-    """Make a tool of a typed function: `@tool`, or `@tool(effect=Effect.READ, ...)`.
+    """Make a tool of a typed function: `@tool`, or `@tool(effect="read", ...)`.
 
     The schema comes from the annotations, what the model reads from the docstring's first paragraph, and
     its parameters from `Annotated[..., "words"]` or the docstring's `Args:`. A parameter of type
@@ -148,7 +148,7 @@ def _made(function: Callable[P, R], options: ToolOptions) -> FunctionTool[P, R]:
         name=name,
         description=described,
         parameters=parameters.schema(),
-        effect=options.get("effect", Effect.IRREVERSIBLE),
+        effect=_effect(options.get("effect", Effect.IRREVERSIBLE), name),
         is_idempotent=options.get("idempotent", False),
         has_check=check is not None,
         is_untrusted=options.get("untrusted", False),
@@ -160,6 +160,14 @@ def _made(function: Callable[P, R], options: ToolOptions) -> FunctionTool[P, R]:
     )
     _require_texts(spec)
     return FunctionTool(function, spec, check)
+
+
+def _effect(word: str, name: str) -> Effect:
+    try:
+        return Effect(word)
+    except ValueError:
+        words = ", ".join(effect.value for effect in Effect)
+        raise ToolDefinitionError(f"tool {name!r} has effect={word!r}; give one of {words}") from None
 
 
 def _known(names: tuple[str, ...] | str, parameters: Parameters, where: str) -> tuple[str, ...]:

@@ -22,6 +22,27 @@ def add(a: int, b: int = 1) -> int:
     return a + b
 
 
+@pytest.mark.parametrize("effect", list(Effect))
+def test_an_effect_may_be_given_as_its_word(effect: Effect) -> None:
+    @tool(effect=effect.value)  # type: ignore[call-overload, untyped-decorator]
+    def act() -> str:
+        """Act."""
+        return ""
+
+    assert act.spec.effect is effect
+
+
+def test_an_effect_that_is_none_is_refused_with_the_words_that_are() -> None:
+    with pytest.raises(
+        ToolDefinitionError, match="effect='raed'; give one of read, write, irreversible, egress"
+    ):
+
+        @tool(effect="raed")  # type: ignore[call-overload, untyped-decorator]
+        def act() -> str:
+            """Act."""
+            return ""
+
+
 def test_a_bare_tool_counts_as_irreversible() -> None:
     assert add.spec.effect is Effect.IRREVERSIBLE
     assert not add.spec.is_repeatable
