@@ -8,6 +8,7 @@ import pytest
 from nebulus.core.errors import (
     RunBusyError,
     RunCancelledError,
+    StoreError,
 )
 from nebulus.ports.engine import OpenRun, RunStatus
 from tests.contract.engine_homes import Broken, Counter, Home, break_at, home_on, opened
@@ -155,3 +156,22 @@ async def test_another_process_can_stop_a_run(home: Home, run_id: str, counter: 
         assert await engine.past_of(run_id) == (b"1", b"2")
         assert json.loads(await engine.resume(run_id)) == [1, 2, 3]
     assert counter.performed == [1, 2, 3]
+
+
+async def test_a_closed_engine_lets_go_of_its_runs(home: Home, run_id: str, counter: Counter) -> None:
+    is_hanging, may_go_on = asyncio.Event(), asyncio.Event()
+
+    async def hang() -> None:
+        is_hanging.set()
+        await may_go_on.wait()
+
+    async with opened(home, Counter(counter.notes, at={2: hang}).body) as engine:
+        task = asyncio.create_task(engine.start(run_id, b"3"))
+        await is_hanging.wait()
+    may_go_on.set()
+    with pytest.raises(StoreError):
+        await task
+    async with opened(home, counter.body) as engine:
+        assert (await engine.info(run_id)).status is RunStatus.INTERRUPTED
+        assert await engine.resume(run_id) == b"[1, 2, 3]"
+    assert counter.performed == [1, 2, 2, 3]

@@ -251,6 +251,13 @@ async def test_two_durable_engines_in_one_process_are_refused(home: DbosHome, co
             await home.engine().open(counter.body)
 
 
+def program_output(program: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run a program of its own."""
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    command = [sys.executable, "-c", program, *words]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+
+
 def test_a_process_prints_nothing_and_ends_although_it_closed_nothing(home: DbosHome, run_id: str) -> None:
     program = (
         "import asyncio, sys\n"
@@ -266,7 +273,27 @@ def test_a_process_prints_nothing_and_ends_although_it_closed_nothing(home: Dbos
         "    await engine.start(sys.argv[3], request)\n"
         "asyncio.run(main())\n"
     )
-    command = [sys.executable, "-c", program, home.address, SCHEMA, run_id]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = program_output(program, home.address, SCHEMA, run_id)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_program_that_uses_dbos_itself_is_told_so_and_left_alone(home: DbosHome, tmp_path: Path) -> None:
+    program = (
+        "import asyncio, sys, dbos\n"
+        "from nebulus.adapters.engines.dbos import DbosEngine\n"
+        "url = f'sqlite:///{sys.argv[3]}/own.db'\n"
+        "dbos.DBOS(config={'name': 'own-program', 'system_database_url': url, 'log_level': 'CRITICAL'})\n"
+        "dbos.DBOS.launch()\n"
+        "async def body(run, request): ...\n"
+        "try:\n"
+        "    asyncio.run(DbosEngine(sys.argv[1], schema=sys.argv[2]).open(body))\n"
+        "except Exception as error:\n"
+        "    print(type(error).__name__, error)\n"
+        "print(len(dbos.DBOS.list_workflows()))\n"
+        "dbos.DBOS.destroy()\n"
+    )
+    done = program_output(program, home.address, SCHEMA, str(tmp_path))
+    assert done.stdout.splitlines() == [
+        "ConfigError this process uses DBOS for something else; give nebulus a process of its own",
+        "0",
+    ]
