@@ -14,10 +14,10 @@ import random
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from nano import render
 from nano.environment import Environment
@@ -28,6 +28,11 @@ from nebulus.memory import distil
 from nebulus.memory.prompt import INSTRUCTIONS
 
 Message: TypeAlias = dict[str, Any]
+Form: TypeAlias = Literal["free", "any tool", "one tool"]
+"""Free text, or a call held by schema: of any offered tool, or of the one that the step names (as the
+runtime asks when a step names one)."""
+
+FORMS: Final[tuple[Form, ...]] = ("free", "any tool", "one tool")
 MOST_TOKENS: Final = 200
 PLAN_STEPS: Final = 6
 DEPTHS: Final = (1, 2, 4, 8, 12, 16)
@@ -64,7 +69,7 @@ class Cell:
     """The score of one kind of question in one form, and examples of what went wrong."""
 
     name: str
-    form: str
+    form: Form
     right: int = 0
     asked: int = 0
     wrong: Counter[str] = field(default_factory=Counter)
@@ -78,7 +83,7 @@ class Cell:
         return what | {"share": share, "low": low, "high": high, "wrong": dict(self.wrong)}
 
 
-def call_schema(tools: tuple[dict[str, Any], ...]) -> dict[str, Any]:
+def call_schema(tools: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """Return the schema of a call of one of the tools, spelled as the model learned it."""
     options = [
         {
@@ -156,13 +161,16 @@ class Client:
             raise RuntimeError(f"the server answered {answer.status} to {path}: {found}")
         return found
 
-    def answer(self, question: Question, *, is_constrained: bool) -> str:
-        """Return what the model says."""
+    def answer(self, question: Question, form: Form) -> str:
+        """Return what the model says in the form."""
         asked = {"messages": question.messages, "tools": question.tools}
         prompt = self.post("/apply-template", asked)["prompt"]
         body: dict[str, object] = {"prompt": prompt, "n_predict": MOST_TOKENS, "temperature": 0}
-        if is_constrained:
-            body |= {"prompt": prompt + "<tool_call>\n", "json_schema": call_schema(question.tools)}
+        if form != "free":
+            allowed = [
+                t for t in question.tools if form == "any tool" or t["function"]["name"] == question.tool
+            ]
+            body |= {"prompt": prompt + "<tool_call>\n", "json_schema": call_schema(allowed)}
         said: str = self.post("/completion", body)["content"]
         return said
 
@@ -226,12 +234,12 @@ def _at_depth(depth: int, ask: Callable[[Job, random.Random, int], Question]) ->
     return lambda r: ask(make_job(r, depth, "held_out", wordings="train"), r, depth)
 
 
-def measure(client: Client, name: str, make: Maker, *, episodes: int, is_constrained: bool) -> Cell:
+def measure(client: Client, name: str, make: Maker, *, episodes: int, form: Form) -> Cell:
     """Return the score of one cell; the questions depend on the cell's name and number alone."""
-    cell = Cell(name, "constrained" if is_constrained else "free")
+    cell = Cell(name, form)
     for episode in range(episodes):
         question = make(random.Random(f"{name} {episode}"))
-        said = client.answer(question, is_constrained=is_constrained)
+        said = client.answer(question, form)
         why = judge(question, said)
         cell.asked += 1
         cell.right += not why
@@ -258,10 +266,10 @@ def main() -> None:
         for name, make in cells().items():
             if options.only not in name:
                 continue
-            for is_constrained in (False, True):
-                if is_constrained and name == "step that asks for words":
+            for form in FORMS:
+                if form != "free" and name == "step that asks for words":
                     continue
-                cell = measure(client, name, make, episodes=options.episodes, is_constrained=is_constrained)
+                cell = measure(client, name, make, episodes=options.episodes, form=form)
                 row = cell.as_dict()
                 line = "{cell:36} {form:12} {right:4}/{asked:<4} {share:.3f} [{low:.3f}, {high:.3f}] {wrong}".format(
                     **row
