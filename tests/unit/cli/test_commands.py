@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import typer.main
 from typer.testing import CliRunner, Result
 
 from nebulus.app.settings import load_settings
+from nebulus.cli.exits import Exit
 from nebulus.cli.main import app
 from nebulus.cli.starting_file import starting_text
 from tests.unit.cli.runs import YES, carry_out
@@ -228,3 +230,16 @@ def test_calls_are_read_or_the_finding_is_said(tmp_path: Path) -> None:
     assert one["calls"] == [{"name": "look", "arguments": {"path": "a"}}]
     many = nebulus(*read, "--jsonl", stdin="\n".join(json.dumps({"id": i, "text": good}) for i in (1, 2)))
     assert [json.loads(line)["id"] for line in many.stdout.splitlines()] == [1, 2]
+
+
+def test_the_reference_has_a_row_for_every_code() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "cli.md").read_text("utf-8")
+    rows = {int(line.split("|")[1]) for line in page.splitlines() if re.match(r"\| \d+ \|", line)}
+    assert rows == {int(code) for code in Exit}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_option_stands_in_the_reference(command: str) -> None:
+    page = (Path(__file__).parents[3] / "docs" / "reference" / "cli.md").read_text("utf-8")
+    flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", nebulus(*command.split(), "--help").stdout))
+    assert flags - {"--help"} <= set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page))
