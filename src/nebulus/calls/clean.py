@@ -35,7 +35,7 @@ def clean_structured(calls: Sequence[RawCall], tools: Sequence[ToolSpec], *, sho
     for raw in calls:
         try:
             arguments = _object.decode(raw.arguments)
-        except (msgspec.MsgspecError, ValueError, RecursionError):
+        except (msgspec.MsgspecError, ValueError, RecursionError):  # not clean: the long way is asked
             return None
         call = _call(raw.name, arguments, raw.arguments, keys=0, tools=tools, shown=shown)
         if call is None:
@@ -53,7 +53,7 @@ def clean_text(text: str, tools: Sequence[ToolSpec], *, shown: str) -> Reading |
         return None
     try:
         plain = _plain.decode(inner)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):  # not clean: the long way is asked
         return None
     call = _call(plain.name, plain.arguments, inner, keys=2, tools=tools, shown=shown)
     if call is None:

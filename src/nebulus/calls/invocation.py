@@ -130,10 +130,10 @@ def arguments_between(text: str, position: int, *, name: str, closer: str) -> tu
             value, position = scanner.value(position)
             values.append(value)
         position = scanner.separator(position)
-    return _called(name, keywords, values, scanner.result(None, position)), position + 1
+    return _called(name, keywords, values, read=scanner.result(None, position)), position + 1
 
 
-def _called(name: str, keywords: dict[str, Any], values: list[Any], read: Value) -> Candidate:
+def _called(name: str, keywords: dict[str, Any], values: list[Any], *, read: Value) -> Candidate:
     if not values:
         require_certain_closers(keywords, read, "")
         return Candidate(name, keywords, read.edits)

@@ -86,7 +86,7 @@ def strict_value(text: str, start: int = 0) -> Value | None:
     """Return the JSON value that begins exactly at `start`; None if none does, or a key stands twice."""
     try:
         value, end = _strict.raw_decode(text, start)
-    except (JSONDecodeError, UnreadableError, RecursionError, ValueError):
+    except (JSONDecodeError, UnreadableError, RecursionError, ValueError):  # the tolerant way says why
         return None
     has_pairs = text.find("\\ud", start, end) >= 0 or text.find("\\uD", start, end) >= 0
     return (

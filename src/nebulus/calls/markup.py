@@ -66,7 +66,7 @@ def marked_block(
     """Return the block of the call of `name` whose parameters begin at `position`."""
     try:
         declared = frozenset(property_names(source.offered[name])) if name in source.offered else frozenset()
-        arguments, edits, end = _parameters(source, position, markup, declared)
+        arguments, edits, end = _parameters(source, position, markup, declared=declared)
     except UnreadableError as problem:
         closer = source.search(_patterns(markup).call_closer, max(problem.reached, position))
         end = closer.end() if closer else len(source.text)
@@ -77,7 +77,7 @@ def marked_block(
 
 
 def _parameters(
-    source: Source, position: int, markup: Markup, declared: frozenset[str]
+    source: Source, position: int, markup: Markup, *, declared: frozenset[str]
 ) -> tuple[dict[str, Any], list[Edit], int]:
     patterns, text = _patterns(markup), source.text
     arguments: dict[str, Any] = {}
@@ -91,7 +91,7 @@ def _parameters(
         if key in arguments:
             raise UnreadableError("a parameter stands twice", where="/" + key, reached=opener.end())
         free = declared - arguments.keys() - {key}
-        value_end, position = _ends(source, opener.end(), patterns, free)
+        value_end, position = _ends(source, opener.end(), patterns, free=free)
         if value_end == position:
             edits.append(Edit("missing closing tag", "/" + key))
         arguments[key] = _typed(text[opener.end() : value_end], opener, markup)
@@ -103,7 +103,7 @@ def _parameters(
     return arguments, edits, closer.end()
 
 
-def _ends(source: Source, start: int, patterns: _Patterns, free: frozenset[str]) -> tuple[int, int]:
+def _ends(source: Source, start: int, patterns: _Patterns, *, free: frozenset[str]) -> tuple[int, int]:
     """Return where the value from `start` ends, and where reading goes on; both same for no closing tag.
 
     A tag in front of the value's own end belongs to the value, unless it opens another parameter that

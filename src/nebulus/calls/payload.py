@@ -57,7 +57,7 @@ def _bracketed(text: str, start: int, offered: Mapping[str, ToolSpec]) -> Payloa
         return _python(text, start, offered)
     try:
         if (one := listed(text, start)) is not None and _is_offered(one[0].name, offered):
-            return _alone("python", [one[0]], text, one[1])
+            return _alone("python", [one[0]], text, end=one[1])
         return _json(text, start, offered)
     except UnreadableError as problem:
         return Payload("json", problem=problem) if _mentions(text, offered) else NOTHING
@@ -72,13 +72,13 @@ def _json(text: str, start: int, offered: Mapping[str, ToolSpec]) -> Payload:
         if _QUOTED_CALL.match(text, start) and isinstance(read.value, list):
             return _quoted_calls(read.value, offered)
         if not is_call_shaped(read.value, offered):
-            return _broken_shape(text, read.value, position, offered)
+            return _broken_shape(text, read.value, position, offered=offered)
         found.extend(candidates(read, offered))
         position = after(_BETWEEN, text, position)
-    return _alone("json", found, text, position)
+    return _alone("json", found, text, end=position)
 
 
-def _broken_shape(text: str, value: object, end: int, offered: Mapping[str, ToolSpec]) -> Payload:
+def _broken_shape(text: str, value: object, end: int, *, offered: Mapping[str, ToolSpec]) -> Payload:
     """Return the problem of an object that names a tool on offer and yet is no call; nothing for data."""
     is_whole = not text[end:].strip()
     items = value if isinstance(value, list) else [value]
@@ -115,7 +115,7 @@ def _python(text: str, start: int, offered: Mapping[str, ToolSpec]) -> Payload:
         found, end = invocations(text, start)
     except UnreadableError as problem:
         return Payload("python", problem=problem) if _mentions(text, offered) else NOTHING
-    return _alone("python", found, text, end)
+    return _alone("python", found, text, end=end)
 
 
 def _named(text: str, start: int, offered: Mapping[str, ToolSpec]) -> Payload | None:
@@ -130,7 +130,7 @@ def _named(text: str, start: int, offered: Mapping[str, ToolSpec]) -> Payload | 
         candidate, end = named_arguments(Source(text, offered), match[1], match.end())
     except UnreadableError as problem:
         return Payload("named", problem=problem)
-    return _alone("named", [candidate], text, end)
+    return _alone("named", [candidate], text, end=end)
 
 
 def _action(text: str, offered: Mapping[str, ToolSpec]) -> Payload | None:
@@ -157,7 +157,7 @@ def _action(text: str, offered: Mapping[str, ToolSpec]) -> Payload | None:
     return Payload("react", (candidate,), words=text[: match.start()].strip())
 
 
-def _alone(dialect: str, found: list[Candidate], text: str, end: int) -> Payload:
+def _alone(dialect: str, found: list[Candidate], text: str, *, end: int) -> Payload:
     """Return the calls if nothing stands behind them but closers that close nothing."""
     position = after(_BETWEEN, text, end)
     rest = text[position:].strip()

@@ -36,7 +36,7 @@ def read_string(text: str, position: int, where: str) -> tuple[str, int, tuple[s
     plain = _plain_string(text, position) if opener == '"' else None
     if plain is not None:
         return *plain, ()
-    body, end, edits = _body(text, position, opener, where)
+    body, end, edits = _body(text, position, opener, where=where)
     value, more = _unescaped(body, where, position)
     if not is_encodable(value):
         raise UnreadableError("half a surrogate pair in a string", where=where, reached=end)
@@ -47,13 +47,13 @@ def _plain_string(text: str, position: int) -> tuple[str, int] | None:
     """Return the JSON string at `position` and where it ended; None if it is none."""
     try:
         value, end = scanstring(text, position + 1, True)
-    except (JSONDecodeError, ValueError):
+    except (JSONDecodeError, ValueError):  # not JSON: the tolerant way is asked next
         return None
     is_block = not value and text.startswith('"""', position)
     return None if is_block or not is_encodable(value) else (value, end)
 
 
-def _body(text: str, position: int, opener: str, where: str) -> tuple[str, int, tuple[str, ...]]:
+def _body(text: str, position: int, opener: str, *, where: str) -> tuple[str, int, tuple[str, ...]]:
     """Return what stands between the quotes, where they ended, and names of edits."""
     closer = CLOSING_QUOTES[opener]
     if opener in "\"'" and text.startswith(opener * 3, position):

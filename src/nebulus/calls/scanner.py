@@ -26,6 +26,7 @@ _PYTHON_NUMBER = re.compile(
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _PYTHON_CONSTANTS = {"True": True, "False": False, "None": None}
 _CLOSERS = {"{": "}", "[": "]", "(": ")"}
+_STRICT_HEADS = ("{", "[", '"')
 _TERMINATORS = "<`"
 """Between tokens these begin a tag or a fence, never a value."""
 
@@ -40,7 +41,11 @@ def read_value(text: str, start: int = 0, *, is_python: bool = False) -> Value:
     """
     scanner = Scanner(text, is_python=is_python)
     position = scanner.skip(start)
-    if not is_python and scanner.at(position) in '{["' and (strict := strict_value(text, position)):
+    if (
+        not is_python
+        and text.startswith(_STRICT_HEADS, position)
+        and (strict := strict_value(text, position))
+    ):
         return strict
     value, end = scanner.value(position)
     return scanner.result(value, end)

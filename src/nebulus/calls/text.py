@@ -64,7 +64,7 @@ def written(
         return Written(words=text, reasoning=scanned.reasoning, finding=finding)
     if scanned.blocks:
         return _marked(text, scanned, shown)
-    return _unmarked(text, scanned, source, shown)
+    return _unmarked(text, scanned, source, shown=shown)
 
 
 def _alone(text: str, offered: Mapping[str, ToolSpec], shown: str) -> Written | None:
@@ -113,7 +113,7 @@ def _leftover(scanned: Scan, parts: re.Pattern[str]) -> Finding | None:
     return ambiguous("a tag of a call stands outside of the call", value=part.group()) if part else None
 
 
-def _unmarked(text: str, scanned: Scan, source: Source, shown: str) -> Written:
+def _unmarked(text: str, scanned: Scan, source: Source, *, shown: str) -> Written:
     words = scanned.words if not scanned.reasoning else scanned.words.strip()
     reasoning = scanned.reasoning
     if not words.strip():

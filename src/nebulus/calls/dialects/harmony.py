@@ -32,7 +32,7 @@ def take(source: Source, start: int, body: int) -> Block:
     if recipients:
         name = recipients[-1][2]
         return json_arguments_block(source, start, content, name=name, dialect="harmony", closers=_ENDS)
-    return _message(source, start, content, header)
+    return _message(source, start, content, header=header)
 
 
 def _past_header(source: Source, body: int, ended: int) -> int:
@@ -40,7 +40,7 @@ def _past_header(source: Source, body: int, ended: int) -> int:
     return ended if ended - body <= _MAX_HEADER else body
 
 
-def _message(source: Source, start: int, content: int, header: str) -> Block:
+def _message(source: Source, start: int, content: int, *, header: str) -> Block:
     channels = _CHANNEL.findall(header)
     is_reasoning = bool(channels) and channels[-1] == "analysis"
     ends = ("<|end|>",) if is_reasoning else _ENDS

@@ -38,16 +38,16 @@ def take(source: Source, start: int, body: int) -> Block | None:
 def take_at(source: Source, start: int, place: int) -> Block | None:
     """Take the call whose `<invoke` tag stands at `place`, for a block that begins at `start`."""
     match = OPENER.match(source.text, place)
-    return _taken(source, start, match, MARKUP) if match else None
+    return _taken(source, start, match, markup=MARKUP) if match else None
 
 
 def take_dsml(source: Source, start: int, body: int) -> Block | None:
     """Take the DSML call that begins at `start`."""
     match = _DSML_OPENER.match(source.text, start)
-    return _taken(source, start, match, DSML) if match else None
+    return _taken(source, start, match, markup=DSML) if match else None
 
 
-def _taken(source: Source, start: int, match: re.Match[str], markup: Markup) -> Block:
+def _taken(source: Source, start: int, match: re.Match[str], *, markup: Markup) -> Block:
     dialect = "deepseek" if markup is DSML else "invoke"
     if match[2]:
         return Block(start=start, end=match.end(), dialect=dialect, candidates=(Candidate(match[1], {}),))

@@ -18,16 +18,16 @@ _HEAD = re.compile(rf"\s*+{_ID}{re.escape(ARGUMENTS)}")
 def take(source: Source, start: int, body: int) -> Block | None:
     """Take the call behind its token."""
     head = _HEAD.match(source.text, body)
-    return _taken(source, start, head.end(), head[1]) if head else None
+    return _taken(source, start, head.end(), name=head[1]) if head else None
 
 
 def take_unmarked(source: Source, start: int, body: int) -> Block | None:
     """Take the call whose arguments begin at `body` and whose id stands before its token."""
     name, begin = name_before(source.text, start)
-    return _taken(source, begin, body, name) if name else None
+    return _taken(source, begin, body, name=name) if name else None
 
 
-def _taken(source: Source, start: int, position: int, name: str) -> Block:
+def _taken(source: Source, start: int, position: int, *, name: str) -> Block:
     return json_arguments_block(source, start, position, name=name, dialect="kimi", closers=(END,))
 
 
