@@ -1,0 +1,54 @@
+"""Policies in files.
+
+Law: a policy that can't be read is an error; a missing file never means "no policy".
+"""
+
+import os
+from pathlib import Path
+
+from nebulus.adapters.policies.cedar import CedarPolicy
+from nebulus.adapters.policies.sources import PolicyText
+from nebulus.core.errors import ConfigError
+from nebulus.guard.check import Scene
+from nebulus.guard.rules import read_rules
+
+
+def open_policy(
+    path: Path, scene: Scene, *, workspace: Path | None = None, guarded: tuple[Path, ...] = ()
+) -> CedarPolicy:
+    """Return the policy in the file at `path`, checked against `scene`.
+
+    What stands in `workspace` of the policy's own files, and of `guarded`, no tool may change.
+
+    Raises:
+        ConfigError: a file is missing, or holds something that can't be a policy.
+    """
+    file = read_rules(_read(path), source=path.name)
+    others = [path.parent / name for name in file.cedar]
+    cedar = tuple((other.name, _read(other)) for other in others)
+    protected = inside(workspace, (path, *others, *guarded))
+    return CedarPolicy(PolicyText(file=file, cedar=cedar, protected=protected), scene)
+
+
+def inside(workspace: Path | None, paths: tuple[Path, ...]) -> tuple[str, ...]:
+    """Return patterns for those of `paths`, and all beneath them, that lie in `workspace`."""
+    if workspace is None:
+        return ()
+    root = os.path.realpath(workspace)
+    found: list[str] = []
+    for path in paths:
+        relative = os.path.relpath(os.path.realpath(path), root)
+        if not relative.startswith(".."):
+            found += [relative] if relative == "." else [relative, f"{relative}/**"]
+    return tuple(found)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(
+            f"the policy {path} can't be read: {error.strerror}; name a file that exists"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"the policy {path} is no UTF-8 text: {error}") from error
