@@ -133,7 +133,7 @@ class _Reader:
         section, step, setting = _SECTION.match(line), _STEP.match(line), _SETTING.match(line)
         if section:
             self.section = section[1].lower()
-        elif step and self.section != "constraints":
+        elif step:
             self._begin_step(int(step[1]), step[2], number)
         elif setting and self.section == "steps" and self.steps:
             self._set(setting[1].lower(), setting[2], number)

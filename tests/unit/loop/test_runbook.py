@@ -55,6 +55,12 @@ def test_prose_without_numbers_is_a_goal_without_a_plan() -> None:
     assert plan.steps == ()
 
 
+def test_steps_may_follow_the_constraints_without_a_heading() -> None:
+    goal, plan = read_runbook("Do it.\n\nConstraints:\n- never stop\n\n1. look a\n2. look b")
+    assert goal.constraints == ("never stop",)
+    assert len(plan.steps) == 2
+
+
 def test_steps_alone_are_a_goal_too() -> None:
     goal, plan = read_runbook("1. look a\n2. look b")
     assert goal.text == "Carry out the plan."
