@@ -46,7 +46,10 @@ def register(app: typer.Typer) -> None:
             {"nebulus init": "here", "nebulus init --workspace project --force": "there, over the old one"}
         )
     )(init)
-    calls = typer.Typer(no_args_is_help=True, help="What the reader of calls makes of a model's answer.")
+    calls = typer.Typer(
+        no_args_is_help=True,
+        help="What the reader of calls makes of a model's answer: `nebulus calls read --tools tools.json < answer.txt`.",
+    )
     calls.command(
         name="read",
         epilog=examples(
@@ -90,7 +93,11 @@ def show(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Read a run as a person would: each step, what was proposed, judged and done, at what cost."""
+    """Read a run as a person would: each step, what was proposed, judged and done, at what cost.
+
+    It only looks, also at a run that another process holds. --journal numbers the records and chains them
+    by digest, so that two exports of one run agree up to where the shorter one ends.
+    """
     from nebulus.cli import looking
     from nebulus.cli.console import reporting, show_json, stdout
     from nebulus.cli.console import show as show_lines
@@ -143,7 +150,11 @@ def plan(
 def doctor(
     *, workspace: WorkspaceOption = HERE, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
-    """Say what is on this machine, and what to fix. Ends with 2 if no run could begin here."""
+    """Say what is on this machine, and what to fix. Ends with 2 if no run could begin here.
+
+    Looks at Python and packages, llama.cpp, the bundled model, servers on the usual ports with their models
+    and windows, the settings with each tier, the sandbox (by trying it), and where runs are kept.
+    """
     from nebulus.cli.console import reporting, show_json, stdout
     from nebulus.cli.console import show as show_lines
     from nebulus.cli.doctor import Health, examine, health_lines
@@ -190,7 +201,9 @@ def read_calls(
 ) -> None:
     """Read a model's answer from stdin: the calls that are certainly meant and valid, or what is wrong.
 
-    Ends with 0 if there are calls or words, with 6 if there is a finding.
+    Ends with 0 if there are calls or words, with 6 if there is a finding. Tools are written as for OpenAI,
+    Anthropic or MCP. With --jsonl each line is an object with text or message, and optionally id, tools
+    and finish_reason.
     """
     from nebulus.cli.calls import read_stdin
     from nebulus.cli.console import reporting

@@ -1,7 +1,25 @@
 """The command line: what can be typed. What a command does is imported when it is called.
 
-Exit codes: 0 done, 1 a defect of Nebulus, 2 usage or settings, 3 blocked, 4 refused, 5 exhausted, 6 failed,
-7 run unknown or held by another process, 130 interrupted.
+Results go to stdout, everything else (progress, questions, errors) to stderr. `--json`, on every command, writes one JSON
+document to stdout and nothing else there. What a model, a tool or a file wrote is shown without control characters.
+
+A command works in the current folder, or in that of `--workspace`. There lie the files that a run may touch,
+`nebulus.toml` if there is one, and `.nebulus`, where the runs are kept.
+
+| exit code | meaning |
+|---|---|
+| 0 | done: the goal is met; the output says whether code has proven it or the model claims it |
+| 1 | a defect of Nebulus itself; `NEBULUS_DEBUG=1` shows where |
+| 2 | usage or settings: a flag, a file or a server that is wrong; nothing was begun |
+| 3 | blocked: a person must answer first |
+| 4 | refused: the policy, or a person, forbids what a step needs |
+| 5 | exhausted: a budget is spent |
+| 6 | failed: something broke that could not be mended |
+| 7 | unavailable: the run is unknown, or another process holds it |
+| 130 | interrupted: stopped by Ctrl-C or by `nebulus cancel` |
+
+After 3, 4, 5, 6 and 130 `nebulus resume` goes on; finished steps stay finished. With `--json` an error is a document
+too: `error` (its class), `failure` (kind, fault, what, value, fix: the envelope that every surface shares), `exit_code`.
 """
 
 from typing import Annotated

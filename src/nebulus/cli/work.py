@@ -81,8 +81,12 @@ def run(
 ) -> None:
     """Carry a goal out: a sentence, or a runbook with numbered steps.
 
-    Ends with 0 only if the goal is met. What can't be undone asks you first; without a terminal and
-    without --yes such a run is blocked (exit 3), and can be resumed.
+    With prose, the planning tier makes a plan first; with a runbook, each step is as you wrote it
+    (`nebulus plan` shows how it is understood). Ends with 0 only if the goal is met.
+
+    What can't be undone asks you first; without a terminal and without --yes the run is blocked (exit 3),
+    and `resume` asks again. --yes answers approvals only: whether an effect of unknown outcome has
+    happened, no flag can know.
     """
     from nebulus.app.application import new_run_id
     from nebulus.cli.console import reporting
@@ -115,7 +119,8 @@ def resume(
     """Take a run up where it stopped: interrupted, blocked, refused, exhausted or failed.
 
     Finished steps stay finished. A run that is done stays done. The models and settings that the run
-    began with are used again, unless you name others.
+    began with are used again, unless you name others. If tools, tiers, limits or policy have changed
+    since, nothing is done until you say --accept-changes.
     """
     from nebulus.cli.console import reporting
     from nebulus.cli.working import Work, finish, take_up
@@ -158,7 +163,7 @@ def cancel(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a run to stop between two steps. It can be resumed."""
+    """Ask a run to stop between two steps. The step in flight is recorded first; it can be resumed."""
     from nebulus.cli import looking
     from nebulus.cli.console import reporting, show_json
     from nebulus.cli.place import again, settings_of
@@ -185,7 +190,12 @@ def demo(
 ) -> None:
     """Watch a model of a million parameters carry out a long job, step by step, to the proof.
 
-    The model is a wind tunnel, no assistant: it shows what the runtime holds together around a weak model.
+    Makes a fresh folder with a small inbox and a runbook, which are yours to look at. The bundled model is
+    a wind tunnel, no assistant: it shows what the runtime holds together around a weak model.
+
+    One step deletes a file, so the guard asks you. Without a terminal a person made of code says yes; the
+    screen says so, and the record names it demo. Stop the demo in the middle in whatever way you like:
+    `nebulus resume` finishes it.
     """
     from nebulus.cli.console import reporting
     from nebulus.cli.demo import show_demo

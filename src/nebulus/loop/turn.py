@@ -34,7 +34,8 @@ def has_next_tier(machine: Machine) -> bool:
 
 def request_for(machine: Machine) -> ModelRequest:
     """Return the request for the machine's tier: a plan if there is none, else the active step."""
-    tier, attempt = tier_of(machine), len(machine.tries.findings) + machine.tries.retries
+    tier, tries = tier_of(machine), machine.tries
+    attempt = len(tries.findings) + tries.retries + tries.tool_errors
     if kind_of(machine) is StepKind.PLAN:
         messages, tools = compose_plan(machine.state), machine.setup.tools
         form: Form = Shape(plan_schema(tools))

@@ -236,10 +236,3 @@ def test_the_reference_has_a_row_for_every_code() -> None:
     page = (Path(__file__).parents[3] / "docs" / "reference" / "cli.md").read_text("utf-8")
     rows = {int(line.split("|")[1]) for line in page.splitlines() if re.match(r"\| \d+ \|", line)}
     assert rows == {int(code) for code in Exit}
-
-
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_option_stands_in_the_reference(command: str) -> None:
-    page = (Path(__file__).parents[3] / "docs" / "reference" / "cli.md").read_text("utf-8")
-    flags = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", nebulus(*command.split(), "--help").stdout))
-    assert flags - {"--help"} <= set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", page))
