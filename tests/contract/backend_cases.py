@@ -77,8 +77,10 @@ def on_script(kind: BackendKind, flavour: Flavour) -> Callable[[], Opened]:
     async def opened() -> AsyncIterator[ModelBackend]:
         async with ScriptedServer(flavour=flavour) as server:
             backend = open_backend(BackendSettings(kind=kind, url=server.url, window_tokens=4096))
-            yield backend
-            await backend.close()
+            try:
+                yield backend
+            finally:
+                await backend.close()
 
     return opened
 
@@ -90,8 +92,10 @@ def on_llama(kind: BackendKind) -> Callable[[], Opened]:
     async def opened() -> AsyncIterator[ModelBackend]:
         async with llama_server() as url:
             backend = open_backend(BackendSettings(kind=kind, url=url))
-            yield backend
-            await backend.close()
+            try:
+                yield backend
+            finally:
+                await backend.close()
 
     return opened
 

@@ -56,8 +56,8 @@ class ScriptedServer:
     """One server; use it as an asynchronous context manager. `requests` holds every (path, body) it got.
 
     `script` is a list of replies, in order, or a function of a request's body. `has_tools` False leaves
-    the tools out of every prompt, as a template without tools does. `disconnects` counts the clients who
-    hung up on a reply that hangs.
+    the tools out of every prompt, as a template without tools does. `hanging` counts the replies
+    that hang, `disconnects` the clients who hung up on one.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class ScriptedServer:
         counts_tokens: bool = True,
     ) -> None:
         self.requests: list[tuple[str, Body]] = []
+        self.hanging = 0
         self.disconnects = 0
         self.url = ""
         self._script = script if callable(script) else _in_order(script)
@@ -201,6 +202,7 @@ class ScriptedServer:
         return await self._stream(request, reply, events(reply))
 
     async def _hang(self) -> None:
+        self.hanging += 1
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -213,8 +215,10 @@ class ScriptedServer:
             headers={"Content-Type": "application/x-ndjson" if is_lines else "text/event-stream"}
         )
         await response.prepare(request)
+        lines: list[bytes] = []
         for number, event in enumerate(events):
             if number == reply.breaks_after:
+                await response.write(b"".join(lines))
                 assert request.transport is not None
                 request.transport.abort()
                 return response
@@ -222,11 +226,12 @@ class ScriptedServer:
                 error = {
                     "error": {"type": "server_error", "code": 500, "message": "scripted error in mid-stream"}
                 }
-                await response.write(_line(error, is_lines=is_lines))
-                return response
-            await response.write(_line(event, is_lines=is_lines))
-        if not is_lines:
-            await response.write(b"data: [DONE]\n\n")
+                lines.append(_line(error, is_lines=is_lines))
+                break
+            lines.append(_line(event, is_lines=is_lines))
+        else:
+            lines.append(b"" if is_lines else b"data: [DONE]\n\n")
+        await response.write(b"".join(lines))  # at once: a server without latency does not dribble
         return response
 
     def _rendered(self, body: Body) -> str:

@@ -43,6 +43,11 @@ class EmbeddedLlamaCpp:
         self.url = ""
         """Where the server listens, once it was started."""
 
+    @property
+    def pid(self) -> int:
+        """The process that serves, 0 before the first use."""
+        return self._child.pid if self._child else 0
+
     async def describe(self) -> BackendInfo:
         """Start the server if need be, and say what it is.
 

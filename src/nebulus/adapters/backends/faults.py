@@ -15,7 +15,7 @@ from nebulus.core.failure import Failure, FailureKind, Fault
 EXCERPT_CHARS = 200
 
 _SECRET = re.compile(
-    r"(?i)(bearer\s+|api[-_ ]?key[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]+|\b(?:sk|pk|key|hf|gsk)[-_][\w-]{8,}"
+    r"(?i)(bearer\s+|api[-_ ]?key[\"']?\s*[:=]\s*[\"']?)[^\s\"',}]+|\b(?:sk|pk|key|hf|gsk)[-_][\w.-]{8,}"
 )
 _TOO_LARGE = re.compile(
     r"exceed_context_size|context_length_exceeded|exceeds? the (?:available )?context|context (?:length|window|size)"

@@ -41,7 +41,7 @@ def style_of(with_call: str, with_text: str, mark: str) -> CallStyle:
     """
     if mark not in with_text:
         return PLAIN
-    turn = _common_length(with_call, with_text[: with_text.find(mark)])
+    turn = _beginning(with_call, with_text[: with_text.find(mark)])
     start = with_call.rfind("{", turn, with_call.find(f'"{PROBE_NAME}"', turn) + 1)
     if start < 0:
         return PLAIN
@@ -146,9 +146,12 @@ def _closed(schema: dict[str, Any]) -> dict[str, Any]:
 _OPENERS = frozenset({"additionalProperties", "patternProperties", "allOf", "anyOf", "$ref"})
 
 
-def _common_length(one: str, other: str) -> int:
+def _beginning(one: str, other: str) -> int:
+    """Return how much two renderings have in common; a tag of which only a part is common is left out."""
     shorter = min(len(one), len(other))
-    return next((n for n in range(shorter) if one[n] != other[n]), shorter)
+    common = next((n for n in range(shorter) if one[n] != other[n]), shorter)
+    tag = one.rfind("<", 0, common)
+    return tag if tag > one.rfind(">", 0, common) else common
 
 
 def _separators(value: dict[str, Any], spelled: str) -> tuple[str, str]:

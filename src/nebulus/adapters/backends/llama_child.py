@@ -30,6 +30,7 @@ def parameters(settings: ChildSettings) -> xllamacpp.CommonParams:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
     params.use_jinja = True
     params.ui = False
+    params.endpoint_slots = True
     params.fit_params = False
     params.cache_ram_mib = CACHE_MIB
     params.verbosity = 0
