@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from functools import partial
 
 import pytest
 
@@ -175,3 +176,34 @@ async def test_a_closed_engine_lets_go_of_its_runs(home: Home, run_id: str, coun
         assert (await engine.info(run_id)).status is RunStatus.INTERRUPTED
         assert await engine.resume(run_id) == b"[1, 2, 3]"
     assert counter.performed == [1, 2, 2, 3]
+
+
+async def test_two_tasks_can_not_hold_one_run(home: Home, run_id: str, counter: Counter) -> None:
+    tasks: list[asyncio.Task[bytes]] = []
+
+    async def outlast_the_others() -> None:
+        while sum(task.done() for task in tasks) < 2:
+            await asyncio.sleep(0.01)
+
+    async with opened(home, Counter(counter.notes, at={2: outlast_the_others}).body) as engine:
+        for take in (partial(engine.start, run_id, b"3"), partial(engine.resume, run_id, keep=1)):
+            tasks[:] = [asyncio.create_task(take()) for _ in range(3)]
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            assert sorted(type(end).__name__ for end in ended) == ["RunBusyError", "RunBusyError", "bytes"]
+    assert counter.performed == [1, 2, 3, 2, 3]
+
+
+async def test_a_task_that_is_cancelled_at_once_leaves_nothing_held(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    async with opened(home, counter.body) as engine:
+        for turns in range(4):
+            task = asyncio.create_task(engine.start(f"{run_id}-{turns}", b"3"))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            task.cancel()
+            await asyncio.wait([task])
+        listed = [info for info in await engine.runs() if info.run_id.startswith(run_id)]
+        assert {info.status for info in listed} <= {RunStatus.INTERRUPTED, RunStatus.ENDED}
+        for info in listed:
+            assert await engine.resume(info.run_id) == b"[1, 2, 3]"

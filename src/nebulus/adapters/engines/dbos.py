@@ -137,6 +137,7 @@ class DbosEngine:
 
     async def runs(self) -> list[RunInfo]:
         """List all runs, newest first."""
+        self._opened()
         last: dict[str, Segment] = {}
         for segment in await _listed():
             if segment.run_id not in last or last[segment.run_id].number < segment.number:
@@ -151,6 +152,7 @@ class DbosEngine:
         Raises:
             RunUnknownError: no such run.
         """
+        self._opened()
         last = (await _segments(run_id))[-1]
         return self._described(last, await self._living([last]))
 
@@ -160,6 +162,7 @@ class DbosEngine:
         Raises:
             RunUnknownError: no such run.
         """
+        self._opened()
         return results(await _journal(await _segments(run_id)))
 
     async def cancel(self, run_id: str) -> None:
@@ -170,6 +173,7 @@ class DbosEngine:
         Raises:
             RunUnknownError: no such run.
         """
+        self._opened()
         before, last = 0, (await _segments(run_id))[-1]
         # Whoever resumes the run meanwhile begins a new segment, which has to hear of it too.
         while last.number != before and last.status != "SUCCESS":
@@ -219,18 +223,18 @@ class DbosEngine:
 
     async def _hold(self, run_id: str, head: Head, *, number: int, past: Sequence[Entry]) -> bytes:
         scribe = Scribe(segment_id(run_id, number), encode_head(head))
-        hold = _Hold(scribe, self._mark)
-        self._held[scribe.workflow_id] = hold
+        if scribe.workflow_id in self._held:
+            raise RunBusyError(f"run {run_id!r} is held by another task of this process; wait for it")
+        hold = self._held[scribe.workflow_id] = _Hold(scribe, self._mark)
         try:
             await scribe.begin()
-            try:
-                held = HeldRun(run_id, past, ink=hold, clock=self._clock)
-                result = await self._opened()(held, head.request.encode())
-                held.finish()
-                await scribe.end(text_of(result, f"the result of run {run_id!r}"))
-            except BaseException:
-                await hold.let_go()
-                raise
+            held = HeldRun(run_id, past, ink=hold, clock=self._clock)
+            result = await self._opened()(held, head.request.encode())
+            held.finish()
+            await scribe.end(text_of(result, f"the result of run {run_id!r}"))
+        except BaseException:
+            await hold.let_go()
+            raise
         finally:
             del self._held[scribe.workflow_id]
         return result
@@ -291,7 +295,7 @@ class _Hold:
 
     async def let_go(self) -> None:
         """Close the segment if the database lets us."""
-        with suppress(StoreError):  # then others see that the run is free when this process ends
+        with suppress(StoreError, SegmentTakenError):  # others see that it is free when this process ends
             await self._scribe.abandon()
 
     def _look(self) -> bool:
