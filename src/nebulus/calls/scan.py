@@ -82,6 +82,8 @@ def _marker_table() -> tuple[re.Pattern[str], dict[str, tuple[Dialect, ...]], fr
 
 
 _MARKER, _TAKERS, _NOISE = _marker_table()
+MARKERS = frozenset({*_TAKERS, *_NOISE, *REASONING, *REASONING.values()})
+"""Every literal piece of text that the scan stops at."""
 _REASONING_CLOSERS = frozenset(REASONING.values())
 
 

@@ -1,0 +1,152 @@
+"""How well answers are read: on recorded answers, on fixtures, on damaged calls, and how fast.
+
+    python bench/calls.py [recorded|fixtures|damage|speed|fuzz …] [--data FOLDER] [--json]
+
+Without names all parts run. `recorded` needs the folder that --data or NEBULUS_DATA names, `fixtures` the
+package canitoolcall, `damage` json-repair; a part whose needs are not met is skipped, with the reason.
+"""
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from bench.calls_parts import damage, fixtures, recorded, speed
+
+
+class Unmet(Exception):  # noqa: N818 - it is no error
+    """A part can't run here."""
+
+
+def run_recorded(args: argparse.Namespace) -> Any:
+    """Read recorded answers."""
+    folder = Path(args.data or "")
+    if not args.data or not (folder / "score_calls.py").is_file():
+        raise Unmet("NEBULUS_DATA names no folder with score_calls.py and bfcl_calls")
+    return recorded.measure(folder)
+
+
+def run_fixtures(args: argparse.Namespace) -> Any:
+    """Read canitoolcall's fixtures."""
+    try:
+        return fixtures.measure()
+    except ImportError as error:
+        raise Unmet("canitoolcall is not installed") from error
+
+
+def run_damage(args: argparse.Namespace) -> Any:
+    """Read damaged calls."""
+    readers: dict[str, damage.Reader] = {"nebulus": damage.read_by_nebulus}
+    try:
+        import json_repair
+    except ImportError as error:
+        raise Unmet("json-repair is not installed") from error
+    readers["json-repair"] = damage.by_loads(json_repair.loads)
+    readers["json-repair, strict"] = damage.by_loads(lambda text: json_repair.loads(text, strict=True))
+    return damage.measure(readers, each=args.each)
+
+
+def run_speed(args: argparse.Namespace) -> Any:
+    """Time clean, large and hostile answers."""
+    return {"clean": speed.clean(), "big": speed.big(), "hostile": speed.hostile(seconds=args.seconds)}
+
+
+def run_fuzz(args: argparse.Namespace) -> Any:
+    """Read mutated input; nothing may be raised."""
+    return speed.mutated(megabytes=args.megabytes)
+
+
+def print_recorded(rows: list[dict[str, Any]]) -> None:
+    """Print one line a model and category."""
+    print("| model | category | items | official | ours | fixed | broken | of these by the data |")
+    print("|---|---|--:|--:|--:|--:|--:|--:|")
+    for row in rows:
+        shares = [f"{row[name] / row['items']:.1%}" for name in ("official", "ours")]
+        counts = [str(row[name]) for name in ("fixed", "broken", "contradicted")]
+        print("|", " | ".join([row["model"], row["category"], str(row["items"]), *shares, *counts]), "|")
+
+
+def print_fixtures(figures: dict[str, Any]) -> None:
+    """Print the counts beside the published ones, and what failed."""
+    print("| reader | pass | soft | fail | of |")
+    print("|---|--:|--:|--:|--:|")
+    counts = tuple(figures["total"][status] for status in ("pass", "soft_pass", "fail"))
+    for name, (passed, soft, failed) in {"nebulus": counts, **fixtures.PUBLISHED}.items():
+        print(f"| {name} | {passed} | {soft} | {failed} | {passed + soft + failed} |")
+    for failure in figures["failed"]:
+        print(f"- {failure['id']}: {failure['why']}")
+
+
+def print_damage(table: dict[str, Any]) -> None:
+    """Print right / silent / refused by damage and reader."""
+    readers = list(next(iter(table.values())))
+    print("| damage |", " | ".join(readers), "|")
+    print("|---|" + "--:|" * len(readers))
+    for name, row in table.items():
+        cells = [
+            f"{row[reader]['right']} / {row[reader]['silent']} / {row[reader]['refused']}"
+            for reader in readers
+        ]
+        print(f"| {name} |", " | ".join(cells), "|")
+
+
+def print_speed(figures: dict[str, Any]) -> None:
+    """Print microseconds, and ratios to the floor."""
+    floor = figures["clean"]["orjson + jsonschema-rs"]
+    for name, cost in figures["clean"].items():
+        print(f"clean call, {name}: {cost:.2f} µs, {cost / floor:.1f} × the floor")
+    for name, cost in figures["big"].items():
+        print(f"11 KB, {name}: {cost:.0f} µs")
+    for piece, *costs in figures["hostile"]:
+        print(
+            "hostile:", " ".join(f"{cost:.0f}" for cost in costs), f"µs/KB at 50 KB, 200 KB, 1 MB: {piece!r}"
+        )
+
+
+def print_fuzz(counts: dict[str, int]) -> None:
+    """Print how mutated answers ended."""
+    print(", ".join(f"{name}: {count:,}" for name, count in counts.items()), "and nothing raised")
+
+
+PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None]]] = {
+    "recorded": (run_recorded, print_recorded),
+    "fixtures": (run_fixtures, print_fixtures),
+    "damage": (run_damage, print_damage),
+    "speed": (run_speed, print_speed),
+    "fuzz": (run_fuzz, print_fuzz),
+}
+
+
+def main() -> None:
+    """Run the parts that are asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts to run (all)")
+    parser.add_argument("--data", default=os.environ.get("NEBULUS_DATA"), help="folder of recorded answers")
+    parser.add_argument("--each", type=int, default=20, help="calls a tool in `damage`")
+    parser.add_argument("--seconds", type=float, default=20, help="how long to look for the worst input")
+    parser.add_argument("--megabytes", type=float, default=1, help="mutated input to read in `fuzz`")
+    parser.add_argument("--json", action="store_true", help="print figures as JSON")
+    args = parser.parse_args()
+    results: dict[str, Any] = {}
+    for name in args.parts or PARTS:
+        run, show = PARTS[name]
+        try:
+            results[name] = run(args)
+        except Unmet as unmet:
+            results[name] = {"skipped": str(unmet)}
+            print(f"{name}: skipped: {unmet}", file=sys.stderr)
+            continue
+        if not args.json:
+            print(f"\n## {name}\n")
+            show(results[name])
+    if args.json:
+        print(json.dumps(results, indent=1))
+
+
+if __name__ == "__main__":
+    main()
