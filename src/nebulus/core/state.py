@@ -10,26 +10,37 @@ from nebulus.core.provenance import Provenance
 
 
 class Fact(Struct, frozen=True, omit_defaults=True):
-    """A named value and where it came from; `step` is the step that brought it (0 for none)."""
+    """A named value and where it came from; `step` is the step that brought it (0 for none).
+
+    `where` is its place in the result and what stands around it, bounded ("" for a declared field).
+    """
 
     name: str
     value: str
     provenance: Provenance
     step: int = 0
+    where: str = ""
 
 
 class Artifact(Struct, frozen=True, omit_defaults=True):
-    """A large value behind a handle: its content address, its size, and the call that made it."""
+    """A large value behind a handle: its content address, its size, and the call that made it.
+
+    `head` is how it begins, `shape` what it is in words ("JSON list of 300 objects", "1800 lines").
+    """
 
     handle: str
     content: str
     size_bytes: int
     head: str = ""
     call_id: str = ""
+    tool: str = ""
+    shape: str = ""
+    step: int = 0
+    provenance: Provenance = Provenance()
 
 
 class Observation(Struct, frozen=True, omit_defaults=True):
-    """The last thing that a tool said, bounded.
+    """The last thing that a tool said, bounded; `handle` is where the whole stands ("" for nowhere else).
 
     `is_derived`: the tool is trusted, but what it was given came from outside.
     """
@@ -39,6 +50,7 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     is_error: bool = False
     is_trusted: bool = True
     is_derived: bool = False
+    handle: str = ""
 
 
 class Lesson(Struct, frozen=True, omit_defaults=True):
@@ -51,7 +63,10 @@ class Lesson(Struct, frozen=True, omit_defaults=True):
 
 
 class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Goal, plan, facts, artifacts, lessons and the last observations of the active step."""
+    """Goal, plan, facts, artifacts, lessons and the last observations of the active step.
+
+    `questions` are what nobody has answered yet, verbatim.
+    """
 
     goal: Goal
     plan: Plan = Plan(())
@@ -59,6 +74,7 @@ class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
     artifacts: tuple[Artifact, ...] = ()
     lessons: tuple[Lesson, ...] = ()
     observations: tuple[Observation, ...] = ()
+    questions: tuple[str, ...] = ()
     active: int = 0
     """Number of the active step, 0 before the first and after the last."""
 

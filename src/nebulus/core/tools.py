@@ -43,6 +43,7 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     from outside, data and never instructions. `hosts` names the arguments that say where data goes (a
     URL, an address of mail, a host). `consequential` names the arguments that decide what an effect does
     to the world; where it is empty, these are the paths of a tool that writes, and all of any other.
+    `handles` names the arguments that are handles of artifacts; the tool is given the content address.
     """
 
     name: str
@@ -58,6 +59,7 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     consequential: tuple[str, ...] = ()
     grounded: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
+    handles: tuple[str, ...] = ()
     least_sandbox: SandboxLevel = SandboxLevel.NONE
 
     @property
@@ -66,11 +68,20 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.effect is Effect.READ or self.is_idempotent
 
 
+class Mark(Struct, frozen=True, omit_defaults=True):
+    """A value that stands out in a text (an identifier, a path, a number, a date), named, and where it stood."""
+
+    name: str
+    value: str
+    where: str = ""
+
+
 class ToolResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a tool gave back, as recorded: `text` is bounded, the whole stands in the artifact.
 
     `fields` are the scalars worth remembering. `size_bytes` is the size of the whole result;
-    `artifact` its content address ("" when `text` is the whole of it).
+    `artifact` its content address ("" when a fact can hold all of `text`); `shape` says in words what it
+    is, and `marks` are the values that stand out in it.
     """
 
     text: str
@@ -78,3 +89,5 @@ class ToolResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     artifact: str = ""
     size_bytes: int = 0
     is_trusted: bool = True
+    shape: str = ""
+    marks: tuple[Mark, ...] = ()

@@ -7,13 +7,12 @@ from nebulus.core.context import Context
 from nebulus.core.findings import Call
 from nebulus.core.plan import ToolSucceeded
 from nebulus.core.provenance import USER, Origin, Provenance
-from nebulus.core.state import Fact, Observation
+from nebulus.core.state import Observation
 from nebulus.core.tools import ToolSpec
 from nebulus.guard.labels import Heard, Source, label_all
 from nebulus.loop.progress import Machine
+from nebulus.memory.choice import remembered
 from nebulus.memory.offer import named_tools
-from nebulus.memory.prompt import choose_facts
-from nebulus.memory.references import mentioned_steps, resolve
 
 PLANNER = Provenance((Origin("model", "plan"),), is_trusted=True)
 """A plan that a tier proposed is made from the goal alone, before anything was read."""
@@ -21,18 +20,18 @@ PLANNER = Provenance((Origin("model", "plan"),), is_trusted=True)
 
 def heard(machine: Machine, *, tier: str) -> Heard:
     """Return what stands in the prompt of the active step."""
-    facts = _facts_shown(machine)
+    known = remembered(machine.state, machine.index.covering(machine.state.facts))
     unsafe = [seen for seen in machine.state.observations if not _is_trusted(machine, seen)]
     sources = (
         *_own_words(machine),
-        *(Source(fact.value, fact.provenance) for fact in facts),
+        *(Source(text, provenance) for text, provenance in known),
         *(
             Source(seen.text, Provenance((Origin("tool", seen.tool),), _is_trusted(machine, seen)))
             for seen in machine.state.observations
         ),
     )
     is_tainted = (
-        machine.tries.is_tainted or bool(unsafe) or any(not fact.provenance.is_trusted for fact in facts)
+        machine.tries.is_tainted or bool(unsafe) or any(not provenance.is_trusted for _, provenance in known)
     )
     return Heard(sources=sources, is_tainted=is_tainted, tier=tier)
 
@@ -59,13 +58,6 @@ def _own_words(machine: Machine) -> tuple[Source, ...]:
         *(Source(text, USER) for text in (goal.text, *goal.constraints)),
         Source(machine.state.step.text, planner),
     )
-
-
-def _facts_shown(machine: Machine) -> tuple[Fact, ...]:
-    state = machine.state
-    mentioned = mentioned_steps(state.step.text)
-    shown = choose_facts(state, resolve(state.step.text, state.facts))
-    return tuple(dict.fromkeys((*(fact for fact in state.facts if fact.step in mentioned), *shown)))
 
 
 def _is_trusted(machine: Machine, seen: Observation) -> bool:

@@ -18,6 +18,7 @@ from nebulus.core.state import State
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import ToolSpec
 from nebulus.guard.labels import Heard
+from nebulus.memory.recall import Index
 from nebulus.recovery.strategy import Limits
 
 
@@ -113,6 +114,10 @@ class Machine(Struct, frozen=True, kw_only=True):
     """What is done when a wait is over."""
     question: Question | None = None
     evidence: tuple[Evidence, ...] = ()
+    index: Index = Index()
+    """Finds facts by words; covers those known at the last question."""
+    rates: dict[str, float] = field(default_factory=dict)
+    """Tokens a byte by tier, as the servers' own figures showed."""
     step_began: int = 0
     """Position of the last event before the active step began: where a resume after a failure starts."""
 

@@ -1,19 +1,27 @@
-"""`State + what happened → State`: facts, observations and lessons, kept by code.
+"""`State + what happened → State`: facts, artifacts, observations and lessons, kept by code.
 
-Law: finished work stays finished; no model is needed to remember it.
+Laws: finished work stays finished; no model is needed to remember it. What a tool returned stands whole
+in a fact, or whole behind a handle. What a model says is a note with its name on it, and replaces nothing.
 """
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgspec
 from msgspec.structs import replace
 
-from nebulus.core.plan import Plan, Step, StepStatus
+from nebulus.core.plan import FINISHED_STATUSES, Plan, Step, StepStatus
 from nebulus.core.provenance import Origin, Provenance, join
 from nebulus.core.state import Artifact, Fact, Lesson, Observation, State
-from nebulus.core.tools import ToolResult
+from nebulus.core.tools import Mark, ToolResult
 from nebulus.memory.references import fact_name
+from nebulus.memory.structure import marks_of
 
 FACT_VALUE_CHARS = 400
 """Longest value kept as a fact; a longer one is reached through its artifact."""
 HEAD_CHARS = 400
+NOTE_CHARS = 400
+QUESTIONS_KEPT = 8
 
 
 def with_plan(state: State, plan: Plan) -> State:
@@ -22,34 +30,59 @@ def with_plan(state: State, plan: Plan) -> State:
 
 
 def with_active(state: State, number: int) -> State:
-    """Return `state` with step `number` active and the last step's observations let go."""
+    """Return `state` with step `number` active and the last step's observations let go.
+
+    Raises:
+        ValueError: that step is finished; nothing that was done is begun again.
+    """
+    if state.plan.steps[number - 1].status in FINISHED_STATUSES:
+        raise ValueError(
+            f"step {number} is {state.plan.steps[number - 1].status}; it can't become active again"
+        )
     started = _with_status(state, number, StepStatus.ACTIVE)
     last = tuple(state.observations[-1:])
     return replace(started, active=number, observations=last)
 
 
 def with_step_ended(state: State, status: StepStatus) -> State:
-    """Return `state` with the active step ended as `status` and its lessons forgotten if it is done."""
-    ended = _with_status(state, state.active, status)
-    return replace(ended, active=0)
+    """Return `state` with the active step ended as `status`; its lessons stay, and are shown to no other step."""
+    return replace(_with_status(state, state.active, status), active=0)
 
 
 def with_result(
-    state: State, *, tool: str, call_id: str, result: ToolResult, made_from: tuple[Provenance, ...] = ()
+    state: State,
+    *,
+    tool: str,
+    call_id: str,
+    result: ToolResult,
+    made_from: tuple[Provenance, ...] = (),
+    declared: tuple[str, ...] = (),
 ) -> State:
     """Return `state` with a tool's result distilled into facts, an artifact and the last observation.
 
-    `made_from` are the labels of what the tool was given: they join the tool's own.
+    `made_from` are the labels of what the tool was given: they join the tool's own. `declared` names the
+    fields that the tool says are worth remembering, dotted for inner ones; all scalars if it says none.
     """
     own = Provenance((Origin("tool", f"{tool} {call_id}"),), result.is_trusted)
     provenance = join((own, *made_from))
     artifacts = state.artifacts
     if result.artifact:
-        artifact = Artifact(call_id, result.artifact, result.size_bytes, result.text[:HEAD_CHARS], call_id)
+        artifact = Artifact(
+            handle=call_id,
+            content=result.artifact,
+            size_bytes=result.size_bytes,
+            head=result.text[:HEAD_CHARS],
+            call_id=call_id,
+            tool=tool,
+            shape=result.shape,
+            step=state.active,
+            provenance=provenance,
+        )
         artifacts = (*artifacts, artifact)
+    found = _declared(result, declared) if declared else _found(result)
     return replace(
         state,
-        facts=state.facts + _facts_of(state.active, result, provenance),
+        facts=(*state.facts, *_named(found, state.active, provenance)),
         artifacts=artifacts,
         observations=(
             Observation(
@@ -57,6 +90,7 @@ def with_result(
                 result.text,
                 is_trusted=result.is_trusted,
                 is_derived=result.is_trusted and not provenance.is_trusted,
+                handle=call_id if result.artifact else "",
             ),
         ),
     )
@@ -77,19 +111,73 @@ def with_lesson(state: State, *, kind: str, why: str) -> State:
     return replace(state, lessons=(*state.lessons, Lesson(state.active, kind, why)))
 
 
+def with_note(state: State, text: str, *, model: str, is_trusted: bool) -> State:
+    """Return `state` with what `model` said in the active step: bounded, its own, and no word of code's.
+
+    `is_trusted` is false where text from outside stood in the prompt that it was said to.
+    """
+    said = " ".join(text.split())
+    if not said:
+        return state
+    if len(said) > NOTE_CHARS:
+        said = f"{said[:NOTE_CHARS]}… [{len(said) - NOTE_CHARS} more characters not kept]"
+    label = Provenance((Origin("model", model),), is_trusted)
+    note = Fact(fact_name(state.active, "(the model's words)"), said, label, state.active)
+    return replace(state, facts=(*state.facts, note))
+
+
+def with_question(state: State, question: str) -> State:
+    """Return `state` with an open question, verbatim; of many, the newest are kept."""
+    return replace(state, questions=(*state.questions, question)[-QUESTIONS_KEPT:])
+
+
+def without_questions(state: State) -> State:
+    """Return `state` with every question answered."""
+    return replace(state, questions=())
+
+
 def _with_status(state: State, number: int, status: StepStatus) -> State:
     steps: list[Step] = list(state.plan.steps)
     steps[number - 1] = replace(steps[number - 1], status=status)
     return replace(state, plan=replace(state.plan, steps=tuple(steps)))
 
 
-def _facts_of(step: int, result: ToolResult, provenance: Provenance) -> tuple[Fact, ...]:
-    """Return one fact a declared field; a field called result, or a short one-line text, is the step's own."""
-    values = {"" if name == "result" else name: str(value) for name, value in result.fields.items()}
-    if not values and "\n" not in result.text:
-        values = {"": result.text}
-    return tuple(
-        Fact(fact_name(step, name), value, provenance, step)
-        for name, value in values.items()
-        if 0 < len(value) <= FACT_VALUE_CHARS
-    )
+def _named(found: Iterator[Mark], step: int, provenance: Provenance) -> Iterator[Fact]:
+    for mark in found:
+        if 0 < len(mark.value) <= FACT_VALUE_CHARS:
+            yield Fact(fact_name(step, mark.name), mark.value, provenance, step, mark.where)
+
+
+def _declared(result: ToolResult, declared: tuple[str, ...]) -> Iterator[Mark]:
+    """The declared fields alone, inner ones read from the text where it is JSON."""
+    for name in declared:
+        value = result.fields.get(name, _inner(result.text, name))
+        if value is not None:
+            yield Mark("" if name == "result" else name, str(value))
+
+
+def _found(result: ToolResult) -> Iterator[Mark]:
+    """One mark a field, a field called result being the step's own; else the whole of a short text, or its marks."""
+    for name, value in result.fields.items():
+        yield Mark("" if name == "result" else name, str(value))
+    if result.fields:
+        return
+    if not result.artifact and 0 < len(result.text) <= FACT_VALUE_CHARS:
+        yield Mark("", result.text)
+    if "\n" in result.text or result.marks or len(result.text) > FACT_VALUE_CHARS:
+        yield from result.marks or marks_of(result.text)
+
+
+def _inner(text: str, path: str) -> str | None:
+    """The scalar at a dotted path of a JSON text."""
+    try:
+        value: Any = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    for part in path.split("."):
+        value = value.get(part) if isinstance(value, Mapping) else None
+    match value:
+        case None | dict() | list():
+            return None
+        case _:
+            return str(value)

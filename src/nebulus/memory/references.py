@@ -33,12 +33,24 @@ def fact_name(step: int, field: str = "") -> str:
 
 def mentioned_steps(text: str) -> frozenset[int]:
     """Return the numbers of the steps whose results `text` mentions."""
-    return frozenset(int(match["step"]) for pattern in _PATTERNS for match in pattern.finditer(text))
+    return frozenset(step for step, _ in mentioned_fields(text))
+
+
+def mentioned_fields(text: str) -> frozenset[tuple[int, str]]:
+    """Return the steps whose results `text` mentions, each with the field's name in lower case."""
+    return frozenset(
+        (int(match["step"]), (match["field"] or "").lower())
+        for pattern in _PATTERNS
+        for match in pattern.finditer(text)
+    )
 
 
 def resolve(text: str, facts: Iterable[Fact]) -> str:
     """Return `text` with each mention of a known, short, one-line result replaced by its value."""
-    known = tuple(facts)
+    wanted = mentioned_steps(text)
+    if not wanted:
+        return text
+    known = tuple(fact for fact in facts if fact.step in wanted)
 
     def replacement(match: re.Match[str]) -> str:
         value = _lookup(known, int(match["step"]), (match["field"] or "").lower())
@@ -50,9 +62,14 @@ def resolve(text: str, facts: Iterable[Fact]) -> str:
     return text
 
 
+def is_note(fact: Fact) -> bool:
+    """Whether `fact` is what a model said and no code has seen: it has no other origin."""
+    return bool(fact.provenance.origins) and all(origin.kind == "model" for origin in fact.provenance.origins)
+
+
 def _lookup(facts: tuple[Fact, ...], step: int, field: str) -> str:
     """Return the value that `field` of `step` means: by name, or the step's only fact for a generic word."""
-    of_step = [fact for fact in facts if fact.step == step]
+    of_step = [fact for fact in facts if fact.step == step and not is_note(fact)]
     by_name = {fact.name: fact.value for fact in of_step}
     if fact_name(step, field) in by_name:
         return by_name[fact_name(step, field)]

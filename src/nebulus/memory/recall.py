@@ -1,0 +1,104 @@
+"""Facts found again by the words of a step: an index that grows with the facts, ranked by BM25.
+
+Laws: an index is a value; covering more facts gives a new one and leaves the old as it was. A fact is
+recalled only for words that tell it from others: one shared common word is no reason to show it.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+
+from msgspec import Struct, field
+
+from nebulus.core.state import Fact
+
+K1 = 1.2
+B = 0.75
+"""Source for both: Robertson and Zaragoza 2009, doi:10.1561/1500000019, section 3.4."""
+TELLING_SHARE = 0.1
+"""A single shared word is a reason to show a fact only if at most this share of all facts holds it."""
+POSTINGS_KEPT = 400
+"""A word that more facts hold tells nothing; its later occurrences are counted and not kept."""
+
+_TOKEN = re.compile(r"\w[\w@./:\-]*\w|\w")
+_PART = re.compile(r"[a-z]+|\d+")
+_COMMON_WORDS = """
+    a an and are as at be by call do for from has have in into is it its now of on or step that the then there this
+    to use using was what when which with you your id key name path result value
+"""
+_COMMON = frozenset(_COMMON_WORDS.split())
+"""Words that stand in every step, and the field names that every tool uses."""
+
+
+class Index(Struct, frozen=True):
+    """`facts` in order, and for each word the places of the facts that hold it."""
+
+    facts: tuple[Fact, ...] = ()
+    postings: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    lengths: tuple[int, ...] = ()
+    total: int = 0
+
+    def covering(self, facts: tuple[Fact, ...]) -> "Index":
+        """Return the index of `facts`: this one with the new facts added, or a new one if these differ."""
+        known = len(self.facts)
+        if facts[:known] != self.facts:
+            return Index().covering(facts)
+        if len(facts) == known:
+            return self
+        postings, counts = dict(self.postings), dict(self.counts)
+        lengths: list[int] = []
+        for place, fact in enumerate(facts[known:], start=known):
+            words = set(words_of(f"{fact.name} {fact.value} {fact.where}"))
+            lengths.append(len(words))
+            for word in words:
+                counts[word] = counts.get(word, 0) + 1
+                if counts[word] <= POSTINGS_KEPT:
+                    postings[word] = (*postings.get(word, ()), place)
+        return Index(facts, postings, counts, (*self.lengths, *lengths), self.total + sum(lengths))
+
+    def best(self, text: str, *, most: int) -> tuple[Fact, ...]:
+        """Return at most `most` facts that share telling words with `text`, the best first; the newest of equals.
+
+        A fact whose value stands in `text` already is left out: it would say nothing new.
+        """
+        scores: dict[int, float] = {}
+        shared: dict[int, int] = {}
+        telling: set[int] = set()
+        rare = max(1.0, TELLING_SHARE * len(self.facts))
+        for word in set(words_of(text)):
+            weight = self._weight(word)
+            for place in self.postings.get(word, ()):
+                scores[place] = scores.get(place, 0.0) + weight * self._saturation(place)
+                shared[place] = shared.get(place, 0) + 1
+                if self.counts[word] <= rare and is_distinctive(word):
+                    telling.add(place)
+        worth = [place for place in scores if place in telling or shared[place] > 1]
+        ranked = sorted(worth, key=lambda place: (-scores[place], -place))
+        new = (self.facts[place] for place in ranked if self.facts[place].value not in text)
+        return tuple(fact for fact, _ in zip(new, range(most), strict=False))
+
+    def _weight(self, word: str) -> float:
+        count = self.counts.get(word, 0)
+        return math.log(1 + (len(self.facts) - count + 0.5) / (count + 0.5))
+
+    def _saturation(self, place: int) -> float:
+        """BM25's factor for a word that occurs once in a fact of this length."""
+        mean = self.total / len(self.facts)
+        return (K1 + 1) / (1 + K1 * (1 - B + B * self.lengths[place] / mean))
+
+
+def words_of(text: str) -> Iterator[str]:
+    """Yield the words of `text` in lower case: each whole, and the parts of those that are put together."""
+    for match in _TOKEN.finditer(text.lower()):
+        word = match[0]
+        parts = _PART.findall(word)
+        if word not in _COMMON and not word.isdigit():
+            yield word
+        if len(parts) > 1:
+            yield from (part for part in parts if len(part) > 2 and part not in _COMMON)
+
+
+def is_distinctive(word: str) -> bool:
+    """Whether a word is a name or a code by its look, and no plain word."""
+    return not word.isalpha()

@@ -1,0 +1,163 @@
+"""Values that stand out in a text: what it labels, its identifiers, addresses, paths, dates and numbers.
+
+Laws: a value is copied character for character, never computed; each says where it stood; their number
+is bounded, and so is the work that any text can cause.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from nebulus.core.tools import Mark
+
+MARKS_KEPT = 16
+"""Values kept of one result: enough for a page of fields; the others are found by looking inside."""
+DEEPEST = 12
+"""Levels of JSON that are looked into."""
+WHERE_CHARS = 120
+"""What is kept of the line around a value."""
+VALUE_CHARS = 200
+
+_KIND_ORDER = ("label", "id", "email", "url", "date", "path", "number")
+_LABEL = re.compile(
+    r"^[ \t>*\-#]{0,8}([A-Za-z][\w./ \-]{0,40}?)[ \t]*(?::[ \t]|=)[ \t]*(\S[^\n]{0,199})$", re.M
+)
+_VALUES = re.compile(
+    r"""
+    (?P<url>https?://[^\s<>"'`)\]]{3,180})
+  | (?P<email>\b[\w.+\-]{1,64}@[\w\-]{1,64}(?:\.[\w\-]{1,64}){1,8})
+  | (?P<date>\b\d{4}-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d)?(?:Z|[+\-]\d\d:?\d\d)?)?(?![\w\-])
+      | \b\d{1,2}[./]\d{1,2}[./]\d{4}\b
+      | \b\d{1,2}\ (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]*\ \d{4}\b)
+  | (?P<path>(?<![\w/])(?:~|\.{1,2})?/?(?:[\w.\-]{1,64}/){1,16}[\w.\-]{0,64}\w | \b[A-Za-z_][\w\-]{0,63}\.[a-z][a-z0-9]{1,4}\b)
+  | (?P<id>\b(?=[\w\-]{0,40}\d)(?=[\w\-]{0,40}[A-Za-z])[A-Za-z0-9][\w\-]{2,63}\b)
+  | (?P<number>(?<![\w.])[\-+]?\d[\d,]{0,20}(?:\.\d{1,20})?(?:\ ?(?:%|EUR|USD|kg|km|ms|KB|MB|GB|s)\b|%)?)
+    """,
+    re.VERBOSE,
+)
+_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+def marks_of(text: str, *, most: int = MARKS_KEPT) -> tuple[Mark, ...]:
+    """Return at most `most` values of `text`, those that say most first, each once.
+
+    JSON gives its scalars by path; any other text its labelled lines, then identifiers and addresses,
+    then plain numbers, in the order of the text.
+    """
+    kept = _first(_scalars(_decoded(text)), most) if _looks_like_json(text) else []
+    if not kept:
+        ranked = sorted(_in_text(text), key=lambda item: _KIND_ORDER.index(item[0]))
+        kept = _first((mark for _, mark in ranked), most)
+    return _numbered(kept)
+
+
+def shape_of(text: str) -> str:
+    """Return in words what `text` is: JSON of which form, or how many lines."""
+    value = _decoded(text) if _looks_like_json(text) else None
+    match value:
+        case dict():
+            return f"JSON object with {len(value)} keys: {_listed(value)}"
+        case [dict() as first, *_]:
+            return f"JSON list of {len(value)} objects with keys {_listed(first)}"
+        case list():
+            return f"JSON list of {len(value)} items"
+        case _:
+            lines = text.count("\n") + 1
+            return f"{lines} lines" if lines > 1 else "1 line"
+
+
+def _decoded(text: str) -> Any:
+    """The JSON value that `text` spells, None if it spells none."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+
+
+def _first(marks: Iterable[Mark], most: int) -> list[Mark]:
+    """The first `most` of different values."""
+    kept: dict[str, Mark] = {}
+    for mark in marks:
+        kept.setdefault(mark.value, mark)
+        if len(kept) == most:
+            break
+    return list(kept.values())
+
+
+def _looks_like_json(text: str) -> bool:
+    return text.lstrip()[:1] in ("{", "[")
+
+
+def _listed(value: dict[str, Any]) -> str:
+    names = [str(name)[:30] for name in list(value)[:8]]
+    return ", ".join(names) + (f" and {len(value) - 8} more" if len(value) > 8 else "")
+
+
+def _scalars(value: Any, path: str = "", depth: int = 0) -> Iterator[Mark]:
+    """The scalars of a JSON value in its own order, named by their path."""
+    match value:
+        case dict() | list() if depth == DEEPEST:
+            return
+        case dict():
+            for name, item in value.items():
+                yield from _scalars(item, f"{path}.{name}" if path else str(name), depth + 1)
+        case list():
+            for index, item in enumerate(value):
+                yield from _scalars(item, f"{path}[{index}]", depth + 1)
+        case bool():
+            yield Mark(path, "true" if value else "false")
+        case str() | int() | float() if 0 < len(str(value)) <= VALUE_CHARS and "\n" not in str(value):
+            yield Mark(path, str(value))
+
+
+def _in_text(text: str) -> Iterator[tuple[str, Mark]]:
+    lines = _Lines(text)
+    labelled: set[int] = set()
+    for match in _LABEL.finditer(text):
+        number = lines.number_at(match.start(1))
+        labelled.add(number)
+        yield "label", Mark(_slug(match[1]), match[2].strip(), f"line {number}")
+    for match in _VALUES.finditer(text):
+        number = lines.number_at(match.start())
+        if number not in labelled:
+            kind = match.lastgroup or "number"
+            yield kind, Mark(kind, match[0], f"line {number}: {lines.around(match.start())}")
+
+
+class _Lines:
+    """Line numbers for places that only go forward."""
+
+    def __init__(self, text: str) -> None:
+        self._text, self._at, self._number = text, 0, 1
+
+    def number_at(self, place: int) -> int:
+        if place < self._at:
+            self._at, self._number = 0, 1
+        self._number += self._text.count("\n", self._at, place)
+        self._at = place
+        return self._number
+
+    def around(self, place: int) -> str:
+        """The line at `place`; of a long one, what stands nearest."""
+        start = self._text.rfind("\n", 0, place) + 1
+        end = self._text.find("\n", place)
+        line_end = len(self._text) if end < 0 else end
+        if line_end - start > WHERE_CHARS:
+            start = max(start, place - WHERE_CHARS // 2)
+        return self._text[start : min(line_end, start + WHERE_CHARS)].strip()
+
+
+def _numbered(marks: list[Mark]) -> tuple[Mark, ...]:
+    """Names that occur more than once get numbers, so that each names one value."""
+    seen: dict[str, int] = {}
+    result = []
+    for mark in marks:
+        count = seen[mark.name] = seen.get(mark.name, 0) + 1
+        result.append(Mark(f"{mark.name} {count}", mark.value, mark.where) if count > 1 else mark)
+    return tuple(result)
+
+
+def _slug(label: str) -> str:
+    return _SLUG.sub("_", label.lower()).strip("_")

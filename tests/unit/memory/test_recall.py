@@ -1,0 +1,72 @@
+"""A fact is found again by the words that tell it from others."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nebulus.core.provenance import Provenance
+from nebulus.core.state import Fact
+from nebulus.memory.recall import Index, words_of
+
+
+def fact(step: int, name: str, value: str, where: str = "") -> Fact:
+    return Fact(f"step {step} {name}".strip(), value, Provenance(), step, where)
+
+
+MANY = tuple(fact(n, "path", f"src/m{n}.py") for n in range(1, 300))
+NEEDED = (
+    fact(7, "customer_email", "anna@example.org"),
+    fact(9, "number", "55.20", "line 2: the total of order A-1234 was 55.20"),
+)
+FACTS = (*MANY[:50], *NEEDED, *MANY[50:])
+
+
+def found(text: str, *, most: int = 3) -> list[str]:
+    return [item.value for item in Index().covering(FACTS).best(text, most=most)]
+
+
+def test_a_fact_of_300_steps_ago_is_found_by_its_name() -> None:
+    assert found("send the letter to the customer_email")[0] == "anna@example.org"
+    assert found("send it to the email of the customer")[0] == "anna@example.org"
+
+
+def test_a_fact_is_found_by_the_words_around_it() -> None:
+    assert found("refund the total of order A-1234")[0] == "55.20"
+
+
+def test_a_word_that_every_fact_holds_recalls_nothing() -> None:
+    assert found("write the path") == []
+    assert found("go on with the work as planned") == []
+
+
+def test_a_value_that_the_text_holds_already_is_not_said_twice() -> None:
+    assert found("send to anna@example.org, the customer_email") == []
+
+
+def test_of_equal_facts_the_newest_comes_first() -> None:
+    facts = tuple(fact(n, "build_id", f"b-{n}") for n in range(1, 5))
+    assert [item.step for item in Index().covering(facts).best("use the build_id", most=2)] == [4, 3]
+
+
+@given(cuts=st.lists(st.integers(0, len(FACTS)), max_size=4))
+def test_an_index_that_grew_is_the_index_that_was_made_at_once(cuts: list[int]) -> None:
+    grown = Index()
+    for cut in sorted(cuts):
+        before = grown
+        grown = grown.covering(FACTS[:cut])
+        assert before.covering(before.facts) is before, "what was there is left as it was"
+    assert grown.covering(FACTS) == Index().covering(FACTS)
+
+
+def test_other_facts_make_another_index() -> None:
+    index = Index().covering(FACTS)
+    assert index.covering(NEEDED) == Index().covering(NEEDED)
+
+
+def test_a_word_counts_whole_and_in_its_parts() -> None:
+    assert set(words_of("the customer_email in src/a-12.py")) == {
+        "customer_email",
+        "customer",
+        "email",
+        "src/a-12.py",
+        "src",
+    }
