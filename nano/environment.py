@@ -102,7 +102,7 @@ class Environment:
         return wording.as_json(outcome)
 
     def _result(self, key: str) -> dict[str, Value]:
-        draw = {"path": values.path, "id": values.code, "key": values.noise, "name": values.word}.get(
+        draw = {"path": values.path, "id": values.code, "key": values.code, "name": values.word}.get(
             key, values.bare
         )
         outcome: dict[str, Value] = {key: draw(self.rng, self.split)}

@@ -100,19 +100,22 @@ _NATURAL: Final[tuple[tuple[str, str], ...]] = (
     ("text", "phrase"), ("title", "phrase"), ("message", "phrase"), ("note", "phrase"), ("id", "code"),
     ("date", "date"), ("day", "date"), ("email", "email"), ("to", "email"), ("limit", "integer"),
     ("count", "integer"), ("line", "integer"), ("page", "integer"), ("force", "boolean"), ("recursive", "boolean"),
-    ("enabled", "boolean"), ("status", "choice"), ("mode", "choice"), ("priority", "choice"), ("key", "code"),
+    ("status", "choice"), ("key", "code"),
     ("label", "word"), ("output", "path"), ("input", "path"), ("user", "email"), ("value", "any"),
 )  # fmt: skip
 _KINDS: Final = (
     "any",
     "any",
     "any",
+    "any",
+    "path",
     "path",
     "phrase",
+    "phrase",
     "code",
-    "noise",
     "integer",
     "integer",
+    "date",
     "boolean",
     "choice",
 )
@@ -130,7 +133,7 @@ def _parameter(
     if kind == "choice":
         drawn = {values.word(rng, split) for _ in range(rng.randint(2, 4))}
         choices = tuple(sorted(drawn))
-    is_required = rng.random() > 0.2
+    is_required = rng.random() > 0.08
     extras: tuple[tuple[str, Value], ...] = ()
     if not is_required and kind == "integer" and rng.random() < 0.5:
         extras = rng.choice(
@@ -161,12 +164,12 @@ def _description(rng: random.Random, split: Split, chance: float) -> str:
 def _tool(rng: random.Random, split: Split, name: str) -> _Tool:
     taken: set[str] = set()
     natural = rng.random() < _PROBABILITY_NATURAL
-    count = rng.choices((1, 2, 3, 4), (35, 35, 20, 10))[0]
-    described = rng.choice((0.0, 0.0, 0.1, 0.9))
+    count = rng.choices((1, 2, 3, 4), (35, 40, 20, 5))[0]
+    described = 0.9 if rng.random() < 0.08 else 0.0
     parameters = tuple(
         _parameter(rng, split, taken, natural=natural, described=described) for _ in range(count)
     )
-    return _Tool(name, _description(rng, split, 0.4), parameters, rng.random() < 0.3)
+    return _Tool(name, _description(rng, split, 0.2), parameters, rng.random() < 0.3)
 
 
 def _plain(rng: random.Random, split: Split, parameter: _Parameter) -> Value:
@@ -214,9 +217,9 @@ def _step(rng: random.Random, split: Split, tool: _Tool, past: Sequence[JobStep]
     arguments: list[tuple[str, Value | Reference]] = []
     mentions = []
     for p in tool.parameters:
-        if not p.is_required and rng.random() < 0.55:
+        if not p.is_required and rng.random() < 0.6:
             continue
-        if past and p.kind not in ("integer", "boolean", "choice") and rng.random() < 0.33:
+        if past and p.kind not in ("integer", "boolean", "choice") and rng.random() < 0.28:
             number = rng.randint(1, len(past))
             reference = Reference(number, past[number - 1].yields)
             arguments.append((p.name, reference))
@@ -225,11 +228,9 @@ def _step(rng: random.Random, split: Split, tool: _Tool, past: Sequence[JobStep]
             value = _plain(rng, split, p)
             arguments.append((p.name, value))
             mentions.append(wording.Mention(p.name, spoken(value)))
-    if rng.random() < 0.3:
+    if rng.random() < 0.2:
         rng.shuffle(mentions)
-    required = [p.name for p in tool.parameters if p.is_required] or [tool.parameters[0].name]
-    in_order = [m.name for m in mentions] == required
-    text = wording.sentence(rng, tool.name, mentions, split=split, is_positional=in_order)
+    text = wording.sentence(rng, tool.name, mentions, split=split)
     yields = rng.choice(("result", "result", "result", "path", "id", "name", "key"))
     return JobStep(text, tool.name, tuple(arguments), yields)
 
@@ -298,11 +299,11 @@ def make_job(
 
     `split` rules names and wordings; `wordings` overrides it for the wordings, to measure them apart.
     """
-    count = min(most_tools, rng.choices((1, 2, 3, 4, 5), (10, 25, 30, 20, 15))[0])
+    count = min(most_tools, rng.choices((1, 2, 3, 4, 5), (20, 35, 25, 12, 8))[0])
     names = lexicon.tool_names(rng, split, count)
     tools = [_tool(rng, split, name) for name in names]
     steps: list[JobStep] = []
     for _ in range(depth):
         steps.append(_step(rng, wordings or split, rng.choice(tools), steps))
-    limits = tuple(constraint(rng, split) for _ in range(rng.choice((0, 0, 0, 1, 1, 2))))
+    limits = tuple(constraint(rng, split) for _ in range(rng.choice((0, 0, 0, 0, 1, 2))))
     return Job(_title(rng, split), limits, tuple(t.as_dict() for t in tools), tuple(steps))

@@ -17,8 +17,8 @@ _NAMES: Final = ("path", "content", "source", "target", "name", "id", "query", "
 
 
 def share(progress: float) -> float:
-    """Return the share of plain jobs at a progress in [0, 1]: most at first, few from a third on, none at the end."""
-    return max(0.0, 0.8 - progress * 2.5, 0.08 if progress < 0.75 else 0.0)
+    """Return the share of plain jobs at a progress in [0, 1]: most at first, none from a third on."""
+    return max(0.0, 0.9 - progress * 3)
 
 
 def _tool(rng: random.Random, name: str) -> tuple[str, dict[str, str]]:

@@ -8,7 +8,7 @@ class Shape:
     """The sizes of the network; `context_tokens` is what the exported file promises."""
 
     n_vocab: int
-    n_layer: int = 5
+    n_layer: int = 4
     d_model: int = 128
     n_head: int = 4
     d_ff: int = 384

@@ -100,27 +100,28 @@ def phrase(rng: random.Random, split: Split) -> str:
         roll = rng.random()
         if roll < 0.2 and words:
             words.append(rng.choice(lexicon.GLUE))
-        elif roll < 0.27:
+        elif roll < 0.25:
             words.append(str(rng.randint(0, 2040)))
-        elif roll < 0.34:
-            words.append(rng.choice((code, path, noise, word))(rng, split))
+        elif roll < 0.27:
+            words.append(rng.choice((code, path, word))(rng, split))
         else:
             words.append(_stem(rng, split))
-        if rng.random() < 0.06:
+        if rng.random() < 0.04:
             words[-1] += rng.choice(",:;")
-        elif rng.random() < 0.02:
+        elif rng.random() < 0.01:
             words[-1] += rng.choice(_ACCENTED) + rng.choice(string.ascii_lowercase)
     text = " ".join(words).rstrip(",:;")
     if rng.random() < 0.5:
         text = text[0].upper() + text[1:]
-    if rng.random() < 0.12 and text[-1].isalnum():
+    if rng.random() < 0.08 and text[-1].isalnum():
         text += rng.choice(".!?")
     return text
 
 
 _BARE: Final[tuple[Callable[[random.Random, Split], str], ...]] = (
-    word, word, path, path, path, code, code, date, email, noise, noise,
+    word, word, word, path, path, path, code, code, date, email,
 )  # fmt: skip
+_NOISE_SHARE: Final = 0.05
 _BY_KIND: Final[dict[str, Callable[[random.Random, Split], str]]] = {
     "word": word,
     "path": path,
@@ -134,13 +135,13 @@ _BY_KIND: Final[dict[str, Callable[[random.Random, Split], str]]] = {
 
 def bare(rng: random.Random, split: Split) -> str:
     """Return a value without blanks, of any kind."""
-    return rng.choice(_BARE)(rng, split)
+    return noise(rng, split) if rng.random() < _NOISE_SHARE else rng.choice(_BARE)(rng, split)
 
 
 def text_value(rng: random.Random, split: Split, kind: str) -> str:
     """Return a string value of the kind; `any` draws phrases one time in three."""
     if kind == "any":
         return phrase(rng, split) if rng.random() < 0.34 else bare(rng, split)
-    if rng.random() < 0.1:
+    if rng.random() < 0.05:
         return bare(rng, split)
     return _BY_KIND[kind](rng, split)
