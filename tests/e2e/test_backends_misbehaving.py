@@ -99,15 +99,26 @@ async def test_a_refusal_is_of_its_kind(
 
 
 @every_speaker
+@both_ways
 @pytest.mark.parametrize(
     "raw", ["<!doctype html><html>gateway</html>", "{not json", "[]", '"text"', '{"choices": 3}']
 )
-async def test_a_body_that_is_no_answer_is_malformed(speaker: str, raw: str) -> None:
+async def test_a_body_that_is_no_answer_is_malformed(speaker: str, is_streamed: bool, raw: str) -> None:
     if speaker == "ollama" and raw == '{"choices": 3}':
         pytest.skip("Ollama's reply may lack anything; it then counts as broken off")
-    failure = await failed(speaker, Reply(raw=raw))
+    failure = await failed(speaker, Reply(raw=raw), is_streamed=is_streamed)
     assert failure.kind is FailureKind.MALFORMED_ANSWER
     assert "gateway" not in failure.sentence()
+
+
+@pytest.mark.parametrize("speaker", ["llama.cpp", "openai", "anthropic"])
+async def test_a_server_that_does_not_stream_when_asked_to_is_read_all_the_same(speaker: str) -> None:
+    wholes = {
+        "llama.cpp": '{"content": "fine", "stop_type": "eos"}',
+        "openai": '{"choices": [{"message": {"content": "fine"}, "finish_reason": "stop"}]}',
+        "anthropic": '{"content": [{"type": "text", "text": "fine"}], "stop_reason": "end_turn"}',
+    }
+    assert (await answered(speaker, Reply(raw=wholes[speaker]), is_streamed=True)).text == "fine"
 
 
 @every_speaker

@@ -67,6 +67,7 @@ class AnthropicWire:
     """Spells and reads /v1/messages for one model. The protocol has no seed."""
 
     path = "/v1/messages"
+    is_bare = False
     count_path = "/v1/messages/count_tokens"
 
     def __init__(self, model: str) -> None:

@@ -94,28 +94,39 @@ async def ask(
     if on_text is None:
         return decoded(wire.read, await http.post(wire.path, body))
     reader = wire.reader(on_text)
-    await read_stream(http, wire.path, body, reader=reader)
-    return reader.finish()
+    unstreamed = await read_stream(http, wire.path, body, reader=reader, is_bare=wire.is_bare)
+    return decoded(wire.read, unstreamed) if unstreamed else reader.finish()
 
 
-async def read_stream(http: HttpClient, path: str, body: bytes, *, reader: StreamReader) -> None:
-    """Feed `reader` with the events of a stream.
+async def read_stream(
+    http: HttpClient, path: str, body: bytes, *, reader: StreamReader, is_bare: bool = False
+) -> bytes:
+    """Feed `reader` with the events of a stream; return the body of an answer that was none, else b"".
 
     Raises:
         BackendError: the server reported an error, the connection broke, or an event can't be decoded.
     """
     lines = LineSplitter()
+    unread: list[bytes] = []
+    has_begun = False
 
     def take(line: bytes) -> None:
-        if event := payload(line):
+        nonlocal has_begun
+        if event := payload(line, is_bare=is_bare):
+            has_begun = True
             decoded(reader.feed, event)
 
     def on_chunk(chunk: bytes) -> None:
         for line in lines.feed(chunk):
             take(line)
+        if has_begun:
+            unread.clear()
+        else:
+            unread.append(chunk)
 
     await http.stream(path, body, on_chunk)
     take(lines.finish())
+    return b"" if has_begun else b"".join(unread)
 
 
 def decoded(read: Callable[[bytes], T], raw: bytes) -> T:

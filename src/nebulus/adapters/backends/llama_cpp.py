@@ -227,7 +227,10 @@ class LlamaCppServer:
 
     async def _stream(self, body: bytes, on_text: OnText | None) -> ModelAnswer:
         stream = _Stream(on_text)
-        await read_stream(self._http, "/completion", body, reader=stream)
+        unstreamed = await read_stream(self._http, "/completion", body, reader=stream)
+        if unstreamed:
+            done = decoded(_completion.decode, unstreamed)
+            return _answer(done, done.content)
         return stream.finish()
 
     def _with_marks(self, answer: ModelAnswer, request: ModelRequest, prompt: str) -> ModelAnswer:

@@ -54,6 +54,7 @@ class OllamaWire:
     """Spells and reads /api/chat for one model in a window of our choice."""
 
     path = "/api/chat"
+    is_bare = True
 
     def __init__(self, model: str, window_tokens: int) -> None:
         self._model = model

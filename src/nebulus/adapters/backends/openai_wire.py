@@ -74,6 +74,7 @@ class OpenAIWire:
     """Spells and reads /v1/chat/completions for one model."""
 
     path = "/v1/chat/completions"
+    is_bare = False
 
     def __init__(self, model: str) -> None:
         self._model = model

@@ -19,12 +19,15 @@ class LineSplitter:
         return rest.strip()
 
 
-def payload(line: bytes) -> bytes:
+def payload(line: bytes, *, is_bare: bool = False) -> bytes:
     """Return the JSON that a line of a stream carries; b"" for comments, event names, blanks and the end.
 
-    A line of bare JSON is its own payload. Source: WHATWG HTML §9.2; `[DONE]` is OpenAI's end mark.
+    `is_bare`: each line is JSON, without the dress of an event. Source: WHATWG HTML §9.2; `[DONE]` is
+    OpenAI's end mark.
     """
-    if line.startswith(b"data:"):
-        line = line[5:].strip()
-        return b"" if line == b"[DONE]" else line
-    return line.strip() if line[:1] == b"{" else b""
+    if is_bare:
+        return line.strip()
+    if not line.startswith(b"data:"):
+        return b""
+    data = line[5:].strip()
+    return b"" if data == b"[DONE]" else data

@@ -44,6 +44,11 @@ class ChatWire(Protocol):
         """Where requests go."""
         ...
 
+    @property
+    def is_bare(self) -> bool:
+        """Whether a stream is lines of JSON, and not server-sent events."""
+        ...
+
     def body(self, request: ModelRequest, *, is_stream: bool) -> bytes:
         """Spell a request as JSON."""
         ...

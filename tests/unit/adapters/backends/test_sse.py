@@ -22,6 +22,7 @@ def test_lines_do_not_depend_on_where_a_stream_is_cut(stream: bytes, cuts: list[
 def test_only_json_is_a_payload() -> None:
     assert payload(b'data: {"a":1}') == b'{"a":1}'
     assert payload(b'data:{"a":1}\r'.rstrip()) == b'{"a":1}'
-    assert payload(b'{"done":false}') == b'{"done":false}'
+    assert payload(b'{"done":false}') == b""
+    assert payload(b'{"done":false}', is_bare=True) == b'{"done":false}'
     for line in (b"data: [DONE]", b": ping", b"event: message_start", b"", b"retry: 10", b"id: 3"):
         assert payload(line) == b""
