@@ -64,7 +64,7 @@ def test_the_due_calls_are_valid_complete_and_clean(seed: int, split: Split) -> 
 def test_a_runbook_reader_finds_the_steps_and_the_constraints_in_the_goal(seed: int) -> None:
     job = make_job(random.Random(seed), 5)
     goal, plan = read_runbook(job.goal)
-    assert job.constraints or tuple(s.text for s in plan.steps) == tuple(s.text for s in job.steps)
+    assert tuple(step.text for step in plan.steps) == tuple(step.text for step in job.steps)
     assert goal.constraints == job.constraints
 
 
@@ -91,6 +91,13 @@ def test_no_held_out_frame_syntax_verb_or_connector_is_trained_on() -> None:
     for table in (wording.FRAMES, wording.SYNTAXES, wording.VERBS, wording.CONNECTORS, wording.OPENERS):
         assert not set(table["train"]) & set(table["held_out"])
     assert wording.template_count() >= 150
+
+
+@given(seed=SEEDS, split=st.sampled_from(SPLITS))
+def test_the_names_of_the_tool_and_of_every_argument_stand_in_the_step(seed: int, split: Split) -> None:
+    for step in make_job(random.Random(seed), 5, split).steps:
+        assert step.tool.lower() in step.text.lower()
+        assert all(name in step.text for name, _ in step.arguments)
 
 
 def test_the_runtime_and_the_language_agree_on_what_a_reference_is() -> None:
