@@ -37,6 +37,8 @@ class Question(Struct, frozen=True, kw_only=True, omit_defaults=True):
     arguments: str = ""
     reason: str = ""
     digest: str = ""
+    run_id: str = ""
+    step: int = 0
 
 
 class Done(Struct, frozen=True, tag=True, kw_only=True):

@@ -101,6 +101,6 @@ class AfterClause(Struct, frozen=True, tag=True, kw_only=True):
 Clause: TypeAlias = PathClause | HostClause | AfterClause
 
 
-def holding(clauses: Sequence[Clause], call: Call, spec: ToolSpec, conduct: Conduct) -> list[str]:
+def holding(clauses: Sequence[Clause], call: Call, *, spec: ToolSpec, conduct: Conduct) -> list[str]:
     """Return the keys of the clauses that hold for `call`."""
     return [clause.key for clause in clauses if clause.holds(call, spec, conduct)]

@@ -57,13 +57,13 @@ def compile_rule(rule: Rule, specs: Sequence[ToolSpec]) -> tuple[list[Compiled],
     shared = [f"context.matched.contains({cedar_text(clause.key)})" for clause in clauses]
     shared += _plain_conditions(rule)
     if not rule.argument:
-        return _policies(rule, _scope(rule), shared, rule.name), clauses
+        return _policies(rule, _scope(rule), shared, name=rule.name), clauses
     found: list[Compiled] = []
     for spec in selected(rule, specs):
         if rule.argument in properties_of(spec):
             conditions = [*shared, *_argument_conditions(rule, spec)]
             scope = f"action == Action::{cedar_text(spec.name)}"
-            found += _policies(rule, scope, conditions, f"{rule.name}@{spec.name}")
+            found += _policies(rule, scope, conditions, name=f"{rule.name}@{spec.name}")
     return found, clauses
 
 
@@ -117,7 +117,7 @@ def selected(rule: Rule, specs: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
     return tuple(spec for spec in specs if spec.name in rule.tools or spec.effect in rule.effects)
 
 
-def _policies(rule: Rule, scope: str, conditions: list[str], name: str) -> list[Compiled]:
+def _policies(rule: Rule, scope: str, conditions: list[str], *, name: str) -> list[Compiled]:
     def policy(effect: str, more: list[str], ending: str = "") -> Compiled:
         body = " && ".join([*conditions, *more])
         when = f" when {{ {body} }}" if body else ""
@@ -190,19 +190,21 @@ def _argument_conditions(rule: Rule, spec: ToolSpec) -> list[str]:
     is_required = rule.argument in spec.parameters.get("required", ())
     conditions = []
     if rule.above is not None:
-        conditions.append(_compared(value, ">", rule.above, kind_of(properties_of(spec)[rule.argument])))
+        conditions.append(_compared(value, ">", rule.above, kind=kind_of(properties_of(spec)[rule.argument])))
     if rule.at_most is not None:
-        conditions.append(_compared(value, "<=", rule.at_most, kind_of(properties_of(spec)[rule.argument])))
+        conditions.append(
+            _compared(value, "<=", rule.at_most, kind=kind_of(properties_of(spec)[rule.argument]))
+        )
     if rule.equals is not None:
         conditions.append(_equals(value, rule.equals))
     if not is_required and (conditions or rule.total_above is None):
         conditions.insert(0, f"context.arguments has {name}")
     if rule.total_above is not None and rule.argument in numbers_of(spec):
-        conditions.append(_compared(total, ">", rule.total_above, "decimal"))
+        conditions.append(_compared(total, ">", rule.total_above, kind="decimal"))
     return conditions
 
 
-def _compared(value: str, sign: str, limit: float, kind: str) -> str:
+def _compared(value: str, sign: str, limit: float, *, kind: str) -> str:
     if kind == "long":
         return f"{value} {sign} {int(limit // 1)}"
     method = {">": "greaterThan", "<=": "lessThanOrEqual"}[sign]

@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from nebulus.core.context import Conduct, Context
+from nebulus.core.context import Conduct, Label
 from nebulus.core.digest import canonical, short_digest
 from nebulus.core.findings import Call
 from nebulus.core.tools import Effect, ToolSpec
@@ -17,7 +17,7 @@ RECENT_CALLS = 256
 """How many calls back a rate can look."""
 
 
-def counted(conduct: Conduct, call: Call, spec: ToolSpec, context: Context) -> Conduct:
+def counted(conduct: Conduct, call: Call, spec: ToolSpec, *, labels: tuple[Label, ...]) -> Conduct:
     """Return `conduct` with `call`, whose paths are canonical, counted."""
     paths = paths_of(call, spec)
     known = dict.fromkeys(conduct.touched)
@@ -34,7 +34,7 @@ def counted(conduct: Conduct, call: Call, spec: ToolSpec, context: Context) -> C
         touched=tuple(known),
         done=conduct.done | {digest_of(call)} if is_change else conduct.done,
     )
-    return _tainted(after, paths, context) if is_change else after
+    return _tainted(after, paths, labels) if is_change else after
 
 
 def digest_of(call: Call) -> str:
@@ -75,9 +75,9 @@ def reads_tainted(conduct: Conduct, call: Call, spec: ToolSpec) -> bool:
     return any(_is_near(path, tainted) for path in given for tainted in conduct.tainted_paths)
 
 
-def _tainted(conduct: Conduct, paths: tuple[str, ...], context: Context) -> Conduct:
+def _tainted(conduct: Conduct, paths: tuple[str, ...], labels: tuple[Label, ...]) -> Conduct:
     """Return `conduct` knowing where a change has put text from outside."""
-    brings = any(not label.provenance.is_trusted for label in context.labels)
+    brings = any(not label.provenance.is_trusted for label in labels)
     carries = any(_is_near(path, tainted) for path in paths for tainted in conduct.tainted_paths)
     if not (brings or carries or (conduct.tainted_paths and not paths)):
         return conduct

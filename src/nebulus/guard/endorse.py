@@ -54,7 +54,7 @@ def stands_in(value: Scalar, text: str) -> bool:
 def _exact(number: str) -> Decimal | None:
     try:
         return Decimal(number.replace(",", ""))
-    except InvalidOperation:
+    except InvalidOperation:  # Not the spelling of a number: it is equal to none.
         return None
 
 

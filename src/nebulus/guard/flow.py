@@ -69,7 +69,7 @@ class Flow(Struct, frozen=True, kw_only=True):
         return self.is_consequential and self.is_tainted and not self.is_planned and not self.is_endorsed
 
 
-def flow_of(call: Call, spec: ToolSpec, context: Context, accepts: Sequence[Accept] = ()) -> Flow:
+def flow_of(call: Call, spec: ToolSpec, context: Context, *, accepts: Sequence[Accept] = ()) -> Flow:
     """Return what information flow says of `call`."""
     deciding = consequential(call, spec)
     foreign = tuple(

@@ -38,7 +38,9 @@ class Heard(Struct, frozen=True, kw_only=True):
 def label_all(call: Call, spec: ToolSpec, heard: Heard) -> tuple[Label, ...]:
     """Return a label for each argument of `call`, which a model wrote after it was shown `heard`."""
     properties = spec.parameters.get("properties", {})
-    return tuple(_label(name, value, properties.get(name), heard) for name, value in call.arguments.items())
+    return tuple(
+        _label(name, value, properties.get(name), heard=heard) for name, value in call.arguments.items()
+    )
 
 
 def untrusted(labels: Iterable[Label]) -> tuple[Provenance, ...]:
@@ -46,7 +48,7 @@ def untrusted(labels: Iterable[Label]) -> tuple[Provenance, ...]:
     return tuple(label.provenance for label in labels if not label.provenance.is_trusted)
 
 
-def _label(name: str, value: Any, schema: Any, heard: Heard) -> Label:
+def _label(name: str, value: Any, schema: Any, *, heard: Heard) -> Label:
     default = schema.get("default") if isinstance(schema, dict) else None
     if says_nothing(value) or (default is not None and _is_same(value, default)):
         return Label(name, NOBODY, is_endorsed=True)

@@ -4,11 +4,13 @@ Law: a value that can't be compared exactly, or is of another type than its tool
 never left out; the one who decides refuses on it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
-from nebulus.core.context import Context
+from msgspec import Struct
+
+from nebulus.core.context import Conduct, Context
 from nebulus.core.digest import canonical
 from nebulus.core.findings import Call
 from nebulus.core.tools import Effect, ToolSpec
@@ -26,62 +28,79 @@ from nebulus.guard.schema import (
 )
 
 
+class View(Struct, frozen=True, kw_only=True):
+    """What a policy set looks at: the `tools` that it counts, its `clauses`, the attributes that it `needs`."""
+
+    tools: tuple[str, ...]
+    clauses: tuple[Clause, ...]
+    needs: frozenset[str]
+
+
 def request_context(
-    call: Call,
-    spec: ToolSpec,
-    context: Context,
-    *,
-    flow: Flow,
-    clauses: Sequence[Clause],
-    tools: Sequence[str],
+    call: Call, spec: ToolSpec, context: Context, *, flow: Flow, view: View
 ) -> dict[str, Any]:
-    """Return what rules see of `call`, not confirmed; `tools` are all that are counted.
+    """Return what rules see of `call`, not confirmed.
 
     Raises:
         ValueError: a number is too large to be compared.
         TypeError: a value is not of its declared type, or an argument is not declared.
     """
-    conduct = context.conduct
-    return {
-        "agent": context.agent,
-        "tier": context.tier,
-        "step": context.step,
-        "confirmed": False,
-        "paths": given_paths(call, spec),
-        "hosts": given_hosts(call, spec),
-        "matched": holding(clauses, call, spec, conduct),
-        "bytes_out": bytes_out_with(conduct, call, spec),
-        "count": {
-            "calls": conduct.calls,
-            "tools": {name: conduct.by_tool.get(name, 0) for name in tools},
-            "effects": {effect.value: conduct.by_effect.get(effect.value, 0) for effect in Effect},
-        },
-        "flow": {
-            "tainted": flow.is_tainted,
-            "planned": flow.is_planned,
-            "endorsed": flow.is_endorsed,
-            "repeated": flow.is_repeat,
-            "foreign": [label.argument for label in flow.foreign],
-        },
-        "arguments": _arguments(call, spec),
-        "totals": _totals(call, spec, context),
+    conduct, needs = context.conduct, view.needs
+    parts: dict[str, Callable[[], Any]] = {
+        "agent": lambda: context.agent,
+        "tier": lambda: context.tier,
+        "step": lambda: context.step,
+        "confirmed": lambda: False,
+        "paths": lambda: given_paths(call, spec),
+        "hosts": lambda: given_hosts(call, spec),
+        "matched": lambda: holding(view.clauses, call, spec=spec, conduct=conduct),
+        "bytes_out": lambda: cedar_long(bytes_out_with(conduct, call, spec)),
+        "count": lambda: _count(conduct, view),
+        "flow": lambda: _flow(flow, needs),
+        "arguments": lambda: _arguments(call, spec, needs),
+        "totals": lambda: _totals(call, spec, view=view, conduct=conduct),
     }
+    return {name: make() for name, make in parts.items() if name in needs}
 
 
-def _arguments(call: Call, spec: ToolSpec) -> dict[str, Any]:
+def _count(conduct: Conduct, view: View) -> dict[str, Any]:
+    by_tool = {name: conduct.by_tool.get(name, 0) for name in view.tools if name in view.needs}
+    by_effect = {
+        kind.value: conduct.by_effect.get(kind.value, 0) for kind in Effect if kind.value in view.needs
+    }
+    seen = {"calls": conduct.calls, "tools": by_tool, "effects": by_effect}
+    return {name: value for name, value in seen.items() if name in view.needs}
+
+
+def _flow(flow: Flow, needs: frozenset[str]) -> dict[str, Any]:
+    seen = {
+        "tainted": flow.is_tainted,
+        "planned": flow.is_planned,
+        "endorsed": flow.is_endorsed,
+        "repeated": flow.is_repeat,
+        "foreign": [label.argument for label in flow.foreign],
+    }
+    return {name: value for name, value in seen.items() if name in needs}
+
+
+def _arguments(call: Call, spec: ToolSpec, needs: frozenset[str]) -> dict[str, Any]:
     declared = properties_of(spec)
     seen = {}
     for name, value in call.arguments.items():
         if name not in declared:
             raise TypeError(f"{spec.name} declares no argument {name!r}")
-        if value is not None:
+        if value is not None and name in needs:
             seen[name] = _value(value, kind_of(declared[name]), f"{spec.name}.{name}")
     return seen
 
 
-def _totals(call: Call, spec: ToolSpec, context: Context) -> dict[str, Any]:
-    sums = context.conduct.totals | totals_with(context.conduct, call)
-    return {name: _decimal(sums.get(f"{spec.name}.{name}", Decimal(0))) for name in numbers_of(spec)}
+def _totals(call: Call, spec: ToolSpec, *, view: View, conduct: Conduct) -> dict[str, Any]:
+    sums = conduct.totals | totals_with(conduct, call)
+    return {
+        name: _decimal(sums.get(f"{spec.name}.{name}", Decimal(0)))
+        for name in numbers_of(spec)
+        if name in view.needs
+    }
 
 
 def _value(value: Any, kind: Kind, where: str) -> Any:

@@ -6,7 +6,6 @@ its fix; there is no such thing as a rule that was left out.
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
 
@@ -127,18 +126,12 @@ class RuleFile(Struct, frozen=True, kw_only=True):
     cedar: tuple[str, ...] = ()
 
 
-def read_rules(text: str, *, source: str) -> RuleFile:
-    """Return the policy file that `text` spells; `source` names it in what is said about it.
+def read_rules(data: Mapping[str, Any], *, text: str, source: str) -> RuleFile:
+    """Return the policy file that `data` holds, as parsed from `text`; `source` names it in what is said.
 
     Raises:
-        ConfigError: it is no TOML, or holds something that is no rule; the message gives the line.
+        ConfigError: it holds something that is no rule; the message gives the line.
     """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(
-            f"{source} is no TOML: {error}; the run does not start without its policy"
-        ) from error
     known = ("policy", "accept", "flow", "cedar")
     for key in data:
         if key not in known:

@@ -70,7 +70,9 @@ def on_approval_asked(machine: Machine, event: ApprovalAsked) -> Machine:
         tool=machine.call.tool,
         arguments=_spelled(machine.call),
         reason=event.reason,
-        digest=_binding(machine, event.policy_digest),
+        digest=_binding(machine, "approval", event.policy_digest),
+        run_id=machine.run_id,
+        step=machine.state.active,
     )
     return machine.to(Phase.APPROVING, AskPerson(question=question), question=question)
 
@@ -144,6 +146,9 @@ def on_unknown(machine: Machine, event: OutcomeUnknown) -> Machine:
         tool=machine.call.tool,
         arguments=_spelled(machine.call),
         reason=event.why,
+        digest=_binding(machine, "unknown_outcome", machine.key),
+        run_id=machine.run_id,
+        step=machine.state.active,
     )
     return machine.to(Phase.RECONCILING, AskPerson(question=question), question=question)
 
@@ -162,18 +167,21 @@ def _begin_effect(machine: Machine) -> Machine:
     if over is not None:
         return over
     call, spec = machine.call, machine.setup.tool(machine.call.tool)
-    machine = replace(machine, conduct=counted(machine.conduct, call, spec, machine.context))
+    machine = replace(machine, conduct=counted(machine.conduct, call, spec, labels=machine.context.labels))
     key = f"{machine.run_id}/{call.call_id}/{short_digest([call.tool, call.arguments])}"
     if spec.effect is Effect.READ:
         return machine.to(Phase.RUNNING, RunTool(call=call, key=key), key=key)
     return machine.to(Phase.INTENDING, Intend(call=call, key=key), key=key)
 
 
-def _binding(machine: Machine, policy_digest: str) -> str:
-    """Return what an approval is bound to: this call at this place, as it was judged, and nothing else."""
+def _binding(machine: Machine, kind: str, about: str) -> str:
+    """Return what an answer is bound to: this call at this place, as it was judged, and nothing else.
+
+    `about` is the policy's digest, or the key of the effect.
+    """
     call = machine.call
     place = (machine.run_id, machine.state.active, call.call_id)
-    return digest((place, call.tool, call.arguments, machine.context.labels, policy_digest))
+    return digest((kind, place, call.tool, call.arguments, machine.context.labels, about))
 
 
 def _judged(machine: Machine, canonical_paths: dict[str, str]) -> Machine:

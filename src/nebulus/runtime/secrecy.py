@@ -1,6 +1,8 @@
 """Where a run writes beside its journal (artifacts, logs): the same secrets are kept out of it."""
 
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from nebulus.guard.secrets import Secrets
 from nebulus.ports.world import ArtifactStore
@@ -44,3 +46,17 @@ class DiscreetFilter(logging.Filter):
         if record.exc_text:
             record.exc_text = self._secrets.hide_all(record.exc_text)
         return True
+
+
+@contextmanager
+def discreet_logs(secrets: Secrets) -> Iterator[None]:
+    """Keep secrets out of what every handler writes, for as long as this lasts."""
+    keeper = DiscreetFilter(secrets)
+    handlers = [*logging.getLogger().handlers, *logging.getLogger("nebulus").handlers]
+    for handler in handlers:
+        handler.addFilter(keeper)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(keeper)

@@ -22,7 +22,8 @@ from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
 from nebulus.guard.check import Scene
 from nebulus.guard.compile import CONFIRMED, DOCUMENT, UNENDORSED, accepts_of
 from nebulus.guard.flow import Flow, concern, flow_of
-from nebulus.guard.request import request_context
+from nebulus.guard.needs import needed, pruned
+from nebulus.guard.request import View, request_context
 from nebulus.guard.schema import Cedar
 
 DENY = "default.deny"
@@ -56,18 +57,21 @@ class CedarPolicy:
     """
 
     def __init__(self, text: PolicyText, scene: Scene) -> None:
-        self._policies, self._clauses, self._schema = collect(text, scene)
+        self._specs = {spec.name: spec for spec in scene.specs}
+        self._policies, clauses, self._schema = collect(text, scene)
         self._by_id = {policy.policy_id: policy for policy in self._policies}
         self._order = {policy_id: index for index, policy_id in enumerate(self._by_id)}
         self._set = policy_set(self._policies)
-        self._checked_schema = cedarpy.Schema.from_json_str(msgspec.json.encode(self._schema).decode())
-        self._actions = cedarpy.Entities.from_json_str("[]", self._schema)
+        needs = needed((policy.body for policy in self._policies), self._schema)
+        self._view = View(tools=tuple(self._specs), clauses=clauses, needs=needs)
+        seen = pruned(self._schema, needs)
+        self._seen = cedarpy.Schema.from_json_str(msgspec.json.encode(seen).decode())
+        self._actions = cedarpy.Entities.from_json_str("[]", seen)
         self._accepts = accepts_of(text.file.accepts)
-        self._specs = {spec.name: spec for spec in scene.specs}
         self._digest = short_digest(
             (
                 [(policy.policy_id, policy.body) for policy in self._policies],
-                [clause.key for clause in self._clauses],
+                [clause.key for clause in clauses],
                 [str(accept) for accept in self._accepts],
                 self._schema,
             )
@@ -93,15 +97,17 @@ class CedarPolicy:
         known = self._specs.get(call.tool)
         if known is not spec and known != spec:
             return Refuse(DENY, f"{call.tool!r} is no tool that this policy was checked against")
-        flow = flow_of(call, spec, context, self._accepts)
+        flow = flow_of(call, spec, context, accepts=self._accepts)
         try:
-            request = self._request(call, spec, context, flow)
+            request = self._request(call, spec, context, flow=flow)
         except (ValueError, TypeError) as error:
             return Refuse(UNCLEAR, f"the call can't be judged: {error}")
-        first = self._decide(call, request)
+        first = self._decide(call, request, agent=context.agent)
         if first.is_allowed:
             return Allow(_rule(first))
-        return _verdict(call, spec, first, self._decide(call, _confirmed(request)), flow)
+        return _verdict(
+            spec, first, second=self._decide(call, _confirmed(request), agent=context.agent), flow=flow
+        )
 
     def explain(self, call: Call, spec: ToolSpec, context: Context) -> Explanation:
         """Return the verdict on a call with everything that led to it.
@@ -109,25 +115,26 @@ class CedarPolicy:
         Raises:
             ValueError, TypeError: the call can't be put to the policy at all.
         """
-        flow = flow_of(call, spec, context, self._accepts)
-        request = self._request(call, spec, context, flow)
-        first, second = self._decide(call, request), self._decide(call, _confirmed(request))
+        flow = flow_of(call, spec, context, accepts=self._accepts)
+        request = self._request(call, spec, context, flow=flow)
+        first, second = (
+            self._decide(call, request, agent=context.agent),
+            self._decide(call, _confirmed(request), agent=context.agent),
+        )
         verdict = self.judge(call, spec, context)
         return Explanation(verdict=verdict, unconfirmed=first, confirmed=second, request=request, flow=flow)
 
-    def _request(self, call: Call, spec: ToolSpec, context: Context, flow: Flow) -> dict[str, Any]:
-        return request_context(
-            call, spec, context, flow=flow, clauses=self._clauses, tools=tuple(self._specs)
-        )
+    def _request(self, call: Call, spec: ToolSpec, context: Context, *, flow: Flow) -> dict[str, Any]:
+        return request_context(call, spec, context, flow=flow, view=self._view)
 
-    def _decide(self, call: Call, request: dict[str, Any]) -> Pass:
+    def _decide(self, call: Call, request: dict[str, Any], *, agent: str) -> Pass:
         asked = {
-            "principal": {"type": "Agent", "id": request["agent"]},
+            "principal": {"type": "Agent", "id": agent},
             "action": {"type": "Action", "id": call.tool},
             "resource": {"type": "Tool", "id": call.tool},
             "context": _encoder.encode(request).decode(),
         }
-        said = cedarpy.is_authorized(asked, self._set, self._actions, self._checked_schema)
+        said = cedarpy.is_authorized(asked, self._set, self._actions, self._seen)
         ids = sorted(said.diagnostics.reasons, key=lambda policy_id: self._order[policy_id])
         return Pass(
             is_allowed=said.decision is cedarpy.Decision.Allow and not said.diagnostics.errors,
@@ -140,7 +147,7 @@ def _confirmed(request: dict[str, Any]) -> dict[str, Any]:
     return {**request, "confirmed": True}
 
 
-def _verdict(call: Call, spec: ToolSpec, first: Pass, second: Pass, flow: Flow) -> Verdict:
+def _verdict(spec: ToolSpec, first: Pass, *, second: Pass, flow: Flow) -> Verdict:
     """Return what to do with a call that is not simply allowed."""
     if first.errors or second.errors:
         return Refuse(UNCLEAR, f"the call can't be judged: {(first.errors or second.errors)[0]}")
@@ -150,7 +157,7 @@ def _verdict(call: Call, spec: ToolSpec, first: Pass, second: Pass, flow: Flow) 
     if second.policies:
         return Refuse(_rule(second), _reason(second, flow))
     waiting = f", not even {_rule(first)}" if first.policies else ""
-    return Refuse(DENY, f"no rule allows {call.tool} ({spec.effect.value}){waiting}")
+    return Refuse(DENY, f"no rule allows {spec.name} ({spec.effect.value}){waiting}")
 
 
 def _rule(decided: Pass) -> str:

@@ -4,13 +4,14 @@ Law: a policy that can't be read is an error; a missing file never means "no pol
 """
 
 import os
+import tomllib
 from pathlib import Path
 
 from nebulus.adapters.policies.cedar import CedarPolicy
 from nebulus.adapters.policies.sources import PolicyText
 from nebulus.core.errors import ConfigError
 from nebulus.guard.check import Scene
-from nebulus.guard.rules import read_rules
+from nebulus.guard.rules import RuleFile, read_rules
 
 
 def open_policy(
@@ -23,11 +24,25 @@ def open_policy(
     Raises:
         ConfigError: a file is missing, or holds something that can't be a policy.
     """
-    file = read_rules(_read(path), source=path.name)
+    file = parse_rules(_read(path), source=path.name)
     others = [path.parent / name for name in file.cedar]
     cedar = tuple((other.name, _read(other)) for other in others)
     protected = inside(workspace, (path, *others, *guarded))
     return CedarPolicy(PolicyText(file=file, cedar=cedar, protected=protected), scene)
+
+
+def parse_rules(text: str, *, source: str) -> RuleFile:
+    """Return the rules that `text` spells in TOML.
+
+    Raises:
+        ConfigError: it is no TOML, or holds something that is no rule; the message gives the line.
+    """
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        why = "the run does not start without its policy"
+        raise ConfigError(f"{source} is no TOML: {error}; {why}") from error
+    return read_rules(data, text=text, source=source)
 
 
 def inside(workspace: Path | None, paths: tuple[Path, ...]) -> tuple[str, ...]:

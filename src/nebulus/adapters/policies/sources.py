@@ -14,6 +14,7 @@ from nebulus.core.errors import ConfigError
 from nebulus.guard.check import Scene, require_sound
 from nebulus.guard.clauses import Clause
 from nebulus.guard.compile import Compiled, compile_flow, compile_rule
+from nebulus.guard.needs import attributes
 from nebulus.guard.rules import RuleFile
 from nebulus.guard.schema import Cedar, cedar_schema
 from nebulus.guard.statements import Statement, is_impossible, statements
@@ -52,7 +53,7 @@ def collect(text: PolicyText, scene: Scene) -> tuple[tuple[Policy, ...], tuple[C
         compiled += policies
         clauses += named
     found = [_own(item, text.file.source) for item in compiled]
-    declared = frozenset(_attributes(schema))
+    declared = frozenset(attributes(schema))
     for name, source in text.cedar:
         found += [_foreign(statement, name, declared) for statement in statements(source)]
     _require_distinct(found)
@@ -135,16 +136,3 @@ def _require_valid(policies: Sequence[Policy], schema: Cedar) -> None:
             said = "; ".join(error.error.replace("for policy `policy0`, ", "") for error in result.errors)
             raise ConfigError(f"{policy.place}: {said}; `nebulus policy schema` lists what a rule can name")
     raise ConfigError("the policies do not fit the tools, though each does alone")
-
-
-def _attributes(schema: Any) -> Iterable[str]:
-    match schema:
-        case {"type": "Record", "attributes": dict(attributes)}:
-            for name, inner in attributes.items():
-                yield name
-                yield from _attributes(inner)
-        case dict():
-            for inner in schema.values():
-                yield from _attributes(inner)
-        case _:
-            return

@@ -1,0 +1,1 @@
+"""Questions that wait for a person, in a store that any process can answer."""

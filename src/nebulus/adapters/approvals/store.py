@@ -1,0 +1,186 @@
+"""Questions and their answers, in a table beside the runs (SQLite or PostgreSQL).
+
+Laws: an answer belongs to the digest of one question and to nothing else; it serves once; an approval that
+nobody gave in time is a no, and one that nobody used in time as well. What happened to the world has no
+time limit: no answer is never taken for "it did not happen".
+"""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import sqlalchemy as sa
+from msgspec import Struct
+
+from nebulus.core.errors import ConfigError, StoreError
+from nebulus.core.outcome import Question
+from nebulus.ports.guard import PersonReply
+
+EXPIRES_S = 86_400.0
+"""How long an approval may wait: a day, so that one asked in the evening can be given in the morning."""
+
+_tables = sa.MetaData()
+_approvals = sa.Table(
+    "nebulus_approvals",
+    _tables,
+    sa.Column("digest", sa.String(64), primary_key=True),
+    sa.Column("run_id", sa.String, nullable=False),
+    sa.Column("question", sa.Text, nullable=False),
+    sa.Column("asked_s", sa.Float, nullable=False),
+    sa.Column("expires_s", sa.Float, nullable=False),
+    sa.Column("reply", sa.Text, nullable=False, default=""),
+    sa.Column("answered_s", sa.Float, nullable=False, default=0.0),
+    sa.Column("used_s", sa.Float, nullable=False, default=0.0),
+)
+_questions = msgspec.json.Decoder(Question)
+_replies = msgspec.json.Decoder(PersonReply)
+
+
+class Waiting(Struct, frozen=True, kw_only=True):
+    """A question that waits. Times are seconds since the epoch; `expires_s` 0 is never."""
+
+    question: Question
+    run_id: str
+    asked_s: float
+    expires_s: float
+
+
+class ApprovalStore:
+    """The table. `address` is a path or a PostgreSQL URL; it is made when it is first needed.
+
+    Raises:
+        ConfigError: it can't be opened.
+    """
+
+    def __init__(
+        self, address: str | Path, *, expires_s: float = EXPIRES_S, now_s: Callable[[], float] = time.time
+    ) -> None:
+        self._expires_s, self._now_s = expires_s, now_s
+        try:
+            if isinstance(address, Path):
+                address.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._engine = sa.create_engine(_url(address))
+            _tables.create_all(self._engine)
+        except (OSError, sa.exc.SQLAlchemyError) as error:
+            raise ConfigError(f"approvals can't be kept in {address}: {error}") from error
+
+    def take(self, question: Question) -> PersonReply | None:
+        """Return the answer that waits for `question`, used up by this; None puts it down to be answered.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        now = self._now_s()
+        with _translated(), self._engine.begin() as connection:
+            row = connection.execute(_one(question.digest)).mappings().one_or_none()
+            if row is None or row["used_s"]:
+                # Never asked; or the answer was taken once already, and it does not serve twice.
+                connection.execute(sa.delete(_approvals).where(_approvals.c.digest == question.digest))
+                connection.execute(sa.insert(_approvals).values(self._asked(question, now)))
+                return None
+            is_late = bool(row["expires_s"]) and now >= row["expires_s"]
+            if not row["reply"] and not is_late:
+                return None
+            used = connection.execute(
+                sa.update(_approvals)
+                .where(_approvals.c.digest == question.digest, _approvals.c.used_s == 0.0)
+                .values(used_s=now)
+            )
+            if used.rowcount != 1:
+                return None
+            return _late(row) if is_late else _replies.decode(row["reply"])
+
+    def answer(self, digest: str, reply: PersonReply) -> Question:
+        """Give `reply` to the one question whose digest begins with `digest`, and return it.
+
+        Raises:
+            ConfigError: there is no such question, or several; it was answered, or its time is over.
+            StoreError: the store did not answer.
+        """
+        now = self._now_s()
+        with _translated(), self._engine.begin() as connection:
+            found = sa.select(_approvals).where(_approvals.c.digest.startswith(digest, autoescape=True))
+            rows = connection.execute(found).mappings().all()
+            if len(rows) != 1 or not digest:
+                what = "no question has" if not rows else f"{len(rows)} questions have"
+                raise ConfigError(f"{what} an id that begins with {digest!r}; `nebulus approvals` lists them")
+            row = rows[0]
+            if row["reply"]:
+                raise ConfigError(f"{digest} was answered already; an answer is not changed")
+            if row["expires_s"] and now >= row["expires_s"]:
+                raise ConfigError(
+                    f"the time of {digest} is over, which is a no; resume the run to be asked again"
+                )
+            changed = connection.execute(
+                sa.update(_approvals)
+                .where(_approvals.c.digest == row["digest"], _approvals.c.reply == "")
+                .values(reply=msgspec.json.encode(reply).decode(), answered_s=now)
+            )
+            if changed.rowcount != 1:
+                raise ConfigError(f"{digest} was answered already; an answer is not changed")
+            return _questions.decode(row["question"])
+
+    def waiting(self) -> list[Waiting]:
+        """Return the questions that can still be answered, oldest first.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        now = self._now_s()
+        with _translated(), self._engine.begin() as connection:
+            rows = connection.execute(sa.select(_approvals).order_by(_approvals.c.asked_s)).mappings().all()
+        return [
+            Waiting(
+                question=_questions.decode(row["question"]),
+                run_id=row["run_id"],
+                asked_s=row["asked_s"],
+                expires_s=row["expires_s"],
+            )
+            for row in rows
+            if not row["reply"] and not row["used_s"] and not (row["expires_s"] and now >= row["expires_s"])
+        ]
+
+    def close(self) -> None:
+        """Let go of the store."""
+        self._engine.dispose()
+
+    def _asked(self, question: Question, now: float) -> dict[str, object]:
+        is_approval = question.kind == "approval"
+        return {
+            "digest": question.digest,
+            "run_id": question.run_id,
+            "question": msgspec.json.encode(question).decode(),
+            "asked_s": now,
+            "expires_s": now + self._expires_s if is_approval else 0.0,
+            "reply": "",
+            "answered_s": 0.0,
+            "used_s": 0.0,
+        }
+
+
+class _translated:  # noqa: N801 - reads as a word of the `with` that it stands in
+    """Turns an error of the database into ours."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        if isinstance(error, sa.exc.SQLAlchemyError):
+            raise StoreError(f"the approvals can't be read or written: {error}") from error
+
+
+def _one(digest: str) -> sa.Select[tuple[object, ...]]:
+    return sa.select(_approvals).where(_approvals.c.digest == digest).with_for_update()
+
+
+def _late(row: sa.RowMapping) -> PersonReply:
+    what = "nobody used the answer in time" if row["reply"] else "nobody answered in time"
+    return PersonReply(is_yes=False, text=f"{what}, and silence is not consent", by="expiry")
+
+
+def _url(address: str | Path) -> sa.URL:
+    if isinstance(address, Path):
+        return sa.URL.create("sqlite", database=str(address))
+    url = sa.make_url(address.replace("postgres://", "postgresql://", 1))
+    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url
