@@ -18,7 +18,8 @@ _LEADS = re.compile(
     r"(?:\s+\w+){0,3}"
     r"|\bwould(?:\s+(?:have|be|look|write|call|use|run|send|say|like|been))*\b"
     r"|\bcould(?:\s+(?:have|be|look|write|call|use|run|send))*\b"
-    r"|\b(?:syntax|format|looks?|template)(?:\s+(?:is|like|this|as|follows))*"
+    r"|\b(?:the|this|following|correct|right|proper)\s+(?:\w+\s+)?(?:syntax|format|template)(?:\s+(?:is|looks|like|this))*"
+    r"|\blooks? like(?: this)?"
     r"|\b(?:says?|said|reads?|contains?|quotes?|wrote|returned))"
     r"[\s:(\"'*_-]*\Z",
     re.IGNORECASE,

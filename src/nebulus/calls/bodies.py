@@ -11,6 +11,7 @@ from nebulus.calls.scanner import read_value
 from nebulus.core.findings import Edit
 
 _FENCE_OPENED = re.compile(r"\s*+(?:```[a-z_]*+\s*+)?")
+_BLANK = re.compile(r"\s*+")
 _FENCE_CLOSED = re.compile(r"\s*+(?:```\s*+)?")
 _BETWEEN = re.compile(r"\s*+[,;]?+\s*+")
 _SURPLUS = re.compile(r"(?:\s*+[}\])])++")
@@ -61,9 +62,11 @@ def value_and_surplus(text: str, start: int) -> tuple[Value, int]:
 
 def closed(text: str, position: int, closers: tuple[str, ...]) -> int:
     """Return where a block ends: behind its closer if that is what comes next, else at `position`."""
-    place = after(_FENCE_CLOSED, text, position)
-    closer = next((closer for closer in closers if text.startswith(closer, place)), "")
-    return place + len(closer) if closer else position
+    for place in (after(_BLANK, text, position), after(_FENCE_CLOSED, text, position)):
+        closer = next((closer for closer in closers if text.startswith(closer, place)), "")
+        if closer:
+            return place + len(closer)
+    return position
 
 
 def after(pattern: re.Pattern[str], text: str, position: int) -> int:

@@ -17,6 +17,7 @@ from nebulus.calls.schema import property_names
 from nebulus.core.findings import Edit
 
 _BLANK = re.compile(r"\s*+")
+_MARKED = re.compile(r"[<\n]")
 
 
 class Markup(Struct, frozen=True, kw_only=True):
@@ -51,9 +52,8 @@ def _patterns(markup: Markup) -> _Patterns:
     if markup not in _compiled:
         plain_opener = re.sub(r"\?P<\w+>", "?:", markup.opener)
         end = rf"{markup.closer}(?=\s*+(?:{plain_opener}|{markup.call_closer}|\Z))"
-        next_tag = (
-            rf"\n[ \t]*+(?P<tag>{markup.opener})|(?={markup.call_closer}\s*+(?:{markup.behind_call}|\Z))"
-        )
+        call_end = rf"(?={markup.call_closer}\s*+(?:{markup.behind_call}|(?P<last>\Z)))"
+        next_tag = rf"\n[ \t]*+(?P<tag>{markup.opener})|{call_end}"
         _compiled[markup] = _Patterns(
             re.compile(markup.opener), re.compile(markup.call_closer), re.compile(end), re.compile(next_tag)
         )
@@ -107,15 +107,17 @@ def _ends(source: Source, start: int, patterns: _Patterns, *, free: frozenset[st
     """Return where the value from `start` ends, and where reading goes on; both same for no closing tag.
 
     A tag in front of the value's own end belongs to the value, unless it opens another parameter that
-    the tool declares, on a line of its own, or ends the call.
+    the tool declares, on a line of its own, or ends the call. At the end of the text a value that could
+    hold such a tag itself may have been cut.
     """
     end = source.search(patterns.end, start)
     tag = source.search(patterns.next_tag, start)
-    while tag is not None and tag["tag"] and tag["key"].strip() not in free:
+    limit = len(source.text) if end is None else end.start()
+    while tag is not None and tag.start() < limit and tag["tag"] and tag["key"].strip() not in free:
         tag = source.search(patterns.next_tag, tag.end())
     if end is not None and (tag is None or end.start() <= tag.start()):
         return end.start(), end.end()
-    if tag is None:
+    if tag is None or (tag["last"] is not None and _MARKED.search(source.text, start, tag.start())):
         raise UnreadableError("a parameter is open at the end", reached=len(source.text), is_open=True)
     return tag.start(), tag.start()
 

@@ -17,9 +17,16 @@ _BODIES = {
     closer: re.compile(rf"[^{closer}\\]*+(?:\\.[^{closer}\\]*+)*+", re.DOTALL)
     for closer in CLOSING_QUOTES.values()
 }
-_ESCAPE = re.compile(r"\\(u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL)
+_ESCAPE = re.compile(
+    r"\\(u[0-9a-fA-F]{4}|U000[0-9a-fA-F]{5}|U0010[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|.)", re.DOTALL
+)
 _CONTROL_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _SELF_ESCAPES = frozenset("\"'\\/")
+_CODES = frozenset("uxU")
+_BROKEN_CODE = re.compile(
+    r"(?<!\\)(?:\\\\)*+\\(?:u(?![0-9a-fA-F]{4})|x(?![0-9a-fA-F]{2})|U(?!000[0-9a-fA-F]{5}|0010[0-9a-fA-F]{4}))"
+)
+"""A character code with too few digits, or beyond Unicode."""
 _KEPT_ESCAPES = frozenset("dwsDWS.()[]{}+*?|^-")
 """Escapes of regular expressions, which JSON does not know: the backslash is meant."""
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -79,17 +86,15 @@ def _unescaped(body: str, where: str, position: int) -> tuple[str, tuple[str, ..
     if "\\" not in body:
         return body, edits
     kinds = {escape[0] for escape in _ESCAPE.findall(body)}
-    kept = kinds - _CONTROL_ESCAPES.keys() - _SELF_ESCAPES - {"u", "x"}
-    has_broken_code = any(kind in kinds for kind in "ux") and re.search(
-        r"(?<!\\)(?:\\\\)*+\\(?:u(?![0-9a-fA-F]{4})|x(?![0-9a-fA-F]{2}))", body
-    )
+    kept = kinds - _CONTROL_ESCAPES.keys() - _SELF_ESCAPES - _CODES
+    has_broken_code = kinds & _CODES and _BROKEN_CODE.search(body)
     if has_broken_code or kept - _KEPT_ESCAPES or (kept and kinds & _CONTROL_ESCAPES.keys()):
         raise UnreadableError(
             "a backslash in a string has more than one meaning", where=where, reached=position
         )
     if kept:
         edits = (*edits, "backslash kept")
-    elif "\\\\" not in body and "x" not in kinds:
+    elif "\\\\" not in body and not kinds & {"x", "U"}:
         return _by_json(body), edits
     return _joined(_ESCAPE.sub(_spelled, body)), edits
 

@@ -35,7 +35,8 @@ def read(
         return Reading(text=answer.text, finding=cut(answer.finish))
     if not _is_unicode(answer):
         return Reading(text=answer.text, finding=NOT_UNICODE)
-    if not profile.max_calls and (clean := _clean(answer, tools, shown)):
+    is_plain = not (profile.max_calls or profile.starts_in_reasoning)
+    if is_plain and (clean := _clean(answer, tools, shown)):
         return clean
     offered = {tool.name: tool for tool in tools}
     said = written(answer.text, offered, shown=shown, profile=profile)
