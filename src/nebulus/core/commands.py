@@ -12,10 +12,14 @@ from nebulus.core.plan import Check
 
 
 class AskModel(Struct, frozen=True, tag=True, kw_only=True):
-    """Ask the model of `tier`. Answered by `ModelAnswered` or `ModelFailed`."""
+    """Ask the model of `tier`. Answered by `ModelAnswered` or `ModelFailed`.
+
+    `is_tight`: by the estimate there may be no room for prompt and answer, so it is counted exactly first.
+    """
 
     tier: str
     request: ModelRequest
+    is_tight: bool = False
 
 
 class Judge(Struct, frozen=True, tag=True, kw_only=True):

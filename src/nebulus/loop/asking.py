@@ -6,17 +6,18 @@ from nebulus.calls import read
 from nebulus.core.answers import Usage
 from nebulus.core.commands import AskModel, Judge
 from nebulus.core.events import ModelAnswered, ModelFailed, TimePassed
-from nebulus.core.failure import FailureKind
 from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.plan import StepStatus
 from nebulus.loop.judging import context_of, heard
 from nebulus.loop.progress import Machine, Phase
 from nebulus.loop.proposal import read_plan
+from nebulus.loop.recovering import no_progress, on_finding, on_model_failure
 from nebulus.loop.stepping import end_step, look, take_plan
-from nebulus.loop.trying import ask, escalate, fail, on_finding, wait
-from nebulus.loop.turn import has_next_tier, missing_calls
-from nebulus.memory.distil import with_lesson
-from nebulus.recovery import strategy
+from nebulus.loop.turn import missing_calls
+from nebulus.memory.distil import with_note
+from nebulus.memory.window import learnt
+from nebulus.recovery.claims import Ledger, contradiction
+from nebulus.recovery.stagnation import blocked
 
 
 def on_plan(machine: Machine, event: ModelAnswered) -> Machine:
@@ -42,11 +43,17 @@ def on_answer(machine: Machine, event: ModelAnswered) -> Machine:
         )
         known = heard(paid, tier=event.tier)
         return judge(replace(paid, heard=known).with_tries(is_tainted=known.is_tainted), minted)
-    return _on_claim(paid, reading.text)
+    return _on_claim(paid, reading.text, event.tier)
 
 
 def judge(machine: Machine, calls: tuple[Call, ...]) -> Machine:
-    """Return the machine with the first of `calls` before the guard and the others queued."""
+    """Return the machine with the first of `calls` before the guard and the others queued.
+
+    A call that would bring nothing new does not come that far.
+    """
+    why = blocked(machine.tries.trail, calls[0].tool, calls[0].arguments)
+    if why:
+        return on_finding(machine, no_progress(calls[0], why))
     context = context_of(machine, calls[0], machine.heard)
     command = Judge(call=calls[0], context=context)
     return machine.to(Phase.JUDGING, command, call=calls[0], queue=calls[1:], context=context)
@@ -54,24 +61,8 @@ def judge(machine: Machine, calls: tuple[Call, ...]) -> Machine:
 
 def on_failed(machine: Machine, event: ModelFailed) -> Machine:
     """Do what recovery says about a backend that gave no usable answer."""
-    failure, tries = event.failure, machine.tries
     spent = machine.spent.with_answer(Usage(), seconds=event.took_s, usd=0.0)
-    counted = replace(machine, spent=spent).with_tries(retries=tries.retries + 1)
-    decided = strategy.for_model_failure(
-        failure, retries=tries.retries, has_next_tier=has_next_tier(machine), limits=machine.setup.limits
-    )
-    match decided:
-        case strategy.WaitAndRetry(seconds):
-            again = ask(counted)
-            if again.phase is Phase.FINISHED or again.command is None:
-                return again
-            return wait(again, seconds=seconds, why=failure.sentence(), then=(again.phase, again.command))
-        case strategy.AskAgain():
-            return ask(_learned(counted, failure.kind, failure.what))
-        case strategy.Escalate():
-            return escalate(_learned(counted, failure.kind, failure.what))
-        case strategy.GiveUp():
-            return fail(counted, replace(failure, attempts=tries.retries + 1))
+    return on_model_failure(replace(machine, spent=spent), event.failure)
 
 
 def on_waited(machine: Machine, _: TimePassed) -> Machine:
@@ -81,21 +72,33 @@ def on_waited(machine: Machine, _: TimePassed) -> Machine:
     return machine.to(phase, command, held=None)
 
 
-def _on_claim(machine: Machine, text: str) -> Machine:
+def _on_claim(machine: Machine, text: str, tier: str) -> Machine:
     missing = missing_calls(machine)
     if missing:
         rule = f"the step needs a call of {missing[0]}, and none was made"
         return on_finding(machine, Finding(kind=FindingKind.NO_CALL, rule=rule, tool=missing[0]))
+    wrong = contradiction(text, _ledger(machine))
+    if wrong is not None:
+        return on_finding(machine, wrong)
     claimed = machine.with_tries(claim=text)
-    return look(claimed) if claimed.state.step.checks else end_step(claimed, StepStatus.CLAIMED)
-
-
-def _learned(machine: Machine, kind: FailureKind, why: str) -> Machine:
-    return replace(machine, state=with_lesson(machine.state, kind=kind.value, why=why))
+    if claimed.state.step.checks:
+        return look(claimed)
+    known = heard(machine, tier=tier)
+    noted = with_note(claimed.state, text, model=tier, is_trusted=not known.is_tainted)
+    return end_step(replace(claimed, state=noted), StepStatus.CLAIMED)
 
 
 def _paid(machine: Machine, event: ModelAnswered) -> Machine:
     usage = event.answer.usage
     tier = next(tier for tier in machine.setup.tiers if tier.name == event.tier)
     usd = tier.cost_usd(usage.prompt_tokens, usage.completion_tokens)
-    return replace(machine, spent=machine.spent.with_answer(usage, seconds=event.took_s, usd=usd))
+    spent = machine.spent.with_answer(usage, seconds=event.took_s, usd=usd)
+    asked = machine.command
+    assert isinstance(asked, AskModel)
+    rate = learnt(machine.rates.get(event.tier, 0.0), asked.request, usage.prompt_tokens)
+    return replace(machine, spent=spent, rates={**machine.rates, event.tier: rate})
+
+
+def _ledger(machine: Machine) -> Ledger:
+    tries = machine.tries
+    return Ledger(deeds=machine.deeds, last_failed=tries.last_failed)

@@ -3,14 +3,19 @@
 Law: something changes from one attempt to the next (form, temperature, seed).
 """
 
+from msgspec.structs import replace
+
 from nebulus.core.answers import Form, FreeForm, ModelRequest, OneCall, Shape
+from nebulus.core.commands import AskModel
 from nebulus.core.plan import Step, ToolSucceeded
 from nebulus.core.tiers import StepKind, Tier
-from nebulus.core.tools import ToolSpec
+from nebulus.core.tools import Effect, ToolSpec
 from nebulus.loop.progress import Machine
 from nebulus.loop.proposal import plan_schema
-from nebulus.memory.offer import offer
+from nebulus.memory.choice import artifacts_for
+from nebulus.memory.offer import named_tools, offer
 from nebulus.memory.prompt import compose_plan, compose_step
+from nebulus.memory.window import estimated, room_bytes, size_bytes, tools_bytes
 from nebulus.recovery.strategy import RESTATED
 
 TEMPERATURES = (0.0, 0.3, 0.7)
@@ -19,7 +24,8 @@ TEMPERATURES = (0.0, 0.3, 0.7)
 
 def kind_of(machine: Machine) -> StepKind:
     """Return what the machine asks a model for now."""
-    return StepKind.EXECUTE if machine.state.plan.steps else StepKind.PLAN
+    is_planning = machine.tries.is_replanning or not machine.state.plan.steps
+    return StepKind.PLAN if is_planning else StepKind.EXECUTE
 
 
 def tier_of(machine: Machine) -> Tier:
@@ -32,17 +38,47 @@ def has_next_tier(machine: Machine) -> bool:
     return machine.tries.rung + 1 < len(machine.setup.ladder(kind_of(machine)))
 
 
+def question(machine: Machine) -> AskModel:
+    """Return what is asked of the machine's tier: a plan if there is none, else the active step."""
+    tier, request = tier_of(machine), request_for(machine)
+    size = size_bytes(request.messages, request.tools)
+    tokens = estimated(machine.rates.get(tier.name, 0.0), size)
+    is_tight = tokens + tier.reserve_tokens > tier.window_tokens
+    return AskModel(tier=tier.name, request=request, is_tight=is_tight)
+
+
+def floors(machine: Machine) -> tuple[AskModel, ...]:
+    """Return, for each tier that may be asked, the largest question that the run must be able to ask.
+
+    It is made before the first step: instructions, tools, goal, constraints and step, nothing remembered.
+    """
+    steps = machine.state.plan.steps
+    states = [replace(machine.state, active=step.number) for step in steps] or [machine.state]
+    rungs = range(len(machine.setup.ladder(kind_of(machine))))
+    return tuple(
+        max(
+            (question(replace(machine.with_tries(rung=rung), state=state)) for state in states),
+            key=lambda asked: size_bytes(asked.request.messages, asked.request.tools),
+        )
+        for rung in rungs
+    )
+
+
 def request_for(machine: Machine) -> ModelRequest:
-    """Return the request for the machine's tier: a plan if there is none, else the active step."""
+    """Return the request for the machine's tier, composed to fit its window."""
     tier, tries = tier_of(machine), machine.tries
     attempt = len(tries.findings) + tries.retries + tries.tool_errors
     if kind_of(machine) is StepKind.PLAN:
-        messages, tools = compose_plan(machine.state), machine.setup.tools
-        form: Form = Shape(plan_schema(tools))
+        tools = tuple(tool for tool in machine.setup.tools if not tool.handles)
+        messages, form = compose_plan(machine.state), _plan_form(tools)
     else:
-        messages, tools = (
-            compose_step(machine.state, resolves=machine.setup.resolves_references),
-            tools_for(machine, tier),
+        tools = tools_for(machine, tier)
+        room = room_bytes(machine.rates.get(tier.name, 0.0), tier.window_tokens - tier.reserve_tokens)
+        messages = compose_step(
+            machine.state,
+            resolves=machine.setup.resolves_references,
+            index=machine.index,
+            room_bytes=room - tools_bytes(tools),
         )
         form = _step_form(machine, tools)
     return ModelRequest(
@@ -56,8 +92,27 @@ def request_for(machine: Machine) -> ModelRequest:
 
 
 def tools_for(machine: Machine, tier: Tier) -> tuple[ToolSpec, ...]:
-    """Return the tools that the active step is shown on `tier`."""
-    return offer(machine.state.step, machine.setup.tools, most=tier.tools_shown)
+    """Return the tools that the active step is shown on `tier`.
+
+    A tool that looks inside stored results is shown where the step names it, or has one to look into.
+    """
+    if machine.tries.must_read and (readers := offered_readers(machine, tier)):
+        return readers
+    step, avoided = machine.state.step, machine.tries.avoided
+    known = tuple(tool for tool in machine.setup.tools if tool.name not in avoided)
+    shown = offer(step, [tool for tool in known if not tool.handles], most=tier.tools_shown)
+    opening = [tool for tool in known if tool.handles]
+    if not opening:
+        return shown
+    named = {*named_tools(step.text, opening), *step.tools}
+    has_stored = bool(artifacts_for(machine.state, step.text))
+    return (*shown, *(tool for tool in opening if has_stored or tool.name in named))
+
+
+def offered_readers(machine: Machine, tier: Tier) -> tuple[ToolSpec, ...]:
+    """Return the tools that the active step may use and that only look."""
+    readers = [tool for tool in machine.setup.tools if tool.effect is Effect.READ and not tool.handles]
+    return offer(machine.state.step, readers, most=tier.tools_shown)
 
 
 def missing_calls(machine: Machine) -> tuple[str, ...]:
@@ -71,14 +126,21 @@ def missing_for(step: Step, succeeded: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(tool for tool in wanted if tool not in succeeded)
 
 
+def _plan_form(tools: tuple[ToolSpec, ...]) -> Form:
+    return Shape(plan_schema(tools))
+
+
 def _step_form(machine: Machine, tools: tuple[ToolSpec, ...]) -> Form:
     offered = {tool.name for tool in tools}
     if not offered:
         return FreeForm()
+    if machine.tries.must_read:
+        return OneCall()
     last = machine.tries.findings[-1] if machine.tries.findings else None
     if last is not None and last.kind in RESTATED and last.tool in offered:
         return OneCall(last.tool)
     missing = [name for name in missing_calls(machine) if name in offered]
     if missing:
-        return OneCall(missing[0] if len(missing) == 1 else "")
+        can_look = any(tool.handles for tool in tools)
+        return OneCall(missing[0] if len(missing) == 1 and not can_look else "")
     return OneCall() if last is not None and not machine.tries.succeeded else FreeForm()

@@ -6,16 +6,20 @@ whether it happened, and if it can't tell, the outcome is unknown. A tool's time
 
 import asyncio
 
+from msgspec.structs import replace
+
 from nebulus.core.commands import RunTool
 from nebulus.core.events import OutcomeUnknown, ToolFailed, ToolReturned
 from nebulus.core.failure import Failure, FailureKind, Fault
-from nebulus.core.tools import ToolResult
+from nebulus.core.tools import ToolResult, ToolSpec
+from nebulus.memory.distil import FACT_VALUE_CHARS
 from nebulus.memory.prompt import bounded
+from nebulus.memory.structure import marks_of, shape_of
 from nebulus.ports.tool import Tool, ToolOutput
 from nebulus.runtime.world import World
 
 INLINE_CHARS = 2000
-"""Longest result that is recorded as it is; a longer one is stored once and recorded as a handle."""
+"""What is recorded of a result's text; the whole of one that no fact can hold is stored once, behind a handle."""
 
 ToolEvent = ToolReturned | ToolFailed | OutcomeUnknown
 
@@ -42,7 +46,8 @@ async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> Too
     took_s = round(world.clock.now_s() - began, 6)
     if isinstance(output, Failure):
         return ToolFailed(call_id=command.call.call_id, failure=output, took_s=took_s)
-    return ToolReturned(call_id=command.call.call_id, result=_recorded(output, world), took_s=took_s)
+    result = _recorded(output, tool.spec, world)
+    return ToolReturned(call_id=command.call.call_id, result=result, took_s=took_s)
 
 
 async def _after_break(tool: Tool, command: RunTool, failure: Failure) -> ToolEvent:
@@ -68,18 +73,23 @@ async def _reconcile(tool: Tool, command: RunTool, why: str) -> ToolReturned | O
             return OutcomeUnknown(call_id=command.call.call_id, why=why)
 
 
-def _recorded(output: ToolOutput, world: World) -> ToolResult:
-    size_bytes = len(output.text.encode())
-    if len(output.text) <= INLINE_CHARS:
-        return ToolResult(
-            text=output.text, fields=output.fields, size_bytes=size_bytes, is_trusted=output.is_trusted
-        )
-    return ToolResult(
+def _recorded(output: ToolOutput, spec: ToolSpec, world: World) -> ToolResult:
+    """The result as it goes into the record: whole where a fact can hold it, else stored and described.
+
+    What was read out of a stored result is not stored again.
+    """
+    is_piece = bool(spec.handles) and len(output.text) <= INLINE_CHARS
+    result = ToolResult(
         text=bounded(output.text, INLINE_CHARS),
         fields=output.fields,
-        artifact=world.artifacts.put(output.text),
-        size_bytes=size_bytes,
+        size_bytes=len(output.text.encode()),
         is_trusted=output.is_trusted,
+    )
+    if is_piece or len(output.text) <= FACT_VALUE_CHARS:
+        return result
+    seen = world.secrets.hide_all(output.text)
+    return replace(
+        result, artifact=world.artifacts.put(output.text), shape=shape_of(seen), marks=marks_of(seen)
     )
 
 

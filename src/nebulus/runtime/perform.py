@@ -26,13 +26,15 @@ from nebulus.core.events import (
     PersonAnswered,
     TimePassed,
 )
-from nebulus.core.failure import Failure
+from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import Call
 from nebulus.core.outcome import Question
 from nebulus.core.plan import Check
 from nebulus.core.tools import SandboxLevel, ToolSpec
 from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
 from nebulus.memory.prompt import bounded
+from nebulus.memory.window import too_large
+from nebulus.ports.backend import ModelBackend
 from nebulus.runtime.effects import run_tool
 from nebulus.runtime.world import World
 
@@ -51,7 +53,7 @@ async def perform(
     """
     match command:
         case AskModel():
-            return await _ask_model(command.tier, command.request, world)
+            return await _ask_model(command, world)
         case Intend():
             return EffectIntended(call_id=command.call.call_id, key=command.key)
         case RunTool():
@@ -141,14 +143,31 @@ def _canonical_paths(call: Call, spec: ToolSpec, world: World) -> dict[str, str]
     return paths
 
 
-async def _ask_model(tier: str, request: ModelRequest, world: World) -> ModelAnswered | ModelFailed:
+async def _ask_model(command: AskModel, world: World) -> ModelAnswered | ModelFailed:
     began = world.clock.now_s()
+    backend = world.backends[command.tier]
     on_text = world.observers.on_text if world.observers.is_watching else None
     try:
-        answer = await world.backends[tier].answer(request, on_text)
+        if command.is_tight:
+            await _require_room(command.request, backend)
+        answer = await backend.answer(command.request, on_text)
     except BackendError as error:
-        return ModelFailed(tier=tier, failure=error.failure, took_s=_since(began, world))
-    return ModelAnswered(tier=tier, answer=answer, took_s=_since(began, world))
+        return ModelFailed(tier=command.tier, failure=error.failure, took_s=_since(began, world))
+    return ModelAnswered(tier=command.tier, answer=answer, took_s=_since(began, world))
+
+
+async def _require_room(request: ModelRequest, backend: ModelBackend) -> None:
+    """Raise where an exact count shows that prompt and answer can't both fit; an estimate convicts nobody."""
+    count, info = await backend.count(request), await backend.describe()
+    if count.is_exact and count.tokens + request.max_tokens > info.window_tokens:
+        raise BackendError(
+            Failure(
+                kind=FailureKind.PROMPT_TOO_LARGE,
+                fault=Fault.BUDGET,
+                what=too_large(request, tokens=count.tokens, window_tokens=info.window_tokens),
+                fix="a larger window, a shorter goal, or fewer tools",
+            )
+        )
 
 
 async def _ask_person(question: Question, world: World) -> PersonAnswered | PersonAbsent:

@@ -44,6 +44,7 @@ class ToolOptions(TypedDict, total=False):
     paths: tuple[str, ...]
     grounded: tuple[str, ...]
     facts: tuple[str, ...]
+    handles: tuple[str, ...]
     least_sandbox: SandboxLevel
     check: Callable[..., Any] | None
 
@@ -156,6 +157,7 @@ def _made(function: Callable[P, R], options: ToolOptions) -> FunctionTool[P, R]:
         paths=_known(options.get("paths", ()), parameters, f"tool {name!r}, paths"),
         grounded=_known(options.get("grounded", ()), parameters, f"tool {name!r}, grounded"),
         facts=tuple(options.get("facts", ())),
+        handles=_known(options.get("handles", ()), parameters, f"tool {name!r}, handles"),
         least_sandbox=options.get("least_sandbox", SandboxLevel.NONE),
     )
     _require_texts(spec)
