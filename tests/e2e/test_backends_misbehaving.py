@@ -136,6 +136,21 @@ async def test_a_stream_that_breaks_off_is_transient_and_no_answer(speaker: str)
     assert failure.kind is FailureKind.TRANSIENT
 
 
+@pytest.mark.parametrize(
+    ("speaker", "raw"),
+    [
+        ("llama.cpp", 'data: {"content": "half"}\n\n'),
+        ("openai", 'data: {"choices": [{"delta": {"content": "half"}}]}\n\ndata: [DONE]\n\n'),
+        ("ollama", '{"message": {"content": "half"}, "done": false}\n'),
+        ("anthropic", 'data: {"type": "content_block_delta", "delta": {"text": "half"}}\n\n'),
+    ],
+)
+async def test_a_stream_that_ends_without_its_last_event_is_no_answer(speaker: str, raw: str) -> None:
+    failure = await failed(speaker, Reply(raw=raw), is_streamed=True)
+    assert failure.kind is FailureKind.TRANSIENT
+    assert failure.value == "after 4 characters"
+
+
 @every_speaker
 async def test_an_error_in_mid_stream_is_a_failure_and_no_answer(speaker: str) -> None:
     failure = await failed(speaker, Reply(text="one two three four five", error_after=2), is_streamed=True)
@@ -195,6 +210,13 @@ async def test_tools_that_never_reached_the_prompt_are_noticed(speaker: str) -> 
     async with speaking(speaker, Reply(text="fine"), has_tools=False) as (backend, _):
         with pytest.raises(BackendError) as caught:
             await backend.answer(replace(ASK, tools=tools))
+    assert caught.value.failure.kind is FailureKind.TOOLS_DROPPED
+
+
+async def test_even_one_small_tool_is_missed_in_a_rendered_prompt() -> None:
+    async with speaking("llama.cpp", Reply(text="fine"), has_tools=False) as (backend, _):
+        with pytest.raises(BackendError) as caught:
+            await backend.answer(replace(ASK, tools=(replace(READ, name="stat", description=""),)))
     assert caught.value.failure.kind is FailureKind.TOOLS_DROPPED
 
 

@@ -126,6 +126,12 @@ def test_anything_but_one_call_is_an_ignored_form(text: str) -> None:
     assert failure.kind is FailureKind.FORM_IGNORED
 
 
+def test_a_call_of_another_tool_than_the_named_one_is_an_ignored_form() -> None:
+    text = '{"name": "read_file", "arguments": {}}'
+    assert isinstance(read_call(text, TOOLS, OneCall("list_files")), Failure)
+    assert read_call(text, TOOLS, OneCall("read_file")) == RawCall("read_file", "{}")
+
+
 def test_a_shape_is_proven_by_its_schema() -> None:
     schema = {"type": "object", "properties": {"n": {"type": "integer", "maximum": 9}}, "required": ["n"]}
     assert shape_failure('{"n": 9}', schema) is None
