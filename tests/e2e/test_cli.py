@@ -100,7 +100,7 @@ def test_the_demo_ends_proven_and_says_what_is_staged(model: str, tmp_path: Path
     assert "a person made of code says yes" in " ".join(run.stderr.split())
     assert "demo says yes: delete_file" in run.stderr
     assert str(tmp_path / "demo" / "runbook.md") in run.stderr
-    assert (tmp_path / "demo" / "outbox" / "news.md").read_text() == "Release notes for June"
+    assert (tmp_path / "demo" / "outbox" / "news.md").read_text() == "Release plan"
 
 
 def test_the_demo_does_not_touch_a_folder_in_use(tmp_path: Path) -> None:

@@ -32,11 +32,11 @@ _WIND_TUNNEL = (
     "time, each call read, judged, recorded and checked."
 )
 _STAGED = (
-    "Step 12 deletes a file, which can't be undone, so the guard asks a person. Nobody sits at this terminal: in a "
+    "Step 11 deletes a file, which can't be undone, so the guard asks a person. Nobody sits at this terminal: in a "
     "run of yours it would stop here (exit 3) and wait for you. In this demo, and only here, a person made of code "
     "says yes, and is recorded as 'demo'."
 )
-_YOURS = "Step 12 deletes a file, which can't be undone, so the guard will ask you. Say y to go on."
+_YOURS = "Step 11 deletes a file, which can't be undone, so the guard will ask you. Say y to go on."
 
 
 def show_demo(

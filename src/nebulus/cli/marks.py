@@ -37,6 +37,7 @@ STATES: Mapping[StepStatus, tuple[str, str]] = MappingProxyType(
         StepStatus.CALLED: ("✓", "cyan"),
         StepStatus.CLAIMED: ("~", "yellow"),
         StepStatus.FAILED: ("✗", "bold red"),
+        StepStatus.DROPPED: ("-", "dim"),
     }
 )
 

@@ -166,6 +166,8 @@ def _steps_ended(before: Machine, after: Machine) -> list[tuple[Kind, str]]:
                 lines.append((Kind.STEP_DONE, "done, on the model's word alone"))
             case StepStatus.FAILED:
                 lines.append((Kind.STEP_FAILED, "not done"))
+            case StepStatus.DROPPED:
+                lines.append((Kind.STEP_FAILED, "dropped: a newer plan takes its place"))
             case StepStatus.PENDING | StepStatus.ACTIVE:
                 continue
     return lines

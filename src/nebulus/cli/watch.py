@@ -76,7 +76,7 @@ class Watcher:
             return
         try:
             after = feed(self._machine, record.event)
-        except IllegalEventError:
+        except (IllegalEventError, LookupError, StopIteration):
             self._machine = None  # The run has another setup than ours; it says so itself, if that matters.
             return
         lines = narrate(self._machine, record.event, after)

@@ -20,7 +20,7 @@ from nebulus.cli.place import Choice, again, recalled, require_runs, settings_of
 from nebulus.cli.story import Story, tell
 from nebulus.cli.terminal import TerminalFace
 from nebulus.cli.watch import Face, NoFace, PlainFace, Watcher, is_terminal
-from nebulus.core.errors import ConfigError, RunUnknownError
+from nebulus.core.errors import ConfigError, IllegalEventError, JournalError, RunUnknownError
 from nebulus.core.outcome import Outcome
 from nebulus.ports.guard import Person
 from nebulus.runtime.supervise import Supervisor
@@ -111,9 +111,16 @@ async def story_of(supervisor: Supervisor, run_id: str) -> Story:
 
     Raises:
         RunUnknownError: no such run.
+        JournalError: the journal does not fit what the run began with.
     """
-    request = await supervisor.request(run_id)
-    return tell(run_id, request.setup, await supervisor.journal(run_id))
+    request, journal = await supervisor.request(run_id), await supervisor.journal(run_id)
+    try:
+        return tell(run_id, request.setup, journal)
+    except (IllegalEventError, LookupError, StopIteration) as error:
+        raise JournalError(
+            f"run {run_id!r} was taken up with other tools, tiers or limits than it began with, and its story "
+            f"can't be told from those ({error}); `show --journal` shows the record itself"
+        ) from error
 
 
 async def _watched(
