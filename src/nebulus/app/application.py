@@ -5,6 +5,7 @@ a prompt that can't fit); what was opened is closed.
 """
 
 import datetime
+import functools
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
@@ -12,23 +13,23 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from nebulus.app import bootstrap
 from nebulus.app.settings import Settings
-from nebulus.core.answers import ModelRequest
 from nebulus.core.commands import AskModel
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.events import GoalGiven
 from nebulus.core.tools import SandboxLevel
-from nebulus.guard.defaults import DefaultPolicy
+from nebulus.guard.check import Scene
 from nebulus.loop.machine import feed
 from nebulus.loop.progress import Setup, new_machine
 from nebulus.loop.runbook import read_runbook, with_implied_checks
+from nebulus.loop.turn import floors
+from nebulus.memory.window import too_large
 from nebulus.ports.backend import BackendInfo, ModelBackend
 from nebulus.ports.guard import Person, Policy
 from nebulus.ports.tool import Tool
-from nebulus.ports.world import Observer
+from nebulus.ports.world import ArtifactStore, Observer
+from nebulus.runtime.secrecy import DiscreetStore, discreet_logs
 from nebulus.runtime.supervise import RunRequest, Supervisor
 from nebulus.runtime.world import Observers, World
 
@@ -53,8 +54,7 @@ class Application:
         """Plug in: tools beside the built-in ones, backends by tier in place of those that settings name."""
         self.settings, self.folder = settings, folder
         self._tools, self._predicates = tuple(tools), dict(predicates or {})
-        self._policy = policy or DefaultPolicy()
-        self._person = person or bootstrap.nobody()
+        self._policy, self._person = policy, person
         self._observers = Observers(observers)
         self._backends: dict[str, ModelBackend] = dict(backends or {})
         self.supervisor = Supervisor(bootstrap.engine(settings.engine.url, folder), self._open_world)
@@ -66,14 +66,13 @@ class Application:
             ConfigError: the goal, a server, the workspace, or a prompt that can't fit a window.
             BackendError: a server did not answer.
         """
-        goal, plan = read_runbook(goal_text)
+        goal, plan = read_runbook(bootstrap.secrets(self.settings).hide(goal_text))
         place = {} if workspace is None else {"workspace": os.path.realpath(workspace)}
-        async with bootstrap.tools(place, self._tools, self.settings) as kit:
+        async with bootstrap.tools(place, self._tools, self.settings, stored=self._stored) as kit:
             setup = await self._setup(kit.tools)
             plan = with_implied_checks(plan, setup.tools)
-            request = RunRequest(
-                goal=goal, plan=plan, setup=setup, policy_digest=self._policy.digest, place=place
-            )
+            policy = self._policy_for(setup, kit)
+            request = RunRequest(goal=goal, plan=plan, setup=setup, policy_digest=policy.digest, place=place)
         await self._require_room(request)
         return request
 
@@ -82,6 +81,11 @@ class Application:
         for backend in self._backends.values():
             await backend.close()
         self._backends.clear()
+
+    @functools.cached_property
+    def _stored(self) -> ArtifactStore:
+        """What is stored, for every run: one store, so that what a run in memory stored is found again."""
+        return bootstrap.artifacts(self.settings.engine.url, self.folder)
 
     async def _setup(self, tools: Sequence[Tool]) -> Setup:
         names = [tool.spec.name for tool in tools]
@@ -99,6 +103,13 @@ class Application:
             limits=self.settings.limits,
         )
 
+    def _policy_for(self, setup: Setup, kit: bootstrap.Kit) -> Policy:
+        if self._policy is not None:
+            return self._policy
+        scene = Scene(specs=setup.tools, agents=(setup.agent, *(tier.name for tier in setup.tiers)))
+        root = kit.workspace.root if kit.workspace else None
+        return bootstrap.policy(self.settings, self.folder, scene, workspace=root)
+
     async def _describe(self, tier: str) -> BackendInfo:
         if tier not in self._backends:
             self._backends[tier] = bootstrap.backend(self.settings.tiers[tier].backend())
@@ -108,37 +119,40 @@ class Application:
             raise ConfigError(f"tiers.{tier}: {error}") from error
 
     async def _require_room(self, request: RunRequest) -> None:
-        """Refuse to start where the first prompt and the answer's reserve do not fit the window."""
+        """Refuse to start where the floor of a prompt and the answer's reserve do not fit a tier's window."""
         machine = feed(new_machine(request.setup), GoalGiven(goal=request.goal, plan=request.plan))
-        command = machine.command
-        if not isinstance(command, AskModel):
+        if not isinstance(machine.command, AskModel):
             return
-        tier = next(tier for tier in request.setup.tiers if tier.name == command.tier)
-        count = await self._backends[tier.name].count(command.request)
-        if count.tokens + tier.reserve_tokens > tier.window_tokens:
-            largest = _largest_part(command.request)
-            raise ConfigError(
-                f"the first prompt needs {count.tokens} tokens and {tier.reserve_tokens} for the answer; tier "
-                f"{tier.name} has a window of {tier.window_tokens}. The largest part is {largest}"
-            )
+        windows = {tier.name: tier.window_tokens for tier in request.setup.tiers}
+        for asked in floors(machine):
+            count = await self._backends[asked.tier].count(asked.request)
+            window_tokens = windows[asked.tier]
+            if count.tokens + asked.request.max_tokens > window_tokens:
+                why = too_large(asked.request, tokens=count.tokens, window_tokens=window_tokens)
+                raise ConfigError(f"tiers.{asked.tier}: {why}; nothing that is remembered is in it yet")
 
     @asynccontextmanager
     async def _open_world(self, request: RunRequest) -> AsyncIterator[tuple[Setup, World]]:
         async with AsyncExitStack() as stack:
-            kit = await stack.enter_async_context(bootstrap.tools(request.place, self._tools, self.settings))
+            kit = await stack.enter_async_context(
+                bootstrap.tools(request.place, self._tools, self.settings, stored=self._stored)
+            )
             setup = await self._setup(kit.tools)
+            secrets = bootstrap.secrets(self.settings)
+            stack.enter_context(discreet_logs(secrets))
             yield (
                 setup,
                 World(
                     backends=self._backends,
                     tools={tool.spec.name: tool for tool in kit.tools},
-                    policy=self._policy,
-                    person=self._person,
+                    policy=self._policy_for(setup, kit),
+                    person=stack.enter_context(bootstrap.person(self.settings, self.folder, self._person)),
                     workspace=kit.workspace,
                     checker=bootstrap.checker(kit.workspace, self._predicates),
-                    artifacts=bootstrap.artifacts(self.settings.engine.url, self.folder),
+                    artifacts=DiscreetStore(self._stored, secrets),
                     observers=self._observers,
                     sandbox_level=kit.sandbox.level if kit.sandbox else SandboxLevel.NONE,
+                    secrets=secrets,
                 ),
             )
 
@@ -164,11 +178,3 @@ def new_run_id() -> str:
     """Return a name for a run: sortable by time, unlikely to be taken."""
     now = datetime.datetime.now(tz=datetime.UTC)
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-
-
-def _largest_part(request: ModelRequest) -> str:
-    tools_bytes = len(msgspec.json.encode(request.tools))
-    parts = {f"the {message.role} message": len(message.content.encode()) for message in request.messages}
-    parts[f"the schemas of {len(request.tools)} tools"] = tools_bytes
-    name = max(parts, key=lambda part: parts[part])
-    return f"{name} ({parts[name]} bytes)"

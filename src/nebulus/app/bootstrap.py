@@ -3,8 +3,9 @@
 Law: what is not used is not imported, so that start-up stays fast and extras stay optional.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +14,19 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nebulus.adapters.backends.settings import BackendSettings
-from nebulus.app.settings import NANO, STATE_FOLDER, Settings
+from nebulus.app.settings import FILE_NAME, NANO, STATE_FOLDER, Settings
+from nebulus.core.errors import ConfigError
+from nebulus.guard.check import Scene
+from nebulus.guard.defaults import DefaultPolicy
+from nebulus.guard.secrets import LEAST_CHARS, Secret, Secrets
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.engine import Engine
-from nebulus.ports.guard import Person, Sandbox
+from nebulus.ports.guard import Person, Policy, Sandbox
 from nebulus.ports.tool import Tool
 from nebulus.ports.world import ArtifactStore, Checker
 
 if TYPE_CHECKING:
+    from nebulus.adapters.approvals.store import ApprovalStore
     from nebulus.adapters.workspaces.folder import FolderWorkspace
 
 MEMORY = "memory"
@@ -60,14 +66,21 @@ def nano_path() -> Path:
 
 
 @asynccontextmanager
-async def tools(place: Mapping[str, str], own: Sequence[Tool], settings: Settings) -> AsyncIterator[Kit]:
+async def tools(
+    place: Mapping[str, str], own: Sequence[Tool], settings: Settings, *, stored: ArtifactStore | None = None
+) -> AsyncIterator[Kit]:
     """Open the tools of a run: the caller's own, and the built-in ones where there is a workspace.
+
+    One that looks inside what is `stored` is always among them; nothing is stored if no store is given.
 
     Raises:
         ConfigError: the workspace is missing or can't be read or written.
     """
+    from nebulus.adapters.tools.stored import looking_tool
+
+    looking = looking_tool(stored or artifacts(MEMORY, Path()))
     if "workspace" not in place:
-        yield Kit(tools=tuple(own))
+        yield Kit(tools=(*own, looking))
         return
     from nebulus.adapters.sandboxes.probe import find_sandbox
     from nebulus.adapters.tools.builtin import builtin_tools
@@ -75,7 +88,8 @@ async def tools(place: Mapping[str, str], own: Sequence[Tool], settings: Setting
 
     workspace = FolderWorkspace(Path(place["workspace"]))
     sandbox = await find_sandbox(workspace.root) if settings.commands == "sandboxed" else None
-    yield Kit(tools=(*builtin_tools(workspace, sandbox), *own), workspace=workspace, sandbox=sandbox)
+    kit = (*builtin_tools(workspace, sandbox), *own, looking)
+    yield Kit(tools=kit, workspace=workspace, sandbox=sandbox)
 
 
 def checker(workspace: "FolderWorkspace | None", predicates: Mapping[str, Any]) -> Checker:
@@ -93,8 +107,69 @@ def artifacts(url: str, folder: Path) -> ArtifactStore:
     return MemoryStore() if url == MEMORY else FolderStore(folder / STATE_FOLDER / "artifacts")
 
 
-def nobody() -> Person:
-    """Return a person who is never there."""
-    from nebulus.adapters.people.absent import AbsentPerson
+@contextmanager
+def person(settings: Settings, folder: Path, here: Person | None) -> Iterator[Person]:
+    """Open who is asked: `here`, if somebody is, and whoever answers from another process.
 
-    return AbsentPerson()
+    Raises:
+        ConfigError: the store of questions can't be opened.
+    """
+    kept = approvals(settings, folder)
+    if kept is None:
+        from nebulus.adapters.people.absent import AbsentPerson
+
+        yield here or AbsentPerson()
+        return
+    from nebulus.adapters.approvals.person import StoredPerson
+
+    with closing(kept):
+        yield StoredPerson(kept, here, wait_s=settings.approvals.wait_s)
+
+
+def approvals(settings: Settings, folder: Path) -> "ApprovalStore | None":
+    """Return where questions wait, beside the runs; None where runs are kept in memory.
+
+    Raises:
+        ConfigError: the store can't be opened.
+    """
+    url = settings.engine.url
+    if url == MEMORY:
+        return None
+    from nebulus.adapters.approvals.store import ApprovalStore
+
+    address = url if "://" in url else (folder / url).with_name("approvals.sqlite")
+    return ApprovalStore(address, expires_s=settings.approvals.expires_s)
+
+
+def policy(settings: Settings, folder: Path, scene: Scene, *, workspace: Path | None) -> Policy:
+    """Return the policy that `settings` name, checked against `scene`; the small default where they name none.
+
+    Raises:
+        ConfigError: the policy can't be read, or can't hold.
+    """
+    if not settings.policy:
+        return DefaultPolicy()
+    from nebulus.adapters.policies.files import open_policy
+
+    guarded = (folder / FILE_NAME, folder / STATE_FOLDER)
+    return open_policy(folder / settings.policy, scene, workspace=workspace, guarded=guarded)
+
+
+def secrets(settings: Settings) -> Secrets:
+    """Return the secrets that `settings` name, with their values.
+
+    The keys of model servers are among them, but for a stand-in too short to be one.
+
+    Raises:
+        ConfigError: one is not set, or too short to be told from ordinary text.
+    """
+    keys = sorted({tier.api_key_env for tier in settings.tiers.values()})
+    granted = {name: () for name in keys if len(os.environ.get(name, "")) >= LEAST_CHARS} | settings.secrets
+    known = []
+    for name, tools in granted.items():
+        value = os.environ.get(name, "")
+        if len(value) < LEAST_CHARS:
+            what = f"has {len(value)} characters; {LEAST_CHARS} are the least" if value else "is not set"
+            raise ConfigError(f"the secret {name} {what}; set it in the environment, or remove it")
+        known.append(Secret(name, value, tools))
+    return Secrets(tuple(known))

@@ -76,14 +76,29 @@ class EngineSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forb
     url: str = f"{STATE_FOLDER}/runs.sqlite"
 
 
+class ApprovalSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How long an approval may wait before it is a no, and how long a run stays up for it, in seconds."""
+
+    expires_s: float = 86_400.0
+    wait_s: float = 0.0
+
+
 class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """All settings. Tiers stand from small to large, in the order of the file."""
+    """All settings. Tiers stand from small to large, in the order of the file.
+
+    `policy` is a file of rules, relative to this one; without it a small default holds. `secrets` names
+    environment variables whose values stay out of prompts, records and logs, each with the tools that it is
+    granted to.
+    """
 
     tiers: dict[str, TierSettings] = field(default_factory=lambda: {NANO: TierSettings(model=NANO)})
     engine: EngineSettings = EngineSettings()
     budget: Budget = Budget()
     limits: Limits = Limits()
     commands: Literal["sandboxed", "off"] = "sandboxed"
+    policy: str = ""
+    secrets: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    approvals: ApprovalSettings = ApprovalSettings()
 
     def only(self, names: tuple[str, ...]) -> "Settings":
         """Return these settings with the named tiers alone, in their order here.
@@ -169,6 +184,8 @@ def read_model(text: str) -> BackendSettings:
 
 
 def _validate(settings: Settings, source: str) -> None:
+    if min(settings.approvals.expires_s, settings.approvals.wait_s) < 0:
+        raise ConfigError(f"{source}: approvals.expires_s and approvals.wait_s are seconds, from 0 on")
     if not settings.tiers:
         raise ConfigError(f"{source}: tiers is empty; name at least one")
     for name, tier in settings.tiers.items():
