@@ -1,11 +1,12 @@
 """What happened becomes state: nothing done is lost, nothing is done twice."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nebulus.core.plan import Goal, Plan, Step, StepStatus
 from nebulus.core.state import State
-from nebulus.core.tools import ToolResult
+from nebulus.core.tools import Mark, ToolResult
 from nebulus.memory.distil import FACT_VALUE_CHARS, with_active, with_result, with_step_ended
 
 
@@ -37,6 +38,37 @@ def test_a_long_text_is_no_fact_but_an_artifact_behind_a_handle() -> None:
     result = ToolResult(text="head", artifact="f" * 64, size_bytes=100_000)
     state = with_result(with_active(fresh(), 1), tool="t", call_id="c9", result=result)
     assert (state.artifacts[0].handle, state.artifacts[0].size_bytes) == ("c9", 100_000)
+
+
+def test_a_short_text_of_several_lines_is_a_fact_whole_and_what_stands_out_is_one_beside_it() -> None:
+    assert facts_of(ToolResult(text="Mail: a@b.example\nthe end")) == {
+        "step 2": "Mail: a@b.example\nthe end",
+        "step 2 mail": "a@b.example",
+    }
+
+
+def test_a_tool_that_declares_its_facts_gives_these_alone_inner_ones_too() -> None:
+    result = ToolResult(text='{"a": 1, "b": 2, "user": {"mail": "x@y.example"}}', fields={"a": 1, "b": 2})
+    state = with_result(
+        with_active(fresh(), 2), tool="t", call_id="c", result=result, declared=("b", "user.mail", "gone")
+    )
+    assert {fact.name: fact.value for fact in state.facts} == {
+        "step 2 b": "2",
+        "step 2 user.mail": "x@y.example",
+    }
+
+
+def test_marks_that_were_recorded_with_a_stored_result_become_its_facts() -> None:
+    marks = (Mark("date", "2026-11-02", "line 900: due 2026-11-02"),)
+    result = ToolResult(text="head 77", artifact="f" * 64, size_bytes=9, marks=marks)
+    state = with_result(with_active(fresh(), 2), tool="t", call_id="c", result=result)
+    assert [(fact.name, fact.where) for fact in state.facts] == [("step 2 date", "line 900: due 2026-11-02")]
+
+
+def test_a_step_that_was_done_can_not_become_active_again() -> None:
+    state = with_step_ended(with_active(fresh(), 1), StepStatus.CALLED)
+    with pytest.raises(ValueError, match="step 1 is called"):
+        with_active(state, 1)
 
 
 @given(ends=st.lists(st.sampled_from([StepStatus.PROVEN, StepStatus.CLAIMED]), max_size=3))

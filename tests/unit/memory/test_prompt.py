@@ -4,10 +4,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from nebulus.core.answers import Message
 from nebulus.core.plan import Goal, Plan, Step, StepStatus
 from nebulus.core.state import Observation, State
 from nebulus.core.tools import ToolResult
-from nebulus.memory.distil import with_active, with_error, with_lesson, with_result, with_step_ended
+from nebulus.memory.distil import (
+    with_active,
+    with_error,
+    with_lesson,
+    with_note,
+    with_question,
+    with_result,
+    with_step_ended,
+    without_questions,
+)
 from nebulus.memory.prompt import OBSERVATION_CHARS, bounded, compose_plan, compose_step
 
 
@@ -58,6 +68,93 @@ def test_a_failed_attempt_is_a_count_and_a_line() -> None:
 def test_what_is_not_shown_is_said() -> None:
     state = replace(state_at(1), observations=(Observation("read", "x" * 5000),))
     assert f"[{5000 - OBSERVATION_CHARS} more characters not shown]" in shown(state)
+
+
+def with_step_text(state: State, text: str) -> State:
+    steps = list(state.plan.steps)
+    steps[state.active - 1] = replace(steps[state.active - 1], text=text)
+    return replace(state, plan=replace(state.plan, steps=tuple(steps)))
+
+
+def size_of(messages: tuple[Message, ...]) -> int:
+    return sum(len(message.content.encode()) for message in messages)
+
+
+def stored(state: State, text: str = "x" * 5000) -> State:
+    result = ToolResult(text=text[:2000], artifact="f" * 64, size_bytes=len(text), shape="7 lines")
+    return with_result(state, tool="read", call_id="c9", result=result)
+
+
+def test_a_fact_of_240_steps_ago_is_shown_when_the_step_names_it_or_what_stood_around_it() -> None:
+    state = with_active(with_step_ended(state_at(5), StepStatus.PROVEN), 7)
+    found = ToolResult(
+        text="The total of order A-1234\nwas 55.20 EUR", fields={"customer_email": "a@b.example"}
+    )
+    state = with_result(state, tool="t", call_id="c", result=found)
+    for number in range(8, 248):
+        state = with_active(with_step_ended(state, StepStatus.PROVEN), number)
+        state = with_result(state, tool="t", call_id=f"c{number}", result=ToolResult(text=f"value-{number}"))
+    assert "step 7 customer_email: a@b.example" in shown(with_step_text(state, "write to the customer_email"))
+    assert "a@b.example" not in shown(state)
+
+
+def test_a_fact_that_the_step_asks_for_stands_whole_and_others_are_bounded() -> None:
+    state = state_at(250, value="v" * 300)
+    assert f"step 3: {'v' * 300}" in shown(with_step_text(state, "write the result of step 3"))
+    assert "[140 more characters not shown]" in shown(state)
+
+
+def test_a_stored_result_is_shown_as_a_handle_with_size_shape_and_head_when_it_is_asked_for() -> None:
+    state = stored(state_at(3))
+    line = "- c9: read of step 4, 5000 bytes, 7 lines; begins xxx"
+    assert line in shown(state), "it was cut in the last observation"
+    assert "[the whole is stored: c9]" in shown(state)
+    later = with_active(with_step_ended(state, StepStatus.PROVEN), 5)
+    later = with_result(later, tool="t", call_id="c10", result=ToolResult(text="ok"))
+    later = with_active(with_step_ended(later, StepStatus.PROVEN), 6)
+    assert "Stored:" not in shown(later)
+    assert line in shown(with_step_text(later, "count the words of the result of step 4"))
+    assert line in shown(with_step_text(later, "look into c9 for the word"))
+
+
+def test_a_note_is_labelled_as_the_models_and_no_reference_takes_it_for_a_result() -> None:
+    state = with_note(state_at(3), "I believe it is  42.", model="small", is_trusted=True)
+    state = with_active(with_step_ended(state, StepStatus.CLAIMED), 5)
+    said = shown(with_step_text(state, "write the result of step 4"))
+    assert "- step 4 (the model's words): I believe it is 42." in said
+    assert said.endswith("Now: step 5. write the result of step 4")
+
+
+def test_open_questions_stand_in_the_prompt_until_they_are_answered() -> None:
+    state = with_question(state_at(1), "Which folder?")
+    assert "Open questions:\n- Which folder?" in shown(state)
+    assert "Open questions" not in shown(without_questions(state))
+
+
+@given(room=st.integers(0, 4000), lessons=st.integers(0, 3))
+def test_a_prompt_fits_its_room_or_is_the_floor_and_what_was_left_out_is_said(
+    room: int, lessons: int
+) -> None:
+    state = stored(state_at(30, value="v" * 150))
+    for number in range(lessons):
+        state = with_lesson(state, kind="not_found", why=f"no file at {number}")
+    state = with_step_text(state, "use the value from step 3 and the value from step 9")
+    whole = compose_step(state, resolves=False)
+    composed = compose_step(state, resolves=False, room_bytes=room)
+    floor = compose_step(state, resolves=False, room_bytes=0)
+    assert size_of(composed) <= max(room, size_of(floor))
+    for must in ("Goal: Get there.", "- never delete\n- stay inside", "Now: step 31. use the value"):
+        assert must in composed[-1].content
+    if composed != whole:
+        assert "Not shown for want of room: " in composed[-1].content
+
+
+def test_what_the_step_asks_for_is_the_last_to_go() -> None:
+    state = with_step_text(state_at(30, value="v" * 150), "use the value from step 3")
+    for room in range(400, 3000, 10):
+        text = compose_step(state, resolves=False, room_bytes=room)[-1].content
+        if "- step 29:" in text or "- step 28:" in text:
+            assert "- step 3:" in text
 
 
 def test_text_from_outside_is_marked_as_data() -> None:

@@ -1,0 +1,51 @@
+"""Bytes become tokens by what the server itself reported, and a prompt that is too large says where."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nebulus.core.answers import Message, ModelRequest
+from nebulus.core.tools import ToolSpec
+from nebulus.memory.window import (
+    OVERHEAD_TOKENS,
+    estimated,
+    learnt,
+    parts_of,
+    room_bytes,
+    size_bytes,
+    too_large,
+    tools_bytes,
+)
+
+USER = "Goal: " + "g" * 900 + "\nConstraints:\n- stay\nDone: 0 of 1 steps\nNow: step 1. go"
+REQUEST = ModelRequest(
+    messages=(Message("system", "Carry it out."), Message("user", USER)),
+    tools=(ToolSpec(name="look", description="Look"),),
+    max_tokens=100,
+)
+
+
+def test_the_highest_rate_that_was_seen_counts() -> None:
+    size = size_bytes(REQUEST.messages, REQUEST.tools)
+    rate = learnt(0.0, REQUEST, size // 4)
+    assert rate == (size // 4) / size
+    assert learnt(rate, REQUEST, size // 8) == rate
+    assert learnt(rate, REQUEST, 0) == rate, "a server that reports nothing teaches nothing"
+
+
+@given(rate=st.floats(0.05, 2.0), tokens=st.integers(0, 100_000))
+def test_what_is_said_to_fit_is_estimated_to_fit(rate: float, tokens: int) -> None:
+    room = room_bytes(rate, tokens)
+    assert room == 0 or estimated(rate, room) <= tokens
+    assert estimated(rate, 0) == OVERHEAD_TOKENS
+
+
+def test_the_largest_part_is_named_with_its_size_and_by_how_much_all_is_too_large() -> None:
+    assert parts_of(REQUEST)[0].name == "the part 'Goal'"
+    said = too_large(REQUEST, tokens=500, window_tokens=512)
+    assert "500 tokens and 100 for the answer, 88 more than the window of 512" in said
+    assert "the largest part is the part 'Goal', about " in said
+
+
+def test_every_byte_belongs_to_one_part() -> None:
+    assert sum(part.size_bytes for part in parts_of(REQUEST)) == size_bytes(REQUEST.messages, REQUEST.tools)
+    assert 0 < tools_bytes(REQUEST.tools) < 100
