@@ -2,10 +2,11 @@
 
     python -m tests.crash.victim ENGINE FOLDER [FIRST LAST]
 
-ENGINE is a SQLite path or a PostgreSQL URL. For every write from FIRST to LAST and for both moments (the
-effect done and not yet recorded; just recorded) one child process runs the job and dies by SIGKILL, and
-a second one resumes it. Each pair prints a JSON line: position, moment, outcome, steps, effects done,
-outcomes reported as unknown. A line with position 0 comes first: the run without a death.
+ENGINE is a SQLite path or a PostgreSQL URL. For every write from FIRST to LAST one child process runs the
+job and dies by SIGKILL when the effect is done and not yet recorded; a second one resumes it and dies when
+that write has just been recorded; a third one resumes it to the end. Each position prints a JSON line: how
+many died, outcome, summary, effects done, outcomes reported as unknown. A line with position 0 comes
+first: the run without a death.
 """
 
 import asyncio
@@ -94,7 +95,9 @@ class LedgerTool:
 
     async def has_happened(self, arguments: dict[str, Any], key: str) -> bool | None:
         """Look, if the tool can."""
-        return f"{self.spec.name} {arguments['value']}" in self._ledger.lines() if self.spec.has_check else None
+        return (
+            f"{self.spec.name} {arguments['value']}" in self._ledger.lines() if self.spec.has_check else None
+        )
 
 
 class OneWhoLooks:
@@ -201,8 +204,8 @@ class DyingEngine(DbosEngine):
         await super().open(dying)
 
 
-async def carry_out(address: str, folder: Path, run_id: str, at: tuple[int, str] | None) -> dict[str, Any]:
-    """Start the run (to die at `at`, or never), or resume it if it exists; return what became of it."""
+async def carry_out(address: str, folder: Path, run_id: str, *, at: tuple[int, str] | None) -> dict[str, Any]:
+    """Start the run, or resume it if it exists, to die at `at` or never; return what became of it."""
     ledger = Ledger(folder / f"{run_id}.ledger")
     tools = {spec.name: LedgerTool(spec, ledger) for spec in SPECS}
     world = World(
@@ -220,7 +223,7 @@ async def carry_out(address: str, folder: Path, run_id: str, at: tuple[int, str]
 
     engine = DyingEngine(address, *at) if at else DbosEngine(address)
     async with Supervisor(engine, open_world) as supervisor:
-        if run_id in {info.run_id for info in await supervisor.runs()} and at is None:
+        if run_id in {info.run_id for info in await supervisor.runs()}:
             outcome = await supervisor.resume(run_id)
         else:
             request = RunRequest(goal=Goal(text="Do it."), plan=Plan(STEPS), setup=SETUP)
@@ -239,14 +242,14 @@ UNRECORDED_ALONE = frozenset({"CallAllowed", "CallRefused", "ApprovalAsked"})
 """Verdicts ride with the next record, so they are no writes of their own."""
 
 
-def in_child(address: str, folder: Path, run_id: str, at: tuple[int, str] | None) -> tuple[int, str]:
+def in_child(address: str, folder: Path, run_id: str, *, at: tuple[int, str] | None) -> tuple[int, str]:
     """Carry the run out in a child process; return its wait status and what it printed."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         try:
-            text = json.dumps(asyncio.run(carry_out(address, folder, run_id, at)))
+            text = json.dumps(asyncio.run(carry_out(address, folder, run_id, at=at)))
         except BaseException:  # the child's last word goes to its parent  # noqa: BLE001
             text = json.dumps({"error": traceback.format_exc()[-2000:]})
         os.write(writing, text.encode())
@@ -261,17 +264,17 @@ def main() -> None:
     """Print one line a death."""
     address, folder = sys.argv[1], Path(sys.argv[2])
     mark = f"{os.getpid():x}"
-    _, text = in_child(address, folder, f"{mark}-whole", None)
-    print(json.dumps({"position": 0, "moment": "never"} | json.loads(text)), flush=True)
+    _, text = in_child(address, folder, f"{mark}-whole", at=None)
+    print(json.dumps({"position": 0, "deaths": 0} | json.loads(text)), flush=True)
     writes = json.loads(text)["writes"]
     first, last = (int(sys.argv[3]), int(sys.argv[4])) if len(sys.argv) > 4 else (1, writes)
     for position in range(first, min(last, writes) + 1):
+        run_id, deaths = f"{mark}-{position}", 0
         for moment in ("performed", "recorded"):
-            run_id = f"{mark}-{position}-{moment}"
-            status, _ = in_child(address, folder, run_id, (position, moment))
-            killed = os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-            _, text = in_child(address, folder, run_id, None)
-            print(json.dumps({"position": position, "moment": moment, "killed": killed} | json.loads(text)), flush=True)
+            status, _ = in_child(address, folder, run_id, at=(position, moment))
+            deaths += os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
+        _, text = in_child(address, folder, run_id, at=None)
+        print(json.dumps({"position": position, "deaths": deaths} | json.loads(text)), flush=True)
 
 
 if __name__ == "__main__":
