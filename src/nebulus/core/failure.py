@@ -51,6 +51,17 @@ class Fault(StrEnum):
     RUNTIME = "runtime"
 
 
+class Recognised(StrEnum):
+    """How the class of a failure was found, the surest way first."""
+
+    STRUCTURE = "structure"
+    """By a status, a code, the type of an exception, or a schema."""
+    DECLARED = "declared"
+    """By the word of the tool or the server itself."""
+    TEXT = "text"
+    """By words in a message: a guess that helps, and never a reason to believe that nothing happened."""
+
+
 RETRYABLE = frozenset({FailureKind.THROTTLED, FailureKind.TRANSIENT, FailureKind.TIMEOUT})
 
 
@@ -58,6 +69,7 @@ class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happened, with which value, whose fault, what would fix it, and the evidence.
 
     `evidence` holds journal positions. `retry_after_s` is the server's own word (0 for none).
+    `recognised` says how `kind` was found.
     """
 
     kind: FailureKind
@@ -68,6 +80,7 @@ class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     attempts: int = 1
     retry_after_s: float = 0.0
     evidence: tuple[int, ...] = ()
+    recognised: Recognised = Recognised.STRUCTURE
 
     @property
     def is_retryable(self) -> bool:

@@ -22,6 +22,12 @@ class FindingKind(StrEnum):
     CHECK_FAILED = "check_failed"
     REFUSED = "refused"
     TOOL_FAILED = "tool_failed"
+    NO_PROGRESS = "no_progress"
+    """It proposes what has been done, to the same end, already."""
+    DISHONEST_CLAIM = "dishonest_claim"
+    """It says what the ledger contradicts."""
+    GAVE_UP = "gave_up"
+    """It says that it can't."""
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):

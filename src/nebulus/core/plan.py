@@ -53,6 +53,8 @@ class StepStatus(StrEnum):
     CLAIMED = "claimed"
     """Done by the model's word alone."""
     FAILED = "failed"
+    DROPPED = "dropped"
+    """Replaced by a newer plan."""
 
 
 FINISHED_STATUSES = frozenset({StepStatus.PROVEN, StepStatus.CALLED, StepStatus.CLAIMED})

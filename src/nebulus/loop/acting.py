@@ -27,12 +27,15 @@ from nebulus.guard.conduct import counted, reads_tainted
 from nebulus.guard.labels import untrusted
 from nebulus.loop.asking import judge
 from nebulus.loop.progress import Machine, Phase
+from nebulus.loop.recovering import on_tool_failure
 from nebulus.loop.stepping import after_call
-from nebulus.loop.trying import ask, escalate, fail, over_budget, wait
-from nebulus.loop.turn import has_next_tier
+from nebulus.loop.trying import ask, over_budget
 from nebulus.memory.distil import with_error, with_lesson, with_result
+from nebulus.memory.handles import addressed, labels_of
 from nebulus.memory.prompt import bounded
-from nebulus.recovery import strategy
+from nebulus.recovery.claims import Deed, words_of
+from nebulus.recovery.classify import refined
+from nebulus.recovery.stagnation import after, blocked
 
 CARRIED = Provenance((Origin("document", "put there by an earlier call"),))
 """Where a result comes from that may hold text from outside, though its tool is trusted."""
@@ -104,37 +107,51 @@ def on_returned(machine: Machine, event: ToolReturned) -> Machine:
     made_from = untrusted(machine.context.labels)
     if reads_tainted(machine.conduct, call, spec):
         made_from = (*made_from, CARRIED)
+    made_from = (*made_from, *labels_of(call.arguments, spec, machine.state.artifacts))
     result = replace(event.result, is_trusted=event.result.is_trusted and not spec.is_untrusted)
     state = with_result(
-        machine.state, tool=call.tool, call_id=call.call_id, result=result, made_from=made_from
+        machine.state,
+        tool=call.tool,
+        call_id=call.call_id,
+        result=result,
+        made_from=made_from,
+        declared=spec.facts,
     )
     spent = machine.spent.with_tool(seconds=event.took_s)
-    done = replace(machine, state=state, spent=spent).with_tries(
-        calls=machine.tries.calls + 1, succeeded=(*machine.tries.succeeded, call.tool)
+    is_change = spec.effect is not Effect.READ
+    deed = Deed(call.tool, spec.effect, words_of(call.arguments.values()))
+    done = replace(machine, state=state, spent=spent, deeds=(*machine.deeds, deed)).with_tries(
+        calls=machine.tries.calls + 1,
+        succeeded=(*machine.tries.succeeded, call.tool),
+        trail=after(machine.tries.trail, call, result=result.text, is_change=is_change, is_error=False),
+        last_failed="",
+        must_read=machine.tries.must_read and is_change,
     )
-    return judge(done, done.queue) if done.queue else after_call(done)
+    return _next_call(done) if done.queue else after_call(done)
+
+
+def _next_call(machine: Machine) -> Machine:
+    """Return the machine at the next call of the same answer, unless that would bring nothing new."""
+    call = machine.queue[0]
+    why = blocked(machine.tries.trail, call.tool, call.arguments)
+    if not why:
+        return judge(machine, machine.queue)
+    state = with_lesson(machine.state, kind=FindingKind.NO_PROGRESS.value, why=f"{call.tool}: {why}")
+    return after_call(replace(machine, state=state, queue=()))
 
 
 def on_tool_failed(machine: Machine, event: ToolFailed) -> Machine:
     """Do what recovery says about a tool that did not do its work."""
-    failure, tries, tool = event.failure, machine.tries, machine.call.tool
+    failure, tool = refined(event.failure), machine.call.tool
     state = with_lesson(machine.state, kind=failure.kind.value, why=f"{tool}: {failure.what}")
     state = with_error(state, tool=tool, text=bounded(failure.sentence(), 400))
     failed = replace(machine, state=state, spent=machine.spent.with_tool(seconds=event.took_s), queue=())
-    failed = failed.with_tries(tool_errors=tries.tool_errors + 1, calls=tries.calls + 1)
-    decided = strategy.for_tool_failure(
-        failure, errors=tries.tool_errors, has_next_tier=has_next_tier(machine), limits=machine.setup.limits
+    trail = after(
+        machine.tries.trail, machine.call, result=failure.sentence(), is_change=False, is_error=True
     )
-    match decided:
-        case strategy.WaitAndRetry(seconds):
-            again = (Phase.RUNNING, RunTool(call=machine.call, key=machine.key))
-            return wait(failed, seconds=seconds, why=failure.sentence(), then=again)
-        case strategy.AskAgain():
-            return ask(failed)
-        case strategy.Escalate():
-            return escalate(failed)
-        case strategy.GiveUp():
-            return fail(failed, replace(failure, attempts=tries.tool_errors + 1))
+    failed = failed.with_tries(calls=machine.tries.calls + 1, last_failed=failure.sentence(), trail=trail)
+    again = (Phase.RUNNING, RunTool(call=machine.call, key=machine.key))
+    return on_tool_failure(failed, failure, again=again)
 
 
 def on_unknown(machine: Machine, event: OutcomeUnknown) -> Machine:
@@ -170,7 +187,8 @@ def _begin_effect(machine: Machine) -> Machine:
     machine = replace(machine, conduct=counted(machine.conduct, call, spec, labels=machine.context.labels))
     key = f"{machine.run_id}/{call.call_id}/{short_digest([call.tool, call.arguments])}"
     if spec.effect is Effect.READ:
-        return machine.to(Phase.RUNNING, RunTool(call=call, key=key), key=key)
+        named = replace(call, arguments=addressed(call.arguments, spec, machine.state.artifacts))
+        return machine.to(Phase.RUNNING, RunTool(call=named, key=key), key=key)
     return machine.to(Phase.INTENDING, Intend(call=call, key=key), key=key)
 
 

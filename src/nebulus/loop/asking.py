@@ -41,19 +41,16 @@ def on_answer(machine: Machine, event: ModelAnswered) -> Machine:
             replace(call, call_id=f"c{machine.position}" + (f".{index}" if index else ""))
             for index, call in enumerate(reading.calls)
         )
+        why = blocked(paid.tries.trail, minted[0].tool, minted[0].arguments)
+        if why:
+            return on_finding(paid, no_progress(minted[0], why))
         known = heard(paid, tier=event.tier)
         return judge(replace(paid, heard=known).with_tries(is_tainted=known.is_tainted), minted)
     return _on_claim(paid, reading.text, event.tier)
 
 
 def judge(machine: Machine, calls: tuple[Call, ...]) -> Machine:
-    """Return the machine with the first of `calls` before the guard and the others queued.
-
-    A call that would bring nothing new does not come that far.
-    """
-    why = blocked(machine.tries.trail, calls[0].tool, calls[0].arguments)
-    if why:
-        return on_finding(machine, no_progress(calls[0], why))
+    """Return the machine with the first of `calls` before the guard and the others queued."""
     context = context_of(machine, calls[0], machine.heard)
     command = Judge(call=calls[0], context=context)
     return machine.to(Phase.JUDGING, command, call=calls[0], queue=calls[1:], context=context)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from nebulus.core import events as e
 from nebulus.core.errors import IllegalEventError
 from nebulus.core.events import Event
-from nebulus.loop import acting, asking, stepping
+from nebulus.loop import acting, asking, recovering, stepping
 from nebulus.loop.progress import Machine, Phase, Setup, new_machine
 
 
@@ -29,6 +29,8 @@ _ASK = (Phase.ASKING, Phase.FINISHED)
 """The next question; or the end, where a budget or what recovery may try is spent."""
 _ON = (Phase.ASKING, Phase.CHECKING, Phase.FINISHED)
 """On from a finished piece of work: the next question, a look at the checks, or the end."""
+_MENDED = (Phase.ASKING, Phase.PLANNING, Phase.HELPING, Phase.FINISHED)
+"""What recovery may lead to: another question, another plan, a person, or the end."""
 _EFFECT = (Phase.INTENDING, Phase.RUNNING, Phase.FINISHED)
 
 
@@ -43,8 +45,8 @@ TABLE: Mapping[tuple[Phase, type], Rule] = MappingProxyType(
         (Phase.PLANNING, e.ModelFailed): _rule(
             asking.on_failed, Phase.PLANNING, Phase.WAITING, Phase.FINISHED
         ),
-        (Phase.ASKING, e.ModelAnswered): _rule(asking.on_answer, Phase.JUDGING, *_ON),
-        (Phase.ASKING, e.ModelFailed): _rule(asking.on_failed, Phase.WAITING, *_ASK),
+        (Phase.ASKING, e.ModelAnswered): _rule(asking.on_answer, Phase.JUDGING, Phase.CHECKING, *_MENDED),
+        (Phase.ASKING, e.ModelFailed): _rule(asking.on_failed, Phase.WAITING, *_MENDED),
         (Phase.JUDGING, e.CallAllowed): _rule(acting.on_allowed, *_EFFECT),
         (Phase.JUDGING, e.CallRefused): _rule(acting.on_refused, *_ASK),
         (Phase.JUDGING, e.ApprovalAsked): _rule(acting.on_approval_asked, Phase.APPROVING),
@@ -52,13 +54,15 @@ TABLE: Mapping[tuple[Phase, type], Rule] = MappingProxyType(
         (Phase.APPROVING, e.PersonAbsent): _rule(acting.on_absent, Phase.FINISHED),
         (Phase.INTENDING, e.EffectIntended): _rule(acting.on_intended, Phase.RUNNING),
         (Phase.RUNNING, e.ToolReturned): _rule(acting.on_returned, Phase.JUDGING, *_ON),
-        (Phase.RUNNING, e.ToolFailed): _rule(acting.on_tool_failed, Phase.WAITING, *_ASK),
+        (Phase.RUNNING, e.ToolFailed): _rule(acting.on_tool_failed, Phase.WAITING, *_MENDED),
         (Phase.RUNNING, e.OutcomeUnknown): _rule(acting.on_unknown, Phase.RECONCILING),
         (Phase.RECONCILING, e.PersonAnswered): _rule(
             acting.on_reconciled, Phase.INTENDING, Phase.RUNNING, Phase.JUDGING, *_ON
         ),
         (Phase.RECONCILING, e.PersonAbsent): _rule(acting.on_absent, Phase.FINISHED),
-        (Phase.CHECKING, e.ChecksJudged): _rule(stepping.on_checked, Phase.CHECKING, *_ASK),
+        (Phase.HELPING, e.PersonAnswered): _rule(recovering.on_helped, *_ASK),
+        (Phase.HELPING, e.PersonAbsent): _rule(recovering.on_nobody, Phase.FINISHED),
+        (Phase.CHECKING, e.ChecksJudged): _rule(stepping.on_checked, Phase.CHECKING, *_MENDED),
         (Phase.WAITING, e.TimePassed): _rule(asking.on_waited, Phase.PLANNING, Phase.ASKING, Phase.RUNNING),
     }
 )

@@ -19,6 +19,8 @@ from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import ToolSpec
 from nebulus.guard.labels import Heard
 from nebulus.memory.recall import Index
+from nebulus.recovery.claims import Deed
+from nebulus.recovery.stagnation import Trail
 from nebulus.recovery.strategy import Limits
 
 
@@ -65,6 +67,7 @@ class Phase(StrEnum):
     INTENDING = "intending"
     RUNNING = "running"
     RECONCILING = "reconciling"
+    HELPING = "helping"
     CHECKING = "checking"
     WAITING = "waiting"
     FINISHED = "finished"
@@ -84,6 +87,18 @@ class Tries(Struct, frozen=True, kw_only=True, omit_defaults=True):
     calls: int = 0
     succeeded: tuple[str, ...] = ()
     claim: str = ""
+    broken: tuple[str, ...] = ()
+    """Each failure of this tier as "side.class", for the budget of its class."""
+    avoided: tuple[str, ...] = ()
+    """Tools that are taken away for the rest of the step."""
+    must_read: bool = False
+    """Only reading tools are offered until one has succeeded."""
+    is_helped: bool = False
+    is_replanning: bool = False
+    handed: tuple[str, ...] = ()
+    """What each smaller tier said when it gave the step up."""
+    trail: Trail = Trail()
+    last_failed: str = ""
     is_tainted: bool = False
     """Text from outside stood in a prompt of this step; its lessons may carry it on."""
 
@@ -113,6 +128,11 @@ class Machine(Struct, frozen=True, kw_only=True):
     held: tuple[Phase, Command] | None = None
     """What is done when a wait is over."""
     question: Question | None = None
+    broken: Failure | None = None
+    """What a person is asked about."""
+    deeds: tuple[Deed, ...] = ()
+    """Every call that succeeded: what a claim is held against."""
+    replans: int = 0
     evidence: tuple[Evidence, ...] = ()
     index: Index = Index()
     """Finds facts by words; covers those known at the last question."""

@@ -13,8 +13,9 @@ from nebulus.core.outcome import Done, Evidence, Proof
 from nebulus.core.plan import FINISHED_STATUSES, Check, Plan, StepStatus, ToolSucceeded
 from nebulus.core.state import State
 from nebulus.loop.progress import Machine, Phase, Tries
-from nebulus.loop.trying import ask, fail, on_finding
-from nebulus.loop.turn import missing_calls
+from nebulus.loop.recovering import on_finding
+from nebulus.loop.trying import ask, fail
+from nebulus.loop.turn import missing_calls, tier_of
 from nebulus.memory.distil import with_active, with_plan, with_step_ended
 
 
@@ -25,8 +26,11 @@ def on_goal(machine: Machine, event: GoalGiven) -> Machine:
 
 
 def take_plan(machine: Machine, plan: Plan) -> Machine:
-    """Return the machine at the first step of an accepted plan."""
-    return begin_next(replace(machine, state=with_plan(machine.state, plan)))
+    """Return the machine at the first step of an accepted plan; what is finished stays, with its number."""
+    before = machine.state.plan.steps
+    numbered = tuple(replace(step, number=step.number + len(before)) for step in plan.steps)
+    whole = replace(plan, steps=(*before, *numbered))
+    return begin_next(replace(machine, state=with_plan(machine.state, whole)))
 
 
 def begin_next(machine: Machine) -> Machine:
@@ -92,7 +96,10 @@ def end_step(machine: Machine, status: StepStatus) -> Machine:
     step = machine.state.step
     seen = "; ".join(describe(check) for check in step.checks)
     what = f"the model said: {machine.tries.claim}" if status is StepStatus.CLAIMED else seen
-    evidence = Evidence(f"step {step.number}: {what}", status is StepStatus.PROVEN, machine.position)
+    tiers = (
+        f" (by {tier_of(machine).name}; {'; '.join(machine.tries.handed)})" if machine.tries.handed else ""
+    )
+    evidence = Evidence(f"step {step.number}: {what}{tiers}", status is StepStatus.PROVEN, machine.position)
     ended = replace(
         machine, state=with_step_ended(machine.state, status), evidence=(*machine.evidence, evidence)
     )
@@ -128,7 +135,7 @@ def _ask_on(machine: Machine) -> Machine:
 
 def _done(machine: Machine) -> Done:
     """Return the outcome: proven if code saw the goal's checks hold, or a look at the world for each step."""
-    steps = machine.state.plan.steps
+    steps = [step for step in machine.state.plan.steps if step.status is not StepStatus.DROPPED]
     counts = {status: sum(step.status is status for step in steps) for status in sorted(FINISHED_STATUSES)}
     has_proof = bool(machine.state.goal.checks) or counts[StepStatus.PROVEN] == len(steps)
     said = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)

@@ -1,13 +1,103 @@
-"""The table from what went wrong to what is done about it."""
+"""The table from what went wrong, and how often, to what is done about it.
 
-from collections.abc import Mapping
+Laws: every retry waits or changes something; each class has its own budget; when a row has nothing left,
+the run stops loudly. A row is read from left to right: what can't be done here is passed over.
+"""
+
+import re
+from collections.abc import Collection, Mapping
+from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from nebulus.core.failure import Failure, FailureKind
 from nebulus.core.findings import Finding, FindingKind
+
+
+class Move(StrEnum):
+    """What can be done about a failure; the light ones first."""
+
+    WAIT = "wait"
+    """Let time pass, then do the very same again."""
+    ASK = "ask"
+    """Ask the model again, with what was wrong in one line, and another temperature and seed."""
+    REREAD = "reread"
+    """Let the model look at the world, with reading tools alone, before it changes anything."""
+    OTHER_TOOL = "other_tool"
+    """Take the tool away for the rest of the step."""
+    ESCALATE = "escalate"
+    """Hand the step to the next tier, with what was tried; the step after it begins with the first again."""
+    REPLAN = "replan"
+    """Ask the planning tier for other steps from here on; finished ones stay finished."""
+    PERSON = "person"
+    """Ask a person whether the cause is mended."""
+    STOP = "stop"
+
+
+LIGHT = frozenset({Move.WAIT, Move.ASK, Move.REREAD, Move.OTHER_TOOL})
+"""Moves that stay on the same tier and plan; `wait 4` is four of them."""
+
+MODEL: Mapping[FailureKind, str] = MappingProxyType(
+    {
+        FailureKind.THROTTLED: "wait 6, escalate, stop",
+        FailureKind.TRANSIENT: "wait 4, escalate, stop",
+        FailureKind.TIMEOUT: "wait 2, escalate, stop",
+        FailureKind.MALFORMED_ANSWER: "ask 2, escalate, replan, stop",
+        FailureKind.FORM_IGNORED: "ask 2, escalate, stop",
+        FailureKind.TRUNCATED: "ask 2, escalate, replan, stop",
+        FailureKind.EMPTY: "ask 2, escalate, stop",
+        FailureKind.INVALID_ARGUMENTS: "ask 2, escalate, replan, stop",
+        FailureKind.CHECK_FAILED: "ask 2, escalate, replan, stop",
+        FailureKind.NO_PROGRESS: "ask 1, escalate, replan, stop",
+        FailureKind.DISHONEST_CLAIM: "ask 1, escalate, stop",
+        FailureKind.PROMPT_TOO_LARGE: "escalate, stop",
+        FailureKind.PROMPT_CUT: "escalate, stop",
+        FailureKind.TOOLS_DROPPED: "escalate, stop",
+        FailureKind.NOT_FOUND: "escalate, stop",
+        FailureKind.CONFLICT: "wait 2, escalate, stop",
+        FailureKind.PERMISSION: "escalate, stop",
+        FailureKind.POLICY_REFUSAL: "escalate, stop",
+        FailureKind.EXHAUSTED_BUDGET: "escalate, stop",
+        FailureKind.UNKNOWN_OUTCOME: "escalate, stop",
+        FailureKind.PERMANENT: "escalate, stop",
+        FailureKind.OURS: "escalate, stop",
+    }
+)
+"""What is done about a model server that failed, or an answer that can't be used."""
+
+TOOL: Mapping[FailureKind, str] = MappingProxyType(
+    {
+        FailureKind.THROTTLED: "wait 6, other_tool 1, replan, stop",
+        FailureKind.TRANSIENT: "wait 4, other_tool 1, replan, stop",
+        FailureKind.TIMEOUT: "wait 2, other_tool 1, replan, stop",
+        FailureKind.MALFORMED_ANSWER: "wait 3, other_tool 1, replan, stop",
+        FailureKind.TRUNCATED: "wait 3, other_tool 1, replan, stop",
+        FailureKind.EMPTY: "wait 3, other_tool 1, replan, stop",
+        FailureKind.DISHONEST_CLAIM: "wait 3, other_tool 1, replan, stop",
+        FailureKind.INVALID_ARGUMENTS: "ask 3, escalate, replan, stop",
+        FailureKind.NOT_FOUND: "ask 2, other_tool 1, escalate, replan, stop",
+        FailureKind.CONFLICT: "reread 2, ask 2, escalate, replan, stop",
+        FailureKind.PERMISSION: "other_tool 1, ask 1, person, stop",
+        FailureKind.POLICY_REFUSAL: "other_tool 1, ask 1, stop",
+        FailureKind.EXHAUSTED_BUDGET: "other_tool 1, person, stop",
+        FailureKind.UNKNOWN_OUTCOME: "person, stop",
+        FailureKind.CHECK_FAILED: "ask 2, escalate, replan, stop",
+        FailureKind.NO_PROGRESS: "ask 1, escalate, replan, stop",
+        FailureKind.PROMPT_TOO_LARGE: "ask 1, other_tool 1, stop",
+        FailureKind.PROMPT_CUT: "ask 1, stop",
+        FailureKind.TOOLS_DROPPED: "ask 1, stop",
+        FailureKind.FORM_IGNORED: "ask 1, stop",
+        FailureKind.PERMANENT: "ask 2, other_tool 1, escalate, replan, stop",
+        FailureKind.OURS: "other_tool 1, ask 1, stop",
+    }
+)
+"""What is done about a tool that did not do its work."""
+
+Side: TypeAlias = Literal["model", "tool"]
+_TABLES: Mapping[Side, Mapping[FailureKind, str]] = MappingProxyType({"model": MODEL, "tool": TOOL})
 
 
 class AskAgain(Struct, frozen=True, tag=True):
@@ -20,79 +110,140 @@ class WaitAndRetry(Struct, frozen=True, tag=True):
     seconds: float
 
 
+class Reread(Struct, frozen=True, tag=True):
+    """Ask for a look at the world before the next change."""
+
+
+class OtherTool(Struct, frozen=True, tag=True):
+    """Ask again without the tool that failed."""
+
+
 class Escalate(Struct, frozen=True, tag=True):
     """Hand the step to the next tier."""
+
+
+class Replan(Struct, frozen=True, tag=True):
+    """Ask for other steps from here on."""
+
+
+class AskPersonFirst(Struct, frozen=True, tag=True):
+    """Ask a person whether the cause is mended."""
 
 
 class GiveUp(Struct, frozen=True, tag=True):
     """Stop loudly: nothing is left to try."""
 
 
-Strategy: TypeAlias = AskAgain | WaitAndRetry | Escalate | GiveUp
+Strategy: TypeAlias = (
+    AskAgain | WaitAndRetry | Reread | OtherTool | Escalate | Replan | AskPersonFirst | GiveUp
+)
 
 
-class Limits(Struct, frozen=True, kw_only=True):
+class Limits(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How much is tried. Counts are per step; `attempts` counts answers with a finding per tier.
 
-    Waits double from `first_wait_s` up to `longest_wait_s`; a server's own Retry-After wins, capped by
-    `longest_retry_after_s`. Source of 3 attempts: three retries handle most malformed answers of 8B
-    models; more repeat the error.
+    `strategies` overrides rows of the table: `{"tool.throttled": "wait 2, other_tool 1, stop"}`. On top of
+    the rows, `attempts`, `tool_errors` and `retries` bound findings, failed calls and failed backend calls
+    of one tier, whatever their classes; `replans` bounds new plans in a run. Waits double from
+    `first_wait_s` up to `longest_wait_s`; a server's own Retry-After wins, capped by
+    `longest_retry_after_s`. After `breaker_failures` in a row, a backend or tool is left alone for
+    `breaker_rest_s`. Source of 3 attempts: three retries handle most malformed answers of 8B models; more
+    repeat the error.
     """
 
     attempts: int = 3
     refusals: int = 3
     calls: int = 20
-    tool_errors: int = 4
-    retries: int = 4
+    tool_errors: int = 8
+    retries: int = 8
+    replans: int = 1
     first_wait_s: float = 0.5
     longest_wait_s: float = 30.0
     longest_retry_after_s: float = 3600.0
+    breaker_failures: int = 5
+    breaker_rest_s: float = 30.0
+    strategies: dict[str, str] = field(default_factory=dict)
 
 
-WAITED_OUT = frozenset({FailureKind.THROTTLED, FailureKind.TRANSIENT, FailureKind.TIMEOUT})
-"""Classes that time may cure."""
-OUTGROWN = frozenset({FailureKind.PROMPT_TOO_LARGE, FailureKind.PROMPT_CUT})
-"""Classes that a larger window may cure."""
-ASKED_AGAIN: Mapping[FailureKind, bool] = MappingProxyType(
-    {
-        FailureKind.FORM_IGNORED: True,
-        FailureKind.MALFORMED_ANSWER: True,
-        FailureKind.EMPTY: True,
-        FailureKind.TRUNCATED: True,
-    }
-)
-"""Classes of a backend's failure that a changed request may cure."""
+class History(Struct, frozen=True, kw_only=True):
+    """What came before: failures of this class (`seen`) and of any (`total`) on this tier of this step.
+
+    `possible` are the moves that can be made here; `is_repeated`: this very failure was there before.
+    """
+
+    seen: int = 0
+    total: int = 0
+    possible: Collection[Move] = frozenset(Move)
+    is_repeated: bool = False
 
 
-def for_finding(finding: Finding, *, before: tuple[Finding, ...], has_next_tier: bool, limits: Limits) -> Strategy:
+def row_of(side: Side, kind: FailureKind, limits: Limits) -> tuple[tuple[Move, int], ...]:
+    """Return what is done about `kind`, in order, each move with how often."""
+    return read_row(limits.strategies.get(f"{side}.{kind.value}") or _TABLES[side][kind])
+
+
+@lru_cache(maxsize=256)
+def read_row(text: str) -> tuple[tuple[Move, int], ...]:
+    """Return the moves that a row like "wait 4, escalate, stop" spells.
+
+    Raises:
+        ValueError: a word is no move, or a number stands where none can.
+    """
+    row = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*([a-z_]+)(?:\s+(\d{1,3}))?\s*", part)
+        if match is None or match[1] not in set(Move):
+            raise ValueError(f"{part.strip()!r} is no move; there are {', '.join(Move)}, some with a number")
+        move = Move(match[1])
+        if match[2] and move not in LIGHT:
+            raise ValueError(f"{part.strip()!r}: {move.value} takes no number")
+        row.append((move, int(match[2] or 1)))
+    return tuple(row)
+
+
+def check_overrides(limits: Limits) -> str:
+    """Return what is wrong with the overrides of `limits`, "" if nothing is."""
+    for name, text in limits.strategies.items():
+        side, _, kind = name.partition(".")
+        if side not in _TABLES or kind not in set(FailureKind):
+            return (
+                f"{name!r} is no row; write model.CLASS or tool.CLASS, with one of {', '.join(FailureKind)}"
+            )
+        try:
+            read_row(text)
+        except ValueError as error:
+            return f"{name}: {error}"
+    return ""
+
+
+def for_finding(
+    finding: Finding, *, before: tuple[Finding, ...], history: History, limits: Limits
+) -> Strategy:
     """Decide what to do about an answer that could not be used; `before` are this tier's earlier findings.
 
     The same finding twice goes to the next tier where there is one; a third attempt is the last.
     """
-    is_repeated = any(_is_same(finding, earlier) for earlier in before)
-    if has_next_tier and (is_repeated or len(before) + 1 >= limits.attempts):
-        return Escalate()
-    return AskAgain() if len(before) + 1 < limits.attempts else GiveUp()
+    kind = class_of(finding)
+    known = History(
+        seen=sum(class_of(earlier) is kind for earlier in before),
+        total=len(before),
+        possible=history.possible,
+        is_repeated=any(_is_same(finding, earlier) for earlier in before),
+    )
+    move = _next_move(row_of("model", kind, limits), known, most=limits.attempts)
+    return _strategy(move, seconds=0.0)
 
 
-def for_model_failure(failure: Failure, *, retries: int, has_next_tier: bool, limits: Limits) -> Strategy:
-    """Decide what to do about a backend that gave no usable answer, after `retries` of the same step."""
-    if failure.kind in OUTGROWN:
-        return Escalate() if has_next_tier else GiveUp()
-    if retries < limits.retries and failure.kind in WAITED_OUT:
-        return WaitAndRetry(wait_s(failure, retries, limits))
-    if retries < limits.attempts and failure.kind in ASKED_AGAIN:
-        return AskAgain()
-    return Escalate() if has_next_tier else GiveUp()
+def for_model_failure(failure: Failure, *, history: History, limits: Limits) -> Strategy:
+    """Decide what to do about a backend that gave no usable answer."""
+    move = _next_move(row_of("model", failure.kind, limits), history, most=limits.retries)
+    return _strategy(move, seconds=wait_s(failure, history.seen, limits))
 
 
-def for_tool_failure(failure: Failure, *, errors: int, has_next_tier: bool, limits: Limits) -> Strategy:
-    """Decide what to do about a tool that did not do its work, after `errors` earlier errors in the step."""
-    if errors + 1 >= limits.tool_errors:
-        return Escalate() if has_next_tier else GiveUp()
-    if failure.kind in WAITED_OUT:
-        return WaitAndRetry(wait_s(failure, errors, limits))
-    return AskAgain()
+def for_tool_failure(failure: Failure, *, history: History, limits: Limits) -> Strategy:
+    """Decide what to do about a tool that did not do its work."""
+    move = _next_move(row_of("tool", failure.kind, limits), history, most=limits.tool_errors)
+    return _strategy(move, seconds=wait_s(failure, history.seen, limits))
 
 
 def wait_s(failure: Failure, retries: int, limits: Limits) -> float:
@@ -100,6 +251,59 @@ def wait_s(failure: Failure, retries: int, limits: Limits) -> float:
     if failure.retry_after_s > 0:
         return min(failure.retry_after_s, limits.longest_retry_after_s)
     return float(min(limits.first_wait_s * 2**retries, limits.longest_wait_s))
+
+
+_CLASSES: Mapping[FindingKind, FailureKind] = MappingProxyType(
+    {
+        FindingKind.EMPTY: FailureKind.EMPTY,
+        FindingKind.TRUNCATED: FailureKind.TRUNCATED,
+        FindingKind.CHECK_FAILED: FailureKind.CHECK_FAILED,
+        FindingKind.INVALID_ARGUMENTS: FailureKind.INVALID_ARGUMENTS,
+        FindingKind.UNGROUNDED: FailureKind.INVALID_ARGUMENTS,
+        FindingKind.REFUSED: FailureKind.POLICY_REFUSAL,
+        FindingKind.NO_PROGRESS: FailureKind.NO_PROGRESS,
+        FindingKind.GAVE_UP: FailureKind.NO_PROGRESS,
+        FindingKind.DISHONEST_CLAIM: FailureKind.DISHONEST_CLAIM,
+    }
+)
+
+
+def class_of(finding: Finding) -> FailureKind:
+    """Return the class of failure that a finding stands for."""
+    return _CLASSES.get(finding.kind, FailureKind.MALFORMED_ANSWER)
+
+
+def _next_move(row: tuple[tuple[Move, int], ...], history: History, *, most: int) -> Move:
+    """Return the next move of `row`: the light ones by count, then the first other that is possible.
+
+    A move to another tier, plan or person begins the count anew, so each is bounded by itself.
+    """
+    light = [move for move, times in row if move in LIGHT and move in history.possible for _ in range(times)]
+    is_stuck = history.is_repeated and Move.ESCALATE in history.possible
+    if history.seen < len(light) and history.total + 1 < most and not is_stuck:
+        return light[history.seen]
+    heavy = (move for move, _ in row if move not in LIGHT and move in history.possible)
+    return next(heavy, Move.STOP)
+
+
+def _strategy(move: Move, *, seconds: float) -> Strategy:
+    match move:
+        case Move.WAIT:
+            return WaitAndRetry(seconds)
+        case Move.ASK:
+            return AskAgain()
+        case Move.REREAD:
+            return Reread()
+        case Move.OTHER_TOOL:
+            return OtherTool()
+        case Move.ESCALATE:
+            return Escalate()
+        case Move.REPLAN:
+            return Replan()
+        case Move.PERSON:
+            return AskPersonFirst()
+        case Move.STOP:
+            return GiveUp()
 
 
 def _is_same(one: Finding, other: Finding) -> bool:

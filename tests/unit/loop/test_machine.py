@@ -23,10 +23,11 @@ from nebulus.core.commands import (
 from nebulus.core.errors import IllegalEventError
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Proof, Refused
-from nebulus.core.plan import PathExists, StepStatus, ToolSucceeded
+from nebulus.core.plan import Goal, PathExists, Plan, StepStatus, ToolSucceeded
 from nebulus.core.tools import ToolResult
 from nebulus.loop.machine import TABLE, diagram, feed, replay
 from nebulus.loop.progress import Machine, Phase, new_machine
+from nebulus.recovery.strategy import Limits
 from tests.unit.loop import scenario as sc
 
 
@@ -342,6 +343,15 @@ def test_every_transition_that_the_table_declares_can_happen() -> None:
         [sc.step(1, "look", ToolSucceeded("look")), sc.step(2, "look")],
     )
     taken: set[tuple[Phase, type, Phase]] = set()
+    rows = {f"model.{kind}": "person" for kind in ("malformed_answer", "check_failed", "timeout")}
+    anew = {"model.check_failed": "replan", "tool.permanent": "replan"}
+    for limits in (Limits(strategies=rows), Limits(strategies=anew)):
+        planned = Plan((sc.step(1, "put a", ToolSucceeded("put"), PathExists("a")),), origin="tier small")
+        begun = feed(new_machine(sc.setup(limits=limits)), e.GoalGiven(goal=Goal(text="g"), plan=planned))
+        taken |= transitions_from(begun, at_most=150)
+        ready = allowed(feed(begun, sc.called("put", value="a")))
+        done = returned(feed(ready, e.EffectIntended(call_id=ready.call.call_id, key=ready.key)))
+        taken |= transitions_from(done, at_most=5)
     for budget in budgets:
         given_setup = sc.setup(tiers=(sc.SMALL, sc.LARGE), budget=budget)
         for plan in plans:

@@ -1,0 +1,141 @@
+"""What a model says it did, against what the ledger holds.
+
+Laws: a claim that the ledger contradicts is a failure, never a success; only what is certainly claimed is
+contradicted (the first person, or a report of what was done), for a wrong accusation costs a good step; an
+admission that the work could not be done is no completion.
+
+Words are all that a claim is made of, so this is the one place where words are read. It reads English.
+"""
+
+import re
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from nebulus.core.findings import Finding, FindingKind
+from nebulus.core.tools import Effect
+
+CLAIM_CHARS = 4000
+"""Longest part of a claim that is read."""
+
+
+class Deed(Struct, frozen=True, omit_defaults=True):
+    """A call that succeeded: its tool, what that does to the world, and its arguments in one line."""
+
+    tool: str
+    effect: Effect
+    words: str = ""
+
+
+class Ledger(Struct, frozen=True, kw_only=True):
+    """What a run has done, and how the last call of the step ended.
+
+    `last_failed` is the error of the step's last call, "" if it succeeded or there was none.
+    """
+
+    deeds: tuple[Deed, ...] = ()
+    last_failed: str = ""
+
+
+_OBSERVED = re.compile(
+    r"^\s*(?:#+\s*|\*\*)?(?:observation|tool (?:result|output|response)|function (?:result|output))(?:\*\*)?\s*:"
+    r"|<tool_response>|<function_results?>",
+    re.IGNORECASE | re.MULTILINE,
+)
+_PATH = r"[`'\"]?(?P<path>(?:[\w.~-]+/)*[\w-]+\.[A-Za-z][\w]{0,7})[`'\"]?"
+_CHANGED = re.compile(
+    r"\b(?:I(?:'ve| have)?|we(?:'ve| have)?) (?:also |now |successfully |just )*"
+    r"(?:written|wrote|created|saved|updated|edited|modified|changed|deleted|removed|moved|renamed|copied|appended)"
+    r"\b[^.\n]{0,80}?" + _PATH
+    + r"|(?:file |document )?" + _PATH.replace("path", "other")
+    + r" (?:has been|was|have been|is now|is) (?:successfully )?"
+    r"(?:written|created|saved|updated|edited|modified|deleted|removed|moved|renamed|copied)\b",
+    re.IGNORECASE,
+)  # fmt: skip
+_TESTED = re.compile(
+    r"\b(?:all |the |unit )*tests? (?:now )?(?:pass(?:es|ed)?\b|are (?:all )?(?:passing|green)|succeed)"
+    r"|\bI(?:'ve| have)? (?:run|ran|executed) (?:all |the |your )*(?:unit )?tests?\b",
+    re.IGNORECASE,
+)
+_HYPOTHETICAL = re.compile(
+    r"\b(?:if|once|when|should|would|will|could|can|may|to make|ensure|so that|until|unless|after)\b[^.\n]*$",
+    re.IGNORECASE,
+)
+_ADMITTED = re.compile(
+    r"\b(?:I|we)(?:'m| am| was| are| were)? (?:sorry[, ]+(?:but )?(?:I )?)?"
+    r"(?:can(?:'t|not|not)|could(?:n't| not)|(?:was |am |were )?(?:unable|not able) to|failed to|do(?:n't| not) have (?:the |a |any )?"
+    r"(?:tool|access|ability|permission))"
+    r"|\b(?:it is|it's|this is) (?:not possible|impossible)\b"
+    r"|\bthere is no (?:tool|way)\b",
+    re.IGNORECASE,
+)
+_TOLD_ERROR = re.compile(
+    r"\b(?:error|fail(?:ed|ure)?|could(?:n't| not)|can(?:'t|not)|unable|denied|not found|no such|refused|problem)\b",
+    re.IGNORECASE,
+)
+
+
+def contradiction(claim: str, ledger: Ledger) -> Finding | None:
+    """Return what is wrong with a claim of completion, None if the ledger does not contradict it."""
+    text = claim[:CLAIM_CHARS]
+    return (
+        _invented(text)
+        or _admitted(text, ledger)
+        or _unwritten(text, ledger)
+        or _untested(text, ledger)
+        or _despite_failure(text, ledger)
+    )
+
+
+def _invented(text: str) -> Finding | None:
+    match = _OBSERVED.search(text)
+    return _dishonest("a result of a tool is written by the tool, never by you", match[0]) if match else None
+
+
+def _admitted(text: str, ledger: Ledger) -> Finding | None:
+    match = _ADMITTED.search(text)
+    if match is None or ledger.deeds:
+        return None
+    rule = "the step is not done by saying that it can't be"
+    return Finding(kind=FindingKind.GAVE_UP, rule=rule, value=_around(text, match))
+
+
+def _unwritten(text: str, ledger: Ledger) -> Finding | None:
+    changed = " ".join(deed.words for deed in ledger.deeds if deed.effect is not Effect.READ)
+    for match in _CHANGED.finditer(text):
+        path = match["path"] or match["other"]
+        is_done = path.rsplit("/", 1)[-1] in changed
+        if not is_done and not _HYPOTHETICAL.search(text[: match.start()]):
+            return _dishonest(f"no call has changed {path}", _around(text, match))
+    return None
+
+
+def _untested(text: str, ledger: Ledger) -> Finding | None:
+    match = _TESTED.search(text)
+    if match is None or _HYPOTHETICAL.search(text[: match.start()]):
+        return None
+    if any("test" in deed.tool.lower() or "test" in deed.words.lower() for deed in ledger.deeds):
+        return None
+    return _dishonest("no call has run a test", _around(text, match))
+
+
+def _despite_failure(text: str, ledger: Ledger) -> Finding | None:
+    if not ledger.last_failed or _TOLD_ERROR.search(text):
+        return None
+    return _dishonest(
+        "the last call of this step failed, and none has succeeded since", ledger.last_failed[:200]
+    )
+
+
+def _dishonest(rule: str, value: str) -> Finding:
+    fix = "make the call, or say what stands in its way"
+    return Finding(kind=FindingKind.DISHONEST_CLAIM, rule=rule, value=value, fix=fix)
+
+
+def _around(text: str, match: re.Match[str]) -> str:
+    return " ".join(text[max(0, match.start() - 20) : match.end() + 40].split())[:200]
+
+
+def words_of(values: Iterable[object]) -> str:
+    """Return the values of a call's arguments in one bounded line, for the ledger."""
+    return " ".join(str(value)[:200] for value in values)[:1000]

@@ -1,0 +1,177 @@
+"""Whether a step still gets anywhere: by fingerprints of call, result and state, never by words.
+
+Laws: a call that would repeat what brought nothing is blocked before it is made, not warned about; after
+any change of the world everything may be looked at again; what says that it is still under way may be
+looked at more often than what is settled.
+"""
+
+import re
+from itertools import takewhile
+from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from nebulus.core.digest import short_digest
+from nebulus.core.findings import Call
+
+SAME_CALLS = 2
+"""The same call with the same result, nothing changed in between: the third is blocked."""
+SAME_POLLS = 8
+"""As above, where the result says that something is still under way."""
+SAME_CHANGES = 3
+"""The very same change again, with the same result: the fourth is blocked."""
+SAME_RESULTS = 4
+"""Differing calls of one tool with one and the same result: the fifth is blocked."""
+NO_NEWS = 10
+"""Calls in a row that change nothing and bring nothing that was not seen before."""
+LONGEST_CYCLE = 6
+KEPT = 64
+"""How many calls are remembered: several rounds of the longest cycle."""
+
+_UNDER_WAY = re.compile(
+    r"\b(pending|queued|running|in[ _-]progress|processing|not (?:yet )?(?:ready|finished|done|complete)|"
+    r"waiting|starting|building|scheduled)\b",
+    re.IGNORECASE,
+)
+_SPACE = re.compile(r"\s+")
+_CLOCK = re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?\b|\b\d\d:\d\d:\d\d\b")
+
+
+class Made(Struct, frozen=True, omit_defaults=True):
+    """One call that was made: digests of call and result, and whether the world was changed by it."""
+
+    tool: str
+    call: str
+    result: str
+    is_change: bool = False
+    is_under_way: bool = False
+    is_error: bool = False
+    world: int = 0
+    """How many changes there had been when it was made."""
+
+
+class Trail(Struct, frozen=True, omit_defaults=True):
+    """The calls of one step, oldest first; `changes` counts what the world was changed by."""
+
+    made: tuple[Made, ...] = ()
+    changes: int = 0
+
+
+def after(trail: Trail, call: Call, *, result: str, is_change: bool, is_error: bool) -> Trail:
+    """Return `trail` with a call that was made; a failed call has changed nothing."""
+    entry = Made(
+        tool=call.tool,
+        call=call_print(call.tool, call.arguments),
+        result=result_print(result),
+        is_change=is_change and not is_error,
+        is_under_way=bool(_UNDER_WAY.search(result[:400])),
+        is_error=is_error,
+        world=trail.changes,
+    )
+    is_new = entry.is_change and not any(
+        (old.call, old.result) == (entry.call, entry.result) for old in trail.made if old.is_change
+    )
+    return Trail((*trail.made, entry)[-KEPT:], trail.changes + is_new)
+
+
+def changed(trail: Trail) -> Trail:
+    """Return `trail` after the world was changed by somebody else, or time was let pass for it."""
+    return replace(trail, changes=trail.changes + 1)
+
+
+def blocked(trail: Trail, tool: str, arguments: dict[str, Any]) -> str:
+    """Return why one more call would bring nothing, "" where it may."""
+    call = call_print(tool, arguments)
+    return (
+        _same_change(trail, call)
+        or _same_call(trail, call)
+        or _cycle(trail, call)
+        or _same_result(trail, tool)
+        or _no_news(trail)
+    )
+
+
+def call_print(tool: str, arguments: dict[str, Any]) -> str:
+    """Return the fingerprint of a call: spaces and the order of keys do not tell calls apart."""
+    return short_digest([tool, _plain(arguments)])
+
+
+def result_print(text: str) -> str:
+    """Return the fingerprint of a result: spaces and the time of day do not tell results apart."""
+    return short_digest(_SPACE.sub(" ", _CLOCK.sub("@", text)).strip())
+
+
+def _same_call(trail: Trail, call: str) -> str:
+    """The same call since the last change, its last results all the same."""
+    same = [
+        made
+        for made in trail.made
+        if made.call == call and made.world == trail.changes and not made.is_change
+    ]
+    most = SAME_POLLS if same and same[-1].is_under_way else SAME_CALLS
+    last = same[-most:]
+    if len(last) < most or len({made.result for made in last}) > 1:
+        return ""
+    return f"this call was made {len(same)} times with the same result, and nothing has changed since"
+
+
+def _same_change(trail: Trail, call: str) -> str:
+    """The same change again and again, with no other change between."""
+    last = list(takewhile(lambda made: made.call == call, (m for m in reversed(trail.made) if m.is_change)))
+    if len(last) < SAME_CHANGES or len({made.result for made in last[:SAME_CHANGES]}) > 1:
+        return ""
+    return f"this very change was made {len(last)} times in a row, with the same result"
+
+
+def _cycle(trail: Trail, call: str) -> str:
+    """Two whole rounds of the same calls with the same results, and a third about to begin.
+
+    Rounds that lie in differing states of the world are honest work, unless they themselves change it:
+    to and fro is a cycle, too.
+    """
+    for period in range(2, LONGEST_CYCLE + 1):
+        rounds = trail.made[-2 * period :]
+        if len(rounds) < 2 * period or rounds[0].call != call:
+            continue
+        first, second = rounds[:period], rounds[period:]
+        if [(m.call, m.result) for m in first] != [(m.call, m.result) for m in second]:
+            continue
+        if all(made.is_under_way for made in rounds):
+            continue
+        return f"the last {period} calls were made twice in the same order with the same results"
+    return ""
+
+
+def _same_result(trail: Trail, tool: str) -> str:
+    """Other words, same effect: calls that differ and bring one and the same."""
+    last = trail.made[-SAME_RESULTS:]
+    is_alike = len({made.result for made in last}) == 1 and all(
+        made.tool == tool and not made.is_change and not made.is_under_way for made in last
+    )
+    if len(last) < SAME_RESULTS or not is_alike or len({made.call for made in last}) < 2:
+        return ""
+    return f"{len(last)} calls of {tool} in a row, each in other words, brought the same result"
+
+
+def _no_news(trail: Trail) -> str:
+    """A row of calls that changed nothing and brought only what had been seen in this state."""
+    seen: set[tuple[str, int]] = set()
+    idle = 0
+    for made in trail.made:
+        is_news = (made.result, made.world) not in seen and not made.is_error
+        idle = 0 if is_news or made.is_change or made.is_under_way else idle + 1
+        seen.add((made.result, made.world))
+    return f"{idle} calls in a row brought nothing new" if idle >= NO_NEWS else ""
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case str():
+            return _SPACE.sub(" ", value).strip()
+        case dict():
+            return {name: _plain(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_plain(inner) for inner in value]
+        case _:
+            return value
