@@ -26,7 +26,7 @@ def run_recorded(args: argparse.Namespace) -> Any:
     folder = Path(args.data or "")
     if not args.data or not (folder / "score_calls.py").is_file():
         raise Unmet("NEBULUS_DATA names no folder with score_calls.py and bfcl_calls")
-    return recorded.measure(folder)
+    return {"answers": recorded.measure(folder), "traces": recorded.measure_traces(folder)}
 
 
 def run_fixtures(args: argparse.Namespace) -> Any:
@@ -59,14 +59,16 @@ def run_fuzz(args: argparse.Namespace) -> Any:
     return speed.mutated(megabytes=args.megabytes)
 
 
-def print_recorded(rows: list[dict[str, Any]]) -> None:
-    """Print one line a model and category."""
+def print_recorded(figures: dict[str, Any]) -> None:
+    """Print one line a model and category, and one a run of traces."""
     print("| model | category | items | official | ours | fixed | broken | of these by the data |")
     print("|---|---|--:|--:|--:|--:|--:|--:|")
-    for row in rows:
+    for row in figures["answers"]:
         shares = [f"{row[name] / row['items']:.1%}" for name in ("official", "ours")]
         counts = [str(row[name]) for name in ("fixed", "broken", "contradicted")]
         print("|", " | ".join([row["model"], row["category"], str(row["items"]), *shares, *counts]), "|")
+    for row in figures["traces"]:
+        print("gpt-oss-20b:", ", ".join(f"{name}: {value}" for name, value in row.items()))
 
 
 def print_fixtures(figures: dict[str, Any]) -> None:

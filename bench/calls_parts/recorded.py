@@ -8,7 +8,9 @@ a reader that validates can't return it.
 import gzip
 import importlib.util
 import json
+import re
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -67,6 +69,31 @@ def measure(folder: Path) -> list[Row]:
         | {"contradicted": contradicted.get((model, category), 0)}
         for model, category in cells
     ]
+
+
+def measure_traces(folder: Path) -> list[Row]:
+    """Return one row a run of gpt-oss-20b: its calls as the server gave them, and how many are read."""
+    rows: dict[str, Row] = {}
+    with gzip.open(folder / "gpt_oss_traces" / "dev.jsonl.gz", "rt", encoding="utf-8") as lines:
+        for trace in map(json.loads, lines):
+            empty = {"run": trace["run"], "calls": 0, "read": 0, "malformed names": 0, "of these read": 0}
+            row = rows.setdefault(trace["run"], empty)
+            for name, arguments in _server_calls(trace):
+                message = {"tool_calls": [{"function": {"name": name, "arguments": arguments}}]}
+                is_read = bool(read_line({"message": message, "tools": trace["tools"]})["calls"])
+                is_malformed = not re.fullmatch(r"[\w.\-]+", name)
+                row["calls"] += 1
+                row["read"] += is_read
+                row["malformed names"] += is_malformed
+                row["of these read"] += is_malformed and is_read
+    return list(rows.values())
+
+
+def _server_calls(trace: Record) -> Iterator[tuple[str, str]]:
+    for turn in trace["turns"]:
+        for step in turn["steps"]:
+            for call in step["assistant"]:
+                yield from call.items()
 
 
 def _contradicted(

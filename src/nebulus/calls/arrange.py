@@ -29,8 +29,9 @@ def arranged(candidate: Candidate, tool: ToolSpec) -> tuple[dict[str, Any], tupl
     arguments, edits = arguments_of(candidate.arguments, is_optional=not declared)
     arguments, unwrapping = _unwrapped(arguments, declared)
     arguments, moving = _with_beside(arguments, candidate.beside, declared)
+    arguments, emptying = _without_nothing(arguments, declared)
     arguments, renaming = _spelled_as_declared(arguments, declared)
-    return arguments, (*edits, *unwrapping, *moving, *renaming)
+    return arguments, (*edits, *unwrapping, *moving, *emptying, *renaming)
 
 
 def _named(value: Any, tool: ToolSpec) -> tuple[dict[str, Any], tuple[Edit, ...]]:
@@ -50,6 +51,16 @@ def _unwrapped(arguments: dict[str, Any], declared: Sequence[str]) -> tuple[dict
         if key in ARGUMENT_KEYS and key not in declared and isinstance(inner, dict):
             return inner, (Edit("arguments unwrapped", "", key),)
     return arguments, ()
+
+
+def _without_nothing(
+    arguments: dict[str, Any], declared: Sequence[str]
+) -> tuple[dict[str, Any], tuple[Edit, ...]]:
+    """Return `arguments` without one that has neither a name nor a value: gpt-oss' way of saying none."""
+    if "" not in arguments or "" in declared or arguments[""] not in ("", None):
+        return arguments, ()
+    rest = {key: value for key, value in arguments.items() if key}
+    return rest, (Edit("nothing without a name left out"),)
 
 
 def _with_beside(

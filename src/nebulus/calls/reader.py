@@ -20,19 +20,26 @@ __all__ = ["DEFAULT", "ReaderProfile", "read"]
 
 
 def read(
-    answer: ModelAnswer, tools: Sequence[ToolSpec], *, shown: str = "", profile: ReaderProfile = DEFAULT
+    answer: ModelAnswer,
+    tools: Sequence[ToolSpec],
+    *,
+    shown: str = "",
+    profile: ReaderProfile = DEFAULT,
+    cap_tokens: int = 0,
 ) -> Reading:
     """Return what `answer` says: calls of `tools` that are certainly meant and valid, words, or a finding.
 
     `shown` is the prompt that the model saw: a call that stands in it word for word is an echo, and the
-    arguments that a tool declares as grounded must stand in it ("" switches both off). Nothing is
-    executed or looked up.
+    arguments that a tool declares as grounded must stand in it ("" switches both off). `cap_tokens` is
+    the cap that was asked for: an answer of that many tokens was cut, whatever its server says (0 for
+    unknown). Nothing is executed or looked up.
 
     Raises:
         ToolDefinitionError: the schema of a tool that was called can't be compiled.
     """
-    if answer.finish in (FinishReason.LENGTH, FinishReason.FILTER):
-        return Reading(text=answer.text, finding=cut(answer.finish))
+    finish = FinishReason.LENGTH if 0 < cap_tokens <= answer.usage.completion_tokens else answer.finish
+    if finish in (FinishReason.LENGTH, FinishReason.FILTER):
+        return Reading(text=answer.text, finding=cut(finish))
     if not _is_unicode(answer):
         return Reading(text=answer.text, finding=NOT_UNICODE)
     is_plain = not (profile.max_calls or profile.starts_in_reasoning)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from msgspec import Struct
 
-from nebulus.calls.abstain import NEAR, is_echo, is_led_in, is_quoted, is_retracted
+from nebulus.calls.abstain import NEAR, Around, around, is_doubted, is_echo, is_led_in, is_quoted
 from nebulus.calls.candidate import Candidate
 from nebulus.calls.dialect import Block, Source
 from nebulus.calls.findings import ONLY_REASONING, ambiguous, too_many, unreadable
@@ -79,12 +79,14 @@ def _alone(text: str, offered: Mapping[str, ToolSpec], shown: str) -> Written | 
 
 
 def _marked(text: str, scanned: Scan, shown: str) -> Written:
-    meant = [block for block in scanned.blocks if not is_quoted(text, block)]
+    nearby = around(text, scanned.blocks)
+    pairs = [pair for pair in zip(scanned.blocks, nearby, strict=True) if not is_quoted(pair[1])]
+    meant = [block for block, _ in pairs]
     if not meant:
         return Written(words=text, reasoning=scanned.reasoning)
     dialect, words = meant[0].dialect, scanned.words.strip()
     problem = next((block.problem for block in meant if block.problem), None)
-    doubt = _doubt(text, meant, shown) or _leftover(scanned, _PARTS)
+    doubt = _doubt(text, pairs, shown) or _leftover(scanned, _PARTS)
     if doubt or problem:
         return Written(
             words=words, reasoning=scanned.reasoning, dialect=dialect, problem=problem, finding=doubt
@@ -93,12 +95,12 @@ def _marked(text: str, scanned: Scan, shown: str) -> Written:
     return Written(candidates=found, words=words, reasoning=scanned.reasoning, dialect=dialect)
 
 
-def _doubt(text: str, meant: list[Block], shown: str) -> Finding | None:
-    for block in meant:
+def _doubt(text: str, meant: list[tuple[Block, Around]], shown: str) -> Finding | None:
+    for block, words in meant:
         if is_echo(text, block, shown):
             return ambiguous("the call stands word for word in what was shown: an echo is no call")
-        if is_retracted(text, block):
-            return ambiguous("the call is taken back by the words behind it")
+        if is_doubted(words):
+            return ambiguous("the words around the call leave it open whether it is meant")
     return None
 
 

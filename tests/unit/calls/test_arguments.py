@@ -131,6 +131,7 @@ def test_a_validator_is_made_once_for_one_schema() -> None:
             {"city": "Oslo", "days": 2},
             "argument moved inside",
         ),
+        (Candidate("t", {"city": "Oslo", "": ""}), {"city": "Oslo"}, "nothing without a name left out"),
         (Candidate("t", {"City": "Oslo"}), {"city": "Oslo"}, "argument spelled as declared"),
         (Candidate("t", '{"city": "Oslo"}'), {"city": "Oslo"}, ""),
         (Candidate("t", '"{\\"city\\": \\"Oslo\\"}"'), {"city": "Oslo"}, "arguments decoded twice"),

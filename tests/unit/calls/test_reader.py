@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from nebulus.calls import ReaderProfile, read
 from nebulus.calls.scan import MARKERS
 from nebulus.calls.schema import arguments_schema
-from nebulus.core.answers import FinishReason, ModelAnswer, RawCall
+from nebulus.core.answers import FinishReason, ModelAnswer, RawCall, Usage
 from nebulus.core.findings import Call, FindingKind, Reading
 from tests.unit.calls.samples import CLEAN, NOW, OSLO, SAVE, TOOLS, WEATHER, long_way, said, tool
 
@@ -70,6 +70,12 @@ def test_an_answer_that_was_cut_is_never_executed(finish: FinishReason) -> None:
     answer = ModelAnswer(text=TAGGED, calls=(RawCall("now", "{}"),), finish=finish)
     reading = read(answer, TOOLS)
     assert (reading.calls, kind_of(reading)) == ((), FindingKind.TRUNCATED)
+
+
+def test_an_answer_as_long_as_its_cap_was_cut_whatever_the_server_says() -> None:
+    answer = ModelAnswer(text=TAGGED, usage=Usage(completion_tokens=64))
+    assert kind_of(read(answer, TOOLS, cap_tokens=64)) is FindingKind.TRUNCATED
+    assert read(answer, TOOLS, cap_tokens=65).calls == (OSLO,)
 
 
 @pytest.mark.parametrize("text", ["", " \n", "<|im_end|>"])
