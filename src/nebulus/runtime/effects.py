@@ -12,14 +12,9 @@ from nebulus.core.commands import RunTool
 from nebulus.core.events import OutcomeUnknown, ToolFailed, ToolReturned
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.tools import ToolResult, ToolSpec
-from nebulus.memory.distil import FACT_VALUE_CHARS
-from nebulus.memory.prompt import bounded
-from nebulus.memory.structure import marks_of, shape_of
+from nebulus.memory.record import RECORDED_CHARS, needs_store, stored_result
 from nebulus.ports.tool import Tool, ToolOutput
 from nebulus.runtime.world import World
-
-INLINE_CHARS = 2000
-"""What is recorded of a result's text; the whole of one that no fact can hold is stored once, behind a handle."""
 
 ToolEvent = ToolReturned | ToolFailed | OutcomeUnknown
 
@@ -74,23 +69,16 @@ async def _reconcile(tool: Tool, command: RunTool, why: str) -> ToolReturned | O
 
 
 def _recorded(output: ToolOutput, spec: ToolSpec, world: World) -> ToolResult:
-    """The result as it goes into the record: whole where a fact can hold it, else stored and described.
-
-    What was read out of a stored result is not stored again.
-    """
-    is_piece = bool(spec.handles) and len(output.text) <= INLINE_CHARS
-    result = ToolResult(
-        text=bounded(output.text, INLINE_CHARS),
-        fields=output.fields,
-        size_bytes=len(output.text.encode()),
-        is_trusted=output.is_trusted,
-    )
-    if is_piece or len(output.text) <= FACT_VALUE_CHARS:
-        return result
-    seen = world.secrets.hide_all(output.text)
-    return replace(
-        result, artifact=world.artifacts.put(output.text), shape=shape_of(seen), marks=marks_of(seen)
-    )
+    """The result as it goes into the record. What was read out of a stored result is not stored again."""
+    is_piece = bool(spec.handles) and len(output.text) <= RECORDED_CHARS
+    if is_piece or not needs_store(output.text):
+        size_bytes = len(output.text.encode())
+        return ToolResult(
+            text=output.text, fields=output.fields, size_bytes=size_bytes, is_trusted=output.is_trusted
+        )
+    address = world.artifacts.put(output.text)
+    text = world.secrets.hide_all(output.text)
+    return replace(stored_result(text, address=address, is_trusted=output.is_trusted), fields=output.fields)
 
 
 def _failure(kind: FailureKind, what: str) -> Failure:

@@ -8,8 +8,8 @@ from nebulus.core.events import Event, GoalGiven, OutcomeUnknown, PersonAnswered
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.journal import decode_batch
 from nebulus.core.outcome import Done, Outcome
+from nebulus.memory.record import RECORDED_CHARS
 from nebulus.ports.tool import ToolOutput
-from nebulus.runtime.effects import INLINE_CHARS
 from nebulus.runtime.perform import perform
 from nebulus.runtime.session import DURABLE_WAIT_S, Session
 from nebulus.testing.people import ScriptedPerson
@@ -153,12 +153,12 @@ async def test_a_throttled_backend_is_waited_for_and_a_long_wait_is_the_engines(
 
 async def test_a_large_result_is_stored_once_and_recorded_as_a_head_and_an_address() -> None:
     kit = w.tools()
-    kit["look"] = FakeTool(kit["look"].spec, [ToolOutput(text="x" * (INLINE_CHARS + 500))])
+    kit["look"] = FakeTool(kit["look"].spec, [ToolOutput(text="x" * (RECORDED_CHARS + 500))])
     run = FakeRun()
     await driven(run, kit)
     result = next(event.result for event in events_of(run) if isinstance(event, ToolReturned))
     assert result.artifact
-    assert result.size_bytes == INLINE_CHARS + 500
+    assert result.size_bytes == RECORDED_CHARS + 500
     assert "[500 more characters not shown]" in result.text
 
 

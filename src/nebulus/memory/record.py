@@ -1,0 +1,26 @@
+"""A tool's text as it goes into the record: whole where a fact can hold it, else a head, a shape and marks."""
+
+from nebulus.core.tools import ToolResult
+from nebulus.memory.distil import FACT_VALUE_CHARS
+from nebulus.memory.prompt import bounded
+from nebulus.memory.structure import marks_of, shape_of
+
+RECORDED_CHARS = 2000
+"""What is recorded of a text that is stored whole behind a handle: more than a prompt ever shows of it."""
+
+
+def needs_store(text: str) -> bool:
+    """Whether no fact can hold all of `text`, so that the whole must be stored."""
+    return len(text) > FACT_VALUE_CHARS
+
+
+def stored_result(text: str, *, address: str, is_trusted: bool) -> ToolResult:
+    """Return the record of a text that is stored at `address`."""
+    return ToolResult(
+        text=bounded(text, RECORDED_CHARS),
+        artifact=address,
+        size_bytes=len(text.encode()),
+        is_trusted=is_trusted,
+        shape=shape_of(text),
+        marks=marks_of(text),
+    )
