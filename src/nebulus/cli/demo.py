@@ -7,13 +7,15 @@ import asyncio
 import shutil
 import tempfile
 from importlib.resources import as_file, files
+from importlib.util import find_spec
 from pathlib import Path
 
 import typer
 from rich.console import Console
 
 from nebulus.app.application import new_run_id
-from nebulus.app.settings import NANO, STATE_FOLDER
+from nebulus.app.bootstrap import nano_path
+from nebulus.app.settings import FILE_NAME, NANO, STATE_FOLDER
 from nebulus.cli.asking import SaysYes
 from nebulus.cli.console import Hints, stderr
 from nebulus.cli.place import Choice, again
@@ -55,6 +57,7 @@ def show_demo(
         typer.Exit: the run ended, with the code of its outcome.
     """
     console = stderr()
+    _require_model(models)
     folder = _fresh(workspace)
     goal = (folder / RUNBOOK).read_text(encoding="utf-8")
     if not is_quiet:
@@ -67,7 +70,7 @@ def show_demo(
         person = SaysYes(lambda text: console.print(f"  ☞ {text}", markup=False), name="demo")
     work = Work(
         folder=folder,
-        choice=Choice(models=models or (NANO,)),
+        choice=Choice(models=models),
         says_yes=says_yes,
         is_quiet=is_quiet,
         as_json=as_json,
@@ -80,6 +83,21 @@ def show_demo(
         if not is_quiet:
             _farewell(console, folder, run_id)
         raise
+
+
+def _require_model(models: tuple[str, ...]) -> None:
+    """Refuse before anything is made, where the bundled model is wanted and can't be run."""
+    if models and models != (NANO,):
+        return
+    if not nano_path().exists():
+        raise ConfigError(
+            "the nano model does not lie in this package; `make nano` trains it, or name another model with --model"
+        )
+    if find_spec("xllamacpp") is None:
+        raise ConfigError(
+            "xllamacpp, which runs model files, is not installed; pip install 'nebulus[local]', or name a model on "
+            "a server with --model"
+        )
 
 
 def _fresh(workspace: Path | None) -> Path:
@@ -98,7 +116,8 @@ def _fresh(workspace: Path | None) -> Path:
                 raise ConfigError(f"{folder} is not empty; name an empty or a new folder for the demo")
         with as_file(files("nebulus") / "demo") as source:
             shutil.copytree(source / INBOX, folder / INBOX)
-            shutil.copyfile(source / RUNBOOK, folder / RUNBOOK)
+            for name in (RUNBOOK, FILE_NAME):
+                shutil.copyfile(source / name, folder / name)
     except OSError as error:
         raise ConfigError(f"the demo's files can't be put there: {error}; name another folder") from error
     return folder
@@ -109,7 +128,8 @@ def _introduce(console: Console, folder: Path, goal: str, *, is_nano: bool) -> N
     if is_nano:
         console.print(_WIND_TUNNEL, soft_wrap=False)
     console.print(
-        f"\nworkspace  {folder}\nrunbook    {folder / RUNBOOK}\nrecord     {folder / STATE_FOLDER}\n",
+        f"\nworkspace  {folder}\nrunbook    {folder / RUNBOOK}\nsettings   {folder / FILE_NAME}\n"
+        f"record     {folder / STATE_FOLDER}\n",
         markup=False,
     )
     for line in goal.splitlines():
