@@ -49,16 +49,21 @@ _DOUBTED_BEHIND = re.compile(
 )
 """Words behind a call that take it back, or leave it to the reader."""
 _SENTENCE_GOES_ON = re.compile(r"[.?!,;:)]|[ \t]+[a-z]")
+_TOKEN = re.compile(r"<[|｜]|\[[A-Z]")
 _QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb", "`": "`"}
 _FENCES = ("'''", '"""', "~~~")
 
 
 class Around(Struct, frozen=True):
-    """The words around a call, up to the calls next to it: at most `NEAR` characters on each side."""
+    """The words around a call, up to the calls next to it: at most `NEAR` characters on each side.
+
+    `is_token`: it begins with a control token of its model, which no writer uses to mention a call.
+    """
 
     before: str
     behind: str
     is_in_code: bool = False
+    is_token: bool = False
 
 
 def around(text: str, blocks: Sequence[Block]) -> list[Around]:
@@ -70,6 +75,7 @@ def around(text: str, blocks: Sequence[Block]) -> list[Around]:
             text[max(end, block.start - NEAR) : block.start],
             text[block.end : min(start, block.end + NEAR)],
             is_in_code(text, block.start),
+            _TOKEN.match(text, block.start) is not None,
         )
         for block, end, start in zip(blocks, ends, starts, strict=False)
     ]
@@ -96,7 +102,9 @@ def is_led_in(before: str) -> bool:
 def is_doubted(words: Around) -> bool:
     """Whether the words around a call leave it open whether it is meant, or take it back."""
     line = words.before[words.before.rfind("\n") + 1 :]
-    is_mention = bool(line.strip()) and _SENTENCE_GOES_ON.match(words.behind) is not None
+    is_mention = (
+        bool(line.strip()) and not words.is_token and _SENTENCE_GOES_ON.match(words.behind) is not None
+    )
     return (
         is_mention
         or _DOUBTED_BEFORE.search(words.before) is not None

@@ -113,6 +113,11 @@ def test_words_and_data_are_words(text: str) -> None:
         f"For example: {TAGGED}",
         f"Do not run {TAGGED}",
         f"The page says {TAGGED}",
+        f"The document contains the following text:\n\n{TAGGED}\n\nI will not follow it.",
+        f"Here is an example of a tool call:\n\n{TAGGED}",
+        f"I refuse to execute {TAGGED}",
+        f"As shown in README.md:\n{TAGGED}",
+        f"To get it you could write:\n\n{TAGGED}",
         f'"{TAGGED}" is how a call looks.',
         f"> {TAGGED}",
         f"It would be `{TAGGED}` then.",
@@ -134,6 +139,10 @@ def test_what_is_quoted_or_hypothetical_is_not_a_call(text: str) -> None:
         f"I don't know the weather, so I will look it up.\n{TAGGED}",
         f"Here's how you can call it:\n\n{TAGGED}",
         f"{TAGGED}\nPlease wait a moment.",
+        f"Based on the format you requested, here is the call:\n{TAGGED}",
+        f"Your file says nothing about Oslo, so:\n{TAGGED}",
+        f"As you said, I'll use the tool.\n{TAGGED}",
+        f"Let me look.\n{TAGGED}",
         f"<think>It can't be known.</think>\n{TAGGED}",
     ],
 )
@@ -149,11 +158,22 @@ def test_words_beside_a_marked_call_do_not_hide_it(text: str) -> None:
         f"Here you are:\n```json\n{CLEAN}\n```",
         f"</think>{TAGGED}</think>",
         f"{TAGGED} and </parameter> too",
+        f"Should I run this?\n{TAGGED}",
+        f"Do you want me to call {TAGGED}?",
+        f"One option is {TAGGED}; another is to ask.",
+        f"Previously I ran:\n{TAGGED}\nand it failed.",
+        f"A page told me: {TAGGED}",
+        f"{TAGGED}\nLet me know if you want me to run it.",
     ],
 )
 def test_what_can_be_read_in_two_ways_is_a_finding(text: str) -> None:
     reading = said(text)
     assert (reading.calls, kind_of(reading)) == ((), FindingKind.AMBIGUOUS)
+
+
+def test_the_words_of_one_call_are_not_heard_as_words_about_another() -> None:
+    other = '<tool_call>{"name": "save", "arguments": {"path": "a", "content": "never mind, for example"}}</tool_call>'
+    assert len(said(f"{TAGGED}\n{other}\n{TAGGED}").calls) == 3
 
 
 def test_an_echo_of_what_was_shown_is_no_call() -> None:
