@@ -8,7 +8,10 @@ a count and one line, never its text; every part is bounded, and what is left ou
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
+from msgspec import Struct
+
 from nebulus.core.answers import Message
+from nebulus.core.plan import FINISHED_STATUSES
 from nebulus.core.state import Artifact, Fact, Lesson, Observation, State
 from nebulus.memory.choice import Choice, choose
 from nebulus.memory.recall import Index
@@ -28,6 +31,7 @@ FACT_CHARS = 160
 """What is shown of a fact that the step does not ask for; one that it asks for stands whole."""
 OBSERVATION_CHARS = 1200
 LESSON_CHARS = 240
+DONE_SHOWN = 24
 HEAD_CHARS = 80
 LEAST_OBSERVATION_BYTES = 200
 """Where less room than this is left, the last observation is left out, and it is said."""
@@ -38,8 +42,21 @@ BOUNDLESS = 1 << 30
 _T = TypeVar("_T")
 
 
+class Aside(Struct, frozen=True):
+    """Lines beside the state, newest first: whole ones, as far as `most_bytes` and the prompt have room."""
+
+    title: str
+    lines: tuple[str, ...]
+    most_bytes: int = BOUNDLESS
+
+
 def compose_step(
-    state: State, *, resolves: bool = True, index: Index | None = None, room_bytes: int = BOUNDLESS
+    state: State,
+    *,
+    resolves: bool = True,
+    index: Index | None = None,
+    room_bytes: int = BOUNDLESS,
+    asides: tuple[Aside, ...] = (),
 ) -> tuple[Message, ...]:
     """Return the messages for the active step of `state`.
 
@@ -47,6 +64,7 @@ def compose_step(
     number of steps done. With `resolves` off, mentions of earlier results stay for the model to look up.
     `index` is one of the facts, made anew if none is given. Beyond `room_bytes`, of the system message and
     this one together, what would be missed least is left out, and said; goal, constraints and step never are.
+    `asides` take the room that is left.
 
     Raises:
         LookupError: no step is active.
@@ -59,15 +77,17 @@ def compose_step(
     now = f"Now: step {step.number}. {text}"
     floor = _size(INSTRUCTIONS, head, done, now) + TITLES_BYTES
     page = _Page(room_bytes - floor)
-    return _messages(INSTRUCTIONS, [head, done, *page.fill(state, chosen), now])
+    return _messages(INSTRUCTIONS, [head, done, *page.fill(state, chosen, asides), now])
 
 
 def compose_plan(state: State) -> tuple[Message, ...]:
-    """Return the messages that ask for a plan towards the goal of `state`."""
+    """Return the messages that ask for a plan towards the goal of `state`, from what is done on."""
+    finished = [step for step in state.plan.steps if step.status in FINISHED_STATUSES]
+    done = _section("Done:", (f"step {step.number}: {step.text}" for step in finished[-DONE_SHOWN:]))
     lessons = [lesson for lesson in state.lessons if lesson.step == state.active][-3:]
     failed = _section("Failed before:", map(_lesson_line, lessons))
     questions = _section("Open questions:", state.questions)
-    return _messages(PLAN_INSTRUCTIONS, [_head(state), questions, failed, "Now: write the plan."])
+    return _messages(PLAN_INSTRUCTIONS, [_head(state), done, questions, failed, "Now: write the plan."])
 
 
 class _Page:
@@ -77,7 +97,7 @@ class _Page:
         self._left = room_bytes
         self._missing: dict[str, int] = {}
 
-    def fill(self, state: State, chosen: Choice) -> list[str]:
+    def fill(self, state: State, chosen: Choice, asides: tuple[Aside, ...]) -> list[str]:
         """Return the sections in the order in which they are shown."""
         asked = self._taken("facts", chosen.asked, _whole_fact)
         observations = [line for item in state.observations if (line := self._observed(item))]
@@ -86,9 +106,11 @@ class _Page:
         stored = self._taken("stored results", chosen.artifacts, _artifact_line)
         questions = self._taken("questions", reversed(state.questions), str)
         recent = self._taken("facts", chosen.recent, _fact_line)
+        beside = [self._aside(item) for item in asides]
         facts = sorted([*asked, *recalled, *reversed(recent)], key=lambda pair: pair[0].step)
         self._miss("facts", chosen.unshown)
         return [
+            *beside,
             _section("Facts:", (line for _, line in facts)),
             _section("Stored:", (line for _, line in stored)),
             _section("Open questions:", (line for _, line in reversed(questions))),
@@ -96,6 +118,20 @@ class _Page:
             *observations,
             self._said(),
         ]
+
+    def _aside(self, aside: Aside) -> str:
+        """The newest lines that fit, in order; how many older ones do not is said."""
+        shown: list[str] = []
+        self._left -= _size(aside.title)
+        room = aside.most_bytes
+        for line in aside.lines:
+            room -= _size("- ", line)
+            if room < 0 or not self._fits(line):
+                break
+            shown.append(line)
+        left_out = len(aside.lines) - len(shown)
+        self._miss(f"older lines of {aside.title!r}", left_out)
+        return _section(aside.title, reversed(shown))
 
     def _taken(self, kind: str, items: Iterable[_T], line_of: Callable[[_T], str]) -> list[tuple[_T, str]]:
         taken = []

@@ -7,6 +7,7 @@ recalled only for words that tell it from others: one shared common word is no r
 import math
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from msgspec import Struct, field
 
@@ -60,7 +61,7 @@ class Index(Struct, frozen=True):
     def best(self, text: str, *, most: int) -> tuple[Fact, ...]:
         """Return at most `most` facts that share telling words with `text`, the best first; the newest of equals.
 
-        A fact whose value stands in `text` already is left out: it would say nothing new.
+        A fact whose value stands in `text` already is left out, unless it can say where the value stood.
         """
         scores: dict[int, float] = {}
         shared: dict[int, int] = {}
@@ -75,8 +76,8 @@ class Index(Struct, frozen=True):
                     telling.add(place)
         worth = [place for place in scores if place in telling or shared[place] > 1]
         ranked = sorted(worth, key=lambda place: (-scores[place], -place))
-        new = (self.facts[place] for place in ranked if self.facts[place].value not in text)
-        return tuple(fact for fact, _ in zip(new, range(most), strict=False))
+        new = (fact for fact in map(self.facts.__getitem__, ranked) if fact.where or fact.value not in text)
+        return tuple(islice(new, most))
 
     def _weight(self, word: str) -> float:
         count = self.counts.get(word, 0)

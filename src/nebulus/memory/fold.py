@@ -1,0 +1,165 @@
+"""Any chat history as State: what was done becomes finished steps, facts and artifacts, by the same functions.
+
+Laws: only a call with exactly one answer is folded, and it is finished for good; what can't be folded with
+certainty (what people and models said, calls without an answer) stays verbatim, newest first, as far as
+there is room, and how much was left out is said.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
+
+from nebulus.core.answers import Message
+from nebulus.core.plan import FINISHED_STATUSES, Goal, Plan, Step, StepStatus
+from nebulus.core.state import State
+from nebulus.core.tools import ToolResult, ToolSpec
+from nebulus.memory.distil import (
+    with_active,
+    with_error,
+    with_lesson,
+    with_plan,
+    with_result,
+    with_step_ended,
+)
+from nebulus.memory.prompt import BOUNDLESS, Aside, bounded, compose_step
+from nebulus.memory.record import needs_store, stored_result
+from nebulus.memory.turns import Answered, Called, Said, Turn, turns_of
+
+ARGUMENTS_CHARS = 200
+"""What is shown of a finished call's arguments."""
+ERROR_CHARS = 400
+ASIDE_BYTES = 3000
+"""Room for finished calls, and again for verbatim words, however large the window: a prompt stays flat."""
+ON = "go on towards the goal"
+"""What is asked where the user spoke once: the goal says the rest."""
+
+
+class Folded(Struct, frozen=True, kw_only=True):
+    """A history folded: `state` asks for its last user's turn, `system` is the client's own instructions.
+
+    `asides` are the texts that could not be folded, newest first. `contents` holds what must be put into
+    the artifact store, by address.
+    """
+
+    state: State
+    system: str = ""
+    asides: tuple[str, ...] = ()
+    contents: dict[str, str] = field(default_factory=dict)
+
+
+def fold(messages: Iterable[Mapping[str, Any]], *, tools: Sequence[ToolSpec] = ()) -> Folded:
+    """Return a history in OpenAI's or Anthropic's form as state.
+
+    The goal is what the user said first, the active step what the user said last. A result is text from
+    outside, unless `tools` holds its tool and does not mark it so.
+    """
+    turns = turns_of(messages)
+    pairs = _pairs(turns)
+    asked = [turn.text for turn in turns if isinstance(turn, Said) and turn.role == "user"]
+    steps = [Step(number=n, text=_call_line(call)) for n, (call, _) in enumerate(pairs, start=1)]
+    now = Step(number=len(steps) + 1, text=asked[-1] if len(asked) > 1 else ON)
+    goal = Goal(text=asked[0] if asked else "")
+    state = with_plan(State(goal=goal), Plan((*steps, now), origin="transcript"))
+    contents: dict[str, str] = {}
+    specs = {tool.name: tool for tool in tools}
+    for number, (call, answer) in enumerate(pairs, start=1):
+        state = _with_pair(with_active(state, number), call, answer, spec=specs.get(call.tool))
+        if needs_store(answer.text) and not answer.is_error:
+            contents[_address(answer.text)] = answer.text
+    state = with_active(state, now.number)
+    for call, answer in pairs:
+        if answer.is_error:
+            why = bounded(f"{_call_line(call)}: {answer.text}", ERROR_CHARS)
+            state = with_lesson(state, kind="tool_error", why=why)
+    return Folded(
+        state=state,
+        system="\n\n".join(
+            t.text for t in turns if isinstance(t, Said) and t.role in ("system", "developer")
+        ),
+        asides=tuple(reversed(_asides(turns, pairs))),
+        contents=contents,
+    )
+
+
+def compose_folded(
+    folded: Folded, *, room_bytes: int = BOUNDLESS, aside_bytes: int = ASIDE_BYTES
+) -> tuple[Message, ...]:
+    """Return the messages for the next answer to a folded history: as flat as any other prompt.
+
+    The client's own instructions stand first and whole. References are not resolved: the numbers of these
+    steps are ours, and a user who says "step 3" means something else.
+    """
+    done = [step.text for step in folded.state.plan.steps if step.status in FINISHED_STATUSES]
+    asides = (
+        Aside("Done before:", tuple(reversed(done)), aside_bytes),
+        Aside("Said before:", folded.asides, aside_bytes),
+    )
+    room = room_bytes - len(folded.system.encode())
+    system, user = compose_step(folded.state, resolves=False, room_bytes=room, asides=asides)
+    whole = "\n\n".join(part for part in (folded.system, system.content) if part)
+    return (replace(system, content=whole), user)
+
+
+def _pairs(turns: Sequence[Turn]) -> list[tuple[Called, Answered]]:
+    """Each call with its only answer, in the order of the answers; whatever is not one to one is left out."""
+    calls = {turn.call_id: turn for turn in turns if isinstance(turn, Called)}
+    answers = [turn for turn in turns if isinstance(turn, Answered)]
+    called = Counter(turn.call_id for turn in turns if isinstance(turn, Called))
+    answered = Counter(turn.call_id for turn in answers)
+    return [
+        (calls[turn.call_id], turn)
+        for turn in answers
+        if turn.call_id and called[turn.call_id] == 1 == answered[turn.call_id]
+    ]
+
+
+def _asides(turns: Sequence[Turn], pairs: Sequence[tuple[Called, Answered]]) -> list[str]:
+    """What could not be folded, verbatim, in order; without the first and last words of the user and the system's."""
+    folded = {id(part) for pair in pairs for part in pair}
+    users = [turn for turn in turns if isinstance(turn, Said) and turn.role == "user"]
+    elsewhere = folded | {id(turn) for turn in (*users[:1], *users[-1:])}
+    lines = []
+    for turn in turns:
+        match turn:
+            case _ if id(turn) in elsewhere:
+                continue
+            case Said(role="system" | "developer"):
+                continue
+            case Said(role, text):
+                lines.append(f"{role}: {text}")
+            case Called():
+                lines.append(f"a call without an answer: {_call_line(turn)}")
+            case Answered(call_id, text):
+                lines.append(f"an answer to no call ({call_id}): {text}")
+    return lines
+
+
+def _with_pair(state: State, call: Called, answer: Answered, *, spec: ToolSpec | None) -> State:
+    if answer.is_error:
+        failed = with_error(state, tool=call.tool, text=bounded(answer.text, ERROR_CHARS))
+        return with_step_ended(failed, StepStatus.FAILED)
+    is_trusted = spec is not None and not spec.is_untrusted
+    result = ToolResult(text=answer.text, size_bytes=len(answer.text.encode()), is_trusted=is_trusted)
+    if needs_store(answer.text):
+        result = stored_result(answer.text, address=_address(answer.text), is_trusted=is_trusted)
+    known = with_result(
+        state,
+        tool=call.tool,
+        call_id=call.call_id,
+        result=result,
+        declared=spec.facts if spec else (),
+    )
+    return with_step_ended(known, StepStatus.CALLED)
+
+
+def _call_line(call: Called) -> str:
+    return f"{call.tool} {bounded(' '.join(call.arguments.split()), ARGUMENTS_CHARS)}".strip()
+
+
+def _address(text: str) -> str:
+    """The content's address, as artifact stores give it. Source: `ArtifactStore.put`, SHA-256 of the UTF-8."""
+    return hashlib.sha256(text.encode()).hexdigest()
