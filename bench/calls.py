@@ -1,9 +1,10 @@
 """How well answers are read: on recorded answers, on fixtures, on damaged calls, and how fast.
 
-    python bench/calls.py [recorded|fixtures|damage|speed|fuzz …] [--data FOLDER] [--json]
+    python bench/calls.py [recorded|fixtures|damage|abstention|speed|fuzz …] [--data FOLDER] [--json]
 
 Without names all parts run. `recorded` needs the folder that --data or NEBULUS_DATA names, `fixtures` the
-package canitoolcall, `damage` json-repair; a part whose needs are not met is skipped, with the reason.
+package canitoolcall; a part whose needs are not met is skipped, with the reason. `damage` and `abstention`
+show the peers that are installed: json-repair, toolrails, forge-guardrails (Python 3.12).
 """
 
 import argparse
@@ -14,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.calls_parts import damage, fixtures, recorded, speed
+from bench.calls_parts import abstention, damage, fixtures, peers, recorded, speed
 
 
 class Unmet(Exception):  # noqa: N818 - it is no error
@@ -39,14 +40,13 @@ def run_fixtures(args: argparse.Namespace) -> Any:
 
 def run_damage(args: argparse.Namespace) -> Any:
     """Read damaged calls."""
-    readers: dict[str, damage.Reader] = {"nebulus": damage.read_by_nebulus}
-    try:
-        import json_repair
-    except ImportError as error:
-        raise Unmet("json-repair is not installed") from error
-    readers["json-repair"] = damage.by_loads(json_repair.loads)
-    readers["json-repair, strict"] = damage.by_loads(lambda text: json_repair.loads(text, strict=True))
-    return damage.measure(readers, each=args.each)
+    return damage.measure(peers.readers(), each=args.each)
+
+
+def run_abstention(args: argparse.Namespace) -> Any:
+    """Read calls that are not meant, and some that are."""
+    whole_answers = {name: take for name, take in peers.readers().items() if name in ("nebulus", "forge")}
+    return abstention.measure(whole_answers)
 
 
 def run_speed(args: argparse.Namespace) -> Any:
@@ -95,6 +95,16 @@ def print_damage(table: dict[str, Any]) -> None:
         print(f"| {name} |", " | ".join(cells), "|")
 
 
+def print_abstention(table: dict[str, Any]) -> None:
+    """Print what each reader made of calls that are not meant, and of those that are."""
+    print(
+        f"| reader | made, of {len(abstention.NOT_MEANT)} not meant | read, of {len(abstention.MEANT)} meant |"
+    )
+    print("|---|--:|--:|")
+    for name, counts in table.items():
+        print(f"| {name} | {counts['made though not meant']} | {counts['read']} |")
+
+
 def print_speed(figures: dict[str, Any]) -> None:
     """Print microseconds, and ratios to the floor."""
     floor = figures["clean"]["orjson + jsonschema-rs"]
@@ -117,6 +127,7 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None
     "recorded": (run_recorded, print_recorded),
     "fixtures": (run_fixtures, print_fixtures),
     "damage": (run_damage, print_damage),
+    "abstention": (run_abstention, print_abstention),
     "speed": (run_speed, print_speed),
     "fuzz": (run_fuzz, print_fuzz),
 }

@@ -65,6 +65,7 @@ def _tool(number: int) -> ToolSpec:
 
 
 TOOLS = tuple(_tool(number) for number in range(20))
+SCHEMAS = {tool.name: tool.parameters for tool in TOOLS}
 
 
 def _value(name: str, rng: random.Random) -> Any:
@@ -247,9 +248,19 @@ def read_by_nebulus(text: str) -> list[Call]:
     return [(call.tool, call.arguments) for call in read(ModelAnswer(text=text), TOOLS).calls]
 
 
+def valid_calls(calls: list[tuple[Any, Any]]) -> list[Call]:
+    """Return those of `calls` that name a tool and whose arguments its schema accepts."""
+    return [
+        (name, arguments)
+        for name, arguments in calls
+        if name in SCHEMAS
+        and isinstance(arguments, dict)
+        and jsonschema_rs.is_valid(SCHEMAS[name], arguments)
+    ]
+
+
 def by_loads(loads: Callable[[str], Any]) -> Reader:
-    """Return a reader that takes calls from what `loads` makes of a text, checked by the tools' schemas."""
-    schemas = {tool.name: tool.parameters for tool in TOOLS}
+    """Return a reader that takes calls from what `loads` makes of a text."""
 
     def reader(text: str) -> list[Call]:
         try:
@@ -257,13 +268,9 @@ def by_loads(loads: Callable[[str], Any]) -> Reader:
         except (ValueError, RecursionError, AssertionError, IndexError):  # it refuses
             return []
         items = value if isinstance(value, list) else [value]
-        calls = [(item.get("name"), item.get("arguments")) for item in items if isinstance(item, dict)]
-        return [
-            (name, arguments)
-            for name, arguments in calls
-            if name in schemas and isinstance(arguments, dict)
-            if jsonschema_rs.is_valid(schemas[name], arguments)
-        ]
+        return valid_calls(
+            [(item.get("name"), item.get("arguments")) for item in items if isinstance(item, dict)]
+        )
 
     return reader
 
