@@ -56,13 +56,15 @@ class Source:
 class Block(Struct, frozen=True, kw_only=True):
     """A piece of text that a dialect took: from `start` to before `end`.
 
-    It holds calls, or words or reasoning that the dialect marks as such, or what made it unreadable.
+    It holds calls, or what made them unreadable, or (`is_message`) words or reasoning that the dialect
+    marks as such; or nothing.
     """
 
     start: int
     end: int
     dialect: str = ""
     candidates: tuple[Candidate, ...] = ()
+    is_message: bool = False
     words: str = ""
     reasoning: str = ""
     problem: UnreadableError | None = None

@@ -177,5 +177,5 @@ def _is_offered(name: str, offered: Mapping[str, ToolSpec]) -> bool:
 
 
 def _mentions(text: str, offered: Mapping[str, ToolSpec]) -> bool:
-    """Whether the name of a tool on offer stands in the text."""
-    return any(name in text for name in offered)
+    """Whether the name of a tool on offer stands in the text as a call would have it."""
+    return any(spelled in text for name in offered for spelled in (f'"{name}"', f"'{name}'", f"{name}("))

@@ -153,11 +153,13 @@ class _Scanning:
             if block is not None and block.start >= position:
                 return self.at_block(block, position)
         self.add(self.text[position:start])
-        if mark in REASONING:
+        if is_in_code(self.text, start):
+            self.add(mark)
+        elif mark in REASONING:
             return self.at_reasoning(mark, match.end())
-        if mark in _REASONING_CLOSERS:
+        elif mark in _REASONING_CLOSERS:
             self.end_reasoning()
-        elif mark not in _NOISE or is_in_code(self.text, start):
+        elif mark not in _NOISE:
             self.add(mark)
         elif mark.startswith("</"):
             self.orphans.append(mark)
@@ -168,7 +170,7 @@ class _Scanning:
         self.add(self.text[position : block.start])
         if block.candidates or block.problem:
             self.blocks.append(block)
-        elif block.words or block.reasoning or block.dialect == "harmony":
+        elif block.is_message:
             self.is_structured = True
             self.words.append(block.words)
             self.words_length += len(block.words)
@@ -196,7 +198,7 @@ class _Scanning:
         """Reasoning ends here. Where nothing had begun it, all before this was reasoning."""
         if not self.is_reasoning:
             self.is_doubtful = self.is_doubtful or (self.reasoning_ended and bool(self.blocks))
-            self.reasoning = ["".join((*self.reasoning, *self.words))]
+            self.reasoning.extend(self.words)
             self.words, self.words_length, self.fences = [], 0, []
             if not self.calls_in_reasoning:
                 self.blocks = []

@@ -92,6 +92,8 @@ def test_reasoning_alone_is_a_finding() -> None:
     "text",
     [
         "The weather is fine.",
+        "[Note] it is late now.",
+        "The `</think>` tag ends reasoning, `<think>` begins it.",
         "Use `<tool_call>` to call a tool.",
         '{"name": "left-pad", "version": "1.3.0"}',
         '{"parameters": {}}',

@@ -26,7 +26,7 @@ def take(source: Source, start: int, body: int) -> Block:
     message = source.find(MESSAGE, body)
     ended = min(source.find(end, body) for end in _ENDS)
     if message >= len(source.text) or ended < message or message - start > _MAX_HEADER:
-        return Block(start=start, end=_past_header(source, body, ended), dialect="harmony")
+        return Block(start=start, end=_past_header(source, body, ended), dialect="harmony", is_message=True)
     header, content = source.text[start:message], message + len(MESSAGE)
     recipients = [match for match in _RECIPIENT.finditer(header) if match[2] not in _NOT_TOOLS]
     if recipients:
@@ -47,8 +47,8 @@ def _message(source: Source, start: int, content: int, *, header: str) -> Block:
     end = min(source.find(mark, content) for mark in ends)
     text = source.text[content:end]
     if is_reasoning:
-        return Block(start=start, end=end, dialect="harmony", reasoning=text)
-    return Block(start=start, end=end, dialect="harmony", words=text)
+        return Block(start=start, end=end, dialect="harmony", is_message=True, reasoning=text)
+    return Block(start=start, end=end, dialect="harmony", is_message=True, words=text)
 
 
 def take_bare(source: Source, start: int, body: int) -> Block | None:
