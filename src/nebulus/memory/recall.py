@@ -22,7 +22,7 @@ POSTINGS_KEPT = 400
 """A word that more facts hold tells nothing; its later occurrences are counted and not kept."""
 
 _TOKEN = re.compile(r"\w[\w@./:\-]*\w|\w")
-_PART = re.compile(r"[a-z]+|\d+")
+_PART = re.compile(r"[a-z]+")
 _COMMON_WORDS = """
     a an and are as at be by call do for from has have in into is it its now of on or step that the then there this
     to use using was what when which with you your id key name path result value
@@ -61,7 +61,9 @@ class Index(Struct, frozen=True):
     def best(self, text: str, *, most: int) -> tuple[Fact, ...]:
         """Return at most `most` facts that share telling words with `text`, the best first; the newest of equals.
 
-        A fact whose value stands in `text` already is left out, unless it can say where the value stood.
+        Facts of one step tell of each other: in the result that the words single out, one shared word is
+        enough ("the contact of Berg AG"). A fact whose value stands in `text` already is left out, unless
+        it can say where the value stood.
         """
         scores: dict[int, float] = {}
         shared: dict[int, int] = {}
@@ -72,12 +74,27 @@ class Index(Struct, frozen=True):
             for place in self.postings.get(word, ()):
                 scores[place] = scores.get(place, 0.0) + weight * self._saturation(place)
                 shared[place] = shared.get(place, 0) + 1
-                if self.counts[word] <= rare and is_distinctive(word):
+                if shared[place] > 1 or (self.counts[word] <= rare and is_distinctive(word)):
                     telling.add(place)
-        worth = [place for place in scores if place in telling or shared[place] > 1]
+        telling = {place for place in telling if self._is_news(place, text)}
+        singled_out = self._steps(telling, scores)
+        for place in scores:
+            scores[place] += singled_out.get(self.facts[place].step, 0.0)
+        worth = (place for place in scores if place in telling or self.facts[place].step in singled_out)
         ranked = sorted(worth, key=lambda place: (-scores[place], -place))
-        new = (fact for fact in map(self.facts.__getitem__, ranked) if fact.where or fact.value not in text)
-        return tuple(islice(new, most))
+        return tuple(islice((self.facts[place] for place in ranked if self._is_news(place, text)), most))
+
+    def _is_news(self, place: int, text: str) -> bool:
+        fact = self.facts[place]
+        return bool(fact.where) or fact.value not in text
+
+    def _steps(self, telling: set[int], scores: dict[int, float]) -> dict[int, float]:
+        """The steps with a telling fact, each with the best score among these."""
+        best: dict[int, float] = {}
+        for place in telling:
+            step = self.facts[place].step
+            best[step] = max(best.get(step, 0.0), scores[place])
+        return best
 
     def _weight(self, word: str) -> float:
         count = self.counts.get(word, 0)

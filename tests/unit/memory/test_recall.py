@@ -33,6 +33,20 @@ def test_a_fact_is_found_by_the_words_around_it() -> None:
     assert found("refund the total of order A-1234")[0] == "55.20"
 
 
+def test_the_field_that_is_named_is_found_in_the_result_that_is_singled_out() -> None:
+    facts = tuple(
+        item
+        for n in range(1, 60)
+        for item in (
+            fact(n, "customer", f"Firm{n} Berg AG", "line 1"),
+            fact(n, "contact", f"mail{n}@firm.example", "line 2"),
+            fact(n, "due", f"2026-03-{n:02}", "line 3"),
+        )
+    )
+    found = Index().covering(facts).best("write to the contact of Firm7", most=2)
+    assert "mail7@firm.example" in [item.value for item in found]
+
+
 def test_a_word_that_every_fact_holds_recalls_nothing() -> None:
     assert found("write the path") == []
     assert found("go on with the work as planned") == []
