@@ -29,6 +29,7 @@ from nebulus.ports.backend import BackendInfo, ModelBackend
 from nebulus.ports.guard import Person, Policy
 from nebulus.ports.tool import Tool
 from nebulus.ports.world import ArtifactStore, Observer
+from nebulus.runtime.breakers import Breakers
 from nebulus.runtime.secrecy import DiscreetStore, discreet_logs
 from nebulus.runtime.supervise import RunRequest, Supervisor
 from nebulus.runtime.world import Observers, World
@@ -56,6 +57,7 @@ class Application:
         self._tools, self._predicates = tuple(tools), dict(predicates or {})
         self._policy, self._person = policy, person
         self._observers = Observers(observers)
+        self._breakers = Breakers(settings.limits)
         self._backends: dict[str, ModelBackend] = dict(backends or {})
         self.supervisor = Supervisor(bootstrap.engine(settings.engine.url, folder), self._open_world)
 
@@ -153,6 +155,7 @@ class Application:
                     observers=self._observers,
                     sandbox_level=kit.sandbox.level if kit.sandbox else SandboxLevel.NONE,
                     secrets=secrets,
+                    breakers=self._breakers,
                 ),
             )
 

@@ -17,7 +17,7 @@ from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.core.budget import Budget
 from nebulus.core.errors import ConfigError
 from nebulus.core.tiers import StepKind, Tier
-from nebulus.recovery.strategy import Limits
+from nebulus.recovery.strategy import Limits, check_overrides
 
 FILE_NAME = "nebulus.toml"
 STATE_FOLDER = ".nebulus"
@@ -152,6 +152,9 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
         }
     settings = msgspec.structs.replace(_struct(tables, Settings, f"{source}: "), **values)
     _validate(settings, source)
+    wrong = check_overrides(settings.limits)
+    if wrong:
+        raise ConfigError(f"{source}: limits.strategies: {wrong}")
     return settings
 
 

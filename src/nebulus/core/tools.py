@@ -44,6 +44,7 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     URL, an address of mail, a host). `consequential` names the arguments that decide what an effect does
     to the world; where it is empty, these are the paths of a tool that writes, and all of any other.
     `handles` names the arguments that are handles of artifacts; the tool is given the content address.
+    `returns` is a JSON Schema of its result, empty where it promises none.
     """
 
     name: str
@@ -60,6 +61,7 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     grounded: tuple[str, ...] = ()
     facts: tuple[str, ...] = ()
     handles: tuple[str, ...] = ()
+    returns: dict[str, Any] = field(default_factory=dict)
     least_sandbox: SandboxLevel = SandboxLevel.NONE
 
     @property

@@ -11,9 +11,11 @@ from msgspec.structs import replace
 from nebulus.core.commands import RunTool
 from nebulus.core.events import OutcomeUnknown, ToolFailed, ToolReturned
 from nebulus.core.failure import Failure, FailureKind, Fault
-from nebulus.core.tools import ToolResult, ToolSpec
+from nebulus.core.tools import Effect, ToolResult, ToolSpec
 from nebulus.memory.record import RECORDED_CHARS, needs_store, stored_result
 from nebulus.ports.tool import Tool, ToolOutput
+from nebulus.recovery.classify import of_exception
+from nebulus.recovery.results import did_nothing, fault_of, is_ambiguous
 from nebulus.runtime.world import World
 
 ToolEvent = ToolReturned | ToolFailed | OutcomeUnknown
@@ -26,7 +28,18 @@ async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> Too
         known = await _reconcile(tool, command, "the process ended while the call was under way")
         if known is not None:
             return known
-    began = world.clock.now_s()
+    began, name = world.clock.now_s(), f"tool {tool.spec.name}"
+    resting = world.breakers.refusal(name, fault=Fault.TOOL, now_s=began)
+    if resting is not None:
+        return ToolFailed(call_id=command.call.call_id, failure=resting)
+    event = await _attempt(tool, command, world)
+    failure = event.failure if isinstance(event, ToolFailed) else None
+    world.breakers.saw(name, failure, now_s=world.clock.now_s())
+    return event if isinstance(event, OutcomeUnknown) else replace(event, took_s=_since(began, world))
+
+
+async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
+    """Run a call once, and say what came of it."""
     try:
         async with asyncio.timeout(tool.spec.timeout_s):
             output = await tool.run(dict(command.call.arguments), command.key)
@@ -36,13 +49,24 @@ async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> Too
         )
         return await _after_break(tool, command, failure)
     except Exception as error:  # noqa: BLE001 - a tool's own error: recorded as a failure or as unknown, never lost
-        failure = _failure(FailureKind.OURS, f"{tool.spec.name} raised {type(error).__name__}: {error}"[:400])
-        return await _after_break(tool, command, failure)
-    took_s = round(world.clock.now_s() - began, 6)
+        return await _after_break(tool, command, _raised(tool.spec, error))
     if isinstance(output, Failure):
-        return ToolFailed(call_id=command.call.call_id, failure=output, took_s=took_s)
-    result = _recorded(output, tool.spec, world)
-    return ToolReturned(call_id=command.call.call_id, result=result, took_s=took_s)
+        return ToolFailed(call_id=command.call.call_id, failure=output)
+    wrong = fault_of(output.text, tool.spec)
+    if wrong is not None:
+        if is_ambiguous(wrong):
+            return await _after_break(tool, command, wrong)
+        return ToolFailed(call_id=command.call.call_id, failure=wrong)
+    if await _did_nothing(tool, command):
+        return ToolFailed(call_id=command.call.call_id, failure=did_nothing(tool.spec))
+    return ToolReturned(call_id=command.call.call_id, result=_recorded(output, tool.spec, world))
+
+
+async def _did_nothing(tool: Tool, command: RunTool) -> bool:
+    """Whether a call that reported success is seen, by the tool's own check, to have had no effect."""
+    if tool.spec.effect is Effect.READ or not tool.spec.has_check:
+        return False
+    return await tool.has_happened(dict(command.call.arguments), command.key) is False
 
 
 async def _after_break(tool: Tool, command: RunTool, failure: Failure) -> ToolEvent:
@@ -79,6 +103,18 @@ def _recorded(output: ToolOutput, spec: ToolSpec, world: World) -> ToolResult:
     address = world.artifacts.put(output.text)
     text = world.secrets.hide_all(output.text)
     return replace(stored_result(text, address=address, is_trusted=output.is_trusted), fields=output.fields)
+
+
+def _since(began: float, world: World) -> float:
+    return round(world.clock.now_s() - began, 6)
+
+
+def _raised(spec: ToolSpec, error: Exception) -> Failure:
+    """Return what a tool raised as a failure; what can't be recognised is a defect of the tool."""
+    found = of_exception(error)
+    kind = FailureKind.OURS if found.kind is FailureKind.PERMANENT else found.kind
+    failure = _failure(kind, f"{spec.name} raised {type(error).__name__}: {error}"[:400])
+    return replace(failure, recognised=found.how)
 
 
 def _failure(kind: FailureKind, what: str) -> Failure:

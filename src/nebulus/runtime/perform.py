@@ -144,7 +144,10 @@ def _canonical_paths(call: Call, spec: ToolSpec, world: World) -> dict[str, str]
 
 
 async def _ask_model(command: AskModel, world: World) -> ModelAnswered | ModelFailed:
-    began = world.clock.now_s()
+    began, name = world.clock.now_s(), f"tier {command.tier}"
+    resting = world.breakers.refusal(name, fault=Fault.BACKEND, now_s=began)
+    if resting is not None:
+        return ModelFailed(tier=command.tier, failure=resting)
     backend = world.backends[command.tier]
     on_text = world.observers.on_text if world.observers.is_watching else None
     try:
@@ -152,7 +155,9 @@ async def _ask_model(command: AskModel, world: World) -> ModelAnswered | ModelFa
             await _require_room(command.request, backend)
         answer = await backend.answer(command.request, on_text)
     except BackendError as error:
+        world.breakers.saw(name, error.failure, now_s=world.clock.now_s())
         return ModelFailed(tier=command.tier, failure=error.failure, took_s=_since(began, world))
+    world.breakers.saw(name, None, now_s=world.clock.now_s())
     return ModelAnswered(tier=command.tier, answer=answer, took_s=_since(began, world))
 
 

@@ -15,6 +15,7 @@ from nebulus.ports.backend import ModelBackend
 from nebulus.ports.guard import Person, Policy, Workspace
 from nebulus.ports.tool import Tool
 from nebulus.ports.world import ArtifactStore, Checker, Clock, Observer
+from nebulus.runtime.breakers import Breakers
 
 
 class SystemClock:
@@ -70,3 +71,4 @@ class World(Struct, frozen=True, kw_only=True):
     observers: Observers = field(default_factory=Observers)
     sandbox_level: SandboxLevel = SandboxLevel.NONE
     secrets: Secrets = Secrets()
+    breakers: Breakers = field(default_factory=Breakers)

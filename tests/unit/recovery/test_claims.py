@@ -1,0 +1,64 @@
+"""A claim that the ledger contradicts is a failure; an honest one is not accused."""
+
+import pytest
+
+from nebulus.core.findings import FindingKind
+from nebulus.core.tools import Effect
+from nebulus.recovery.claims import Deed, Ledger, contradiction
+
+WROTE = Deed("write_file", Effect.WRITE, "notes/a.md hello")
+READ = Deed("read_file", Effect.READ, "notes/a.md")
+
+
+def kind_of(claim: str, *deeds: Deed, last_failed: str = "") -> FindingKind | None:
+    found = contradiction(claim, Ledger(deeds=deeds, last_failed=last_failed))
+    return found.kind if found else None
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "I have written the summary to `notes/b.md`.",
+        "I've updated config.toml as asked.",
+        "The file report.txt has been created.",
+        "All tests pass now.",
+        "I ran the tests and everything is green.",
+        "Observation: the file holds 3 lines. So it is done.",
+        "<tool_response>{}</tool_response>",
+    ],
+)
+def test_what_was_never_done_can_not_be_claimed(claim: str) -> None:
+    assert kind_of(claim, READ) is FindingKind.DISHONEST_CLAIM
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        "I have written notes/a.md.",
+        "I saved it to a.md, as asked.",
+        "The answer is 42, see notes/b.md.",
+        "If you want, I can write b.md next.",
+        "The file b.md should be updated once the tests pass.",
+        "Once all tests pass, merge it.",
+        "The document mentions that report.txt exists.",
+        "There are three files.",
+        "",
+    ],
+)
+def test_an_honest_claim_is_not_accused(claim: str) -> None:
+    assert kind_of(claim, WROTE, READ) is None
+
+
+def test_a_test_that_was_run_may_be_reported() -> None:
+    ran = Deed("run_command", Effect.WRITE, "pytest -q tests")
+    assert kind_of("All tests pass.", ran) is None
+
+
+def test_success_is_not_claimed_over_a_failed_call_without_a_word_about_it() -> None:
+    assert kind_of("Everything is done.", last_failed="permission: denied") is FindingKind.DISHONEST_CLAIM
+    assert kind_of("It could not be read: denied.", WROTE, last_failed="permission: denied") is None
+
+
+def test_saying_that_it_can_not_be_done_is_no_completion() -> None:
+    assert kind_of("I'm sorry, I can't do that.") is FindingKind.GAVE_UP
+    assert kind_of("I was unable to find the file.") is FindingKind.GAVE_UP

@@ -1,0 +1,89 @@
+"""What gets nowhere is blocked before the next call; honest repeats are left alone."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nebulus.core.findings import Call
+from nebulus.recovery import stagnation as s
+
+
+def walked(*calls: tuple[str, str, str], changes: tuple[str, ...] = ("put",)) -> s.Trail:
+    """Return the trail of (tool, argument, result); "!" at the end of a result is an error."""
+    trail = s.Trail()
+    for tool, argument, result in calls:
+        call = Call(tool, {"value": argument})
+        trail = s.after(trail, call, result=result, is_change=tool in changes, is_error=result.endswith("!"))
+    return trail
+
+
+def why(trail: s.Trail, tool: str, argument: str) -> str:
+    return s.blocked(trail, tool, {"value": argument})
+
+
+def test_the_third_call_with_the_same_result_is_blocked() -> None:
+    once = ("look", "a", "empty")
+    assert why(walked(once), "look", "a") == ""
+    assert "2 times with the same result" in why(walked(once, once), "look", "a")
+    assert why(walked(once, once), "look", "b") == ""
+
+
+def test_spaces_and_the_time_of_day_do_not_tell_calls_and_results_apart() -> None:
+    trail = walked(("look", "a  b", "none at 10:11:12"), ("look", "a b", "none  at 10:11:15"))
+    assert why(trail, "look", " a b ")
+
+
+def test_after_a_change_everything_may_be_looked_at_again() -> None:
+    trail = walked(("look", "a", "empty"), ("look", "a", "empty"), ("put", "x", "ok"))
+    assert why(trail, "look", "a") == ""
+
+
+def test_a_result_that_changes_is_progress() -> None:
+    assert why(walked(("look", "a", "1"), ("look", "a", "2")), "look", "a") == ""
+
+
+def test_what_is_under_way_may_be_polled_longer_and_not_for_ever() -> None:
+    poll = ("status", "job", '{"status": "running"}')
+    assert why(walked(*[poll] * 5), "status", "job") == ""
+    assert why(walked(*[poll] * 8), "status", "job")
+
+
+def test_to_and_fro_is_a_cycle_though_each_call_changes_the_world() -> None:
+    rounds = [("put", "a", "ok"), ("put", "b", "ok")] * 2
+    assert "twice in the same order" in why(walked(*rounds), "put", "a")
+    assert why(walked(*rounds), "put", "c") == ""
+
+
+def test_a_longer_cycle_is_seen_as_well() -> None:
+    rounds = [("put", value, value) for value in "abcde"] * 2
+    assert "the last 5 calls" in why(walked(*rounds), "put", "a")
+
+
+def test_other_words_with_the_same_result_are_no_progress() -> None:
+    trail = walked(*(("find", f"word {n}", "nothing found") for n in range(4)))
+    assert "in other words" in why(trail, "find", "word 5")
+    assert why(trail, "look", "elsewhere") == ""
+
+
+def test_errors_in_a_row_that_bring_nothing_new_are_no_progress() -> None:
+    trail = walked(*(("look" if n % 2 else "find", str(n), "denied!") for n in range(10)))
+    assert "brought nothing new" in why(trail, "look", "x")
+
+
+def test_reading_many_things_once_is_honest_work() -> None:
+    assert why(walked(*(("look", str(n), f"text {n}") for n in range(30))), "look", "31") == ""
+
+
+def test_the_same_change_again_and_again_is_blocked_and_with_another_between_it_is_not() -> None:
+    press, release = ("put", "press", "down"), ("put", "release", "up")
+    assert "in a row" in why(walked(press, press, press), "put", "press")
+    assert why(walked(press, press, release, press), "put", "press") == ""
+
+
+@given(st.lists(st.sampled_from("abc"), min_size=60, max_size=60))
+def test_few_calls_with_fixed_results_can_not_go_on_for_ever(picks: list[str]) -> None:
+    trail = s.Trail()
+    for pick in picks:
+        if why(trail, "look", pick):
+            return
+        trail = s.after(trail, Call("look", {"value": pick}), result=pick, is_change=False, is_error=False)
+    raise AssertionError("sixty looks at three things that never change were let pass")
