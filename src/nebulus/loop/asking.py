@@ -80,9 +80,11 @@ def _on_claim(machine: Machine, text: str, tier: str) -> Machine:
     claimed = machine.with_tries(claim=text)
     if claimed.state.step.checks:
         return look(claimed)
-    known = heard(machine, tier=tier)
-    noted = with_note(claimed.state, text, model=tier, is_trusted=not known.is_tainted)
-    return end_step(replace(claimed, state=noted), StepStatus.CLAIMED)
+    if not machine.tries.succeeded:  # the words are all that the step brought
+        is_trusted = not heard(machine, tier=tier).is_tainted
+        noted = with_note(claimed.state, text, model=tier, is_trusted=is_trusted)
+        claimed = replace(claimed, state=noted)
+    return end_step(claimed, StepStatus.CLAIMED)
 
 
 def _paid(machine: Machine, event: ModelAnswered) -> Machine:
