@@ -17,12 +17,15 @@ K1 = 1.2
 B = 0.75
 """Source for both: Robertson and Zaragoza 2009, doi:10.1561/1500000019, section 3.4."""
 TELLING_SHARE = 0.1
-"""A single shared word is a reason to show a fact only if at most this share of all facts holds it."""
+"""A word is a reason to show a fact only if at most this share of all facts holds it."""
+MOST_ALIKE = 4.0
+"""However few facts there are, this many may hold a telling word."""
 POSTINGS_KEPT = 400
 """A word that more facts hold tells nothing; its later occurrences are counted and not kept."""
 
 _TOKEN = re.compile(r"\w[\w@./:\-]*\w|\w")
 _PART = re.compile(r"[a-z]+")
+_PLACE = re.compile(r"[/.@:]")
 _COMMON_WORDS = """
     a an and are as at be by call do for from has have in into is it its now of on or step that the then there this
     to use using was what when which with you your id key name path result value
@@ -50,7 +53,7 @@ class Index(Struct, frozen=True):
         postings, counts = dict(self.postings), dict(self.counts)
         lengths: list[int] = []
         for place, fact in enumerate(facts[known:], start=known):
-            words = set(words_of(f"{fact.name} {fact.value} {fact.where}"))
+            words = {*words_of(fact.name), *words_of(f"{fact.value} {fact.where}", parts=False)}
             lengths.append(len(words))
             for word in words:
                 counts[word] = counts.get(word, 0) + 1
@@ -67,15 +70,16 @@ class Index(Struct, frozen=True):
         """
         scores: dict[int, float] = {}
         shared: dict[int, int] = {}
-        telling: set[int] = set()
-        rare = max(1.0, TELLING_SHARE * len(self.facts))
+        rare: dict[int, bool] = {}
+        most_rare = max(MOST_ALIKE, TELLING_SHARE * len(self.facts))
         for word in set(words_of(text)):
             weight = self._weight(word)
             for place in self.postings.get(word, ()):
                 scores[place] = scores.get(place, 0.0) + weight * self._saturation(place)
                 shared[place] = shared.get(place, 0) + 1
-                if shared[place] > 1 or (self.counts[word] <= rare and is_distinctive(word)):
-                    telling.add(place)
+                if self.counts[word] <= most_rare:
+                    rare[place] = rare.get(place, False) or is_distinctive(word)
+        telling = {place for place, is_name in rare.items() if is_name or shared[place] > 1}
         telling = {place for place in telling if self._is_news(place, text)}
         singled_out = self._steps(telling, scores)
         for place in scores:
@@ -106,15 +110,14 @@ class Index(Struct, frozen=True):
         return (K1 + 1) / (1 + K1 * (1 - B + B * self.lengths[place] / mean))
 
 
-def words_of(text: str) -> Iterator[str]:
-    """Yield the words of `text` in lower case: each whole, and the parts of those that are put together."""
+def words_of(text: str, *, parts: bool = True) -> Iterator[str]:
+    """Yield the words of `text` in lower case: each whole, and with `parts` those that a name is put together of."""
     for match in _TOKEN.finditer(text.lower()):
         word = match[0]
-        parts = _PART.findall(word)
         if word not in _COMMON and not word.isdigit():
             yield word
-        if len(parts) > 1:
-            yield from (part for part in parts if len(part) > 2 and part not in _COMMON)
+        if parts and ("_" in word or "-" in word) and not _PLACE.search(word):
+            yield from (part for part in _PART.findall(word) if len(part) > 2 and part not in _COMMON)
 
 
 def is_distinctive(word: str) -> bool:
