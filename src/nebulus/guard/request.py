@@ -45,6 +45,7 @@ def request_context(
         ValueError: a number is too large to be compared.
         TypeError: a value is not of its declared type, or an argument is not declared.
     """
+    _require_declared(call, spec)
     conduct, needs = context.conduct, view.needs
     parts: dict[str, Callable[[], Any]] = {
         "agent": lambda: context.agent,
@@ -61,6 +62,14 @@ def request_context(
         "totals": lambda: _totals(call, spec, view=view, conduct=conduct),
     }
     return {name: make() for name, make in parts.items() if name in needs}
+
+
+def _require_declared(call: Call, spec: ToolSpec) -> None:
+    if spec.parameters.get("additionalProperties"):
+        return
+    unknown = call.arguments.keys() - properties_of(spec).keys()
+    if unknown:
+        raise TypeError(f"{spec.name} declares no argument {sorted(unknown)[0]!r}")
 
 
 def _count(conduct: Conduct, view: View) -> dict[str, Any]:
@@ -87,9 +96,7 @@ def _arguments(call: Call, spec: ToolSpec, needs: frozenset[str]) -> dict[str, A
     declared = properties_of(spec)
     seen = {}
     for name, value in call.arguments.items():
-        if name not in declared:
-            raise TypeError(f"{spec.name} declares no argument {name!r}")
-        if value is not None and name in needs:
+        if value is not None and name in needs and name in declared:
             seen[name] = _value(value, kind_of(declared[name]), f"{spec.name}.{name}")
     return seen
 
