@@ -319,3 +319,19 @@ async def test_where_namespaces_are_forbidden_the_cure_is_named(
     assert isinstance(none, Uncontained)
     assert "No permissions" in none.reason
     assert "unprivileged user namespaces" in none.cure
+
+
+@needs_bubblewrap
+async def test_a_command_neither_reads_nor_changes_what_governs_its_run(root: Path) -> None:
+    (root / ".nebulus").mkdir()
+    (root / ".nebulus" / "runs.sqlite").write_text("past")
+    (root / "nebulus.toml").write_text("settings")
+    sandbox = Bubblewrap(root, bwrap=BWRAP, kept=(".nebulus", "nebulus.toml", "policy.toml"))
+    script = "ls -A .nebulus; echo x > nebulus.toml; rm nebulus.toml; echo allow > policy.toml; echo end"
+    ended = await sandbox.run(("/bin/sh", "-c", script), timeout_s=20)
+    assert not isinstance(ended, Failure)
+    assert "runs.sqlite" not in ended.output
+    assert "[policy.toml belongs to the runtime" in ended.output
+    assert (root / "nebulus.toml").read_text() == "settings"
+    assert (root / ".nebulus" / "runs.sqlite").read_text() == "past"
+    assert not (root / "policy.toml").exists()

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from nebulus.adapters.workspaces.folder import FolderWorkspace
 from nebulus.adapters.workspaces.tree import Tree
+from nebulus.core.errors import ToolError
 from nebulus.core.failure import Failure, FailureKind
 from nebulus.ports.guard import Workspace
 from nebulus.testing.workspace import FakeWorkspace
@@ -220,3 +221,29 @@ def test_a_write_whose_process_is_killed_leaves_a_whole_file(tmp_path: Path, pat
     data = (tmp_path / "folder" / "file").read_bytes()
     assert data in (b"a" * 300_000, b"b" * 300_000)
     assert Tree(tmp_path).entries("folder") == [("file", False)]
+
+
+def test_what_governs_a_run_is_out_of_reach_of_every_tool(tmp_path: Path) -> None:
+    (tmp_path / ".nebulus").mkdir()
+    (tmp_path / ".nebulus" / "runs.sqlite").write_text("x")
+    (tmp_path / "nebulus.toml").write_text("x")
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "policy.toml").write_text("x")
+    (tmp_path / "link").symlink_to("nebulus.toml")
+    workspace = FolderWorkspace(tmp_path, kept=("rules/policy.toml",))
+    for path in (
+        "nebulus.toml",
+        ".nebulus",
+        ".nebulus/runs.sqlite",
+        "a/../nebulus.toml",
+        "link",
+        "rules/policy.toml",
+    ):
+        assert isinstance(workspace.canonical(path), Failure), path
+    for path in ("nebulus.toml", ".nebulus/x", "rules/policy.toml"):
+        with pytest.raises(ToolError, match="belongs to the runtime"):
+            workspace.tree.write(path, b"y")
+        with pytest.raises(ToolError, match="belongs to the runtime"):
+            workspace.tree.remove(path)
+    assert workspace.tree.entries(".") == [("link", False), ("rules", True)]
+    assert (tmp_path / "nebulus.toml").read_text() == "x"

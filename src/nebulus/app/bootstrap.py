@@ -85,9 +85,13 @@ async def tools(
     from nebulus.adapters.sandboxes.probe import find_sandbox
     from nebulus.adapters.tools.builtin import builtin_tools
     from nebulus.adapters.workspaces.folder import FolderWorkspace
+    from nebulus.adapters.workspaces.spelling import OWN_NAMES
 
-    workspace = FolderWorkspace(Path(place["workspace"]))
-    sandbox = await find_sandbox(workspace.root) if settings.commands == "sandboxed" else None
+    kept = (settings.policy,) if settings.policy else ()
+    workspace = FolderWorkspace(Path(place["workspace"]), kept=kept)
+    sandbox = None
+    if settings.commands == "sandboxed":
+        sandbox = await find_sandbox(workspace.root, kept=(*sorted(OWN_NAMES), *kept))
     kit = (*builtin_tools(workspace, sandbox), *own, looking)
     yield Kit(tools=kit, workspace=workspace, sandbox=sandbox)
 

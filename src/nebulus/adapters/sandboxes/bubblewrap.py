@@ -7,9 +7,12 @@ environment; whoever starts it takes it down.
 
 import os
 import platform
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from nebulus.adapters.sandboxes.limits import Limits
 from nebulus.adapters.sandboxes.processes import run_bounded
@@ -35,16 +38,25 @@ _READABLE = (
 class Bubblewrap:
     """The sandbox of level NAMESPACES. Made by `find_sandbox`, which has seen it hold.
 
-    `readable` are further host paths that a command may read (a toolchain, a virtual environment).
+    `readable` are further host paths that a command may read (a toolchain, a virtual environment). `kept`
+    are paths beneath the root that belong to the runtime: a command sees a folder empty, can't change a
+    file, and one that it makes is taken away.
     """
 
     def __init__(
-        self, root: Path, *, bwrap: str, limits: Limits | None = None, readable: tuple[Path, ...] = ()
+        self,
+        root: Path,
+        *,
+        bwrap: str,
+        limits: Limits | None = None,
+        readable: tuple[Path, ...] = (),
+        kept: tuple[str, ...] = (),
     ) -> None:
         self._root = root
         self._bwrap = bwrap
         self._limits = limits or Limits()
         self._readable = (*_READABLE, *(str(path) for path in readable))
+        self._kept = kept
         self._filter = program(platform.machine())
 
     @property
@@ -64,9 +76,10 @@ class Bubblewrap:
         """
         if not argv or any("\0" in word for word in argv):
             return _not_started("the command is empty or holds a NUL", repr(argv)[:200])
+        absent = [self._root / path for path in self._kept if not (self._root / path).exists()]
         try:
             with _readable_by_child(self._filter) as filter_fd:
-                return await run_bounded(
+                ended = await run_bounded(
                     [*self.wrapping(filter_fd), *self._limits.argv(), *argv],
                     timeout_s=timeout_s,
                     output_bytes=self._limits.output_bytes,
@@ -74,6 +87,13 @@ class Bubblewrap:
                 )
         except OSError as error:
             return _not_started(f"the sandbox can't be started: {error.strerror}", self._bwrap)
+        made = [path for path in absent if os.path.lexists(path)]
+        for path in made:
+            _take_away(path)
+        if not made:
+            return ended
+        note = f"\n[{made[0].name} belongs to the runtime: what the command made there was taken away]"
+        return replace(ended, output=ended.output + note)
 
     def wrapping(self, filter_fd: int) -> list[str]:
         """Return the command line that contains what follows it. Source: bwrap(1) 0.8."""
@@ -86,9 +106,25 @@ class Bubblewrap:
             *("--hostname", "sandbox", "--cap-drop", "ALL", "--clearenv", *variables),
             *binds,
             *("--proc", "/proc", "--dev", "/dev", *scratch, "/dev/shm", "--remount-ro", "/dev"),  # noqa: S108
-            *(*scratch, "/tmp", "--bind", str(self._root), PLACE, "--remount-ro", "/"),  # noqa: S108
+            *(*scratch, "/tmp", "--bind", str(self._root), PLACE),  # noqa: S108
+            *[word for path in self._kept for word in self._covering(path)],
+            *("--remount-ro", "/"),
             *("--chdir", PLACE, "--seccomp", str(filter_fd), "--"),
         ]
+
+    def _covering(self, path: str) -> tuple[str, ...]:
+        """Return what hides a folder of the runtime's from a command, or keeps it from changing a file."""
+        real, place = self._root / path, f"{PLACE}/{path}"
+        if real.is_dir():
+            return ("--tmpfs", place, "--remount-ro", place)
+        return ("--ro-bind", str(real), place) if real.exists() else ()
+
+
+def _take_away(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink()
 
 
 @contextmanager

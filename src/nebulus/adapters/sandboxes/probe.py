@@ -74,11 +74,16 @@ _ANY_CURE = "run the same command by hand to see more, or go without run_command
 
 
 async def find_sandbox(
-    root: Path, *, limits: Limits | None = None, readable: tuple[Path, ...] = ()
+    root: Path,
+    *,
+    limits: Limits | None = None,
+    readable: tuple[Path, ...] = (),
+    kept: tuple[str, ...] = (),
 ) -> Bubblewrap | Uncontained:
     """Return the best sandbox for commands in the workspace at `root` that holds on this machine.
 
-    Takes a fraction of a second: a probe is executed. `readable` are further host paths to be read.
+    Takes a fraction of a second: a probe is executed. `readable` are further host paths to be read, `kept`
+    paths beneath the root that belong to the runtime.
     """
     if platform.machine() not in MACHINES or not hasattr(os, "memfd_create"):
         return Uncontained(
@@ -88,7 +93,7 @@ async def find_sandbox(
     bwrap = shutil.which("bwrap")
     if bwrap is None:
         return Uncontained(reason="bwrap is not installed", cure="install it: apt install bubblewrap")
-    sandbox = Bubblewrap(root, bwrap=bwrap, limits=limits, readable=readable)
+    sandbox = Bubblewrap(root, bwrap=bwrap, limits=limits, readable=readable, kept=kept)
     reason = await breach_of(sandbox)
     if reason:
         return Uncontained(reason=reason, cure=_cure(reason))

@@ -2,10 +2,11 @@
 
 import errno
 import os
+from collections.abc import Collection
 from pathlib import Path
 
 from nebulus.adapters.workspaces.links import followed
-from nebulus.adapters.workspaces.spelling import looping, misspelled, outside
+from nebulus.adapters.workspaces.spelling import looping, misspelled, outside, owned
 from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.errors import ConfigError
 from nebulus.core.failure import Failure, FailureKind, Fault
@@ -15,20 +16,22 @@ class FolderWorkspace:
     """An existing, writable folder.
 
     `canonical` says where a path leads now. An effect goes through `tree`, which follows no link, so
-    that it lands where the judged path said or nowhere.
+    that it lands where the judged path said or nowhere. `kept` are paths in it that no tool may touch,
+    beside the runtime's own.
 
     Raises:
         ConfigError: there is no such folder, or it can't be read and written.
     """
 
-    def __init__(self, root: str | Path) -> None:
+    def __init__(self, root: str | Path, *, kept: Collection[str] = ()) -> None:
         given = Path(root)
         if not given.is_dir():
             raise ConfigError(f"workspace {str(given)!r} is no folder; create it, or name another")
         if not os.access(given, os.R_OK | os.W_OK | os.X_OK):
             raise ConfigError(f"workspace {str(given)!r} can't be read and written; change its permissions")
         self._root = given.resolve(strict=True)
-        self._tree = Tree(self._root)
+        self._kept = frozenset(kept)
+        self._tree = Tree(self._root, kept=self._kept)
 
     @property
     def root(self) -> Path:
@@ -56,7 +59,8 @@ class FolderWorkspace:
             return looping(path)
         if not Path(real).is_relative_to(self._root):
             return outside(path)
-        return Path(real).relative_to(self._root).as_posix()
+        canonical = Path(real).relative_to(self._root).as_posix()
+        return owned(canonical, self._kept) or canonical
 
 
 def _link_at(path: str) -> str | None:

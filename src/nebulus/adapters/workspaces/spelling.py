@@ -4,10 +4,13 @@ Law: a spelling that means one thing here and another thing elsewhere is refused
 """
 
 import re
+from collections.abc import Collection
 
 from nebulus.core.failure import Failure, FailureKind, Fault
 
 _DRIVE = re.compile(r"[A-Za-z]:")
+OWN_NAMES = frozenset({".nebulus", "nebulus.toml"})
+"""Where the runtime keeps its runs, and what it is set by: no tool may read or change either."""
 _EXAMPLE = "give a path inside the workspace, such as notes/today.txt"
 
 
@@ -30,6 +33,22 @@ def misspelled(path: str) -> Failure | None:
     if path == "~" or path.startswith("~/"):
         return _invalid("the path begins with a home folder", path, _EXAMPLE)
     return None
+
+
+def owned(path: str, kept: Collection[str] = ()) -> Failure | None:
+    """Return why a canonical path is not for tools, None if it is: what governs a run is out of its reach.
+
+    `kept` are further paths that belong to the runtime, such as a policy.
+    """
+    if not OWN_NAMES.intersection(path.split("/")) and path not in kept:
+        return None
+    return Failure(
+        kind=FailureKind.PERMISSION,
+        fault=Fault.MODEL,
+        what="the path belongs to the runtime, and no tool may touch it",
+        value=path,
+        fix=_EXAMPLE,
+    )
 
 
 def outside(path: str) -> Failure:

@@ -9,12 +9,13 @@ import errno
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from nebulus.adapters.workspaces.refusals import refused
+from nebulus.adapters.workspaces.spelling import owned
 from nebulus.core.errors import ToolError
 from nebulus.core.failure import FailureKind
 
@@ -33,8 +34,9 @@ _DRAFT = ".nebulus-draft-"
 class Tree:
     """The folder at `root` and what lies beneath it. Paths are relative, with `/` and without `..`."""
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, root: Path, *, kept: Collection[str] = ()) -> None:
+        """Take the folder; `kept` are paths in it that nobody may touch, beside the runtime's own."""
+        self._root, self._kept = root, frozenset(kept)
 
     def kind(self, path: str) -> str:
         """Return "file", "folder", "other" (a link, a device, a socket) or "" where nothing stands.
@@ -70,14 +72,19 @@ class Tree:
                 yield file
 
     def entries(self, path: str) -> list[Entry]:
-        """List a folder, by name; drafts of ours are left out.
+        """List a folder, by name; drafts of ours and what belongs to the runtime are left out.
 
         Raises:
             ToolError: there is no such folder.
         """
-        with refused(path), self._folder(_parts(path)) as folder, os.scandir(folder) as found:
+        with refused(path), self._folder(self._parts(path)) as folder, os.scandir(folder) as found:
             listed = [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in found]
-        return sorted(entry for entry in listed if not entry[0].startswith(_DRAFT))
+        below = "" if path == "." else f"{path}/"
+        return sorted(
+            entry
+            for entry in listed
+            if not entry[0].startswith(_DRAFT) and owned(below + entry[0], self._kept) is None
+        )
 
     def files(self, path: str) -> Iterator[str]:
         """Walk the regular files beneath a folder (or the file itself), in the order of their names.
@@ -161,13 +168,27 @@ class Tree:
     @contextmanager
     def _parent(self, path: str, *, is_made: bool = False) -> Iterator[Place]:
         """Open the folder that holds `path`; yield its descriptor, and the name of `path` in it."""
-        parts = _parts(path)
+        parts = self._parts(path)
         if not parts:
             with self._folder(()) as folder:
                 yield folder, "."
             return
         with self._folder(parts[:-1], is_made=is_made) as folder:
             yield folder, parts[-1]
+
+    def _parts(self, path: str) -> tuple[str, ...]:
+        parts = tuple(part for part in path.split("/") if part not in ("", "."))
+        if path.startswith("/") or ".." in parts or "\0" in path:
+            raise ToolError(
+                "the path is not relative to the workspace",
+                kind=FailureKind.PERMISSION,
+                value=ascii(path),
+                fix="give it without a leading / and without ..",
+            )
+        reserved = owned("/".join(parts), self._kept)
+        if reserved is not None:
+            raise ToolError(reserved.what, kind=reserved.kind, value=reserved.value, fix=reserved.fix)
+        return parts
 
     @contextmanager
     def _folder(self, parts: tuple[str, ...], *, is_made: bool = False) -> Iterator[int]:
@@ -195,18 +216,6 @@ def _enter(folder: int, name: str, *, is_made: bool) -> int:
     with suppress(FileExistsError):  # Somebody may be faster; the next line tells whether it is a folder.
         os.mkdir(name, dir_fd=folder)
     return os.open(name, _FOLDER, dir_fd=folder)
-
-
-def _parts(path: str) -> tuple[str, ...]:
-    parts = tuple(part for part in path.split("/") if part not in ("", "."))
-    if path.startswith("/") or ".." in parts or "\0" in path:
-        raise ToolError(
-            "the path is not relative to the workspace",
-            kind=FailureKind.PERMISSION,
-            value=ascii(path),
-            fix="give it without a leading / and without ..",
-        )
-    return parts
 
 
 def _kind(mode: int) -> str:
