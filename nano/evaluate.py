@@ -33,9 +33,9 @@ Form: TypeAlias = Literal["free", "any tool", "one tool"]
 runtime asks when a step names one)."""
 
 FORMS: Final[tuple[Form, ...]] = ("free", "any tool", "one tool")
-MOST_TOKENS: Final = 200
+MOST_TOKENS: Final = 160
 PLAN_STEPS: Final = 6
-DEPTHS: Final = (1, 2, 4, 8, 12, 16)
+DEPTHS: Final = (1, 2, 4, 8, 16)
 _CALL: Final = re.compile(r"\{.*\}", re.DOTALL)
 
 
@@ -230,6 +230,13 @@ _KINDS: Final[dict[str, Callable[[Job, random.Random, int], Question]]] = {
 }
 
 
+def forms_of(name: str) -> tuple[Form, ...]:
+    """Return the forms in which a kind of question is asked."""
+    if "words" in name.split():
+        return FORMS[:1]
+    return FORMS[:2] if name.startswith("depth") else FORMS
+
+
 def _at_depth(depth: int, ask: Callable[[Job, random.Random, int], Question]) -> Maker:
     return lambda r: ask(make_job(r, depth, "held_out", wordings="train"), r, depth)
 
@@ -266,9 +273,7 @@ def main() -> None:
         for name, make in cells().items():
             if options.only not in name:
                 continue
-            for form in FORMS:
-                if form != "free" and name == "step that asks for words":
-                    continue
+            for form in forms_of(name):
                 cell = measure(client, name, make, episodes=options.episodes, form=form)
                 row = cell.as_dict()
                 line = "{cell:36} {form:12} {right:4}/{asked:<4} {share:.3f} [{low:.3f}, {high:.3f}] {wrong}".format(
