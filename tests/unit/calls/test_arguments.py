@@ -178,6 +178,7 @@ def test_raw_text_is_what_the_schema_says() -> None:
             "list": {"anyOf": [{"type": "array"}, {"type": "null"}]},
             "ref": {"$ref": "#/$defs/n"},
             "any": {},
+            "either": {"type": ["string", "integer"]},
         },
     )
     kinds.parameters["$defs"] = {"n": {"type": "number"}}
@@ -189,7 +190,8 @@ def test_raw_text_is_what_the_schema_says() -> None:
         "list": "[1]",
         "ref": "1.5",
         "any": "3",
+        "either": "3",
     }
     assert typed({key: RawText(value) for key, value in raw.items()}, kinds) == {
-        "text": "3", "count": 3, "flag": True, "maybe": None, "list": [1], "ref": 1.5, "any": "3"
+        "text": "3", "count": 3, "flag": True, "maybe": None, "list": [1], "ref": 1.5, "any": "3", "either": "3"
     }  # fmt: skip

@@ -55,6 +55,7 @@ def test_references_inside_a_schema_still_point_where_they_did() -> None:
         ({"oneOf": [{"type": "string"}, {"type": "number"}]}, ()),
         ({"type": "string", "format": "weird"}, ("/format",)),
         ({"type": "string", "format": "date"}, ()),
+        ({"properties": {"a": {"$ref": "https://example.org/a"}}}, ("/properties/a/$ref",)),
         ({"type": "string", "pattern": "^(?=a)"}, ("/pattern",)),
         ({"type": "string", "pattern": "^[a-z]+$"}, ()),
         ({"properties": {"uniqueItems": {"type": "integer"}}}, ()),

@@ -55,7 +55,8 @@ def test_two_tools_that_are_near_are_none() -> None:
 
 @pytest.mark.parametrize("effect", [Effect.IRREVERSIBLE, Effect.EGRESS])
 def test_nothing_is_snapped_on_to_a_tool_whose_effect_stays(effect: Effect) -> None:
-    assert resolve("remove_fils", offered("remove_file", effect=effect))[0] is None
+    assert resolve("remove_documnet", offered("remove_document", effect=effect))[0] is None
+    assert resolve("remove_documnet", offered("remove_document", effect=Effect.WRITE))[0] is not None
     assert resolve("remove-file", offered("remove_file", effect=effect))[0] is not None
 
 

@@ -291,6 +291,18 @@ def test_a_closer_that_may_belong_in_two_places_is_refused() -> None:
     assert not said('{"name": "set", "arguments": {"o": {"a": 1, "n": 2}}', tools=(nested,)).calls
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[get_weather('Oslo', 2)]",
+        "[get_weather('Oslo', days=2)]",
+        '<tool_call>{"name": "save", "arguments": {"path": "a", "content": ["b"}]}}}}</tool_call>',
+    ],
+)
+def test_what_has_lost_its_place_is_refused(text: str) -> None:
+    assert kind_of(said(text)) is FindingKind.UNREADABLE
+
+
 def test_half_a_surrogate_pair_is_a_finding() -> None:
     assert kind_of(said("\ud83d")) is FindingKind.UNREADABLE
 

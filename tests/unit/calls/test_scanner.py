@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nebulus.calls.bodies import value_and_surplus
 from nebulus.calls.literal import UnreadableError
 from nebulus.calls.scanner import Scanner, read_value
 
@@ -91,6 +92,7 @@ def test_a_slip_that_loses_nothing_is_mended_and_recorded(text: str, value: obje
         ('{"a": ["x", ...]}', "this is no number"),
         ('{"items": {"a": 1}]}', "']' closes nothing that is open"),
         (r'{"a": "C:\users\new"}', "a backslash in a string has more than one meaning"),
+        (r'{"a": "\d\n"}', "a backslash in a string has more than one meaning"),
         (r'{"a": "\ud83d"}', "half a surrogate pair in a string"),
         ('{"a": 1 /* ', "a comment is open at the end"),
         ("[" * 70, "more than 64 containers stand inside each other"),
@@ -113,3 +115,10 @@ def test_python_mode_reads_tuples_and_bare_names() -> None:
     assert read_value("(1, celsius)", is_python=True).value == [1, "celsius"]
     with pytest.raises(UnreadableError):
         read_value("(1, f(2))", is_python=True)
+
+
+def test_a_closer_too_many_is_left_out_but_not_where_another_is_missing() -> None:
+    read, end = value_and_surplus('{"a": ["b"]}}} rest', 0)
+    assert (read.value, end, read.edits[-1].name) == ({"a": ["b"]}, 14, "surplus closer")
+    with pytest.raises(UnreadableError):
+        value_and_surplus('{"a": ["b"}}}', 0)
