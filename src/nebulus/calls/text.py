@@ -149,7 +149,7 @@ def _sole(scanned: Scan, offered: Mapping[str, ToolSpec]) -> Payload:
     """Return what the words spell without markers: all of them, or all that fences hold."""
     if not scanned.fences:
         return read_payload(scanned.words, offered)
-    if _outside(scanned).strip():
+    if len(scanned.fences) > MAX_BLOCKS or _outside(scanned).strip():
         return NOTHING
     read = [read_payload(fence.body, offered) for fence in scanned.fences]
     if any(payload is NOTHING for payload in read):
@@ -170,7 +170,7 @@ def _outside(scanned: Scan) -> str:
 
 def _beside_words(scanned: Scan, offered: Mapping[str, ToolSpec]) -> Finding | None:
     """Return the doubt that a fenced call of a tool on offer beside words leaves."""
-    for fence in scanned.fences:
+    for fence in scanned.fences[:MAX_BLOCKS]:
         payload = read_payload(fence.body, offered)
         named = [candidate for candidate in payload.candidates if candidate.name in offered]
         if named and not is_led_in(scanned.words[max(fence.start - NEAR, 0) : fence.start]):
