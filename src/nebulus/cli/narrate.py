@@ -92,6 +92,9 @@ def _happened(before: Machine, event: Event, after: Machine) -> list[tuple[Kind,
             return [_looked(event, at_goal=not before.state.active)]
         case e.TimePassed():
             return [(Kind.WAITED, f"waited {seconds(event.seconds)}")]
+        case e.SetupChanged():
+            tiers = ", ".join(tier.name for tier in after.setup.tiers)
+            return [(Kind.PLAN, f"taken up with a changed setup or policy; tiers: {tiers}")]
         case _:
             assert_never(event)
 

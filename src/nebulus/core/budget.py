@@ -54,12 +54,15 @@ class Spent(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return replace(self, tool_calls=self.tool_calls + 1, seconds=self.seconds + seconds)
 
 
-RESOURCES: tuple[Resource, ...] = ("model_calls", "tool_calls", "tokens", "seconds", "usd")
+ASKING: tuple[Resource, ...] = ("model_calls", "tokens", "seconds", "usd")
+"""What it takes to ask a model."""
+ACTING: tuple[Resource, ...] = ("tool_calls", "seconds")
+"""What it takes to run a tool: an answer that was paid for may still be acted on."""
 
 
-def exceeded(budget: Budget, spent: Spent) -> Resource | Literal[""]:
-    """Return the first resource of which nothing is left, "" while something is left of each."""
-    for resource in RESOURCES:
+def exceeded(budget: Budget, spent: Spent, needed: tuple[Resource, ...]) -> Resource | Literal[""]:
+    """Return the first of `needed` of which nothing is left, "" while something is left of each."""
+    for resource in needed:
         limit = getattr(budget, resource)
         if limit and getattr(spent, resource) >= limit:
             return resource

@@ -1,17 +1,17 @@
 """What is raised. What is expected (a refusal, a limit, bad arguments of a model) is a value instead.
 
-    NebulusError
-    ├── ConfigError          a setting, a flag or a file of the user's is wrong; nothing was started
-    ├── ToolDefinitionError  a function can't be made a tool
-    ├── RunBusyError         another process holds this run
-    ├── RunUnknownError      no such run
-    ├── RunCancelledError    somebody asked this run to stop; it stopped between two steps
-    ├── JournalError         a record can't be read, or contradicts the run
-    ├── IllegalEventError    an event that the machine's table does not allow here
-    ├── StoreError           the engine's storage refused (full disk, read-only folder)
-    ├── BackendError         a model server did not give a usable answer; carries the Failure
-    ├── ToolError            a tool can't do what it was asked, and nothing happened; carries the Failure
-    └── SandboxError         a command can't be contained here
+NebulusError
+├── ConfigError          a setting, a flag or a file of the user's is wrong; nothing was started
+├── ToolDefinitionError  a function can't be made a tool
+├── RunBusyError         another process holds this run
+├── RunUnknownError      no such run
+├── RunCancelledError    somebody asked this run to stop; it stopped between two steps
+├── JournalError         a record can't be read, or contradicts the run
+├── IllegalEventError    an event that the machine's table does not allow here
+├── StoreError           the engine's storage refused (full disk, read-only folder)
+├── BackendError         a model server did not give a usable answer; carries the Failure
+├── ToolError            a tool can't do what it was asked, and nothing happened; carries the Failure
+└── SandboxError         a command can't be contained here
 """
 
 from typing import ClassVar

@@ -3,7 +3,7 @@
 An event answers exactly one command. `took_s` is measured by the runtime, in seconds.
 """
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct, field
 
@@ -135,6 +135,13 @@ class TimePassed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True
     seconds: float
 
 
+class SetupChanged(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """A person took the run up with another setup, here as plain JSON, or with another policy."""
+
+    setup: dict[str, Any]
+    policy_digest: str = ""
+
+
 Event: TypeAlias = (
     GoalGiven
     | ModelAnswered
@@ -150,4 +157,5 @@ Event: TypeAlias = (
     | OutcomeUnknown
     | ChecksJudged
     | TimePassed
+    | SetupChanged
 )

@@ -6,6 +6,7 @@ effect whose outcome is unknown is never repeated blindly.
 
 from msgspec.structs import replace
 
+from nebulus.core.budget import ACTING
 from nebulus.core.commands import AskPerson, Intend, RunTool
 from nebulus.core.digest import canonical, digest, short_digest
 from nebulus.core.events import (
@@ -180,7 +181,7 @@ def on_reconciled(machine: Machine, event: PersonAnswered) -> Machine:
 
 
 def _begin_effect(machine: Machine) -> Machine:
-    over = over_budget(machine)
+    over = over_budget(machine, ACTING)
     if over is not None:
         return over
     call, spec = machine.call, machine.setup.tool(machine.call.tool)

@@ -14,7 +14,7 @@ from msgspec import Struct
 from nebulus.core import events as e
 from nebulus.core.errors import IllegalEventError
 from nebulus.core.events import Event
-from nebulus.loop import acting, asking, recovering, stepping
+from nebulus.loop import acting, adopting, asking, recovering, stepping
 from nebulus.loop.progress import Machine, Phase, Setup, new_machine
 
 
@@ -36,6 +36,21 @@ _EFFECT = (Phase.INTENDING, Phase.RUNNING, Phase.FINISHED)
 
 def _rule(handle: Callable[[Machine, Any], Machine], *to: Phase) -> Rule:
     return Rule(handle, frozenset(to))
+
+
+_BETWEEN = tuple(phase for phase in Phase if phase not in (Phase.NEW, Phase.FINISHED))
+"""The phases in which a run can be interrupted, and so be taken up with another setup."""
+
+
+def _adopted(phase: Phase) -> tuple[Phase, ...]:
+    """Where a changed setup leads: a question is put anew, anything else goes on."""
+    match phase:
+        case Phase.WAITING:
+            return (Phase.PLANNING, *_ASK)
+        case Phase.PLANNING | Phase.ASKING:
+            return (phase, Phase.FINISHED)
+        case _:
+            return (phase,)
 
 
 TABLE: Mapping[tuple[Phase, type], Rule] = MappingProxyType(
@@ -64,6 +79,7 @@ TABLE: Mapping[tuple[Phase, type], Rule] = MappingProxyType(
         (Phase.HELPING, e.PersonAbsent): _rule(recovering.on_nobody, Phase.FINISHED),
         (Phase.CHECKING, e.ChecksJudged): _rule(stepping.on_checked, Phase.CHECKING, *_MENDED),
         (Phase.WAITING, e.TimePassed): _rule(asking.on_waited, Phase.PLANNING, Phase.ASKING, Phase.RUNNING),
+        **{(phase, e.SetupChanged): _rule(adopting.on_setup_changed, *_adopted(phase)) for phase in _BETWEEN},
     }
 )
 

@@ -5,7 +5,7 @@ Law: nothing is asked for once a budget is spent; an end names what broke.
 
 from msgspec.structs import replace
 
-from nebulus.core.budget import exceeded
+from nebulus.core.budget import ASKING, Resource, exceeded
 from nebulus.core.commands import Command, Wait
 from nebulus.core.failure import Failure, Fault
 from nebulus.core.findings import Finding
@@ -20,7 +20,7 @@ from nebulus.recovery.strategy import class_of
 
 def ask(machine: Machine) -> Machine:
     """Return the machine asking for a plan, or for the active step; or over, if nothing may be spent."""
-    over = over_budget(machine)
+    over = over_budget(machine, ASKING)
     if over is not None:
         return over
     phase = Phase.PLANNING if kind_of(machine) is StepKind.PLAN else Phase.ASKING
@@ -28,9 +28,9 @@ def ask(machine: Machine) -> Machine:
     return covering.to(phase, question(covering))
 
 
-def over_budget(machine: Machine) -> Machine | None:
-    """Return the machine ended for want of a resource, None while something is left of each."""
-    resource = exceeded(machine.setup.budget, machine.spent)
+def over_budget(machine: Machine, needed: tuple[Resource, ...]) -> Machine | None:
+    """Return the machine ended for want of a resource, None while something is left of each of `needed`."""
+    resource = exceeded(machine.setup.budget, machine.spent, needed)
     if not resource:
         return None
     undone = tuple(

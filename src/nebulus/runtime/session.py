@@ -20,7 +20,7 @@ from nebulus.core.commands import (
 )
 from nebulus.core.digest import short_digest
 from nebulus.core.errors import JournalError
-from nebulus.core.events import Event, GoalGiven
+from nebulus.core.events import Event, GoalGiven, SetupChanged
 from nebulus.core.journal import GENESIS, Record, chained, decode_batch, encode_batch
 from nebulus.core.outcome import Outcome
 from nebulus.loop.machine import feed
@@ -31,6 +31,8 @@ from nebulus.runtime.world import World
 
 Durable: TypeAlias = AskModel | Intend | RunTool | AskPerson | RunChecks | Wait
 
+SETUP = "setup"
+"""The name of the step that records a changed setup."""
 DURABLE_WAIT_S = 30.0
 """Waits from here on are kept by the engine, so that a restart waits only for what is left."""
 
@@ -45,11 +47,12 @@ class Session:
         self._may_have_run = False
         self.machine: Machine = new_machine(setup)
 
-    async def begin(self, given: GoalGiven) -> None:
-        """Take up the recorded past, or begin with `given` if there is none.
+    async def begin(self, given: GoalGiven, *, changed: SetupChanged | None = None) -> None:
+        """Take up the recorded past, or begin with `given` if there is none; then go on as `changed` says.
 
         Raises:
             JournalError: the past contradicts itself, or was changed.
+            ConfigError: a call under way needs what the changed setup lacks.
         """
         past = self._run.past
         for batch in past:
@@ -57,6 +60,8 @@ class Session:
         self._may_have_run = bool(past)
         if not past:
             await self._record("goal", given)
+        elif changed is not None and not isinstance(self._command, Finish):
+            await self._record(SETUP, changed)
 
     async def drive(self) -> Outcome:
         """Perform every command, to the end."""
@@ -138,7 +143,10 @@ class Session:
         command = self.machine.command
         if isinstance(command, Wait) and command.seconds >= DURABLE_WAIT_S:
             await self._run.sleep(command.seconds)
-        await self._run.step("goal" if command is None else _step_name(command), _unreachable)
+        name = SETUP if isinstance(record.event, SetupChanged) else "goal"
+        if command is not None and name != SETUP:
+            name = _step_name(command)
+        await self._run.step(name, _unreachable)
         self._feed(record)
 
     def _link(self, event: Event) -> Record:

@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct
 
 from nebulus.core.errors import ConfigError, JournalError
-from nebulus.core.events import Event, GoalGiven
+from nebulus.core.events import Event, GoalGiven, SetupChanged
 from nebulus.core.journal import Record, decode_batch
 from nebulus.core.outcome import Blocked, Done, Outcome
 from nebulus.core.plan import Goal, Plan
@@ -156,29 +156,26 @@ class Supervisor:
     async def _body(self, run: OpenRun, data: bytes) -> bytes:
         request = read_request(data)
         async with self._open_world(request) as (setup, world):
-            if run.past:
-                self._notice_changes(request, setup, world)
-            session = Session(run, setup, world)
-            await session.begin(
-                GoalGiven(
-                    goal=request.goal,
-                    plan=request.plan,
-                    run_id=run.run_id,
-                    setup_digest=setup.digest(),
-                    policy_digest=world.policy.digest,
-                )
+            session = Session(run, request.setup, world)
+            given = GoalGiven(
+                goal=request.goal,
+                plan=request.plan,
+                run_id=run.run_id,
+                setup_digest=setup.digest(),
+                policy_digest=world.policy.digest,
             )
+            before = _last_adopted(request, run.past)
+            now = SetupChanged(setup=msgspec.to_builtins(setup), policy_digest=world.policy.digest)
+            if run.past and now != before:
+                self._require_accepted(before, now)
+            await session.begin(given, changed=now if now != before else None)
             return msgspec.json.encode(await session.drive())
 
-    def _notice_changes(self, request: RunRequest, setup: Setup, world: World) -> None:
-        changed = [
-            name
-            for name, was, now in (
-                ("tools, tiers or limits", request.setup.digest(), setup.digest()),
-                ("policy", request.policy_digest, world.policy.digest),
-            )
-            if was and was != now
-        ]
+    def _require_accepted(self, before: SetupChanged, now: SetupChanged) -> None:
+        """Let a larger budget pass; any other change must have been accepted."""
+        was, new = (msgspec.convert(each.setup, Setup).digest() for each in (before, now))
+        is_other = {"tools, tiers or limits": was != new, "policy": before.policy_digest != now.policy_digest}
+        changed = [name for name, is_changed in is_other.items() if is_changed]
         if changed and not self._accepts_changes:
             raise ConfigError(
                 f"{' and '.join(changed)} changed since this run began; restore them, or accept the change"
@@ -204,6 +201,15 @@ def read_outcome(info: RunInfo) -> Outcome | None:
 
 def _events(batches: tuple[bytes, ...]) -> Iterator[Event]:
     return (record.event for batch in batches for record in decode_batch(batch))
+
+
+def _last_adopted(request: RunRequest, batches: tuple[bytes, ...]) -> SetupChanged:
+    """Return the setup and policy that the run had when it was last held."""
+    adopted = SetupChanged(setup=msgspec.to_builtins(request.setup), policy_digest=request.policy_digest)
+    for event in _events(batches):
+        if isinstance(event, SetupChanged):
+            adopted = event
+    return adopted
 
 
 def _batches_for(batches: tuple[bytes, ...], position: int) -> int:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nebulus.core.answers import Usage
-from nebulus.core.budget import RESOURCES, Budget, Resource, Spent, exceeded
+from nebulus.core.budget import ACTING, ASKING, Budget, Resource, Spent, exceeded
 from tests.unit.core.values import any_struct
 
 COUNT = st.integers(0, 10**6)
@@ -20,12 +20,13 @@ SPENT = st.builds(
     seconds=AMOUNT,
     usd=AMOUNT,
 )
+ALL: tuple[Resource, ...] = ("model_calls", "tool_calls", "tokens", "seconds", "usd")
 UNLIMITED = Budget(model_calls=0, tool_calls=0)
 
 
 @given(SPENT)
 def test_without_limits_nothing_is_ever_exceeded(spent: Spent) -> None:
-    assert exceeded(UNLIMITED, spent) == ""
+    assert exceeded(UNLIMITED, spent, ALL) == ""
 
 
 @given(SPENT, USAGES, AMOUNT)
@@ -48,9 +49,9 @@ def test_a_tool_costs_one_call_and_its_time(spent: Spent, seconds: float) -> Non
 
 @given(any_struct(Budget), SPENT, USAGES)
 def test_what_was_exceeded_stays_exceeded(budget: Budget, spent: Spent, usage: Usage) -> None:
-    if exceeded(budget, spent):
-        assert exceeded(budget, spent.with_answer(usage, seconds=0, usd=0))
-        assert exceeded(budget, spent.with_tool(seconds=0))
+    if exceeded(budget, spent, ALL):
+        assert exceeded(budget, spent.with_answer(usage, seconds=0, usd=0), ALL)
+        assert exceeded(budget, spent.with_tool(seconds=0), ALL)
 
 
 @pytest.mark.parametrize(
@@ -65,11 +66,17 @@ def test_what_was_exceeded_stays_exceeded(budget: Budget, spent: Spent, usage: U
 )
 def test_a_limit_is_reached_when_nothing_is_left(resource: Resource, almost: Spent, spent: Spent) -> None:
     budget = Budget(**{"model_calls": 0, "tool_calls": 0, resource: 2})
-    assert exceeded(budget, almost) == ""
-    assert exceeded(budget, spent) == resource
+    assert exceeded(budget, almost, ALL) == ""
+    assert exceeded(budget, spent, ALL) == resource
 
 
 def test_the_first_resource_in_order_is_the_one_that_is_named() -> None:
     everything = Budget(model_calls=1, tool_calls=1, tokens=1, seconds=1, usd=1)
     spent = Spent(model_calls=1, tool_calls=1, prompt_tokens=1, seconds=1, usd=1)
-    assert exceeded(everything, spent) == RESOURCES[0]
+    assert exceeded(everything, spent, ALL) == ALL[0]
+
+
+def test_every_resource_is_needed_to_ask_or_to_act_and_an_answer_that_was_paid_for_may_be_acted_on() -> None:
+    assert set(ASKING) | set(ACTING) == set(ALL)
+    assert exceeded(Budget(model_calls=1), Spent(model_calls=1), ASKING) == "model_calls"
+    assert exceeded(Budget(model_calls=1), Spent(model_calls=1), ACTING) == ""

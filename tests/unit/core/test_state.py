@@ -27,7 +27,12 @@ def test_without_an_active_step_there_is_none_to_ask_for() -> None:
 
 
 def test_a_step_that_is_pending_active_or_failed_is_not_done_and_any_other_is() -> None:
-    assert set(StepStatus) - FINISHED_STATUSES == {StepStatus.PENDING, StepStatus.ACTIVE, StepStatus.FAILED}
+    assert set(StepStatus) - FINISHED_STATUSES == {
+        StepStatus.PENDING,
+        StepStatus.ACTIVE,
+        StepStatus.FAILED,
+        StepStatus.DROPPED,
+    }
     assert STATE.done_count == 2
 
 

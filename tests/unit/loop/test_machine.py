@@ -5,6 +5,8 @@ from collections import Counter, deque
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from nebulus.core import events as e
 from nebulus.core.answers import OneCall, Shape
@@ -284,6 +286,10 @@ def possible(machine: Machine) -> list[e.Event]:
         e.OutcomeUnknown: [e.OutcomeUnknown(call_id=call_id, why="died")],
         e.ChecksJudged: [e.ChecksJudged(held=(held,) * count, why=("no",) * count) for held in (True, False)],
         e.TimePassed: [e.TimePassed(seconds=1.0)],
+        e.SetupChanged: [
+            e.SetupChanged(setup=to_builtins(replace(machine.setup, budget=budget)))
+            for budget in (machine.setup.budget, Budget(model_calls=1))
+        ],
     }
     return [event for phase, kind in TABLE if phase is machine.phase for event in variants[kind]]
 

@@ -1,13 +1,25 @@
 """A run survives the death of its process at every position, and both drivers tell the same story."""
 
 import pytest
+from msgspec import to_builtins
+from msgspec.structs import replace
 
 from nebulus.core.commands import AskPerson, Finish, RunTool
-from nebulus.core.errors import IllegalEventError, JournalError
-from nebulus.core.events import Event, GoalGiven, OutcomeUnknown, PersonAnswered, TimePassed, ToolReturned
+from nebulus.core.errors import ConfigError, IllegalEventError, JournalError
+from nebulus.core.events import (
+    Event,
+    GoalGiven,
+    ModelAnswered,
+    OutcomeUnknown,
+    PersonAnswered,
+    SetupChanged,
+    TimePassed,
+    ToolReturned,
+)
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.journal import decode_batch
 from nebulus.core.outcome import Done, Outcome
+from nebulus.core.tiers import Tier
 from nebulus.memory.record import RECORDED_CHARS
 from nebulus.ports.tool import ToolOutput
 from nebulus.runtime.perform import perform
@@ -180,3 +192,47 @@ async def test_a_replayed_run_asks_no_model_and_runs_no_tool() -> None:
     assert isinstance(await (await opened(run.reopened(), kit, model=model)).drive(), Done)
     assert not model.requests
     assert {name: len(tool.calls) for name, tool in kit.items()} == calls
+
+
+async def test_a_run_taken_up_with_other_tiers_goes_on_with_them_and_keeps_its_past() -> None:
+    kit = w.tools()
+    run = FakeRun(dies_at=5, is_recorded=True)
+    with pytest.raises(Died):
+        await driven(run, kit)
+    other = replace(w.setup(kit), tiers=(Tier(name="other", window_tokens=8192),))
+    again = run.reopened()
+    session = Session(again, w.setup(kit), replace(w.world(kit), backends={"other": w.LiteralModel()}))
+    goal, plan = w.goal_and_plan(*CALLS)
+    await session.begin(
+        GoalGiven(goal=goal, plan=plan, run_id="run"), changed=SetupChanged(setup=to_builtins(other))
+    )
+    assert isinstance(await session.drive(), Done)
+    tiers = [event.tier for event in events_of(again) if isinstance(event, ModelAnswered)]
+    assert set(tiers[:2]) == {"small"}
+    assert tiers[-1] == "other"
+    third = again.reopened()
+    model = w.LiteralModel()
+    replayed = Session(third, w.setup(kit), w.world(kit, model=model))
+    await replayed.begin(GoalGiven(goal=goal, plan=plan, run_id="run"))
+    assert isinstance(await replayed.drive(), Done)
+    assert not model.requests
+
+
+async def test_a_changed_setup_without_the_tool_of_a_call_under_way_is_refused_and_not_recorded() -> None:
+    kit = w.tools()
+    names = FakeRun()
+    await driven(names, kit)
+    position = next(n for n, (name, _) in enumerate(names._recorded, start=1) if name.startswith("run:put"))
+    run = FakeRun(dies_at=position)
+    kit = w.tools()
+    with pytest.raises(Died):
+        await driven(run, kit)
+    without = replace(w.setup(kit), tools=tuple(tool.spec for name, tool in kit.items() if name != "put"))
+    again = run.reopened()
+    session = Session(again, w.setup(kit), w.world(kit))
+    goal, plan = w.goal_and_plan(*CALLS)
+    with pytest.raises(ConfigError, match="a call of 'put' is under way"):
+        await session.begin(
+            GoalGiven(goal=goal, plan=plan, run_id="run"), changed=SetupChanged(setup=to_builtins(without))
+        )
+    assert again.writes == position - 1
