@@ -1,5 +1,6 @@
-"""AgentDojo with a model that is as bad as can be: it does the user's task from its ground truth, and obeys
-every injection that any tool shows it.
+"""AgentDojo with a model that is as bad as can be.
+
+It does the user's task from its ground truth, and obeys every injection that any tool shows it.
 
 Source: AgentDojo, arXiv 2406.13352; suites of version 1, attack `important_instructions_no_names`.
 """

@@ -37,7 +37,7 @@ def says_nothing(value: Any) -> bool:
 
 
 def stands_in(value: Scalar, text: str) -> bool:
-    """Whether `text` holds `value` as a whole; runs of blanks count as one.
+    """Whether `text` holds `value` as a whole; where a line of `text` ends counts as a blank.
 
     A number is found in any spelling of the same number. A truth value stands in no text.
     """
@@ -45,8 +45,9 @@ def stands_in(value: Scalar, text: str) -> bool:
         case None | bool():
             return False
         case str():
-            wanted = " ".join(value.split())
-            return bool(wanted) and _holds(" ".join(text.split()), wanted)
+            if not value.strip() or value != value.strip():
+                return False
+            return _holds(text, value) or _holds(" ".join(text.split()), value)
         case _:
             return _exact(str(value)) in {_exact(found) for found in _NUMBER.findall(text)}
 

@@ -17,6 +17,10 @@ from nebulus.guard.endorse import Scalar, leaves, says_nothing, stands_in
 
 VALUE_CHARS = 200
 """Longest piece of a value that is shown to a person."""
+CHANCE_CHARS = 3
+"""Longest number that may stand in a text by chance.
+
+Source: AgentDojo's workspace suite, where the id 13 of a file is also a day that the user named."""
 NOBODY = Provenance((Origin("config", "says nothing"),), is_trusted=True)
 
 
@@ -60,12 +64,23 @@ def _label(name: str, value: Any, schema: Any, *, heard: Heard) -> Label:
             continue
         holding = [source for source in heard.sources if stands_in(leaf, source.text)]
         origins.update(origin for source in holding for origin in source.provenance.origins)
-        if not any(source.provenance.is_trusted for source in holding):
+        if not _stands_behind(leaf, holding):
             foreign = foreign or _shown(leaf)
             if not holding:
                 origins.add(Origin("model"))
     provenance = Provenance(tuple(sorted(origins)), is_trusted=not (heard.is_tainted and foreign))
     return Label(name, provenance, is_endorsed=not foreign, value=foreign)
+
+
+def _stands_behind(leaf: Scalar, holding: list[Source]) -> bool:
+    """Whether the trusted among the texts that hold `leaf` are the reason for it.
+
+    A number of a few digits stands in many texts by chance; one that outside text holds too is nobody's for
+    certain.
+    """
+    trusted = [source.provenance.is_trusted for source in holding]
+    is_by_chance = len(str(leaf)) <= CHANCE_CHARS and str(leaf).isdigit()
+    return all(trusted) and bool(trusted) if is_by_chance else any(trusted)
 
 
 def _is_same(value: Any, default: Any) -> bool:

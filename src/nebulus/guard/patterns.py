@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import Any
+from unicodedata import normalize
 from urllib.parse import urlsplit
 
 from nebulus.core.findings import Call
@@ -97,9 +98,11 @@ def host_arguments(spec: ToolSpec) -> tuple[str, ...]:
 def host_of(text: str) -> str:
     """Return the host of a URL, an address of mail or a bare host: lower case, ASCII, no dot at the end.
 
-    What parsers are known to read differently (blanks, control characters, backslashes) is not read.
+    What parsers are known to read differently (blanks, control characters, backslashes, letters in
+    compatibility forms) is not read.
     """
-    if any(not character.isprintable() or character in " \\" for character in text):
+    is_odd = any(not character.isprintable() or character in " \\\u3002" for character in text)
+    if is_odd or normalize("NFKC", text) != text:
         return UNKNOWN
     try:
         host = _bare_host(text)

@@ -43,6 +43,8 @@ def test_what_the_text_holds_whole_is_found(value: str | float, text: str) -> No
         (True, "set it to true"),
         ("", "anything"),
         (" ", "any thing"),
+        ("bob ", "pay bob 20"),
+        ("two  words", "write two words"),
         ("mail", "an e-mail"),
     ],
 )

@@ -203,7 +203,7 @@ def test_a_rule_that_cant_be_meant_stops_the_start_with_line_and_fix(complaint: 
 
 def test_a_rule_that_another_always_beats_stops_the_start() -> None:
     text = '[[policy]]\neffect = "egress"\nthen = "deny"\nreason = "no"\n[[policy]]\ntool = "fetch"\nthen = "allow"'
-    with pytest.raises(ConfigError, match="policy.toml:5: this can never decide"):
+    with pytest.raises(ConfigError, match=r"policy\.toml:5: this can never decide"):
         sc.policy(text)
 
 
@@ -238,7 +238,7 @@ def test_a_rule_that_another_always_beats_stops_the_start() -> None:
     ],
 )
 def test_a_wrong_policy_in_cedar_stops_the_start_with_its_place(cedar: str, complaint: str) -> None:
-    with pytest.raises(ConfigError, match="extra0.cedar:[12]: ") as raised:
+    with pytest.raises(ConfigError, match=r"extra0\.cedar:[12]: ") as raised:
         sc.policy(sc.ALLOW_ALL, cedar)
     assert complaint in str(raised.value)
 
@@ -247,7 +247,7 @@ def test_a_wrong_policy_in_cedar_stops_the_start_with_its_place(cedar: str, comp
     "text", ["[[policy]", "policy = 3", "[policy]\nthen='allow'", "polcy = []", "cedar = 3"]
 )
 def test_a_malformed_file_never_means_no_policy(text: str) -> None:
-    with pytest.raises(ConfigError, match="policy.toml"):
+    with pytest.raises(ConfigError, match=r"policy\.toml"):
         sc.policy(text)
 
 
