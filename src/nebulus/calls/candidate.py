@@ -4,14 +4,16 @@ Laws: an unknown spelling is a complaint, never an empty object; arguments that 
 `{}`; two spellings at once are a complaint, not a choice.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
 
 from nebulus.calls.literal import MISSING_CLOSER, UnreadableError, Value
+from nebulus.calls.names import resolve
 from nebulus.calls.scanner import read_value
 from nebulus.core.findings import Edit
+from nebulus.core.tools import ToolSpec
 
 NAME_KEYS = ("name", "tool", "tool_name", "function_name", "function", "action", "recipient_name", "api")
 ARGUMENT_KEYS = (
@@ -45,7 +47,7 @@ class _Spelling(Struct, frozen=True):
     beside: dict[str, Any] = {}
 
 
-def candidates(read: Value, offered: Container[str]) -> list[Candidate]:
+def candidates(read: Value, offered: Mapping[str, ToolSpec]) -> list[Candidate]:
     """Return the calls that a value spells, in order.
 
     Raises:
@@ -55,7 +57,7 @@ def candidates(read: Value, offered: Container[str]) -> list[Candidate]:
     return [_candidate(spelling, read) for spelling in _spelled(read.value, "", offered)]
 
 
-def is_call_shaped(value: Any, offered: Container[str]) -> bool:
+def is_call_shaped(value: Any, offered: Mapping[str, ToolSpec]) -> bool:
     """Whether `value` is spelled as a call, or as several, whatever the names."""
     try:
         return bool(_spelled(value, "", offered))
@@ -63,10 +65,10 @@ def is_call_shaped(value: Any, offered: Container[str]) -> bool:
         return False
 
 
-def _spelled(value: Any, place: str, offered: Container[str]) -> list[_Spelling]:
+def _spelled(value: Any, place: str, offered: Mapping[str, ToolSpec]) -> list[_Spelling]:
     if isinstance(value, list):
         match value:
-            case [str() as name, dict() as arguments] if name in offered:
+            case [str() as name, dict() as arguments] if resolve(name, offered)[0]:
                 return [_Spelling(name, arguments, f"{place}/1")]
         return [
             spelling
@@ -80,9 +82,16 @@ def _spelled(value: Any, place: str, offered: Container[str]) -> list[_Spelling]
     inner = _wrapped(value)
     if inner:
         return _spelled(value[inner], f"{place}/{inner}", offered)
-    if len(value) == 1 and (name := next(iter(value))) in offered and isinstance(value[name], dict | str):
-        return [_Spelling(name, value[name], f"{place}/{name}")]
+    if len(value) == 1:
+        ((name, arguments),) = value.items()
+        if _is_object(arguments) and resolve(name, offered)[0]:
+            return [_Spelling(name, arguments, f"{place}/{name}")]
     return [_named(value, place)]
+
+
+def _is_object(value: Any) -> bool:
+    """Whether a value is an object, or text that begins as one."""
+    return isinstance(value, dict) or (isinstance(value, str) and value.lstrip().startswith("{"))
 
 
 def _wrapped(value: Mapping[str, Any]) -> str:
