@@ -11,10 +11,12 @@ from nebulus.core.state import Artifact, Fact, Lesson, State
 from nebulus.memory.recall import Index
 from nebulus.memory.references import fact_name, is_note, mentioned_fields, resolve
 
-FACTS_SHOWN = 6
-"""Facts shown besides those that the step asks for."""
-RECALLED_SHOWN = 3
 RECENT_SHOWN = 3
+"""The latest facts, shown to every step that does not ask for many others."""
+FACTS_SHOWN = 6
+"""Where a step asks for more facts than this leaves room for, the latest give way."""
+RECALLED_SHOWN = 12
+"""Facts found by the words of the step: a page of three or four results."""
 MENTIONED_SHOWN = 24
 """Facts shown because the step asks for them; one step's result may hold a page of them."""
 LESSONS_SHOWN = 3
@@ -44,12 +46,10 @@ def choose(state: State, text: str, index: Index) -> Choice:
     """Return what is worth showing for `text`; `index` covers the facts of `state`."""
     asked = _asked(state.facts, text)
     kept = tuple(asked[:MENTIONED_SHOWN])
-    room = max(0, FACTS_SHOWN - len(kept))
-    wanted = {fact.step for fact in kept}
-    recent = _recent(state.facts, wanted, min(room, RECENT_SHOWN))
+    recent = _recent(state.facts, {fact.step for fact in kept}, min(RECENT_SHOWN, FACTS_SHOWN - len(kept)))
     taken = {*kept, *recent}
-    found = index.best(text, most=RECALLED_SHOWN + len(taken)) if room else ()
-    recalled = tuple(fact for fact in found if fact not in taken)[: min(RECALLED_SHOWN, room - len(recent))]
+    found = index.best(text, most=RECALLED_SHOWN + len(taken))
+    recalled = tuple(fact for fact in found if fact not in taken)[:RECALLED_SHOWN]
     return Choice(
         asked=kept,
         recalled=recalled,
@@ -111,7 +111,7 @@ def _recent(facts: tuple[Fact, ...], besides: set[int], most: int) -> tuple[Fact
     """The latest facts, newest first, that were declared, said or the whole of a result."""
     found: list[Fact] = []
     for fact in reversed(facts):
-        if len(found) == most:
+        if len(found) >= most:
             break
         if fact.step not in besides and not fact.where:
             found.append(fact)

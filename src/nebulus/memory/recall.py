@@ -64,9 +64,9 @@ class Index(Struct, frozen=True):
     def best(self, text: str, *, most: int) -> tuple[Fact, ...]:
         """Return at most `most` facts that share telling words with `text`, the best first; the newest of equals.
 
-        Facts of one step tell of each other: in the result that the words single out, one shared word is
-        enough ("the contact of Berg AG"). A fact whose value stands in `text` already is left out, unless
-        it can say where the value stood.
+        Facts of one step tell of each other: where the words single out a result, all that came with it is
+        worth showing, what else they name of it first ("the contact of Berg AG"). A fact whose value stands
+        in `text` already is left out, unless it can say where the value stood.
         """
         scores: dict[int, float] = {}
         shared: dict[int, int] = {}
@@ -81,10 +81,10 @@ class Index(Struct, frozen=True):
                     rare[place] = rare.get(place, False) or is_distinctive(word)
         telling = {place for place, is_name in rare.items() if is_name or shared[place] > 1}
         telling = {place for place in telling if self._is_news(place, text)}
-        singled_out = self._steps(telling, scores)
-        for place in scores:
-            scores[place] += singled_out.get(self.facts[place].step, 0.0)
-        worth = (place for place in scores if place in telling or self.facts[place].step in singled_out)
+        for place, score in self._siblings(telling, scores).items():
+            scores[place] = scores.get(place, 0.0) + score
+            telling.add(place)
+        worth = (place for place in scores if place in telling)
         ranked = sorted(worth, key=lambda place: (-scores[place], -place))
         return tuple(islice((self.facts[place] for place in ranked if self._is_news(place, text)), most))
 
@@ -92,12 +92,17 @@ class Index(Struct, frozen=True):
         fact = self.facts[place]
         return bool(fact.where) or fact.value not in text
 
-    def _steps(self, telling: set[int], scores: dict[int, float]) -> dict[int, float]:
-        """The steps with a telling fact, each with the best score among these."""
+    def _siblings(self, telling: set[int], scores: dict[int, float]) -> dict[int, float]:
+        """Every fact that came with a telling one, with the best score of these."""
         best: dict[int, float] = {}
         for place in telling:
-            step = self.facts[place].step
-            best[step] = max(best.get(step, 0.0), scores[place])
+            start = end = place
+            while start and self.facts[start - 1].step == self.facts[place].step:
+                start -= 1
+            while end + 1 < len(self.facts) and self.facts[end + 1].step == self.facts[place].step:
+                end += 1
+            for sibling in range(start, end + 1):
+                best[sibling] = max(best.get(sibling, 0.0), scores[place])
         return best
 
     def _weight(self, word: str) -> float:

@@ -43,8 +43,14 @@ def test_the_field_that_is_named_is_found_in_the_result_that_is_singled_out() ->
             fact(n, "due", f"2026-03-{n:02}", "line 3"),
         )
     )
-    found = Index().covering(facts).best("write to the contact of Firm7", most=2)
-    assert "mail7@firm.example" in [item.value for item in found]
+    index = Index().covering(facts)
+    assert [item.value for item in index.best("write to the contact of Firm7", most=2)] == [
+        "Firm7 Berg AG",
+        "mail7@firm.example",
+    ]
+    others = [item.value for item in index.best("when must Firm9 have it, and whom do we ask", most=5)]
+    assert others[0] == "Firm9 Berg AG"
+    assert set(others) == {"Firm9 Berg AG", "mail9@firm.example", "2026-03-09"}, "all that came with it"
 
 
 def test_a_word_that_every_fact_holds_recalls_nothing() -> None:

@@ -1,0 +1,113 @@
+"""What each part of memory is worth on the nano model: jobs by the runtime, with one part taken out of every prompt.
+
+The part is cut out of the request on its way to the model, so that the runtime has no switch for it.
+"""
+
+import argparse
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any
+
+from msgspec.structs import replace
+
+from bench import ceiling
+from nebulus.core.answers import Message, ModelAnswer, ModelRequest
+from nebulus.ports.backend import BackendInfo, ModelBackend, OnText, TokenCount
+
+DEPTHS = (8, 32)
+
+
+def without(title: str) -> Callable[[ModelRequest], ModelRequest]:
+    """Return a cut that takes the section called `title` out of the user's message."""
+
+    def cut(request: ModelRequest) -> ModelRequest:
+        system, user = request.messages
+        kept, is_inside = [], False
+        for line in user.content.split("\n"):
+            is_inside = line == title or (is_inside and line.startswith("- "))
+            if not is_inside:
+                kept.append(line)
+        return replace(request, messages=(system, replace(user, content="\n".join(kept))))
+
+    return cut
+
+
+def without_last(request: ModelRequest) -> ModelRequest:
+    """Take the last observation out."""
+    system, user = request.messages
+    kept = [line for line in user.content.split("\n") if not line.startswith("Last: ")]
+    return replace(request, messages=(system, replace(user, content="\n".join(kept))))
+
+
+def volatile_first(request: ModelRequest) -> ModelRequest:
+    """Put what changes each step before what never does: the step counter stands in the first line."""
+    system, user = request.messages
+    lines = user.content.split("\n")
+    done = next((line for line in lines if line.startswith("Done: ")), "")
+    rest = "\n".join(line for line in lines if line != done)
+    return replace(
+        request, messages=(Message("system", f"{done}\n{system.content}"), replace(user, content=rest))
+    )
+
+
+CUTS: Mapping[str, Callable[[ModelRequest], ModelRequest]] = MappingProxyType(
+    {
+        "whole": lambda request: request,
+        "without facts": without("Facts:"),
+        "without lessons": without("Failed before:"),
+        "without the last result": without_last,
+        "without the order": volatile_first,
+    }
+)
+
+
+class CutBackend:
+    """A backend whose requests lose a part on the way; `cached` and `prompt` count tokens."""
+
+    def __init__(self, inner: ModelBackend, cut: Callable[[ModelRequest], ModelRequest]) -> None:
+        self._inner, self._cut = inner, cut
+        self.cached = self.prompt = self.answers = 0
+
+    async def describe(self) -> BackendInfo:
+        """As the inner one."""
+        return await self._inner.describe()
+
+    async def count(self, request: ModelRequest) -> TokenCount:
+        """As the inner one."""
+        return await self._inner.count(self._cut(request))
+
+    async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
+        """As the inner one, of the cut request."""
+        answer = await self._inner.answer(self._cut(request), on_text)
+        self.cached += answer.usage.cached_tokens
+        self.prompt += answer.usage.prompt_tokens
+        self.answers += 1
+        return answer
+
+    async def close(self) -> None:
+        """Leave the inner one open: it is shared."""
+
+
+async def ablations(backend: ModelBackend, *, episodes: int) -> list[dict[str, Any]]:
+    """Print what each cut changes: jobs carried out, calls asked, tokens evaluated again, time."""
+    print("| prompt | resolves | depth | jobs right | calls asked | evaluated/call | ms/call |")
+    print("|---|---|--:|--:|--:|--:|--:|")
+    rows = []
+    cells = [(name, "nebulus") for name in CUTS] + [
+        ("whole", "no-resolving"),
+        ("without facts", "no-resolving"),
+    ]
+    for depth in DEPTHS:
+        for name, arm in cells:
+            through = CutBackend(backend, CUTS[name])
+            given = argparse.Namespace(episodes=episodes, wordings="held_out", json=True)
+            cell = await ceiling.cell(arm, depth, inner=through, given=given)
+            evaluated = (through.prompt - through.cached) / max(1, through.answers)
+            by = "code" if arm == "nebulus" else "the model"
+            rows.append({"prompt": name, "resolves": by, **cell, "evaluated": evaluated})
+            print(
+                f"| {name} | {by} | {depth} | {cell['ok']}/{cell['episodes']} | {cell['model_calls']} "
+                f"| {evaluated:.0f} | {cell['ms_per_call']:.0f} |",
+                flush=True,
+            )
+    return rows

@@ -1,0 +1,197 @@
+"""Is the needed fact there? Long chains of office work, early values needed late, at small budgets; no model.
+
+What is needed is worded in three ways: by the plan's reference ("the contact of step 4"), by a name ("the
+contact_4711"), and by words alone ("the contact of the Berg account"). A value counts as there when it
+stands in the prompt, character for character; the reader can only use what is written.
+"""
+
+import random
+from collections.abc import Iterator
+from typing import Any
+
+from msgspec import Struct
+
+from bench.memory_course import RESERVE_TOKENS, obeyed
+from nebulus.core.answers import ModelRequest, Usage
+from nebulus.core.budget import Budget
+from nebulus.core.commands import AskModel
+from nebulus.core.digest import digest
+from nebulus.core.events import GoalGiven
+from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
+from nebulus.core.tiers import Tier
+from nebulus.core.tools import Effect, ToolResult, ToolSpec
+from nebulus.loop.machine import feed
+from nebulus.loop.progress import Machine, Setup, new_machine
+from nebulus.memory.record import needs_store, stored_result
+from nebulus.ports.backend import ModelBackend
+
+BUDGETS = (3600, 2200, 1536, 1024)
+"""Source: the budgets of a peer's published eval of tiered compaction."""
+LENGTHS = (10, 30, 100)
+WORDINGS = ("reference", "name", "words")
+KEY = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
+TOOLS = tuple(
+    ToolSpec(name=name, description=description, parameters=KEY, effect=Effect.READ)
+    for name, description in (
+        ("read_account", "Read the page of an account"),
+        ("check_stock", "Check what is in stock"),
+        ("write_letter", "Write a letter to somebody"),
+        ("book_order", "Book an order"),
+    )
+)
+CONSTRAINTS = (
+    "never write to anybody who is not named in an account",
+    "amounts stay as they stand in the contract",
+    "no order above the limit of its account",
+)
+_NAMES_TEXT = (
+    "Berg Falk Lind Holm Dahl Ek Strand Sund Vik Moe Aas Lie Ruud Foss Hagen Skog Nygaard Bakke Eide Tveit"
+)
+_WORDS_TEXT = (
+    "the report shows that most parcels came on time while some were held and sent again after a call"
+)
+
+_NAMES, WORDS = _NAMES_TEXT.split(), _WORDS_TEXT.split()
+
+
+class Need(Struct, frozen=True):
+    """A value that a step needs, and how the step words it."""
+
+    value: str
+    wording: str
+
+
+class Chain(Struct, frozen=True):
+    """Steps in order, each with the result of its tool and what it needs."""
+
+    steps: tuple[Step, ...]
+    results: tuple[str, ...]
+    needs: tuple[Need | None, ...]
+
+
+def chain(length: int, *, wording: str, seed: int) -> Chain:
+    """Return a chain: a third reads pages of 1 to 6 KB, a third does small work, the last needs a value of the first."""
+    rng = random.Random(seed)
+    early = max(2, length // 3)
+    pages = [_page(rng, number) for number in range(1, early + 1)]
+    steps, results, needs = [], [], []
+    for number in range(1, length + 1):
+        need: Need | None = None
+        if number <= early:
+            text, tool, result = (
+                f"read_account with text = {pages[number - 1][0]}",
+                "read_account",
+                pages[number - 1][1],
+            )
+        elif number <= length - early:
+            text, tool, result = (
+                f"check_stock with text = part {rng.randint(100, 999)}",
+                "check_stock",
+                _small(rng),
+            )
+        else:
+            source = rng.randint(1, early)
+            text, need = _needing(rng, source, pages[source - 1], wording)
+            tool, result = "write_letter", _small(rng)
+        steps.append(Step(number=number, text=text, tools=(tool,), checks=(ToolSucceeded(tool),)))
+        results.append(result)
+        needs.append(need)
+    return Chain(tuple(steps), tuple(results), tuple(needs))
+
+
+def _page(rng: random.Random, number: int) -> tuple[str, str, dict[str, str]]:
+    name = f"{rng.choice(_NAMES)}{number}"
+    fields = {
+        "contact": f"{rng.choice(_NAMES).lower()}.{rng.randint(10, 99)}@{name.lower()}.example",
+        "contract": f"K-{rng.randint(1000, 9999)}-{number}",
+        "limit": f"{rng.randint(100, 9000)}.{rng.randint(10, 99)} EUR",
+    }
+    head = [f"Account: {name} AS", *(f"{label.capitalize()}: {value}" for label, value in fields.items())]
+    filler = [" ".join(rng.choices(WORDS, k=14)) + "." for _ in range(rng.randint(8, 60))]
+    place = rng.randint(0, len(filler))
+    return name, "\n".join([*filler[:place], *head, *filler[place:]]), fields
+
+
+def _small(rng: random.Random) -> str:
+    return f'{{"result": "{rng.choice(("ok", "done", "booked"))} {rng.randint(1000, 9999)}"}}'
+
+
+def _needing(
+    rng: random.Random, source: int, page: tuple[str, str, dict[str, str]], wording: str
+) -> tuple[str, Need]:
+    name, _, fields = page
+    label = rng.choice(sorted(fields))
+    asked = {
+        "reference": f"the {label} of step {source}",
+        "name": f"the {label} of {name}",
+        "words": f"whatever {label} is noted for the {name} account",
+    }[wording]
+    return f"write_letter with text = {asked}", Need(fields[label], wording)
+
+
+def prompts(given: Chain, budget: int, rate: float) -> Iterator[tuple[ModelRequest, Need | None, Machine]]:
+    """Yield what each step of `given` is shown within `budget` tokens, at the tokenizer's rate."""
+    tier = Tier(name="nano", window_tokens=budget + RESERVE_TOKENS, reserve_tokens=RESERVE_TOKENS)
+    setup = Setup(tools=TOOLS, tiers=(tier,), budget=Budget(model_calls=0, tool_calls=0))
+    goal = Goal(
+        text="Keep the accounts of the north in order and answer their letters.", constraints=CONSTRAINTS
+    )
+    machine: Machine = feed(new_machine(setup), GoalGiven(goal=goal, plan=Plan(given.steps)))
+    for step, result, need in zip(given.steps, given.results, given.needs, strict=True):
+        assert isinstance(machine.command, AskModel)
+        request = machine.command.request
+        yield request, need, machine
+        size = sum(len(message.content.encode()) for message in request.messages)
+        call = f'<tool_call>\n{{"name": "{step.tools[0]}", "arguments": {{"text": "x"}}}}\n</tool_call>'
+        usage = Usage(prompt_tokens=int(rate * (size + 800)))
+        machine = obeyed(machine, call, _recorded(result), usage=usage)
+
+
+def _recorded(text: str) -> ToolResult:
+    if needs_store(text):
+        return stored_result(text, address=digest(text), is_trusted=True)
+    return ToolResult(text=text, fields={"result": text.split('"')[3]})
+
+
+async def needed(backend: ModelBackend, *, chains: int) -> list[dict[str, Any]]:
+    """Print the share of steps whose needed value stands in the prompt, for each length, wording and budget."""
+    print(
+        "| steps | worded by | "
+        + " | ".join(f"{budget} tokens" for budget in BUDGETS)
+        + " | largest prompt |"
+    )
+    print("|--:|---|" + "--:|" * (len(BUDGETS) + 1))
+    rows: list[dict[str, Any]] = []
+    rate = await _rate(backend)
+    for length in LENGTHS:
+        for wording in WORDINGS:
+            row: dict[str, Any] = {"steps": length, "wording": wording}
+            largest = 0
+            for budget in BUDGETS:
+                there = total = 0
+                for seed in range(chains):
+                    for request, need, _ in prompts(chain(length, wording=wording, seed=seed), budget, rate):
+                        if need is not None:
+                            total += 1
+                            there += need.value in request.messages[-1].content
+                            tokens = (await backend.count(request)).tokens
+                            largest = max(largest, tokens) if budget == BUDGETS[0] else largest
+                            row[f"over_{budget}"] = row.get(f"over_{budget}", 0) + (tokens > budget)
+                row[str(budget)] = there / total
+                row[f"n_{budget}"] = total
+            row["largest"] = largest
+            rows.append(row)
+            cells = " | ".join(
+                f"{100 * row[str(budget)]:.1f} % of {row[f'n_{budget}']}" for budget in BUDGETS
+            )
+            print(f"| {length} | {wording} | {cells} | {largest} |", flush=True)
+    over = sum(value for row in rows for key, value in row.items() if key.startswith("over_"))
+    print(f"\nprompts above their budget, counted exactly: {over}")
+    return rows
+
+
+async def _rate(backend: ModelBackend) -> float:
+    """Tokens a byte of a first prompt, by the model's own tokenizer: what its server would report."""
+    request, _, _ = next(prompts(chain(10, wording="name", seed=0), 4000, 0.5))
+    tokens = (await backend.count(request)).tokens
+    return tokens / (sum(len(message.content.encode()) for message in request.messages) + 800)
