@@ -33,7 +33,7 @@ def on_answer(machine: Machine, event: ModelAnswered) -> Machine:
     asked = machine.command
     assert isinstance(asked, AskModel)
     shown = "\n".join(message.content for message in asked.request.messages)
-    reading = read(event.answer, asked.request.tools, shown=shown)
+    reading = read(event.answer, asked.request.tools, shown=shown, cap_tokens=asked.request.max_tokens)
     if reading.finding is not None:
         return on_finding(paid, reading.finding)
     if reading.calls:
