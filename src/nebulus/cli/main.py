@@ -27,7 +27,7 @@ from typing import Annotated
 import typer
 
 from nebulus import __version__
-from nebulus.cli import look, work
+from nebulus.cli import approvals, look, policy, verify, work
 from nebulus.cli.options import examples
 
 app = typer.Typer(
@@ -73,6 +73,9 @@ def nebulus(
 
 work.register(app)
 look.register(app)
+approvals.register(app)
+policy.register(app)
+verify.register(app)
 
 
 def run() -> None:

@@ -25,6 +25,12 @@ class Verification(Struct, frozen=True, kw_only=True):
     head: str
     broken: int = 0
     why: str = ""
+    chain: tuple[str, ...] = ()
+    """The digest of each whole record, in order."""
+
+    def has_had(self, digest: str) -> bool:
+        """Whether a whole record has `digest`: what was noted when the run was shorter still holds."""
+        return digest in self.chain
 
     @property
     def is_whole(self) -> bool:
@@ -34,7 +40,7 @@ class Verification(Struct, frozen=True, kw_only=True):
 
 def verify(batches: Iterable[bytes], setup: Setup, outcome: Outcome | None) -> Verification:
     """Return what is wrong with the records of a run on `setup` that ended in `outcome` (None: it has not)."""
-    machine, chain, position = new_machine(setup), GENESIS, 0
+    machine, chain, position, links = new_machine(setup), GENESIS, 0, list[str]()
     for batch in batches:
         try:
             records = decode_batch(batch)
@@ -49,7 +55,9 @@ def verify(batches: Iterable[bytes], setup: Setup, outcome: Outcome | None) -> V
             except (IllegalEventError, LookupError, AssertionError) as error:
                 return _broken(position, chain, f"it can't have happened here: {error}")
             position, chain = record.position, record.chain
-    return Verification(records=position, head=chain, why=_wrong_end(machine, outcome))
+            links.append(chain)
+    why = _wrong_end(machine, outcome)
+    return Verification(records=position, head=chain, why=why, chain=tuple(links))
 
 
 def _misfit(record: Record, position: int, chain: str) -> str:

@@ -1,0 +1,115 @@
+"""The commands of a person who is asked: approvals, approve, deny."""
+
+import getpass
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nebulus.cli.options import ConfigOption, JsonOption, WorkspaceOption, examples
+
+HERE = Path()
+SHOWN_DIGITS = 12
+IdArgument = Annotated[
+    str, typer.Argument(help="The id of a question, or its beginning; see `nebulus approvals`.")
+]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    app.command(epilog=examples({"nebulus approvals": "what waits for an answer, in which run, until when"}))(
+        approvals
+    )
+    app.command(
+        epilog=examples(
+            {"nebulus approve 3f9a": "once, for exactly this call", "nebulus resume RUN": "then go on"}
+        )
+    )(approve)
+    app.command(epilog=examples({"nebulus deny 3f9a 'keep that file'": "with a reason, which is recorded"}))(
+        deny
+    )
+
+
+def approvals(
+    *, workspace: WorkspaceOption = HERE, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """List the questions that wait for a person. What is not answered in time counts as no."""
+    from nebulus.app import bootstrap
+    from nebulus.cli.console import reporting, show_json, stderr, stdout
+    from nebulus.cli.console import show as show_lines
+    from nebulus.cli.place import Choice, settings_of
+    from nebulus.cli.words import Line, one_line, safe
+
+    with reporting(as_json=as_json):
+        settings = settings_of(workspace, Choice(config=str(config or "")))
+        store = bootstrap.approvals(settings, workspace)
+        waiting = store.waiting() if store else []
+        if as_json:
+            show_json(waiting)
+            return
+        if not waiting:
+            stderr().print("Nobody waits for an answer.")
+        for item in waiting:
+            question = item.question
+            until = (
+                time.strftime("%Y-%m-%d %H:%M", time.localtime(item.expires_s))
+                if item.expires_s
+                else "always"
+            )
+            lines = [
+                Line(
+                    f"{question.digest[:SHOWN_DIGITS]}  {safe(item.run_id)}, step {question.step}  until {until}"
+                ),
+                Line(f"  {one_line(question.text, 200)} {one_line(question.arguments, 1000)}"),
+                Line(f"  because: {one_line(question.reason, 600)}", "yellow"),
+            ]
+            show_lines(lines, stdout())
+
+
+def approve(
+    question: IdArgument,
+    *,
+    workspace: WorkspaceOption = HERE,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say yes to one question, once; the run goes on with `nebulus resume`, or at once if it waits."""
+    _answer(question, "", is_yes=True, where=(workspace, config), as_json=as_json)
+
+
+def deny(
+    question: IdArgument,
+    reason: Annotated[str, typer.Argument(help="Why; it is recorded.")] = "",
+    *,
+    workspace: WorkspaceOption = HERE,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say no to one question, with a reason."""
+    _answer(question, reason, is_yes=False, where=(workspace, config), as_json=as_json)
+
+
+def _answer(digest: str, text: str, *, is_yes: bool, where: tuple[Path, Path | None], as_json: bool) -> None:
+    from nebulus.app import bootstrap
+    from nebulus.cli.console import reporting, show_json, stdout
+    from nebulus.cli.console import show as show_lines
+    from nebulus.cli.place import Choice, again, settings_of
+    from nebulus.cli.words import Line, one_line
+    from nebulus.core.errors import ConfigError
+    from nebulus.ports.guard import PersonReply
+
+    workspace, config = where
+    with reporting(as_json=as_json):
+        settings = settings_of(workspace, Choice(config=str(config or "")))
+        store = bootstrap.approvals(settings, workspace)
+        if store is None:
+            raise ConfigError("runs kept in memory ask only while they run; set engine.url to keep them")
+        answered = store.answer(digest, PersonReply(is_yes=is_yes, text=text, by=getpass.getuser()))
+        if as_json:
+            show_json({"question": answered, "is_yes": is_yes})
+            return
+        word = "approved" if is_yes else "denied"
+        said = f"{word}: {answered.tool} {one_line(answered.arguments, 600)}"
+        then = f"go on with {again(answered.run_id, workspace)}"
+        show_lines([Line(said, "green" if is_yes else "yellow"), Line(then, "dim")], stdout())

@@ -1,0 +1,131 @@
+"""The commands about rules: policy check, explain, test, schema."""
+
+import asyncio
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from nebulus.cli.options import ConfigOption, JsonOption, WorkspaceOption, examples
+
+HERE = Path()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `app`."""
+    policy = typer.Typer(no_args_is_help=True, help="The rules that stand between a proposal and its effect.")
+    policy.command(
+        epilog=examples({"nebulus policy check": "do the rules hold against the tools that a run would have"})
+    )(check)
+    policy.command(
+        epilog=examples(
+            {
+                'nebulus policy explain delete_file \'{"path": "a.txt"}\'': "may it, and by which rule",
+                'nebulus policy explain write_file \'{"path": "a", "content": "x"}\' --tainted --endorsed content': (
+                    "after text from outside was read, and where only the content is the user's"
+                ),
+            }
+        )
+    )(explain)
+    policy.command(
+        name="test",
+        epilog=examples({"nebulus policy test cases.toml": "what must be allowed, asked, denied"}),
+    )(try_cases)
+    policy.command(epilog=examples({"nebulus policy schema": "everything that a rule in Cedar can name"}))(
+        schema
+    )
+    app.add_typer(policy, name="policy")
+
+
+def check(
+    *, workspace: WorkspaceOption = HERE, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Hold the policy against the tools. Ends with 2, and the line and the fix, if it can't hold."""
+    from nebulus.cli import deciding
+    from nebulus.cli.console import reporting, show_json, stdout
+    from nebulus.cli.console import show as show_lines
+    from nebulus.cli.place import Choice, settings_of
+
+    with reporting(as_json=as_json):
+        settings = settings_of(workspace, Choice(config=str(config or "")))
+        found = asyncio.run(deciding.checked(settings, workspace))
+        if as_json:
+            show_json(found)
+        else:
+            show_lines(deciding.check_lines(found), stdout())
+
+
+def explain(
+    tool: Annotated[str, typer.Argument(help="The tool that would be called.")],
+    arguments: Annotated[str, typer.Argument(help="Its arguments, as a JSON object.")] = "{}",
+    *,
+    tainted: Annotated[bool, typer.Option("--tainted", help="Text from outside was read before.")] = False,
+    unplanned: Annotated[
+        bool, typer.Option("--unplanned", help="The plan did not set out to use the tool.")
+    ] = False,
+    endorsed: Annotated[
+        list[str] | None,
+        typer.Option("--endorsed", help="An argument that stands in the user's words; without it none does."),
+    ] = None,
+    workspace: WorkspaceOption = HERE,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say whether a call would be allowed, asked or refused, and why; nothing is run."""
+    from nebulus.cli import deciding
+    from nebulus.cli.console import reporting, show_json, stdout
+    from nebulus.cli.console import show as show_lines
+    from nebulus.cli.place import Choice, settings_of
+
+    with reporting(as_json=as_json):
+        settings = settings_of(workspace, Choice(config=str(config or "")))
+        case = deciding.case_of(
+            tool, arguments, tainted=tainted, planned=not unplanned, endorsed=tuple(endorsed or ())
+        )
+        found = asyncio.run(deciding.explained(case, settings, workspace))
+        if as_json:
+            show_json(found)
+        else:
+            show_lines(deciding.explain_lines(found), stdout())
+
+
+def try_cases(
+    file: Annotated[Path, typer.Argument(help="Cases, as [[case]] tables of TOML.")],
+    *,
+    workspace: WorkspaceOption = HERE,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide the cases of a file and compare. Ends with 6 if one is decided otherwise than it says.
+
+    A case names a tool, its arguments and what is expected (allow, ask or deny; a rule too, if it matters),
+    and may say tainted, planned, endorsed, who, and how often tools were called before (done).
+    """
+    from nebulus.cli import deciding
+    from nebulus.cli.console import reporting, show_json, stdout
+    from nebulus.cli.console import show as show_lines
+    from nebulus.cli.exits import Exit
+    from nebulus.cli.place import Choice, settings_of
+
+    with reporting(as_json=as_json):
+        settings = settings_of(workspace, Choice(config=str(config or "")))
+        found = asyncio.run(deciding.tested(file, settings, workspace))
+        if as_json:
+            show_json(found)
+        else:
+            show_lines(deciding.test_lines(found), stdout())
+        if any(not result.is_right for result in found):
+            raise typer.Exit(Exit.FAILED)
+
+
+def schema(
+    *, workspace: WorkspaceOption = HERE, config: ConfigOption = None, as_json: JsonOption = False
+) -> None:
+    """Write what a rule can name, as a Cedar schema in JSON, made from the tools' own schemas."""
+    from nebulus.cli import deciding
+    from nebulus.cli.console import reporting, show_json
+    from nebulus.cli.place import Choice, settings_of
+
+    with reporting(as_json=as_json):
+        settings = settings_of(workspace, Choice(config=str(config or "")))
+        show_json(asyncio.run(deciding.schema(settings, workspace)))

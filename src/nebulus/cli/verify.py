@@ -1,0 +1,73 @@
+"""The command that looks whether a journal is whole: verify."""
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from nebulus.cli.options import ConfigOption, JsonOption, RunArgument, WorkspaceOption, examples
+
+if TYPE_CHECKING:
+    from nebulus.app.settings import Settings
+    from nebulus.runtime.verify import Verification
+
+HERE = Path()
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to `app`."""
+    app.command(
+        epilog=examples(
+            {
+                "nebulus verify 20260101-120000-ab12": "is every record chained to the one before",
+                "nebulus verify 20260101-120000-ab12 --head 9f2c4a7be01d3355": "and is this still the last one",
+            }
+        )
+    )(verify)
+
+
+def verify(
+    run_id: RunArgument,
+    *,
+    head: Annotated[
+        str, typer.Option("--head", help="The digest that an earlier `verify` printed, noted elsewhere.")
+    ] = "",
+    workspace: WorkspaceOption = HERE,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Find the first record of a run that was changed, lost or put in. Ends with 6 if there is one.
+
+    The digests are stored with the records. Who can rewrite all of them can make them fit again: only a
+    digest that was noted elsewhere, given as --head, shows that.
+    """
+    from nebulus.cli.console import reporting, show_json, stdout
+    from nebulus.cli.console import show as show_lines
+    from nebulus.cli.exits import Exit
+    from nebulus.cli.place import Choice, settings_of
+    from nebulus.cli.words import Line, safe
+
+    with reporting(as_json=as_json):
+        settings = settings_of(workspace, Choice(config=str(config or "")))
+        found = asyncio.run(_verified(run_id, settings, workspace))
+        is_known = not head or found.has_had(head)
+        if as_json:
+            show_json({"verification": found, "is_whole": found.is_whole and is_known})
+        elif found.is_whole and is_known:
+            show_lines([Line(f"whole: {found.records} records, head {found.head}", "green")], stdout())
+        else:
+            why = found.why or f"no record has the digest {head}: the journal was rewritten, or cut before it"
+            place = f"record {found.broken}: " if found.broken else ""
+            show_lines([Line(f"broken: {place}{safe(why)}", "red")], stdout())
+        if not (found.is_whole and is_known):
+            raise typer.Exit(Exit.FAILED)
+
+
+async def _verified(run_id: str, settings: "Settings", folder: Path) -> "Verification":
+    from nebulus.app.application import open_application
+    from nebulus.cli.place import require_runs
+
+    require_runs(settings, folder)
+    async with open_application(settings, folder) as application:
+        return await application.supervisor.verify(run_id)
