@@ -1,8 +1,9 @@
 """Is the needed fact there? Long chains of office work, early values needed late, at small budgets; no model.
 
-What is needed is worded in three ways: by the plan's reference ("the contact of step 4"), by a name ("the
-contact_4711"), and by words alone ("the contact of the Berg account"). A value counts as there when it
-stands in the prompt, character for character; the reader can only use what is written.
+What is needed is worded in four ways: by the plan's reference ("the contact of step 4"), by name ("the contact
+of Berg4"), by words in another order, and by other words than the page's ("the mail address for Berg4"); or
+four values at once, one in each way. A value counts as there when it stands in the prompt, character for
+character; the reader can only use what is written.
 """
 
 import random
@@ -28,7 +29,12 @@ from nebulus.ports.backend import ModelBackend
 BUDGETS = (3600, 2200, 1536, 1024)
 """Source: the budgets of a peer's published eval of tiered compaction."""
 LENGTHS = (10, 30, 100)
-WORDINGS = ("reference", "name", "words")
+WORDINGS = ("reference", "name", "words", "other words", "four at once")
+OTHER_WORDS = {
+    "contact": "mail address",
+    "contract": "number of the agreement",
+    "limit": "most they may spend",
+}
 KEY = {"type": "object", "properties": {"text": {"type": "string"}}, "required": ["text"]}
 TOOLS = tuple(
     ToolSpec(name=name, description=description, parameters=KEY, effect=Effect.READ)
@@ -54,11 +60,12 @@ _WORDS_TEXT = (
 _NAMES, WORDS = _NAMES_TEXT.split(), _WORDS_TEXT.split()
 
 
-class Need(Struct, frozen=True):
-    """A value that a step needs, and how the step words it."""
+class Page(Struct, frozen=True):
+    """The page of one account."""
 
-    value: str
-    wording: str
+    name: str
+    text: str
+    fields: dict[str, str]
 
 
 class Chain(Struct, frozen=True):
@@ -66,7 +73,7 @@ class Chain(Struct, frozen=True):
 
     steps: tuple[Step, ...]
     results: tuple[str, ...]
-    needs: tuple[Need | None, ...]
+    needs: tuple[tuple[str, ...], ...]
 
 
 def chain(length: int, *, wording: str, seed: int) -> Chain:
@@ -76,13 +83,10 @@ def chain(length: int, *, wording: str, seed: int) -> Chain:
     pages = [_page(rng, number) for number in range(1, early + 1)]
     steps, results, needs = [], [], []
     for number in range(1, length + 1):
-        need: Need | None = None
+        need: tuple[str, ...] = ()
         if number <= early:
-            text, tool, result = (
-                f"read_account with text = {pages[number - 1][0]}",
-                "read_account",
-                pages[number - 1][1],
-            )
+            page = pages[number - 1]
+            text, tool, result = f"read_account with text = {page.name}", "read_account", page.text
         elif number <= length - early:
             text, tool, result = (
                 f"check_stock with text = part {rng.randint(100, 999)}",
@@ -90,8 +94,7 @@ def chain(length: int, *, wording: str, seed: int) -> Chain:
                 _small(rng),
             )
         else:
-            source = rng.randint(1, early)
-            text, need = _needing(rng, source, pages[source - 1], wording)
+            text, need = _needing(rng, pages, wording)
             tool, result = "write_letter", _small(rng)
         steps.append(Step(number=number, text=text, tools=(tool,), checks=(ToolSucceeded(tool),)))
         results.append(result)
@@ -99,7 +102,7 @@ def chain(length: int, *, wording: str, seed: int) -> Chain:
     return Chain(tuple(steps), tuple(results), tuple(needs))
 
 
-def _page(rng: random.Random, number: int) -> tuple[str, str, dict[str, str]]:
+def _page(rng: random.Random, number: int) -> Page:
     name = f"{rng.choice(_NAMES)}{number}"
     fields = {
         "contact": f"{rng.choice(_NAMES).lower()}.{rng.randint(10, 99)}@{name.lower()}.example",
@@ -109,27 +112,36 @@ def _page(rng: random.Random, number: int) -> tuple[str, str, dict[str, str]]:
     head = [f"Account: {name} AS", *(f"{label.capitalize()}: {value}" for label, value in fields.items())]
     filler = [" ".join(rng.choices(WORDS, k=14)) + "." for _ in range(rng.randint(8, 60))]
     place = rng.randint(0, len(filler))
-    return name, "\n".join([*filler[:place], *head, *filler[place:]]), fields
+    return Page(name, "\n".join([*filler[:place], *head, *filler[place:]]), fields)
 
 
 def _small(rng: random.Random) -> str:
     return f'{{"result": "{rng.choice(("ok", "done", "booked"))} {rng.randint(1000, 9999)}"}}'
 
 
-def _needing(
-    rng: random.Random, source: int, page: tuple[str, str, dict[str, str]], wording: str
-) -> tuple[str, Need]:
-    name, _, fields = page
-    label = rng.choice(sorted(fields))
-    asked = {
-        "reference": f"the {label} of step {source}",
-        "name": f"the {label} of {name}",
-        "words": f"whatever {label} is noted for the {name} account",
-    }[wording]
-    return f"write_letter with text = {asked}", Need(fields[label], wording)
+def _needing(rng: random.Random, pages: list[Page], wording: str) -> tuple[str, tuple[str, ...]]:
+    """The text of a step, and the values of early pages that it needs."""
+    ways = WORDINGS[:4] if wording == "four at once" else (wording,)
+    sources = rng.sample(range(len(pages)), min(len(ways), len(pages)))
+    asked, values = [], []
+    for way, source in zip(ways, sources, strict=False):
+        page = pages[source]
+        label = rng.choice(sorted(page.fields))
+        asked.append(
+            {
+                "reference": f"the {label} of step {source + 1}",
+                "name": f"the {label} of {page.name}",
+                "words": f"whatever {label} is noted for the {page.name} account",
+                "other words": f"the {OTHER_WORDS[label]} for {page.name}",
+            }[way]
+        )
+        values.append(page.fields[label])
+    return f"write_letter with text = {' and '.join(asked)}", tuple(values)
 
 
-def prompts(given: Chain, budget: int, rate: float) -> Iterator[tuple[ModelRequest, Need | None, Machine]]:
+def prompts(
+    given: Chain, budget: int, rate: float
+) -> Iterator[tuple[ModelRequest, tuple[str, ...], Machine]]:
     """Yield what each step of `given` is shown within `budget` tokens, at the tokenizer's rate."""
     tier = Tier(name="nano", window_tokens=budget + RESERVE_TOKENS, reserve_tokens=RESERVE_TOKENS)
     setup = Setup(tools=TOOLS, tiers=(tier,), budget=Budget(model_calls=0, tool_calls=0))
@@ -160,9 +172,9 @@ async def needed(backend: ModelBackend, *, chains: int) -> list[dict[str, Any]]:
         + " | ".join(f"{budget} tokens" for budget in BUDGETS)
         + " | largest prompt |"
     )
-    print("|--:|---|" + "--:|" * (len(BUDGETS) + 1))
+    print("|--:|---|--:|" + "--:|" * (len(BUDGETS) + 1))
     rows: list[dict[str, Any]] = []
-    rate = await _rate(backend)
+    rate, over = await _rate(backend), 0
     for length in LENGTHS:
         for wording in WORDINGS:
             row: dict[str, Any] = {"steps": length, "wording": wording}
@@ -171,21 +183,19 @@ async def needed(backend: ModelBackend, *, chains: int) -> list[dict[str, Any]]:
                 there = total = 0
                 for seed in range(chains):
                     for request, need, _ in prompts(chain(length, wording=wording, seed=seed), budget, rate):
-                        if need is not None:
-                            total += 1
-                            there += need.value in request.messages[-1].content
-                            tokens = (await backend.count(request)).tokens
-                            largest = max(largest, tokens) if budget == BUDGETS[0] else largest
-                            row[f"over_{budget}"] = row.get(f"over_{budget}", 0) + (tokens > budget)
+                        if not need:
+                            continue
+                        total += len(need)
+                        there += sum(value in request.messages[-1].content for value in need)
+                        tokens = (await backend.count(request)).tokens
+                        largest = max(largest, tokens)
+                        over += tokens > budget
                 row[str(budget)] = there / total
-                row[f"n_{budget}"] = total
+                row["values"] = total
             row["largest"] = largest
             rows.append(row)
-            cells = " | ".join(
-                f"{100 * row[str(budget)]:.1f} % of {row[f'n_{budget}']}" for budget in BUDGETS
-            )
-            print(f"| {length} | {wording} | {cells} | {largest} |", flush=True)
-    over = sum(value for row in rows for key, value in row.items() if key.startswith("over_"))
+            cells = " | ".join(f"{100 * row[str(budget)]:.1f} %" for budget in BUDGETS)
+            print(f"| {length} | {wording} | {row['values']} | {cells} | {largest} |", flush=True)
     print(f"\nprompts above their budget, counted exactly: {over}")
     return rows
 

@@ -15,8 +15,8 @@ RECENT_SHOWN = 3
 """The latest facts, shown to every step that does not ask for many others."""
 FACTS_SHOWN = 6
 """Where a step asks for more facts than this leaves room for, the latest give way."""
-RECALLED_SHOWN = 12
-"""Facts found by the words of the step: a page of three or four results."""
+RECALLED_SHOWN = 16
+"""Facts found by the words of the step: what came with three or four results."""
 MENTIONED_SHOWN = 24
 """Facts shown because the step asks for them; one step's result may hold a page of them."""
 LESSONS_SHOWN = 3
@@ -43,12 +43,16 @@ class Choice(Struct, frozen=True, kw_only=True):
 
 
 def choose(state: State, text: str, index: Index) -> Choice:
-    """Return what is worth showing for `text`; `index` covers the facts of `state`."""
+    """Return what is worth showing for `text`; `index` covers the facts of `state`.
+
+    Facts are found by the words of the active step as they were written: a value that code put in for a
+    mention needs no finding.
+    """
     asked = _asked(state.facts, text)
     kept = tuple(asked[:MENTIONED_SHOWN])
     recent = _recent(state.facts, {fact.step for fact in kept}, min(RECENT_SHOWN, FACTS_SHOWN - len(kept)))
     taken = {*kept, *recent}
-    found = index.best(text, most=RECALLED_SHOWN + len(taken))
+    found = index.best(state.step.text, most=RECALLED_SHOWN + len(taken))
     recalled = tuple(fact for fact in found if fact not in taken)[:RECALLED_SHOWN]
     return Choice(
         asked=kept,
