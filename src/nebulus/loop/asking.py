@@ -15,6 +15,7 @@ from nebulus.loop.recovering import no_progress, on_finding, on_model_failure
 from nebulus.loop.stepping import end_step, look, take_plan
 from nebulus.loop.turn import missing_calls
 from nebulus.memory.distil import with_note
+from nebulus.memory.prompt import grounds
 from nebulus.memory.window import learnt
 from nebulus.recovery.claims import Ledger, contradiction
 from nebulus.recovery.stagnation import blocked
@@ -32,7 +33,7 @@ def on_answer(machine: Machine, event: ModelAnswered) -> Machine:
     paid = _paid(machine, event)
     asked = machine.command
     assert isinstance(asked, AskModel)
-    shown = "\n".join(message.content for message in asked.request.messages)
+    shown = grounds(asked.request.messages, machine.state)
     reading = read(event.answer, asked.request.tools, shown=shown, cap_tokens=asked.request.max_tokens)
     if reading.finding is not None:
         return on_finding(paid, reading.finding)

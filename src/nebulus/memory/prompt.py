@@ -5,6 +5,7 @@ last, so that a prefix cache keeps working; constraints stand whole in every pro
 a count and one line, never its text; every part is bounded, and what is left out is said.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
@@ -30,6 +31,7 @@ PLAN_INSTRUCTIONS = (
 FACT_CHARS = 160
 """What is shown of a fact that the step does not ask for; one that it asks for stands whole."""
 OBSERVATION_CHARS = 1200
+LESSONS = "Failed before:"
 LESSON_CHARS = 240
 DONE_SHOWN = 24
 HEAD_CHARS = 80
@@ -85,7 +87,7 @@ def compose_plan(state: State) -> tuple[Message, ...]:
     finished = [step for step in state.plan.steps if step.status in FINISHED_STATUSES]
     done = _section("Done:", (f"step {step.number}: {step.text}" for step in finished[-DONE_SHOWN:]))
     lessons = [lesson for lesson in state.lessons if lesson.step == state.active][-3:]
-    failed = _section("Failed before:", map(_lesson_line, lessons))
+    failed = _section(LESSONS, map(_lesson_line, lessons))
     questions = _section("Open questions:", state.questions)
     return _messages(PLAN_INSTRUCTIONS, [_head(state), done, questions, failed, "Now: write the plan."])
 
@@ -114,7 +116,7 @@ class _Page:
             _section("Facts:", (line for _, line in facts)),
             _section("Stored:", (line for _, line in stored)),
             _section("Open questions:", (line for _, line in reversed(questions))),
-            _section("Failed before:", (line for _, line in reversed(lessons))),
+            _section(LESSONS, (line for _, line in reversed(lessons))),
             *observations,
             self._said(),
         ]
@@ -206,7 +208,23 @@ def _artifact_line(item: Artifact) -> str:
 
 
 def _lesson_line(lesson: Lesson) -> str:
-    return f"{lesson.count}x {lesson.kind}: {bounded(lesson.why, LESSON_CHARS)}"
+    why = " ".join(lesson.why.split())
+    return f"{lesson.count}x {lesson.kind}: {bounded(why, LESSON_CHARS)}"
+
+
+_LESSON_LINES = re.compile(rf"^{LESSONS}\n(?:- .*(?:\n|$))*", re.MULTILINE)
+_LAST = re.compile(r"^Last: .*?(?=^Now: |\Z)", re.MULTILINE | re.DOTALL)
+
+
+def grounds(messages: Iterable[Message], state: State) -> str:
+    """Return what the values of an answer may be taken from: what was shown, without what quotes mistakes.
+
+    A wrong value stands in the lesson about it and in the error that it caused; it must not vouch for
+    itself.
+    """
+    shown = _LESSON_LINES.sub("", "\n".join(message.content for message in messages))
+    has_error = any(observation.is_error for observation in state.observations)
+    return _LAST.sub("", shown) if has_error else shown
 
 
 def _observation_line(seen: Observation, most: int) -> str:

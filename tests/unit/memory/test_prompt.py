@@ -18,7 +18,7 @@ from nebulus.memory.distil import (
     with_step_ended,
     without_questions,
 )
-from nebulus.memory.prompt import OBSERVATION_CHARS, bounded, compose_plan, compose_step
+from nebulus.memory.prompt import OBSERVATION_CHARS, bounded, compose_plan, compose_step, grounds
 
 
 def state_at(depth: int, *, steps: int = 300, value: str = "value-123") -> State:
@@ -174,3 +174,15 @@ def test_an_error_is_the_last_thing_that_is_seen() -> None:
 def test_a_bounded_text_is_whole_or_says_how_much_is_missing(text: str, most: int) -> None:
     result = bounded(text, most)
     assert result == text if len(text) <= most else f"[{len(text) - most} more" in result
+
+
+def test_a_wrong_value_does_not_vouch_for_itself() -> None:
+    state = with_error(state_at(2), tool="read_file", text="not_found: no file at drafts/wrong.md")
+    state = with_lesson(state, kind="ungrounded", why="copy it exactly, got inbox/\nwrong.md")
+    state = with_lesson(state, kind="not_found", why="no file at drafts/wrong.md")
+    messages = compose_step(state)
+    assert "wrong.md" in messages[-1].content
+    shown = grounds(messages, state)
+    assert "wrong.md" not in shown
+    assert "value-123" in shown
+    assert "Now: step 3. use tool 003 with a = b" in shown
