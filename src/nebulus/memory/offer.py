@@ -28,9 +28,10 @@ def offer(step: Step, tools: Sequence[ToolSpec], *, most: int) -> tuple[ToolSpec
 
 
 def named_tools(text: str, tools: Sequence[ToolSpec]) -> frozenset[str]:
-    """Return the names of the tools that `text` mentions as whole words."""
+    """Return the names of the tools that `text` mentions as whole words, with a capital or not."""
     words = set(re.findall(r"[A-Za-z0-9_.\-]+", text))
     stripped = words | {word.strip(".-") for word in words}
+    stripped |= {word[:1].lower() + word[1:] for word in stripped}
     return frozenset(tool.name for tool in tools if tool.name in stripped)
 
 
