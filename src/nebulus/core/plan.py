@@ -79,7 +79,11 @@ class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Plan(Struct, frozen=True, omit_defaults=True):
-    """Steps in order. `origin` says who made it: a runbook of the user's, or a planning tier."""
+    """Steps in order. `origin` says who made it: a runbook of the user's, or a planning tier.
+
+    `is_tainted`: it was made after text from outside had been read, and stands behind no call.
+    """
 
     steps: tuple[Step, ...]
     origin: str = "runbook"
+    is_tainted: bool = False

@@ -8,7 +8,7 @@ from nebulus.core.commands import AskModel, Judge
 from nebulus.core.events import ModelAnswered, ModelFailed, TimePassed
 from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.plan import StepStatus
-from nebulus.loop.judging import context_of, heard
+from nebulus.loop.judging import context_of, has_read_outside, heard
 from nebulus.loop.progress import Machine, Phase
 from nebulus.loop.proposal import read_plan
 from nebulus.loop.recovering import no_progress, on_finding, on_model_failure
@@ -18,14 +18,16 @@ from nebulus.memory.distil import with_note
 from nebulus.memory.prompt import grounds
 from nebulus.memory.window import learnt
 from nebulus.recovery.claims import Ledger, contradiction
-from nebulus.recovery.stagnation import blocked
+from nebulus.recovery.stagnation import ALREADY_DONE, blocked
 
 
 def on_plan(machine: Machine, event: ModelAnswered) -> Machine:
     """Accept the proposed plan, or say what is wrong with it."""
     paid = _paid(machine, event)
     plan = read_plan(event.answer, machine.setup.tools, tier=event.tier)
-    return on_finding(paid, plan) if isinstance(plan, Finding) else take_plan(paid, plan)
+    if isinstance(plan, Finding):
+        return on_finding(paid, plan)
+    return take_plan(paid, replace(plan, is_tainted=has_read_outside(paid)))
 
 
 def on_answer(machine: Machine, event: ModelAnswered) -> Machine:
@@ -44,7 +46,7 @@ def on_answer(machine: Machine, event: ModelAnswered) -> Machine:
         )
         why = blocked(paid.tries.trail, minted[0].tool, minted[0].arguments)
         if why:
-            return on_finding(paid, no_progress(minted[0], why))
+            return _on_blocked(paid, no_progress(minted[0], why), event.tier)
         known = heard(paid, tier=event.tier)
         return judge(replace(paid, heard=known).with_tries(is_tainted=known.is_tainted), minted)
     return _on_claim(paid, reading.text, event.tier)
@@ -68,6 +70,14 @@ def on_waited(machine: Machine, _: TimePassed) -> Machine:
     assert machine.held is not None
     phase, command = machine.held
     return machine.to(phase, command, held=None)
+
+
+def _on_blocked(machine: Machine, finding: Finding, tier: str) -> Machine:
+    """Say once that a call brings nothing. Who insists on what is done already has nothing else to do."""
+    is_told = any(earlier.value == finding.value for earlier in machine.tries.findings)
+    if finding.rule == ALREADY_DONE and is_told and not missing_calls(machine):
+        return _on_claim(machine, "it asks again for the change that it has made", tier)
+    return on_finding(machine, finding)
 
 
 def _on_claim(machine: Machine, text: str, tier: str) -> Machine:

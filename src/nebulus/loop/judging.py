@@ -16,12 +16,12 @@ from nebulus.memory.offer import named_tools
 
 PLANNER = Provenance((Origin("model", "plan"),), is_trusted=True)
 """A plan that a tier proposed is made from the goal alone, before anything was read."""
+REPLANNER = Provenance((Origin("model", "plan after reading"),))
 
 
 def heard(machine: Machine, *, tier: str) -> Heard:
     """Return what stands in the prompt of the active step."""
     known = remembered(machine.state, machine.index.covering(machine.state.facts))
-    unsafe = [seen for seen in machine.state.observations if not _is_trusted(machine, seen)]
     sources = (
         *_own_words(machine),
         *(Source(text, provenance) for text, provenance in known),
@@ -30,10 +30,17 @@ def heard(machine: Machine, *, tier: str) -> Heard:
             for seen in machine.state.observations
         ),
     )
-    is_tainted = (
-        machine.tries.is_tainted or bool(unsafe) or any(not provenance.is_trusted for _, provenance in known)
-    )
+    is_tainted = has_read_outside(machine) or any(not provenance.is_trusted for _, provenance in known)
     return Heard(sources=sources, is_tainted=is_tainted, tier=tier)
+
+
+def has_read_outside(machine: Machine) -> bool:
+    """Whether text from outside stands in what is shown of this step, its failures, or the plan itself."""
+    return (
+        machine.tries.is_tainted
+        or machine.state.plan.is_tainted
+        or any(not _is_trusted(machine, seen) for seen in machine.state.observations)
+    )
 
 
 def context_of(machine: Machine, call: Call, known: Heard) -> Context:
@@ -56,7 +63,7 @@ def _own_words(machine: Machine) -> tuple[Source, ...]:
     planner = USER if plan.origin == "runbook" else PLANNER
     return (
         *(Source(text, USER) for text in (goal.text, *goal.constraints)),
-        Source(machine.state.step.text, planner),
+        Source(machine.state.step.text, REPLANNER if plan.is_tainted else planner),
     )
 
 
@@ -67,7 +74,9 @@ def _is_trusted(machine: Machine, seen: Observation) -> bool:
 
 
 def _is_planned(machine: Machine, spec: ToolSpec) -> bool:
-    """Whether the active step lists, requires or names the tool; or the goal, in the user's words."""
-    step = machine.state.step
+    """Whether the goal names the tool; or the active step of a trusted plan lists, requires or names it."""
+    step, plan = machine.state.step, machine.state.plan
+    if named_tools(machine.state.goal.text, (spec,)):
+        return True
     wanted = {*step.tools, *(check.tool for check in step.checks if isinstance(check, ToolSucceeded))}
-    return spec.name in wanted or bool(named_tools(f"{step.text}\n{machine.state.goal.text}", (spec,)))
+    return not plan.is_tainted and (spec.name in wanted or bool(named_tools(step.text, (spec,))))
