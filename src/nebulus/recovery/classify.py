@@ -118,6 +118,14 @@ def signs_of(error: BaseException) -> Signs:
     return own
 
 
+def asked_wait_s(error: BaseException) -> float:
+    """Return the wait in seconds that an exception's response asks for; 0.0 for none, or a date."""
+    headers = getattr(getattr(error, "response", None), "headers", None)
+    raw = headers.get("retry-after") or headers.get("Retry-After") if isinstance(headers, Mapping) else ""
+    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d+)?)\s*", str(raw or ""))
+    return float(match[1]) if match else 0.0
+
+
 def refined(failure: Failure) -> Failure:
     """Return `failure` with a class read from its text, where nobody had said more than that it failed."""
     if failure.kind is not FailureKind.PERMANENT or failure.recognised is Recognised.TEXT:
@@ -183,9 +191,6 @@ def _object(text: str) -> dict[str, Any] | None:
 
 def _is_status(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 400 <= value <= 599
-
-
-_NUMBER = re.compile(r"\d+")
 
 
 def _codes_of(error: BaseException, response: object) -> Iterable[str]:

@@ -19,12 +19,13 @@ SAME_CALLS = 2
 """The same call with the same result, nothing changed in between: the third is blocked."""
 SAME_POLLS = 8
 """As above, where the result says that something is still under way."""
-SAME_CHANGES = 3
-"""The very same change again, with the same result: the fourth is blocked."""
+SAME_CHANGES = 1
+"""The very same change again, no other in between: the second is blocked, whatever the first brought."""
 SAME_RESULTS = 4
 """Differing calls of one tool with one and the same result: the fifth is blocked."""
 NO_NEWS = 10
 """Calls in a row that change nothing and bring nothing that was not seen before."""
+ALREADY_DONE = "this very change was made in this step already, and no other since"
 LONGEST_CYCLE = 6
 KEPT = 64
 """How many calls are remembered: several rounds of the longest cycle."""
@@ -119,9 +120,7 @@ def _same_call(trail: Trail, call: str) -> str:
 def _same_change(trail: Trail, call: str) -> str:
     """The same change again and again, with no other change between."""
     last = list(takewhile(lambda made: made.call == call, (m for m in reversed(trail.made) if m.is_change)))
-    if len(last) < SAME_CHANGES or len({made.result for made in last[:SAME_CHANGES]}) > 1:
-        return ""
-    return f"this very change was made {len(last)} times in a row, with the same result"
+    return "" if len(last) < SAME_CHANGES else ALREADY_DONE
 
 
 def _cycle(trail: Trail, call: str) -> str:

@@ -73,10 +73,10 @@ def test_reading_many_things_once_is_honest_work() -> None:
     assert why(walked(*(("look", str(n), f"text {n}") for n in range(30))), "look", "31") == ""
 
 
-def test_the_same_change_again_and_again_is_blocked_and_with_another_between_it_is_not() -> None:
+def test_the_same_change_again_is_blocked_and_with_another_between_it_is_not() -> None:
     press, release = ("put", "press", "down"), ("put", "release", "up")
-    assert "in a row" in why(walked(press, press, press), "put", "press")
-    assert why(walked(press, press, release, press), "put", "press") == ""
+    assert "already" in why(walked(press), "put", "press")
+    assert why(walked(press, release), "put", "press") == ""
 
 
 @given(st.lists(st.sampled_from("abc"), min_size=60, max_size=60))

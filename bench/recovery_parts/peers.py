@@ -1,0 +1,136 @@
+"""The prebuilt agents of other frameworks, on the same jobs, faults and server.
+
+    PYTHON_OF_ITS_VENV -m bench.recovery_parts.peers langgraph http://127.0.0.1:8080 < tasks.jsonl > scores.jsonl
+
+Each reads one task a line and writes one score a line. A tool's error is given back to the model as text,
+which is the kinder of the two usual configurations; the work is stopped as soon as all of it is done.
+"""
+
+import asyncio
+import json
+import random
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from bench.recovery_parts.world import MOST_CALLS_PER_STEP, FaultyWorld, WorkDone, score
+from nano.language import Job, make_job
+from nano.render import TRANSCRIPT_INSTRUCTIONS
+from nebulus.testing.faults import Fault, FaultPlan
+
+RESERVE_TOKENS = 96
+
+
+def world_of(task: dict[str, Any]) -> FaultyWorld:
+    """Return the world of a task: the same for every arm."""
+    job = make_job(random.Random(task["seed"]), task["depth"], "held_out", wordings=task["wordings"])
+    plan = FaultPlan([Fault(name) for name in task["faults"]], rate=task["rate"], seed=task["seed"])
+    return FaultyWorld(job, task["seed"], plan)
+
+
+def said_by(world: FaultyWorld, name: str, arguments: dict[str, Any]) -> str:
+    """Return what a tool gives the model: its answer, or its error as text."""
+    if world.world.is_complete:
+        raise WorkDone
+    try:
+        text = world.call(name, arguments)
+    except Exception as error:  # noqa: BLE001 - whatever a tool raises is told to the model here
+        text = f"error: {type(error).__name__}: {error}"
+    if world.world.is_complete:
+        raise WorkDone
+    return text
+
+
+def langgraph_agent(url: str) -> Callable[[Job, FaultyWorld, int], int]:
+    """Return LangChain's prebuilt agent on LangGraph."""
+    from langchain.agents import create_agent
+    from langchain_core.tools import StructuredTool
+    from langchain_openai import ChatOpenAI
+
+    model = ChatOpenAI(base_url=f"{url}/v1", api_key="none", model="nano", temperature=0, max_tokens=RESERVE_TOKENS)
+
+    def run(job: Job, world: FaultyWorld, most: int) -> int:
+        def made(function: dict[str, Any]) -> Any:
+            name = function["name"]
+
+            def call(**arguments: Any) -> str:
+                return said_by(world, name, arguments)
+
+            return StructuredTool(
+                name=name, description=function["description"] or name, args_schema=function["parameters"], func=call
+            )
+
+        agent = create_agent(model, [made(t["function"]) for t in job.tools], system_prompt=TRANSCRIPT_INSTRUCTIONS)
+        answered = 0
+        for part in agent.stream(
+            {"messages": [("user", job.goal)]}, {"recursion_limit": 2 * most + 1}, stream_mode="updates"
+        ):
+            answered += "model" in part or "agent" in part
+        return answered
+
+    return run
+
+
+def pydantic_agent(url: str) -> Callable[[Job, FaultyWorld, int], int]:
+    """Return Pydantic AI's agent."""
+    from pydantic_ai import Agent, Tool
+    from pydantic_ai.models.openai import OpenAIChatModel
+    from pydantic_ai.providers.openai import OpenAIProvider
+    from pydantic_ai.usage import UsageLimits
+
+    model = OpenAIChatModel("nano", provider=OpenAIProvider(base_url=f"{url}/v1", api_key="none"))
+
+    def run(job: Job, world: FaultyWorld, most: int) -> int:
+        def made(function: dict[str, Any]) -> Any:
+            name = function["name"]
+
+            async def call(**arguments: Any) -> str:
+                return said_by(world, name, arguments)
+
+            return Tool.from_schema(
+                call, name=name, description=function["description"] or name, json_schema=function["parameters"]
+            )
+
+        agent = Agent(
+            model,
+            tools=[made(t["function"]) for t in job.tools],
+            system_prompt=TRANSCRIPT_INSTRUCTIONS,
+            retries=3,
+            model_settings={"temperature": 0.0, "max_tokens": RESERVE_TOKENS, "parallel_tool_calls": False},
+        )
+        result = asyncio.run(agent.run(job.goal, usage_limits=UsageLimits(request_limit=most)))
+        return result.usage.requests
+
+    return run
+
+
+AGENTS = {"langgraph": langgraph_agent, "pydantic-ai": pydantic_agent}
+
+
+def episode(task: dict[str, Any], run: Callable[[Job, FaultyWorld, int], int]) -> dict[str, Any]:
+    """Return the score of one task."""
+    world = world_of(task)
+    most = MOST_CALLS_PER_STEP * task["depth"] + 10
+    began, calls, ended, says_done = time.perf_counter(), 0, "", True
+    try:
+        calls = run(world.job, world, most)
+        ended = "it said that it is done"
+    except WorkDone:
+        ended = "all of it was done"
+    except Exception as error:  # noqa: BLE001 - an agent that raises has stopped loudly, and this is the score
+        ended, says_done = type(error).__name__, False
+    seconds = time.perf_counter() - began
+    return score(world, ended=ended, says_done=says_done, model_calls=calls or world.plan.calls, seconds=seconds)
+
+
+def main() -> None:
+    """Read tasks, write scores."""
+    run = AGENTS[sys.argv[1]](sys.argv[2])
+    for line in sys.stdin:
+        task = json.loads(line)
+        print(json.dumps(task | episode(task, run)), flush=True)
+
+
+if __name__ == "__main__":
+    main()
