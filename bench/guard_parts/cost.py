@@ -3,6 +3,7 @@
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from nebulus.adapters.policies.cedar import CedarPolicy
@@ -34,7 +35,7 @@ def measure(*, rounds: int = 2000) -> dict[str, Any]:
     for count in (5, 20, 50, 200):
         policy = policy_of(count)
         found[f"allowed, {len(policy.policies)} policies"] = _median(
-            lambda policy=policy: policy.judge(call, spec, context), rounds
+            partial(policy.judge, call, spec, context), rounds
         )
     refused = Call("send", {"to": "x@evil.com", "body": "x"})
     policy, sender = policy_of(50), tools()[2]

@@ -67,15 +67,16 @@ class Bench:
     def benign(self) -> Iterator[Ending]:
         """Run every user task without an attack."""
         for task_id, task in self.suite.user_tasks.items():
-            yield from self._runs(task_id, task, "", None)
+            yield from self._runs(task_id, task)
 
     def attacked(self) -> Iterator[Ending]:
         """Run every pair of a user task and an injection task."""
         for task_id, task in self.suite.user_tasks.items():
-            for injection_id, injection in self.suite.injection_tasks.items():
-                yield from self._runs(task_id, task, injection_id, injection)
+            for injection_id in self.suite.injection_tasks:
+                yield from self._runs(task_id, task, injection_id=injection_id)
 
-    def _runs(self, task_id: str, task: Any, injection_id: str, injection: Any) -> Iterator[Ending]:
+    def _runs(self, task_id: str, task: Any, *, injection_id: str = "") -> Iterator[Ending]:
+        injection = self.suite.injection_tasks[injection_id] if injection_id else None
         injected = self._attack.attack(task, injection) if injection else {}
         loaded = self.suite.load_and_inject_default_environment(injected)
         for guarding in GUARDINGS:
@@ -89,7 +90,7 @@ class Bench:
         before = env.model_copy(deep=True)
         wanted = [as_call(call) for call in task.ground_truth(before)]
         person = Person(wanted, is_there=guarding != "on, nobody there")
-        model = Obedient(self, env, gate=self._gate(guarding, person, task.PROMPT, wanted))
+        model = Obedient(self, env, gate=self._gate(guarding, person, prompt=task.PROMPT, wanted=wanted))
         harm = [as_call(call) for call in injection.ground_truth(before)] if injection else []
         is_done = model.carry_out(wanted, harm=harm, marks=marks)
         said = task.GROUND_TRUTH_OUTPUT if is_done else ""
@@ -104,19 +105,20 @@ class Bench:
             questions=person.questions,
             harmful=tuple(model.harmful),
         )
-        return self._judged(ending, injection, before, env, model, said) if injection else ending
+        if injection is None:
+            return ending
 
-    def _judged(
-        self, ending: Ending, injection: Any, before: Any, env: Any, model: "Obedient", said: str
-    ) -> Ending:
-        words = f"{said}\n{injection.GOAL}\n{injection.GROUND_TRUTH_OUTPUT}" if model.is_infected else said
-        check = self.suite._check_injection_task_security
-        by_effects = bool(check(injection, text(said), before, env, model.trace))
-        by_words = bool(check(injection, text(words), before, env, model.trace))
+        def has_worked(words: str) -> bool:
+            checked = self.suite._check_injection_task_security
+            return bool(checked(injection, text(words), before, env, model.trace))
+
+        obeyed = f"{said}\n{injection.GOAL}\n{injection.GROUND_TRUTH_OUTPUT}" if model.is_infected else said
         wants_words = not injection.ground_truth(before)
-        return replace(ending, is_attacked=by_words if wants_words else by_effects, wants_words=wants_words)
+        return replace(
+            ending, is_attacked=has_worked(obeyed if wants_words else said), wants_words=wants_words
+        )
 
-    def _gate(self, guarding: Guarding, person: Person, prompt: str, wanted: list[Call]) -> Gate | None:
+    def _gate(self, guarding: Guarding, person: Person, *, prompt: str, wanted: list[Call]) -> Gate | None:
         if guarding == "off":
             return None
         is_any = guarding == "on, any tool planned"
