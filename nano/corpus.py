@@ -95,7 +95,7 @@ class Stream:
         """Return the next batch, and tell the worker how far the training is. Raises: RuntimeError if it died."""
         self.progress.value = progress
         while True:
-            with suppress(queue.Empty):
+            with suppress(queue.Empty):  # nothing yet: look whether the worker lives, and wait on
                 batch: list[Sample] = self.ready.get(timeout=30)
                 return batch
             if not self.worker.is_alive():

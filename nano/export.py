@@ -64,7 +64,7 @@ def write(
     writer = gguf.GGUFWriter(str(part), "llama")
     writer.add_name(name)
     _describe(writer, shape)
-    _add_vocabulary(writer, gguf.TokenType, vocabulary, shape.n_vocab)
+    _add_vocabulary(writer, gguf.TokenType, vocabulary, n_vocab=shape.n_vocab)
     writer.add_chat_template(TEMPLATE)
     for key, value in weights.items():
         writer.add_tensor(key, value.astype(np.float16 if value.ndim == 2 else np.float32))
@@ -89,7 +89,7 @@ def _describe(writer: Any, shape: Shape) -> None:
     writer.add_file_type(1)
 
 
-def _add_vocabulary(writer: Any, kinds: Any, vocabulary: Path, n_vocab: int) -> None:
+def _add_vocabulary(writer: Any, kinds: Any, vocabulary: Path, *, n_vocab: int) -> None:
     words, merges = tokens.load(vocabulary)
     everything = [*words, *tokens.SPECIALS]
     if len(everything) != n_vocab:

@@ -213,7 +213,7 @@ def spoken(value: Value) -> str:
     return value if isinstance(value, str) else wording.as_json(value)
 
 
-def _step(rng: random.Random, split: Split, tool: _Tool, past: Sequence[JobStep]) -> JobStep:
+def _step(rng: random.Random, split: Split, tool: _Tool, *, past: Sequence[JobStep]) -> JobStep:
     arguments: list[tuple[str, Value | Reference]] = []
     mentions = []
     for p in tool.parameters:
@@ -283,7 +283,7 @@ def file_job(rng: random.Random, depth: int, *, wordings: Split) -> Job:
     ]
     steps: list[JobStep] = []
     for _ in range(depth):
-        steps.append(_step(rng, wordings, rng.choice(tools), steps))
+        steps.append(_step(rng, wordings, rng.choice(tools), past=steps))
     return Job(_title(rng, "held_out"), (), tuple(t.as_dict() for t in tools), tuple(steps))
 
 
@@ -304,6 +304,6 @@ def make_job(
     tools = [_tool(rng, split, name) for name in names]
     steps: list[JobStep] = []
     for _ in range(depth):
-        steps.append(_step(rng, wordings or split, rng.choice(tools), steps))
+        steps.append(_step(rng, wordings or split, rng.choice(tools), past=steps))
     limits = tuple(constraint(rng, split) for _ in range(rng.choice((0, 0, 0, 0, 1, 2))))
     return Job(_title(rng, split), limits, tuple(t.as_dict() for t in tools), tuple(steps))

@@ -38,7 +38,7 @@ def _as_dict(name: str, kinds: dict[str, str]) -> ToolDict:
     return {"type": "function", "function": {"name": name, "description": "", "parameters": shape}}
 
 
-def _step(rng: random.Random, name: str, kinds: dict[str, str], number: int) -> JobStep:
+def _step(rng: random.Random, name: str, kinds: dict[str, str], *, number: int) -> JobStep:
     arguments: list[tuple[str, Value | Reference]] = []
     said = []
     form = rng.choice(_ARGUMENTS)
@@ -60,5 +60,5 @@ def _step(rng: random.Random, name: str, kinds: dict[str, str], number: int) -> 
 def primer_job(rng: random.Random, depth: int) -> Job:
     """Return a plain job of the train split, over one to three tools."""
     tools = [_tool(rng, name) for name in lexicon.tool_names(rng, "train", rng.choice((1, 2, 2, 3)))]
-    steps = tuple(_step(rng, *rng.choice(tools), number) for number in range(1, depth + 1))
+    steps = tuple(_step(rng, *rng.choice(tools), number=number) for number in range(1, depth + 1))
     return Job("Work through the plan.", (), tuple(_as_dict(*tool) for tool in tools), steps)

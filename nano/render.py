@@ -118,7 +118,10 @@ def _troubled(rng: random.Random, state: State, tool: str) -> State:
             ("transient", BUSY),
             ("transient", BUSY),
             ("not_found", json.dumps({"error": f"not_found: no {lexicon.pick(rng, 'noun', 'train')} there"})),
-            ("invalid_arguments", json.dumps({"error": f"invalid: {rng.choice(lexicon.NOUNS)} is missing"})),
+            (
+                "invalid_arguments",
+                json.dumps({"error": f"invalid: {lexicon.pick(rng, 'noun', 'train')} is missing"}),
+            ),
             ("no_call", ""),
         )
     )
@@ -138,7 +141,10 @@ def _other_observation(rng: random.Random, state: State) -> State:
     text = "\n".join(lines)
     if rng.random() < 0.4:
         text = as_json(
-            {rng.choice(("path", "source", "total", "line")): lines[0], rng.choice(lexicon.NOUNS): lines}
+            {
+                rng.choice(("path", "source", "total", "line")): lines[0],
+                lexicon.pick(rng, "noun", "train"): lines,
+            }
         )
     last = replace(state.observations[-1], text=text, is_trusted=rng.random() < 0.6)
     return replace(state, observations=(last,))
