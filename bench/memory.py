@@ -10,6 +10,8 @@ python bench/memory.py --write docs/measured      # all of them, with memory.jso
 
 import argparse
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -27,21 +29,37 @@ from nebulus.ports.backend import ModelBackend
 PARTS = ("flat", "live", "needed", "cost", "ablations")
 
 
-async def part(name: str, backend: ModelBackend, given: argparse.Namespace) -> list[dict[str, Any]]:
+async def part(name: str, given: argparse.Namespace) -> list[dict[str, Any]]:
     """Measure one part, print its table, and return its rows."""
+
+    @asynccontextmanager
+    async def serve() -> AsyncIterator[ModelBackend]:
+        backend = open_backend(BackendSettings(kind="embedded", path=given.model, threads=1))
+        try:
+            await backend.describe()
+            yield backend
+        finally:
+            await backend.close()
+
     print(f"\n## {name}\n")
     match name:
         case "flat":
-            return await flat(backend)
+            return await flat(serve)
         case "live":
-            jobs = {10: 10 * given.jobs, 50: 2 * given.jobs, 200: given.jobs}
-            return await live(backend, depths=tuple(jobs), jobs=jobs)
+            jobs = {
+                2: 20 * given.jobs,
+                4: 10 * given.jobs,
+                10: 8 * given.jobs,
+                50: 2 * given.jobs,
+                200: given.jobs,
+            }
+            return await live(serve, depths=tuple(jobs), jobs=jobs)
         case "needed":
-            return await needed(backend, chains=given.chains)
+            return await needed(serve, chains=given.chains)
         case "cost":
             return cost()
         case _:
-            return await ablations(backend, episodes=given.episodes)
+            return await ablations(serve, episodes=given.episodes)
 
 
 def plot(rows: list[dict[str, Any]], path: Path) -> None:
@@ -73,13 +91,8 @@ def plot(rows: list[dict[str, Any]], path: Path) -> None:
 
 
 async def measure(given: argparse.Namespace) -> dict[str, list[dict[str, Any]]]:
-    """Measure the parts that were asked for, on one server."""
-    backend = open_backend(BackendSettings(kind="embedded", path=given.model, threads=1))
-    try:
-        await backend.describe()
-        return {name: await part(name, backend, given) for name in given.parts or PARTS}
-    finally:
-        await backend.close()
+    """Measure the parts that were asked for."""
+    return {name: await part(name, given) for name in given.parts or PARTS}
 
 
 def main() -> None:
@@ -91,9 +104,7 @@ def main() -> None:
         "parts", nargs="*", metavar="PART", help=f"any of {', '.join(PARTS)}; all if none is named"
     )
     parser.add_argument("--model", default=str(nano_path()), help="a GGUF file; the model in the package")
-    parser.add_argument(
-        "--jobs", type=int, default=2, help="jobs of 200 steps; twice as many of 50, ten times of 10"
-    )
+    parser.add_argument("--jobs", type=int, default=2, help="jobs of 200 steps; more of fewer steps")
     parser.add_argument("--chains", type=int, default=6, help="chains a cell of needed")
     parser.add_argument("--episodes", type=int, default=20, help="jobs a cell of ablations")
     parser.add_argument("--write", type=Path, help="write memory.json and memory.svg into this folder")

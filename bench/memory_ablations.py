@@ -1,6 +1,7 @@
 """What each part of memory is worth on the nano model: jobs by the runtime, with one part taken out of every prompt.
 
-The part is cut out of the request on its way to the model, so that the runtime has no switch for it.
+The part is cut out of the request on its way to the model, so that the runtime has no switch for it. Tools and
+values are those that training never saw; wordings are its own, so that the depth decides.
 """
 
 import argparse
@@ -11,10 +12,11 @@ from typing import Any
 from msgspec.structs import replace
 
 from bench import ceiling
+from bench.memory_course import Serve
 from nebulus.core.answers import Message, ModelAnswer, ModelRequest
 from nebulus.ports.backend import BackendInfo, ModelBackend, OnText, TokenCount
 
-DEPTHS = (8, 32)
+DEPTHS = (4, 16)
 
 
 def without(title: str) -> Callable[[ModelRequest], ModelRequest]:
@@ -88,7 +90,7 @@ class CutBackend:
         """Leave the inner one open: it is shared."""
 
 
-async def ablations(backend: ModelBackend, *, episodes: int) -> list[dict[str, Any]]:
+async def ablations(serve: Serve, *, episodes: int) -> list[dict[str, Any]]:
     """Print what each cut changes: jobs carried out, calls asked, tokens evaluated again, time."""
     print("| prompt | resolves | depth | jobs right | calls asked | evaluated/call | ms/call |")
     print("|---|---|--:|--:|--:|--:|--:|")
@@ -99,9 +101,10 @@ async def ablations(backend: ModelBackend, *, episodes: int) -> list[dict[str, A
     ]
     for depth in DEPTHS:
         for name, arm in cells:
-            through = CutBackend(backend, CUTS[name])
-            given = argparse.Namespace(episodes=episodes, wordings="held_out", json=True)
-            cell = await ceiling.cell(arm, depth, inner=through, given=given)
+            given = argparse.Namespace(episodes=episodes, wordings="train", json=True)
+            async with serve() as backend:
+                through = CutBackend(backend, CUTS[name])
+                cell = await ceiling.cell(arm, depth, inner=through, given=given)
             evaluated = (through.prompt - through.cached) / max(1, through.answers)
             by = "code" if arm == "nebulus" else "the model"
             rows.append({"prompt": name, "resolves": by, **cell, "evaluated": evaluated})

@@ -6,8 +6,9 @@ clean history. Beside it stands what other loops would have sent: the raw transc
 
 import json
 import random
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
@@ -23,11 +24,16 @@ from nebulus.core.tools import Effect, ToolResult, ToolSpec
 from nebulus.loop.machine import feed
 from nebulus.loop.progress import Machine, Setup, new_machine
 from nebulus.loop.runbook import read_runbook, with_implied_checks
+from nebulus.ports.backend import ModelBackend
 
 RESERVE_TOKENS = 192
 NOTHING = Usage()
 KEPT_EXCHANGES = 6
 """Exchanges in the sliding window: state header and last turns is what most loops keep."""
+
+
+Serve: TypeAlias = Callable[[], AbstractAsyncContextManager[ModelBackend]]
+"""Starts a server on the model, for a block: each cell gets its own, whose cache knows nothing yet."""
 
 
 class Turn(Struct, frozen=True):

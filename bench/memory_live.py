@@ -2,10 +2,10 @@
 
 Every way meets the same jobs, the same form (one call of an offered tool, by construction) and the same
 server; the right call is put in the model's place after each answer, which favours the ways that show
-their own past. What is evaluated again is the server's own figure.
+their own past. Tools and values are those that training never saw; wordings are its own, so that the depth decides.
+What is evaluated again is the server's own figure.
 """
 
-import json
 import random
 import time
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from bench.memory_course import Turn, bytes_of, course
+from bench.memory_course import Serve, Turn, bytes_of, course
 from nano.language import make_job
 from nebulus.calls import read
 from nebulus.core.answers import Message, ModelRequest
@@ -67,7 +67,7 @@ async def measure_way(way: str, depth: int, backend: ModelBackend, *, jobs: int)
     asked: list[Asked] = []
     for number in range(jobs):
         seed = SEED + 100 * depth + number
-        job = make_job(random.Random(seed), depth, "held_out")
+        job = make_job(random.Random(seed), depth, "held_out", wordings="train")
         before: ModelRequest | None = None
         for turn in course(job, seed=seed, window_tokens=4096):
             request: ModelRequest = getattr(turn, way)
@@ -101,45 +101,45 @@ def row(way: str, depth: int, asked: Iterable[Asked]) -> dict[str, Any]:
 
 
 HEADER = (
-    "| way | depth | steps right | did not fit | prompt tokens | evaluated again | of these volatile | ms/step |\n"
-    "|---|--:|--:|--:|--:|--:|--:|--:|"
+    "| way | depth | steps right | did not fit | prompt tokens | evaluated a step | after the first | volatile | ms/step |\n"
+    "|---|--:|--:|--:|--:|--:|--:|--:|--:|"
 )
 
 
 def line(cell: dict[str, Any]) -> str:
     """Return one row of the table."""
     share = cell["right"] / max(1, cell["steps"])
-    volatile = f"{cell['volatile']:.0f}" if cell["volatile"] else ""
+    later = f"{cell['evaluated_later']:.0f} | {cell['volatile']:.0f}" if cell["volatile"] else " | "
     return (
         f"| {cell['way']} | {cell['depth']} | {cell['right']}/{cell['steps']} ({share:.2f}) | {cell['too_large']} "
-        f"| {cell['prompt_tokens']:.0f} | {cell['evaluated']:.0f} | {volatile} | {cell['ms']:.1f} |"
+        f"| {cell['prompt_tokens']:.0f} | {cell['evaluated']:.0f} | {later} | {cell['ms']:.1f} |"
     )
 
 
-async def live(
-    backend: ModelBackend, *, depths: tuple[int, ...], jobs: dict[int, int]
-) -> list[dict[str, Any]]:
+async def live(serve: Serve, *, depths: tuple[int, ...], jobs: dict[int, int]) -> list[dict[str, Any]]:
     """Measure every way at every depth and print the table as it grows."""
     print(HEADER, flush=True)
     rows = []
     for depth in depths:
         for way in WAYS:
-            cell = row(way, depth, await measure_way(way, depth, backend, jobs=jobs[depth]))
+            async with serve() as backend:
+                cell = row(way, depth, await measure_way(way, depth, backend, jobs=jobs[depth]))
             print(line(cell), flush=True)
             rows.append(cell)
     return rows
 
 
-async def flat(backend: ModelBackend) -> list[dict[str, Any]]:
+async def flat(serve: Serve) -> list[dict[str, Any]]:
     """Print the prompt's tokens at steps 10, 100 and 1,000 of one run, and the bytes of 200 steps against a transcript."""
     rows: list[dict[str, Any]] = []
     print("| step | prompt tokens | bytes of this prompt |\n|--:|--:|--:|")
     job = make_job(random.Random(SEED), 1000, "held_out")
-    for turn in course(job, seed=SEED, window_tokens=4096):
-        if turn.number in (10, 100, 1000):
-            tokens = (await backend.count(turn.nebulus)).tokens
-            rows.append({"step": turn.number, "tokens": tokens, "bytes": bytes_of(turn.nebulus)})
-            print("| {step} | {tokens} | {bytes} |".format(**rows[-1]), flush=True)
+    async with serve() as backend:
+        for turn in course(job, seed=SEED, window_tokens=4096):
+            if turn.number in (10, 100, 1000):
+                tokens = (await backend.count(turn.nebulus)).tokens
+                rows.append({"step": turn.number, "tokens": tokens, "bytes": bytes_of(turn.nebulus)})
+                print("| {step} | {tokens} | {bytes} |".format(**rows[-1]), flush=True)
     sent = dict.fromkeys(WAYS, 0)
     for turn in course(make_job(random.Random(SEED), 200, "held_out"), seed=SEED, window_tokens=4096):
         for way in WAYS:
@@ -147,4 +147,4 @@ async def flat(backend: ModelBackend) -> list[dict[str, Any]]:
     print("\n| way | bytes sent over 200 steps | share of the transcript's |\n|---|--:|--:|")
     for way in WAYS:
         print(f"| {way} | {sent[way]} | 1/{sent['raw'] / sent[way]:.1f} |")
-    return [*rows, {"sent": json.loads(json.dumps(sent))}]
+    return [*rows, {"sent": sent}]

@@ -12,7 +12,7 @@ from typing import Any
 
 from msgspec import Struct
 
-from bench.memory_course import RESERVE_TOKENS, obeyed
+from bench.memory_course import RESERVE_TOKENS, Serve, obeyed
 from nebulus.core.answers import ModelRequest, Usage
 from nebulus.core.budget import Budget
 from nebulus.core.commands import AskModel
@@ -165,10 +165,16 @@ def _recorded(text: str) -> ToolResult:
     return ToolResult(text=text, fields={"result": text.split('"')[3]})
 
 
-async def needed(backend: ModelBackend, *, chains: int) -> list[dict[str, Any]]:
+async def needed(serve: Serve, *, chains: int) -> list[dict[str, Any]]:
+    """Measure every cell on one server: only its tokenizer is asked."""
+    async with serve() as backend:
+        return await _needed(backend, chains=chains)
+
+
+async def _needed(backend: ModelBackend, *, chains: int) -> list[dict[str, Any]]:
     """Print the share of steps whose needed value stands in the prompt, for each length, wording and budget."""
     print(
-        "| steps | worded by | "
+        "| steps | worded by | values needed | "
         + " | ".join(f"{budget} tokens" for budget in BUDGETS)
         + " | largest prompt |"
     )
