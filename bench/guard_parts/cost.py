@@ -32,13 +32,13 @@ def measure(*, rounds: int = 2000) -> dict[str, Any]:
     found["labels of the arguments"] = _median(lambda: label_all(call, spec, heard), rounds)
     default = DefaultPolicy()
     found["default policy"] = _median(lambda: default.judge(call, spec, context), rounds)
-    for count in (5, 20, 50, 200):
+    for count in (5, 20, 40, 200):
         policy = policy_of(count)
         found[f"allowed, {len(policy.policies)} policies"] = _median(
             partial(policy.judge, call, spec, context), rounds
         )
     refused = Call("send", {"to": "x@evil.com", "body": "x"})
-    policy, sender = policy_of(50), tools()[2]
+    policy, sender = policy_of(40), tools()[2]
     found[f"refused, {len(policy.policies)} policies"] = _median(
         lambda: policy.judge(refused, sender, Context()), rounds
     )

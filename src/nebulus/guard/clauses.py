@@ -25,6 +25,14 @@ from nebulus.guard.patterns import (
 Quantity: TypeAlias = Literal["all", "any"]
 
 
+class Given(Struct, frozen=True):
+    """What clauses look at: the paths and hosts of a call, and what was done before it."""
+
+    paths: tuple[str, ...]
+    hosts: tuple[str, ...]
+    conduct: Conduct
+
+
 class PathClause(Struct, frozen=True, tag=True):
     """The paths of a call: all lie within the patterns, or any reaches one of them."""
 
@@ -36,14 +44,13 @@ class PathClause(Struct, frozen=True, tag=True):
         """The spelling by which rules name it."""
         return f"{self.quantity} path in {' | '.join(self.patterns)}"
 
-    def holds(self, call: Call, spec: ToolSpec, conduct: Conduct) -> bool:
-        """Whether it holds for `call`."""
-        paths = given_paths(call, spec)
+    def holds(self, given: Given) -> bool:
+        """Whether it holds for the call."""
         match self.quantity:
             case "all":
-                return all_within(self.patterns, paths)
+                return all_within(self.patterns, given.paths)
             case "any":
-                return any_reached(self.patterns, paths)
+                return any_reached(self.patterns, given.paths)
 
 
 class HostClause(Struct, frozen=True, tag=True):
@@ -57,14 +64,13 @@ class HostClause(Struct, frozen=True, tag=True):
         """The spelling by which rules name it."""
         return f"{self.quantity} host in {' | '.join(self.patterns)}"
 
-    def holds(self, call: Call, spec: ToolSpec, conduct: Conduct) -> bool:
-        """Whether it holds for `call`."""
-        hosts = given_hosts(call, spec)
+    def holds(self, given: Given) -> bool:
+        """Whether it holds for the call."""
         match self.quantity:
             case "all":
-                return all_hosts(self.patterns, hosts)
+                return all_hosts(self.patterns, given.hosts)
             case "any":
-                return any_host(self.patterns, hosts)
+                return any_host(self.patterns, given.hosts)
 
 
 class AfterClause(Struct, frozen=True, tag=True, kw_only=True):
@@ -86,15 +92,15 @@ class AfterClause(Struct, frozen=True, tag=True, kw_only=True):
         window = f" within {self.within} calls" if self.within else ""
         return f"after {self.times} of {self.name}{on}{window}"
 
-    def holds(self, call: Call, spec: ToolSpec, conduct: Conduct) -> bool:
+    def holds(self, given: Given) -> bool:
         """Whether that many calls were made."""
         if self.patterns:
             seen = sum(
                 tool in self.tools and any(matches_path(pattern, path) for pattern in self.patterns)
-                for tool, path in conduct.touched
+                for tool, path in given.conduct.touched
             )
         else:
-            seen = sum(tool in self.tools for tool in conduct.recent[-self.within :])
+            seen = sum(tool in self.tools for tool in given.conduct.recent[-self.within :])
         return seen >= self.times
 
 
@@ -103,4 +109,5 @@ Clause: TypeAlias = PathClause | HostClause | AfterClause
 
 def holding(clauses: Sequence[Clause], call: Call, *, spec: ToolSpec, conduct: Conduct) -> list[str]:
     """Return the keys of the clauses that hold for `call`."""
-    return [clause.key for clause in clauses if clause.holds(call, spec, conduct)]
+    given = Given(given_paths(call, spec), given_hosts(call, spec), conduct)
+    return [clause.key for clause in clauses if clause.holds(given)]
