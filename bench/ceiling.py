@@ -34,7 +34,8 @@ from nano.render import TRANSCRIPT_INSTRUCTIONS
 from nebulus.adapters.backends.factory import open_backend
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.adapters.engines.memory import MemoryEngine
-from nebulus.app.bootstrap import checker, nano_path, nobody
+from nebulus.adapters.people.absent import AbsentPerson
+from nebulus.app.bootstrap import checker, nano_path
 from nebulus.calls import read
 from nebulus.core.answers import FreeForm, Message, ModelAnswer, ModelRequest, OneCall, RawCall
 from nebulus.core.budget import Budget
@@ -52,7 +53,16 @@ from nebulus.runtime.supervise import RunRequest, Supervisor
 from nebulus.runtime.world import World
 
 DEPTHS = (1, 2, 4, 8, 16, 32)
-ARMS = ("raw", "raw-constrained", "nebulus", "no-constraint", "no-grounding", "no-retry", "no-resolving")
+ARMS = (
+    "raw",
+    "raw-constrained",
+    "nebulus",
+    "no-constraint",
+    "no-grounding",
+    "no-heed",
+    "no-retry",
+    "no-resolving",
+)
 BUSY_RATE = 0.08
 RESERVE_TOKENS = 192
 SEED = 20_261_122
@@ -208,13 +218,14 @@ async def nebulus_episode(job: Job, world: Environment, backend: CountingBackend
         tiers=(Tier(name="nano", window_tokens=4096, reserve_tokens=RESERVE_TOKENS),),
         budget=Budget(model_calls=6 * len(job.steps) + 6),
         limits=limits,
+        heeds_steps=arm != "no-heed",
         resolves_references=arm != "no-resolving",
     )
     touched = World(
         backends={"nano": backend},
         tools=tools,
         policy=DefaultPolicy(),
-        person=nobody(),
+        person=AbsentPerson(),
         checker=checker(None, {}),
         artifacts=Shelf(),
         clock=NoTime(),

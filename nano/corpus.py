@@ -24,6 +24,8 @@ Sample: TypeAlias = tuple[list[int], list[bool]]
 LONGEST_TOKENS: Final = 1280
 BATCH_TOKENS: Final = 4096
 TRANSCRIPT_SHARE: Final = 0.35
+NARROW_SHARE: Final = 0.2
+"""Of the steps: those that are asked again after a call that did not heed its words."""
 DEEPEST_TRANSCRIPT: Final = 8
 DEEPEST_PLAN: Final = 24
 """Steps of a plan whose single steps are trained on; the step form does not grow with it."""
@@ -42,6 +44,8 @@ def segments(rng: random.Random, progress: float) -> list[render.Segment]:
         deepest = max(1, min(DEEPEST_TRANSCRIPT, int(1 + progress * 2 * DEEPEST_TRANSCRIPT)))
         return render.transcript(rng, job(rng.randint(1, deepest)))
     depth = rng.choice((1, rng.randint(1, 8), rng.randint(1, DEEPEST_PLAN)))
+    if rng.random() < NARROW_SHARE:
+        return render.narrow_step(rng, job(depth))
     turns = 1 if rng.random() < 0.4 else rng.randint(2, 3)
     return render.steps(rng, job(depth), turns=turns)
 

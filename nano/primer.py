@@ -17,8 +17,8 @@ _NAMES: Final = ("path", "content", "source", "target", "name", "id", "query", "
 
 
 def share(progress: float) -> float:
-    """Return the share of plain jobs at a progress in [0, 1]: most at first, none from a third on."""
-    return max(0.0, 0.9 - progress * 3)
+    """Return the share of plain jobs at a progress in [0, 1]: most at first, one in eight from a quarter on."""
+    return max(0.125, 0.9 - progress * 3)
 
 
 def _tool(rng: random.Random, name: str) -> tuple[str, dict[str, str]]:

@@ -173,11 +173,65 @@ def steps(rng: random.Random, job: Job, *, turns: int) -> list[Segment]:
     return segments
 
 
+def _echoing(rng: random.Random, state: State, arguments: Mapping[str, Value]) -> State:
+    """Return the state with the result before it under the name of an argument that is due, as tools often say it.
+
+    The value that stands in the step is due, not the one that was there a step ago.
+    """
+    texts = [name for name, value in arguments.items() if isinstance(value, str)]
+    if not texts or not state.facts or not state.observations:
+        return state
+    name, fact = rng.choice(texts), state.facts[-1]
+    other = rng.choice((values.path, values.bare, values.phrase))(rng, "train")
+    told = as_json({name: other, rng.choice(("bytes", "total", "size")): rng.randrange(2000)})
+    seen = replace(state.observations[-1], text=told, is_trusted=rng.random() < 0.8)
+    known = replace(fact, name=f"step {fact.step} {name}", value=other)
+    return replace(state, facts=(*state.facts[:-1], known), observations=(seen,))
+
+
+def _corrected(rng: random.Random, state: State, arguments: Mapping[str, Value]) -> State:
+    """Return the state with the lesson that the runtime gives after a call that did not heed its step."""
+    name, value = rng.choice(list(arguments.items()))
+    spoken = value if isinstance(value, str) else as_json(value)
+    kind, why = rng.choice(
+        (
+            ("unheeded", f"the step says {name} = {spoken} at /{name}"),
+            ("unheeded", f"the step says {name} = {spoken} at /{name}"),
+            ("unheeded", f"the step names {spoken}, and the call leaves it out"),
+            (
+                "ungrounded",
+                f"the value must be taken from what was shown at /{name}; "
+                "copy it exactly, or find it with a tool first",
+            ),
+        )
+    )
+    for _ in range(rng.choice((1, 1, 2, 3))):
+        state = distil.with_lesson(state, kind=kind, why=why)
+    return state
+
+
+def narrow_step(rng: random.Random, job: Job) -> list[Segment]:
+    """Return one step as it is asked again: its own tool, nothing that it does not ask for, and what was wrong."""
+    world, state = Environment(job, rng, busy_rate=0.0), distil.with_active(fresh_state(job), 1)
+    for _ in range(rng.randrange(len(job.steps))):
+        tool, arguments = world.expected()
+        state = advance(state, tool, world.execute(tool, arguments))
+    tool, arguments = world.expected()
+    if arguments:
+        state = _corrected(rng, state, arguments)
+    content = compose_step(state, is_narrow=True)[1].content
+    own = [known for known in job.tools if known["function"]["name"] == tool]
+    opening = system_text(INSTRUCTIONS, own) + user_text(content) + ASSISTANT
+    return [(opening, False), (call_text(tool, arguments) + END, True)]
+
+
 def _asked(rng: random.Random, state: State, world: Environment) -> list[Segment]:
     tool, arguments = world.expected()
     answer = call_text(tool, arguments)
     if rng.random() < 0.15:
         state = _other_observation(rng, state)
+    elif rng.random() < 0.3:
+        state = _echoing(rng, state, arguments)
     if rng.random() < 0.12:
         state = _troubled(rng, state, tool)
     if rng.random() < 0.05:

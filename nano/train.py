@@ -101,6 +101,7 @@ class Trainer:
     n_plain: int
     weights_out: Path | None = None
     copy_phase: float = COPY_PHASE
+    begins_at: float = 0.0
     log: Log = field(default_factory=Log)
 
     def batch(self, progress: float, step: int) -> tuple[Tensor, Tensor, bool]:
@@ -127,7 +128,7 @@ class Trainer:
         start = time.monotonic()
         step, saved = 0, start
         while (elapsed := time.monotonic() - start) < self.seconds:
-            progress = elapsed / self.seconds
+            progress = self.begins_at + (1 - self.begins_at) * elapsed / self.seconds
             rate = rate_at(progress, step, self.copy_phase)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
@@ -161,6 +162,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="the GGUF file to write")
     parser.add_argument("--weights", type=Path, help="also keep the weights for torch in this file")
     parser.add_argument("--start", type=Path, help="begin with these weights, which can copy already")
+    parser.add_argument(
+        "--at", type=float, default=0.0, help="with --start: the progress, from 0 to 1, at which to go on"
+    )
     parser.add_argument("--minutes", type=float, default=50.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--layers", type=int, default=Shape(n_vocab=0).n_layer)
@@ -180,7 +184,7 @@ def main() -> None:
     )
     if options.start:
         network.load_state_dict(torch.load(options.start, weights_only=True))
-        trainer.copy_phase = 0.0
+        trainer.copy_phase, trainer.begins_at = 0.0, options.at
     trainer.run()
     stream.stop()
 

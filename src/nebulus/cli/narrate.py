@@ -90,13 +90,17 @@ def _happened(before: Machine, event: Event, after: Machine) -> list[tuple[Kind,
             return [_came_of(before, event)]
         case e.ChecksJudged():
             return [_looked(event, at_goal=not before.state.active)]
-        case e.TimePassed():
-            return [(Kind.WAITED, f"waited {seconds(event.seconds)}")]
-        case e.SetupChanged():
-            tiers = ", ".join(tier.name for tier in after.setup.tiers)
-            return [(Kind.PLAN, f"taken up with a changed setup or policy; tiers: {tiers}")]
+        case e.TimePassed() | e.SetupChanged():
+            return [_between(event, after)]
         case _:
             assert_never(event)
+
+
+def _between(event: e.TimePassed | e.SetupChanged, after: Machine) -> tuple[Kind, str]:
+    if isinstance(event, e.TimePassed):
+        return Kind.WAITED, f"waited {seconds(event.seconds)}"
+    tiers = ", ".join(tier.name for tier in after.setup.tiers)
+    return Kind.PLAN, f"taken up with a changed setup or policy; tiers: {tiers}"
 
 
 def _begun(event: e.GoalGiven) -> list[tuple[Kind, str]]:

@@ -2,7 +2,7 @@
 
 from typing import Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from nebulus.core.answers import Usage
@@ -13,7 +13,8 @@ Resource: TypeAlias = Literal["model_calls", "tool_calls", "tokens", "seconds", 
 class Budget(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run may spend; a limit of 0 means that this resource is not limited.
 
-    Units: calls, calls, prompt plus completion tokens, seconds of model and tool time, US dollars.
+    Units: calls, calls, prompt plus completion tokens, seconds of model and tool time, US dollars, steps
+    done, bytes of arguments that leave the workspace. `calls` limits single tools by name.
     """
 
     model_calls: int = 1000
@@ -21,6 +22,9 @@ class Budget(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tokens: int = 0
     seconds: float = 0.0
     usd: float = 0.0
+    steps: int = 0
+    bytes_out: int = 0
+    calls: dict[str, int] = field(default_factory=dict)
 
 
 class Spent(Struct, frozen=True, kw_only=True, omit_defaults=True):

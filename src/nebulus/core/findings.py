@@ -4,6 +4,7 @@ from enum import StrEnum
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 
 class FindingKind(StrEnum):
@@ -17,6 +18,7 @@ class FindingKind(StrEnum):
     UNKNOWN_TOOL = "unknown_tool"
     INVALID_ARGUMENTS = "invalid_arguments"
     UNGROUNDED = "ungrounded"
+    UNHEEDED = "unheeded"
     TOO_MANY_CALLS = "too_many_calls"
     BAD_PLAN = "bad_plan"
     CHECK_FAILED = "check_failed"
@@ -39,6 +41,14 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     value: str = ""
     fix: str = ""
     tool: str = ""
+
+    def lesson(self) -> str:
+        """Return the finding for the next attempt: a value that was copied from the wrong place is not repeated.
+
+        A small model copies what it sees; a wrong value in its prompt makes the same mistake likelier.
+        """
+        is_miscopied = self.kind in (FindingKind.UNGROUNDED, FindingKind.UNHEEDED)
+        return replace(self, value="").sentence() if is_miscopied else self.sentence()
 
     def sentence(self) -> str:
         """Return the finding as one line, for a model or a person."""

@@ -24,13 +24,13 @@ from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.outcome import Blocked, Question, Refused
 from nebulus.core.provenance import Origin, Provenance
 from nebulus.core.tools import Effect, ToolResult
-from nebulus.guard.conduct import counted, reads_tainted
+from nebulus.guard.conduct import counted, overdrawn, reads_tainted
 from nebulus.guard.labels import untrusted
 from nebulus.loop.asking import judge
 from nebulus.loop.progress import Machine, Phase
 from nebulus.loop.recovering import on_tool_failure
 from nebulus.loop.stepping import after_call
-from nebulus.loop.trying import ask, over_budget
+from nebulus.loop.trying import ask, exhausted, over_budget
 from nebulus.memory.distil import with_error, with_lesson, with_result
 from nebulus.memory.handles import addressed, labels_of
 from nebulus.memory.prompt import bounded
@@ -185,7 +185,11 @@ def _begin_effect(machine: Machine) -> Machine:
     if over is not None:
         return over
     call, spec = machine.call, machine.setup.tool(machine.call.tool)
-    machine = replace(machine, conduct=counted(machine.conduct, call, spec, labels=machine.context.labels))
+    conduct = counted(machine.conduct, call, spec, labels=machine.context.labels)
+    resource, limit = overdrawn(machine.setup.budget, conduct, call.tool)
+    if resource:
+        return exhausted(machine, resource, limit=limit)
+    machine = replace(machine, conduct=conduct)
     key = f"{machine.run_id}/{call.call_id}/{short_digest([call.tool, call.arguments])}"
     if spec.effect is Effect.READ:
         named = replace(call, arguments=addressed(call.arguments, spec, machine.state.artifacts))

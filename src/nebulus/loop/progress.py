@@ -31,6 +31,8 @@ class Setup(Struct, frozen=True, kw_only=True):
     tiers: tuple[Tier, ...]
     budget: Budget = Budget()
     limits: Limits = Limits()
+    heeds_steps: bool = True
+    """Off only to measure what it is worth that a call is held against the words of its step."""
     resolves_references: bool = True
     """Off only to measure what it is worth that code, and not the model, looks up "the result of step 3"."""
     agent: str = "agent"

@@ -36,7 +36,7 @@ def on_finding(machine: Machine, finding: Finding) -> Machine:
         history=History(possible=possible(machine) - {Move.WAIT}),
         limits=machine.setup.limits,
     )
-    lesson = with_lesson(machine.state, kind=finding.kind.value, why=finding.sentence())
+    lesson = with_lesson(machine.state, kind=finding.kind.value, why=finding.lesson())
     learned = replace(machine, state=lesson, queue=()).with_tries(findings=(*before, finding), claim="")
     return carry_out(learned, decided, failure_of(finding, attempts=len(before) + 1))
 

@@ -30,16 +30,24 @@ def ask(machine: Machine) -> Machine:
 
 def over_budget(machine: Machine, needed: tuple[Resource, ...]) -> Machine | None:
     """Return the machine ended for want of a resource, None while something is left of each of `needed`."""
-    resource = exceeded(machine.setup.budget, machine.spent, needed)
-    if not resource:
-        return None
+    budget = machine.setup.budget
+    resource = exceeded(budget, machine.spent, needed)
+    if resource:
+        return exhausted(machine, resource, limit=getattr(budget, resource))
+    if budget.steps and machine.state.done_count >= budget.steps:
+        return exhausted(machine, "steps", limit=budget.steps)
+    return None
+
+
+def exhausted(machine: Machine, resource: str, *, limit: float) -> Machine:
+    """Return the machine ended for want of `resource`, saying what is left undone."""
     undone = tuple(
         f"{step.number}. {step.text}"
         for step in machine.state.plan.steps
         if step.status not in FINISHED_STATUSES and step.status is not StepStatus.DROPPED
     )
-    limit = float(getattr(machine.setup.budget, resource))
-    return machine.finished(Exhausted(resource=resource, limit=limit, spent=machine.spent, undone=undone))
+    outcome = Exhausted(resource=resource, limit=float(limit), spent=machine.spent, undone=undone)
+    return machine.finished(outcome)
 
 
 def escalate(machine: Machine) -> Machine:

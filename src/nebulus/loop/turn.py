@@ -73,14 +73,18 @@ def request_for(machine: Machine) -> ModelRequest:
         messages, form = compose_plan(machine.state), _plan_form(tools)
     else:
         tools = tools_for(machine, tier)
+        form = _step_form(machine, tools)
+        is_narrow = isinstance(form, OneCall) and bool(form.tool) and bool(tries.findings)
+        if is_narrow:
+            tools = tuple(tool for tool in tools if isinstance(form, OneCall) and tool.name == form.tool)
         room = room_bytes(machine.rates.get(tier.name, 0.0), tier.window_tokens - tier.reserve_tokens)
         messages = compose_step(
             machine.state,
             resolves=machine.setup.resolves_references,
             index=machine.index,
             room_bytes=room - tools_bytes(tools),
+            is_narrow=is_narrow,
         )
-        form = _step_form(machine, tools)
     return ModelRequest(
         messages=messages,
         tools=tools,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nebulus.core.answers import Message
 from nebulus.core.plan import FINISHED_STATUSES
@@ -59,6 +60,7 @@ def compose_step(
     index: Index | None = None,
     room_bytes: int = BOUNDLESS,
     asides: tuple[Aside, ...] = (),
+    is_narrow: bool = False,
 ) -> tuple[Message, ...]:
     """Return the messages for the active step of `state`.
 
@@ -66,7 +68,8 @@ def compose_step(
     number of steps done. With `resolves` off, mentions of earlier results stay for the model to look up.
     `index` is one of the facts, made anew if none is given. Beyond `room_bytes`, of the system message and
     this one together, what would be missed least is left out, and said; goal, constraints and step never are.
-    `asides` take the room that is left.
+    `asides` take the room that is left. `is_narrow` leaves out what the step does not ask for (recent
+    facts, the last result): after a value was copied from the wrong place.
 
     Raises:
         LookupError: no step is active.
@@ -74,6 +77,8 @@ def compose_step(
     step = state.step
     text = resolve(step.text, state.facts) if resolves else step.text
     chosen = choose(state, text, (index or Index()).covering(state.facts))
+    if is_narrow:
+        state, chosen = replace(state, observations=()), replace(chosen, recalled=(), recent=())
     head = _head(state)
     done = f"Done: {state.done_count} of {len(state.plan.steps)} steps"
     now = f"Now: step {step.number}. {text}"

@@ -260,6 +260,7 @@ _CLASSES: Mapping[FindingKind, FailureKind] = MappingProxyType(
         FindingKind.CHECK_FAILED: FailureKind.CHECK_FAILED,
         FindingKind.INVALID_ARGUMENTS: FailureKind.INVALID_ARGUMENTS,
         FindingKind.UNGROUNDED: FailureKind.INVALID_ARGUMENTS,
+        FindingKind.UNHEEDED: FailureKind.INVALID_ARGUMENTS,
         FindingKind.REFUSED: FailureKind.POLICY_REFUSAL,
         FindingKind.NO_PROGRESS: FailureKind.NO_PROGRESS,
         FindingKind.GAVE_UP: FailureKind.NO_PROGRESS,
@@ -310,5 +311,5 @@ def _is_same(one: Finding, other: Finding) -> bool:
     return (one.kind, one.tool, one.where, one.value) == (other.kind, other.tool, other.where, other.value)
 
 
-RESTATED = frozenset({FindingKind.INVALID_ARGUMENTS, FindingKind.UNGROUNDED})
+RESTATED = frozenset({FindingKind.INVALID_ARGUMENTS, FindingKind.UNGROUNDED, FindingKind.UNHEEDED})
 """Findings after which only the arguments are asked for again."""
