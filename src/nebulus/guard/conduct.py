@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from nebulus.core.budget import Budget
 from nebulus.core.context import Conduct, Label
 from nebulus.core.digest import canonical, short_digest
 from nebulus.core.findings import Call
@@ -73,6 +74,16 @@ def reads_tainted(conduct: Conduct, call: Call, spec: ToolSpec) -> bool:
     if len(given) < max(1, len(spec.paths)):
         return True
     return any(_is_near(path, tainted) for path in given for tainted in conduct.tainted_paths)
+
+
+def overdrawn(budget: Budget, conduct: Conduct, tool: str) -> tuple[str, int]:
+    """Return the resource, and its limit, that `conduct` goes beyond with a call of `tool`; ("", 0) if none."""
+    most = budget.calls.get(tool, 0)
+    if most and conduct.by_tool.get(tool, 0) > most:
+        return f"calls.{tool}", most
+    if budget.bytes_out and conduct.bytes_out > budget.bytes_out:
+        return "bytes_out", budget.bytes_out
+    return "", 0
 
 
 def _tainted(conduct: Conduct, paths: tuple[str, ...], labels: tuple[Label, ...]) -> Conduct:

@@ -3,10 +3,14 @@
 from msgspec.structs import replace
 
 from nebulus.core import events as e
+from nebulus.core.budget import Budget
 from nebulus.core.commands import Judge
-from nebulus.core.context import Context
+from nebulus.core.context import Conduct, Context
+from nebulus.core.findings import Call
+from nebulus.core.outcome import Exhausted
 from nebulus.core.plan import ToolSucceeded
-from nebulus.core.tools import ToolResult
+from nebulus.core.tools import Effect, ToolResult, ToolSpec
+from nebulus.guard.conduct import counted, overdrawn
 from nebulus.loop.machine import feed
 from nebulus.loop.progress import Machine
 from tests.unit.loop import scenario as sc
@@ -60,6 +64,24 @@ def test_what_was_done_is_counted_once_a_call_runs() -> None:
         feed(machine, sc.called("put", value="b")), e.CallRefused(call_id="c", rule="r", reason="no")
     )
     assert refused.conduct.by_tool == {"look": 1}, "a call that was refused was not made"
+
+
+def test_a_budget_of_one_tool_of_steps_and_of_bytes_is_a_hard_stop() -> None:
+    for budget, resource in ((Budget(calls={"look": 1}), "calls.look"), (Budget(steps=1), "steps")):
+        machine = begun("look a", "look b")
+        machine = looked(replace(machine, setup=replace(machine.setup, budget=budget)))
+        if machine.outcome is None:
+            machine = feed(machine, sc.called("look", value="b"))
+            machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
+        outcome = machine.outcome
+        assert isinstance(outcome, Exhausted)
+        assert outcome.resource == resource
+        assert outcome.undone == ("2. look b",)
+    leaving = counted(
+        Conduct(), Call("send", {"to": "x" * 50}), ToolSpec(name="send", effect=Effect.EGRESS), labels=()
+    )
+    assert overdrawn(Budget(bytes_out=10), leaving, "send") == ("bytes_out", 10)
+    assert overdrawn(Budget(bytes_out=1000), leaving, "send") == ("", 0)
 
 
 def test_a_plan_made_after_reading_stands_behind_no_call() -> None:
