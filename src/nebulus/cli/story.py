@@ -1,6 +1,6 @@
 """The story of a run, told from its journal alone: step by step, with what each cost. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -91,6 +91,12 @@ def tell(run_id: str, setup: Setup, journal: Iterable[Record]) -> Story:
         effects=tuple(effects),
         position=machine.position,
     )
+
+
+def effects_after(setup: Setup, journal: Sequence[Record], position: int) -> tuple[str, ...]:
+    """Return what the records after `position` did to the world, in order."""
+    whole, before = tell("", setup, journal), tell("", setup, journal[:position])
+    return whole.effects[len(before.effects) :]
 
 
 def _chapters(machine: Machine, said: dict[int, list[Said]], spent: dict[int, Spent]) -> tuple[Chapter, ...]:

@@ -17,9 +17,10 @@ from nebulus.cli.console import Hints, show, show_json, stderr, stdout
 from nebulus.cli.ending import ending
 from nebulus.cli.exits import Exit, exit_of
 from nebulus.cli.place import Choice, again, recalled, require_runs, settings_of
-from nebulus.cli.story import Story, tell
+from nebulus.cli.story import Story, effects_after, tell
 from nebulus.cli.terminal import TerminalFace
 from nebulus.cli.watch import Face, NoFace, PlainFace, Watcher, is_terminal
+from nebulus.cli.words import Line, one_line
 from nebulus.core.errors import ConfigError, IllegalEventError, JournalError, RunUnknownError
 from nebulus.core.outcome import Outcome
 from nebulus.ports.guard import Person
@@ -72,11 +73,22 @@ async def take_up(
             application.settings = settings_of(work.folder, recalled(request.place))
         hints.resume = again(run_id, work.folder)
         watcher.follow(request.setup)
+        standing = await supervisor.standing(run_id, step=step)
+        done = effects_after(request.setup, await supervisor.journal(run_id), standing)
+        _tell_effects(done)
         if step:
             return await supervisor.rewind(run_id, step=step, accepts_changes=accepts_changes)
         return await supervisor.resume(run_id, accepts_changes=accepts_changes)
 
     return await _watched(run_id, work, start)
+
+
+def _tell_effects(done: tuple[str, ...]) -> None:
+    """Say what was done to the world since the place that is gone back to: it is not undone."""
+    if not done:
+        return
+    lines = [Line("Done since then; it stays done, and may be done again:", "bold yellow")]
+    show([*lines, *(Line(f"    {one_line(effect, 200)}") for effect in done)], stderr())
 
 
 def finish(story: Story, work: Work) -> None:

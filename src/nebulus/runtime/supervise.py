@@ -86,12 +86,33 @@ class Supervisor:
             ConfigError: the run never began that step, or as `resume`.
         """
         self._accepts_changes = accepts_changes
+        keep = await self._kept_before(run_id, step)
+        return _outcomes.decode(await self._engine.resume(run_id, keep=keep))
+
+    async def standing(self, run_id: str, *, step: int = 0) -> int:
+        """Return how many events of the run would stand after a resume, or a rewind to `step`.
+
+        What the later ones did to the world stays done, and is done again where a step asks for it.
+
+        Raises:
+            RunUnknownError, ConfigError: as `resume` and `rewind`.
+        """
+        batches = await self._engine.past_of(run_id)
+        if step:
+            keep: int | None = await self._kept_before(run_id, step)
+        else:
+            is_ended = (await self._engine.info(run_id)).status is RunStatus.ENDED
+            keep = await self._kept(run_id) if is_ended else None
+        return sum(1 for _ in _events(batches[:keep]))
+
+    async def _kept_before(self, run_id: str, step: int) -> int:
+        """Return how many records to keep to begin `step` anew."""
         batches = await self._engine.past_of(run_id)
         began = _beginnings(await self.request(run_id), batches)
         if step not in began:
             known = ", ".join(map(str, sorted(began))) or "none"
             raise ConfigError(f"run {run_id} never began step {step}; it began {known}")
-        return _outcomes.decode(await self._engine.resume(run_id, keep=_batches_for(batches, began[step])))
+        return _batches_for(batches, began[step])
 
     async def cancel(self, run_id: str) -> None:
         """Ask for a stop between two steps.
