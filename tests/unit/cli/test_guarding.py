@@ -1,15 +1,22 @@
 """The policy can be asked, questions can be answered from another process, and a journal can be verified."""
 
+import asyncio
 import json
 import sqlite3
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
+from nebulus.app.application import open_application
+from nebulus.app.settings import EngineSettings, Settings, TierSettings
 from nebulus.cli.exits import Exit
 from nebulus.cli.main import app
-from tests.unit.cli.runs import YES, carry_out
+from nebulus.core.outcome import Blocked, Done, Outcome
+from nebulus.runtime.supervise import Supervisor
+from nebulus.testing.backends import ScriptedBackend
+from tests.unit.cli.runs import YES, carry_out, literal
 
 POLICY = """
 [[policy]]
@@ -57,8 +64,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Made before any command: the engine's library keeps the stderr that it first sees, and a runner's closes.
     """
     folder = tmp_path_factory.mktemp("guarded")
-    carry_out(folder, engine=".nebulus/runs.sqlite", run_id="waiting")
     carry_out(folder, engine=".nebulus/runs.sqlite", run_id="done", replies=(YES,))
+    carry_out(folder, engine=".nebulus/runs.sqlite", run_id="waiting")
     return folder
 
 
@@ -119,6 +126,11 @@ def test_a_question_is_listed_and_answered_once_from_another_process(home: Path)
     assert "nebulus resume waiting" in approved.stdout
     assert nebulus(home, "deny", digest[:12], "no").exit_code == Exit.USAGE
     assert json.loads(nebulus(home, "approvals", "--json").stdout) == []
+    assert isinstance(go_on(home, "waiting"), Done)
+    assert not (home / "a.md").exists(), "the yes that was given elsewhere served the call"
+    (home / "a.md").write_text("hello")
+    assert isinstance(rewound(home, "waiting", step=3), Blocked), "and it serves no second one"
+    assert (home / "a.md").exists()
 
 
 def test_a_whole_journal_is_whole_and_an_edited_one_is_not(home: Path) -> None:
@@ -136,6 +148,26 @@ def test_a_whole_journal_is_whole_and_an_edited_one_is_not(home: Path) -> None:
     broken = nebulus(home, "verify", "done")
     assert broken.exit_code == Exit.FAILED
     assert "broken: record " in broken.stdout
+
+
+def go_on(folder: Path, run_id: str) -> Outcome:
+    return asyncio.run(_with_supervisor(folder, lambda supervisor: supervisor.resume(run_id)))
+
+
+def rewound(folder: Path, run_id: str, *, step: int) -> Outcome:
+    return asyncio.run(_with_supervisor(folder, lambda supervisor: supervisor.rewind(run_id, step=step)))
+
+
+async def _with_supervisor(folder: Path, act: Callable[[Supervisor], Awaitable[Outcome]]) -> Outcome:
+    settings = Settings(
+        tiers={"small": TierSettings(model="http://127.0.0.1:1#none")},
+        engine=EngineSettings(url=".nebulus/runs.sqlite"),
+        commands="off",
+    )
+    async with open_application(
+        settings, folder, backends={"small": ScriptedBackend(literal)}
+    ) as application:
+        return await act(application.supervisor)
 
 
 def _texts(database: sqlite3.Connection) -> list[tuple[str, str]]:
