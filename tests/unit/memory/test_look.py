@@ -58,6 +58,13 @@ def test_what_stands_around_a_match_in_a_long_line_is_shown_with_what_was_left_o
     assert "… [4880 characters]" in shown
 
 
+def test_lines_that_do_not_fit_are_left_to_the_next_look() -> None:
+    text = "\n".join("x" * 190 for _ in range(50))
+    assert look(text, Look()).endswith("(lines 1 to 5 of 50)")
+    assert look(text, Look(from_end=True)).endswith("(lines 46 to 50 of 50)")
+    assert look(text, Look(find="x")).endswith("(5 of 50 matching lines, of 50 lines)")
+
+
 @given(
     text=st.text(st.sampled_from("ab\n"), max_size=3000),
     find=st.sampled_from(["", "a", "ba"]),

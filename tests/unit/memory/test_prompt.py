@@ -149,6 +149,33 @@ def test_a_prompt_fits_its_room_or_is_the_floor_and_what_was_left_out_is_said(
         assert "Not shown for want of room: " in composed[-1].content
 
 
+def test_without_any_room_the_floor_alone_is_left() -> None:
+    state = with_lesson(stored(state_at(30)), kind="not_found", why="no file")
+    text = compose_step(state, room_bytes=0)[-1].content
+    assert text.splitlines() == [
+        "Goal: Get there.",
+        "Constraints:",
+        "- never delete",
+        "- stay inside",
+        "Done: 30 of 300 steps",
+        "Not shown for want of room: 1 results, 1 lessons, 1 stored results, 3 facts",
+        "Now: step 31. use tool 031 with a = b",
+    ]
+
+
+def test_of_a_page_of_facts_the_field_that_is_named_comes_before_the_others() -> None:
+    state = state_at(3)
+    page = ToolResult(text="{}", fields={f"field_{n}": f"v{n}" * 50 for n in range(10)})
+    state = with_result(state, tool="t", call_id="c", result=page)
+    state = with_step_text(
+        with_active(with_step_ended(state, StepStatus.PROVEN), 5), "write field_7 of step 4"
+    )
+    floor = size_of(compose_step(state, resolves=False, room_bytes=0))
+    text = compose_step(state, resolves=False, room_bytes=floor + 320)[-1].content
+    assert "- step 4 field_7: v7" in text
+    assert "- step 4 field_0: v0" not in text
+
+
 def test_what_the_step_asks_for_is_the_last_to_go() -> None:
     state = with_step_text(state_at(30, value="v" * 150), "use the value from step 3")
     for room in range(400, 3000, 10):
