@@ -66,6 +66,14 @@ ARMS = (
 BUSY_RATE = 0.08
 RESERVE_TOKENS = 192
 SEED = 20_261_122
+PATIENT = Limits(
+    attempts=6,
+    strategies={
+        f"model.{kind}": "ask 5, stop"
+        for kind in ("invalid_arguments", "malformed_answer", "truncated", "check_failed")
+    },
+)
+"""As in the demo: an answer of this model costs some 20 ms, so it may try a little longer."""
 
 
 class Episode(Struct, frozen=True):
@@ -212,7 +220,7 @@ async def raw_episode(job: Job, world: Environment, backend: CountingBackend, *,
 async def nebulus_episode(job: Job, world: Environment, backend: CountingBackend, *, arm: str) -> str:
     """Carry the job out by the runtime; return how it ended."""
     tools = {spec.name: JobTool(spec, world) for spec in specs(job, is_grounded=arm != "no-grounding")}
-    limits = Limits(attempts=1) if arm == "no-retry" else Limits()
+    limits = Limits(attempts=1) if arm == "no-retry" else PATIENT
     setup = Setup(
         tools=tuple(tool.spec for tool in tools.values()),
         tiers=(Tier(name="nano", window_tokens=4096, reserve_tokens=RESERVE_TOKENS),),

@@ -80,7 +80,7 @@ async def ours(url: str, depth: int, *, engine: str, stamps: Stamps) -> None:
     from nebulus.core.outcome import Done
 
     @tool(effect="read")
-    def lookup(key: str) -> str:
+    async def lookup(key: str) -> str:
         """Look up a key."""
         return stamps.lookup()
 

@@ -200,8 +200,10 @@ def _corrected(rng: random.Random, state: State, arguments: Mapping[str, Value])
             ("unheeded", f"the step names {spoken}, and the call leaves it out"),
             (
                 "ungrounded",
-                f"the value must be taken from what was shown at /{name}; "
-                "copy it exactly, or find it with a tool first",
+                (
+                    f"the value must be taken from what was shown at /{name}; "
+                    "copy it exactly, or find it with a tool first"
+                ),
             ),
         )
     )

@@ -31,7 +31,7 @@ class FileReading:
         """List the files and folders in a folder. Folders end with /.
 
         Args:
-            path: The folder; "." is the workspace.
+            path: The folder to list, the workspace if left out.
         """
         names = [f"{name}/" if is_folder else name for name, is_folder in self._tree.entries(path)]
         return {"path": path, "total": len(names), "entries": names[:_ENTRIES_SHOWN]}

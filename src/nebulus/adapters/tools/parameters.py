@@ -145,7 +145,7 @@ def _described(hint: Any, text: str) -> Any:
 
 
 def _flat(schema: Any, components: dict[str, Any], within: tuple[str, ...]) -> dict[str, Any]:
-    """Return `schema` with its references written out, titles left out, and objects closed.
+    """Return `schema` with its type first, references written out, titles left out, and objects closed.
 
     Raises:
         RecursionError: a type holds itself.
@@ -156,7 +156,7 @@ def _flat(schema: Any, components: dict[str, Any], within: tuple[str, ...]) -> d
             raise RecursionError(name)
         rest = {key: value for key, value in schema.items() if key != "$ref"}
         return {**_flat(components[name], components, (*within, name)), **rest}
-    flat: dict[str, Any] = {}
+    flat: dict[str, Any] = {key: schema[key] for key in ("type",) if key in schema}
     for key, value in schema.items():
         match key:
             case "title":
