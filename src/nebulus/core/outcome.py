@@ -25,7 +25,7 @@ class Evidence(Struct, frozen=True, omit_defaults=True):
 
 
 class Question(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that a person must decide. `kind` is approval, unknown_outcome or question.
+    """Something that a person must decide. `kind` is approval, unknown_outcome or question; `rule` asks.
 
     `digest` binds an answer to this question: run, step, call, labels and policy.
     """
@@ -36,6 +36,7 @@ class Question(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tool: str = ""
     arguments: str = ""
     reason: str = ""
+    rule: str = ""
     digest: str = ""
     run_id: str = ""
     step: int = 0

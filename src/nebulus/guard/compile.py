@@ -28,6 +28,8 @@ CONFIRMED = "+yes"
 PROTECTED = "guard.protected"
 DOCUMENT = "flow.document"
 UNENDORSED = "flow.unendorsed"
+FLOW_RULES = frozenset({DOCUMENT, UNENDORSED})
+"""The rules that speak of text from outside."""
 
 REASONS = {
     PROTECTED: "the policy, the settings and the records of runs are not for tools to change",

@@ -24,6 +24,7 @@ from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.outcome import Blocked, Question, Refused
 from nebulus.core.provenance import Origin, Provenance
 from nebulus.core.tools import Effect, ToolResult
+from nebulus.guard.compile import FLOW_RULES
 from nebulus.guard.conduct import counted, overdrawn, reads_tainted
 from nebulus.guard.labels import untrusted
 from nebulus.loop.asking import judge
@@ -74,6 +75,7 @@ def on_approval_asked(machine: Machine, event: ApprovalAsked) -> Machine:
         tool=machine.call.tool,
         arguments=_spelled(machine.call),
         reason=event.reason,
+        rule=event.rule,
         digest=_binding(machine, "approval", event.policy_digest),
         run_id=machine.run_id,
         step=machine.state.active,
@@ -82,13 +84,18 @@ def on_approval_asked(machine: Machine, event: ApprovalAsked) -> Machine:
 
 
 def on_approval(machine: Machine, event: PersonAnswered) -> Machine:
-    """A yes serves this call once; a no ends the run, since nothing else may be tried in its place."""
+    """A yes serves this call once; a no ends the run, since nothing else may be tried in its place.
+
+    But a no to what text from outside may have brought in ends that call alone: no document ends a run.
+    """
+    asked = machine.question
+    machine = replace(machine, question=None)
     if event.is_yes:
-        return _begin_effect(replace(machine, question=None))
-    reason = event.text or "no reason was given"
-    return machine.finished(
-        Refused(rule="person", reason=f"a person said no: {reason}", step=machine.state.active)
-    )
+        return _begin_effect(machine)
+    reason = f"a person said no: {event.text or 'no reason was given'}"
+    if asked is not None and asked.rule in FLOW_RULES:
+        return on_refused(machine, CallRefused(call_id=machine.call.call_id, rule="person", reason=reason))
+    return machine.finished(Refused(rule="person", reason=reason, step=machine.state.active))
 
 
 def on_absent(machine: Machine, _: PersonAbsent) -> Machine:

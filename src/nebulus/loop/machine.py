@@ -65,7 +65,7 @@ TABLE: Mapping[tuple[Phase, type], Rule] = MappingProxyType(
         (Phase.JUDGING, e.CallAllowed): _rule(acting.on_allowed, *_EFFECT),
         (Phase.JUDGING, e.CallRefused): _rule(acting.on_refused, *_ASK),
         (Phase.JUDGING, e.ApprovalAsked): _rule(acting.on_approval_asked, Phase.APPROVING),
-        (Phase.APPROVING, e.PersonAnswered): _rule(acting.on_approval, *_EFFECT),
+        (Phase.APPROVING, e.PersonAnswered): _rule(acting.on_approval, Phase.ASKING, *_EFFECT),
         (Phase.APPROVING, e.PersonAbsent): _rule(acting.on_absent, Phase.FINISHED),
         (Phase.INTENDING, e.EffectIntended): _rule(acting.on_intended, Phase.RUNNING),
         (Phase.RUNNING, e.ToolReturned): _rule(acting.on_returned, Phase.JUDGING, *_ON),

@@ -27,6 +27,14 @@ COMMANDS = (
     "doctor",
     "init",
     "calls read",
+    "approvals",
+    "approve",
+    "deny",
+    "policy check",
+    "policy explain",
+    "policy test",
+    "policy schema",
+    "verify",
 )
 
 

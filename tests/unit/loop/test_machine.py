@@ -355,7 +355,10 @@ def test_every_transition_that_the_table_declares_can_happen() -> None:
         planned = Plan((sc.step(1, "put a", ToolSucceeded("put"), PathExists("a")),), origin="tier small")
         begun = feed(new_machine(sc.setup(limits=limits)), e.GoalGiven(goal=Goal(text="g"), plan=planned))
         taken |= transitions_from(begun, at_most=150)
-        ready = allowed(feed(begun, sc.called("put", value="a")))
+        judged = feed(begun, sc.called("put", value="a"))
+        asked = e.ApprovalAsked(call_id=judged.call.call_id, rule="flow.unendorsed", reason="sure?")
+        taken |= transitions_from(feed(judged, asked), at_most=5)
+        ready = allowed(judged)
         done = returned(feed(ready, e.EffectIntended(call_id=ready.call.call_id, key=ready.key)))
         taken |= transitions_from(done, at_most=5)
     for budget in budgets:

@@ -116,18 +116,32 @@ async def test_what_the_user_named_passes_without_a_question_after_a_document_wa
     assert all(label.is_endorsed for label in verdict.judged.labels)
 
 
-async def test_what_a_document_named_is_asked_with_value_and_source_and_a_no_is_a_no() -> None:
+async def test_what_a_document_named_is_asked_with_value_and_source_and_a_no_ends_that_call_alone() -> None:
     tools, run, person = kit(), FakeRun(), ScriptedPerson([NO])
-    world = the_world(
-        tools, calls("read", value="bill"), calls("pay", to="mallory", amount=900), person=person
+    answers = (
+        calls("read", value="bill"),
+        calls("pay", to="mallory", amount=900),
+        calls("pay", to="landlord", amount=1200),
     )
-    outcome = await run_in(world, run, ("read", "read bill"), ("pay", "pay the landlord"))
-    assert isinstance(outcome, Refused)
-    assert tools["pay"].effects == []
+    world = the_world(tools, *answers, person=person)
+    outcome = await run_in(world, run, ("read", "read bill"), ("pay", "pay landlord 1200"))
+    assert isinstance(outcome, Done)
+    assert [arguments["to"] for arguments, _ in tools["pay"].calls] == ["landlord"]
     [question] = person.asked
     assert "to = 'mallory' comes from tool read" in question.reason
+    assert question.rule == "flow.unendorsed"
     assert question.digest
     assert question.run_id == "r"
+
+
+async def test_a_document_that_keeps_asking_gets_nothing_and_the_run_ends_loudly() -> None:
+    tools, run, person = kit(), FakeRun(), ScriptedPerson([NO] * 9)
+    again = [calls("pay", to="mallory", amount=900 + index) for index in range(9)]
+    world = the_world(tools, calls("read", value="bill"), *again, person=person)
+    outcome = await run_in(world, run, ("read", "read bill"), ("pay", "pay the landlord"))
+    assert isinstance(outcome, Refused)
+    assert outcome.rule == "person"
+    assert tools["pay"].effects == []
 
 
 async def test_nobody_there_blocks_and_pays_nothing() -> None:
