@@ -35,6 +35,7 @@ from nebulus.adapters.backends.factory import open_backend
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.adapters.engines.memory import MemoryEngine
 from nebulus.adapters.people.absent import AbsentPerson
+from nebulus.adapters.stores.memory import MemoryStore
 from nebulus.app.bootstrap import checker, nano_path
 from nebulus.calls import read
 from nebulus.core.answers import FreeForm, Message, ModelAnswer, ModelRequest, OneCall, RawCall
@@ -147,18 +148,6 @@ class NoTime:
         """Wait for nothing."""
 
 
-class Shelf:
-    """Results here are short: nothing is ever stored."""
-
-    def put(self, content: str) -> str:
-        """Refuse."""
-        raise AssertionError(f"a result of {len(content)} characters")
-
-    def get(self, address: str) -> str:
-        """Refuse."""
-        raise AssertionError(address)
-
-
 def specs(job: Job, *, is_grounded: bool) -> tuple[ToolSpec, ...]:
     """Return the job's tools; text arguments without a closed set of values must be copied from the prompt."""
     result = []
@@ -235,7 +224,7 @@ async def nebulus_episode(job: Job, world: Environment, backend: CountingBackend
         policy=DefaultPolicy(),
         person=AbsentPerson(),
         checker=checker(None, {}),
-        artifacts=Shelf(),
+        artifacts=MemoryStore(),
         clock=NoTime(),
     )
 

@@ -172,7 +172,7 @@ def _inner(text: str, path: str) -> str | None:
     """The scalar at a dotted path of a JSON text."""
     try:
         value: Any = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):  # Text that is no JSON has no inner values.
         return None
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None

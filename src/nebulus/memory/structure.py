@@ -72,7 +72,7 @@ def _decoded(text: str) -> Any:
     """The JSON value that `text` spells, None if it spells none."""
     try:
         return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):  # Most texts are no JSON.
         return None
 
 

@@ -16,7 +16,8 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"runtime"}),
     frozenset({"app"}),
     frozenset({""}),  # nebulus/__init__.py: the public names
-    frozenset({"proxy", "cli", "web", "__main__"}),
+    frozenset({"proxy", "cli", "web"}),
+    frozenset({"__main__"}),
 )
 HEIGHT = {folder: height for height, floor in enumerate(FLOORS) for folder in floor}
 NEVER_IMPORTED = frozenset({"nano", "bench", "tests"})
