@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,6 +154,10 @@ def policy(settings: Settings, folder: Path, scene: Scene, *, workspace: Path | 
     """
     if not settings.policy:
         return DefaultPolicy()
+    if find_spec("cedarpy") is None:
+        raise ConfigError(
+            f"policy={settings.policy!r} needs Cedar, which is not installed: pip install 'nebulus[policy]'"
+        )
     from nebulus.adapters.policies.files import open_policy
 
     guarded = (folder / FILE_NAME, folder / STATE_FOLDER)
