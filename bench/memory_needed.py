@@ -6,6 +6,7 @@ four values at once, one in each way. A value counts as there when it stands in 
 character; the reader can only use what is written.
 """
 
+import json
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -86,10 +87,10 @@ def chain(length: int, *, wording: str, seed: int) -> Chain:
         need: tuple[str, ...] = ()
         if number <= early:
             page = pages[number - 1]
-            text, tool, result = f"read_account with text = {page.name}", "read_account", page.text
+            text, tool, result = f"read_account about {page.name}", "read_account", page.text
         elif number <= length - early:
             text, tool, result = (
-                f"check_stock with text = part {rng.randint(100, 999)}",
+                f"check_stock about part {rng.randint(100, 999)}",
                 "check_stock",
                 _small(rng),
             )
@@ -136,7 +137,7 @@ def _needing(rng: random.Random, pages: list[Page], wording: str) -> tuple[str, 
             }[way]
         )
         values.append(page.fields[label])
-    return f"write_letter with text = {' and '.join(asked)}", tuple(values)
+    return f"write_letter about {' and '.join(asked)}", tuple(values)
 
 
 def prompts(
@@ -154,9 +155,10 @@ def prompts(
         request = machine.command.request
         yield request, need, machine
         size = sum(len(message.content.encode()) for message in request.messages)
-        call = f'<tool_call>\n{{"name": "{step.tools[0]}", "arguments": {{"text": "x"}}}}\n</tool_call>'
+        said = request.messages[-1].content.rpartition("about ")[2]
+        call = json.dumps({"name": step.tools[0], "arguments": {"text": said}})
         usage = Usage(prompt_tokens=int(rate * (size + 800)))
-        machine = obeyed(machine, call, _recorded(result), usage=usage)
+        machine = obeyed(machine, f"<tool_call>\n{call}\n</tool_call>", _recorded(result), usage=usage)
 
 
 def _recorded(text: str) -> ToolResult:
