@@ -44,6 +44,7 @@ def test_what_the_text_holds_whole_is_found(value: str | float, text: str) -> No
         ("", "anything"),
         (" ", "any thing"),
         ("bob ", "pay bob 20"),
+        ("bob ", "pay bob  now"),
         ("two  words", "write two words"),
         ("mail", "an e-mail"),
     ],

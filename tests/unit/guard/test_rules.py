@@ -157,6 +157,18 @@ when { context.count.effects.egress >= 2 };
     assert isinstance(sc.judged(decider, "send_mail", to=["a@b.com"], body="hello"), Allow)
 
 
+def test_a_policy_that_errs_while_deciding_is_a_refusal_and_not_skipped() -> None:
+    cedar = """
+@id("overflows")
+forbid(principal, action == Action::"fetch", resource) when { context.count.calls + 9223372036854775807 > 0 };
+"""
+    decider = sc.policy(sc.ALLOW_ALL, cedar)
+    many = Context(conduct=Conduct(calls=1))
+    verdict = sc.judged(decider, "fetch", many, url="a.com")
+    assert isinstance(verdict, Refuse)
+    assert verdict.rule == "guard.unclear"
+
+
 def test_no_tool_changes_the_policy_not_even_with_a_yes() -> None:
     decider = sc.policy(sc.ALLOW_ALL, protected=("policy.toml", "policy.toml/**", ".nebulus", ".nebulus/**"))
     for tool, arguments in (

@@ -52,6 +52,17 @@ def test_what_an_untrusted_tool_said_taints_the_next_prompt_though_it_says_trust
     assert label.provenance.origins[0].kind == "tool"
 
 
+def test_what_was_read_in_a_step_taints_all_that_follows_in_it() -> None:
+    machine = looked(begun("drop c, after look a and put b"), text="line\n" * 100)
+    machine = feed(machine, sc.called("put", value="b"))
+    machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
+    machine = feed(machine, e.EffectIntended(call_id=machine.call.call_id, key="k"))
+    machine = feed(machine, e.ToolReturned(call_id=machine.call.call_id, result=ToolResult(text="ok")))
+    assert told(feed(machine, sc.called("drop", value="c"))).is_tainted, (
+        "its failures may quote what was read"
+    )
+
+
 def test_a_tool_that_the_step_did_not_set_out_to_use_is_not_planned() -> None:
     assert not told(feed(looked(begun("look a", "put b")), sc.called("drop", value="b"))).is_planned
 
