@@ -21,7 +21,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import nullcontext
-
 from pathlib import Path
 from typing import Any
 
@@ -64,8 +63,11 @@ async def here(arm: str, todo: Iterable[Task], url: str) -> list[dict[str, Any]]
     rows = []
     try:
         for task in todo:
-            is_plain = backend is not None and arm == "plain"
-            run = plain_episode(task, backend) if is_plain else nebulus_episode(task, backend, arm=arm)
+            run = (
+                plain_episode(task, backend)
+                if backend is not None and arm == "plain"
+                else nebulus_episode(task, backend, arm=arm)
+            )
             rows.append(msgspec.to_builtins(task) | {"arm": arm} | await run)
     finally:
         if backend is not None:
@@ -73,7 +75,7 @@ async def here(arm: str, todo: Iterable[Task], url: str) -> list[dict[str, Any]]
     return rows
 
 
-def elsewhere(arm: str, todo: Iterable[Task], url: str, python: str) -> list[dict[str, Any]]:
+def elsewhere(arm: str, todo: Iterable[Task], url: str, *, python: str) -> list[dict[str, Any]]:
     """Run another framework's agent in its own environment on every task; nothing where it is absent."""
     if not python:
         print(f"skipped: {arm}, for no interpreter of its environment was named", file=sys.stderr)
@@ -134,7 +136,9 @@ def measure(given: argparse.Namespace) -> None:
     with nullcontext("") if given.faultless else served(Path(given.model)) as url:
         for arm in given.arms:
             done = (
-                elsewhere(arm, todo, url, pythons[arm]) if arm in pythons else asyncio.run(here(arm, todo, url))
+                elsewhere(arm, todo, url, python=pythons[arm])
+                if arm in pythons
+                else asyncio.run(here(arm, todo, url))
             )
             rows += [row | {"faults_of": row_faults(task)} for task, row in zip(todo, done, strict=False)]
     report(rows, given)
@@ -150,11 +154,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="?", default="faults", choices=("faults", "servers", "ablation", "classes", "loops"))
+    parser.add_argument(
+        "what", nargs="?", default="faults", choices=("faults", "servers", "ablation", "classes", "loops")
+    )
     parser.add_argument("--model", default=str(nano_path()), help="a GGUF file; the model in the package")
     parser.add_argument("--episodes", type=int, default=3)
-    parser.add_argument("--depths", type=lambda text: [int(part) for part in text.split(",")], default=[8, 16])
-    parser.add_argument("--rates", type=lambda text: [float(part) for part in text.split(",")], default=[0.1, 0.3])
+    parser.add_argument(
+        "--depths", type=lambda text: [int(part) for part in text.split(",")], default=[8, 16]
+    )
+    parser.add_argument(
+        "--rates", type=lambda text: [float(part) for part in text.split(",")], default=[0.1, 0.3]
+    )
     parser.add_argument("--arms", type=lambda text: text.split(","))
     parser.add_argument("--wordings", choices=("held_out", "train"), default="train")
     parser.add_argument("--langgraph", default="", help="the interpreter of an environment with langchain")

@@ -17,7 +17,10 @@ from nebulus.recovery.classify import Signs, classify, declared_failure, of_text
 ERRORS = Path(__file__).with_name("errors.jsonl")
 
 MESSAGES: tuple[tuple[K, str], ...] = (
-    (K.PROMPT_TOO_LARGE, "the request exceeds the available context size, context size exceeded: 8193 > 8192"),
+    (
+        K.PROMPT_TOO_LARGE,
+        "the request exceeds the available context size, context size exceeded: 8193 > 8192",
+    ),
     (K.PROMPT_TOO_LARGE, "This model's maximum context length is 4096 tokens, however you requested 5000"),
     (K.THROTTLED, "Rate limit reached for requests per min. Please retry after 6 seconds"),
     (K.THROTTLED, "No deployments available for selected model. Try again in 5 seconds. cooldown: 429"),
@@ -45,7 +48,10 @@ MESSAGES: tuple[tuple[K, str], ...] = (
     (K.MALFORMED_ANSWER, "Failed to parse JSON response: Expecting value: line 1 column 1 (char 0)"),
     (K.MALFORMED_ANSWER, "<html><head><title>Login</title></head></html>"),
     (K.TRUNCATED, "unexpected end of JSON input"),
-    (K.POLICY_REFUSAL, "The response was filtered due to the prompt triggering the content management policy"),
+    (
+        K.POLICY_REFUSAL,
+        "The response was filtered due to the prompt triggering the content management policy",
+    ),
     (K.EXHAUSTED_BUDGET, "write error: No space left on device"),
     (K.PERMANENT, "Segmentation fault (core dumped)"),
     (K.PERMANENT, "exit code 1"),
@@ -70,7 +76,9 @@ def main() -> None:
         rows["message of a server or shell", _verdict(label, found.kind)] += 1
         if found.kind != label:
             missed.append(f"{text[:70]!r} is {label}, taken for {found.kind}")
-    print("| what is shown | errors | right | not recognised | taken for another class |\n|---|--:|--:|--:|--:|")
+    print(
+        "| what is shown | errors | right | not recognised | taken for another class |\n|---|--:|--:|--:|--:|"
+    )
     for source in dict.fromkeys(source for source, _ in rows):
         right, none, other = (rows[source, verdict] for verdict in ("right", "none", "other"))
         print(f"| {source} | {right + none + other} | {right} | {none} | {other} |")

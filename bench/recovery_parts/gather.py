@@ -6,6 +6,10 @@ Each line holds what the exception says about itself and the class that a person
 given by reading what was done to cause the error, not by what is recognised.
 """
 
+# ruff: noqa: PLW0108, PTH101, PTH106 - a table of errors reads best where all rows are alike
+# It speaks to libraries that are installed in another environment.
+# mypy: ignore-errors
+
 import asyncio
 import http.client
 import importlib
@@ -49,7 +53,11 @@ def http_statuses() -> Iterator[tuple[str, Exception]]:
         except httpx.HTTPStatusError as error:
             yield label, error
         answer = requests.Response()
-        answer.status_code, answer.reason, answer.url = status, http.client.responses[status], "http://api.example/x"
+        answer.status_code, answer.reason, answer.url = (
+            status,
+            http.client.responses[status],
+            "http://api.example/x",
+        )
         try:
             answer.raise_for_status()
         except requests.HTTPError as error:
@@ -60,7 +68,9 @@ def http_statuses() -> Iterator[tuple[str, Exception]]:
             yield label, error
         for client in (openai.OpenAI(api_key="k"), anthropic.Anthropic(api_key="k")):
             web = importlib.import_module(type(client._client).__mro__[-2].__module__.partition(".")[0])
-            made = web.Response(status, request=web.Request("POST", "http://x/v1"), json={"error": {"message": "no"}})
+            made = web.Response(
+                status, request=web.Request("POST", "http://x/v1"), json={"error": {"message": "no"}}
+            )
             yield label, client._make_status_error_from_response(made)
 
 
@@ -77,7 +87,6 @@ def causes() -> Iterator[tuple[str, Callable[[], Any]]]:
     """What is done, and the class that a person gives to what comes of it."""
     import aiohttp
     import anthropic
-    import botocore.exceptions as boto
     import httpx
     import jsonschema
     import msgspec as ms
@@ -85,31 +94,13 @@ def causes() -> Iterator[tuple[str, Callable[[], Any]]]:
     import psycopg
     import redis
     import requests
-    import sqlalchemy
-    from sqlalchemy.exc import NoResultFound
 
     folder = Path(tempfile.mkdtemp())
     (folder / "file").write_text("x")
-    db = sqlite3.connect(folder / "a.db", timeout=0)
-    db.execute("create table t (a integer unique not null)")
-    db.execute("insert into t values (1)")
-    db.commit()
-    engine = sqlalchemy.create_engine(f"sqlite:///{folder}/b.db")
 
     async def fetch(url: str) -> None:
         async with aiohttp.ClientSession() as session, session.get(url) as answer:
             await answer.json()
-
-    def aws(code: str) -> Any:
-        raise boto.ClientError({"Error": {"Code": code, "Message": "no"}}, "Do")
-
-    def locked() -> None:
-        other = sqlite3.connect(folder / "a.db", timeout=0)
-        other.execute("begin exclusive")
-        try:
-            db.execute("insert into t values (2)")
-        finally:
-            other.close()
 
     yield "transient", lambda: httpx.get(CLOSED)
     yield "transient", lambda: requests.get(CLOSED, timeout=1)
@@ -141,9 +132,34 @@ def causes() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "malformed_answer", lambda: json.loads('{"a": 1')
     yield "malformed_answer", lambda: ms.json.decode(b"{'a': 1}")
     yield "malformed_answer", lambda: b"\xff".decode()
-    yield "invalid_arguments", lambda: jsonschema.validate({"a": "x"}, {"properties": {"a": {"type": "integer"}}})
+    yield (
+        "invalid_arguments",
+        lambda: jsonschema.validate({"a": "x"}, {"properties": {"a": {"type": "integer"}}}),
+    )
     yield "invalid_arguments", lambda: ms.convert({"a": "x"}, dict[str, int])
     yield "invalid_arguments", lambda: re.compile("(")
+
+
+def databases() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Errors of a database that is here."""
+    import sqlalchemy
+    from sqlalchemy.exc import NoResultFound
+
+    folder = Path(tempfile.mkdtemp())
+    db = sqlite3.connect(folder / "a.db", timeout=0)
+    db.execute("create table t (a integer unique not null)")
+    db.execute("insert into t values (1)")
+    db.commit()
+    engine = sqlalchemy.create_engine(f"sqlite:///{folder}/b.db")
+
+    def locked() -> None:
+        other = sqlite3.connect(folder / "a.db", timeout=0)
+        other.execute("begin exclusive")
+        try:
+            db.execute("insert into t values (2)")
+        finally:
+            other.close()
+
     yield "conflict", lambda: db.execute("insert into t values (1)")
     yield "invalid_arguments", lambda: db.execute("insert into t values (null)")
     yield "not_found", lambda: db.execute("select * from nowhere")
@@ -151,6 +167,17 @@ def causes() -> Iterator[tuple[str, Callable[[], Any]]]:
     yield "conflict", locked
     yield "not_found", lambda: engine.connect().execute(sqlalchemy.text("select * from nowhere"))
     yield "not_found", lambda: (_ for _ in ()).throw(NoResultFound("No row was found when one was required"))
+
+
+def vendors() -> Iterator[tuple[str, Callable[[], Any]]]:
+    """Errors of databases and clouds that are made, since none of these is here to be asked."""
+    import botocore.exceptions as boto
+    import psycopg
+    import redis
+
+    def aws(code: str) -> Any:
+        raise boto.ClientError({"Error": {"Code": code, "Message": "no"}}, "Do")
+
     for label, code in (
         ("throttled", "ThrottlingException"), ("permission", "AccessDenied"), ("not_found", "NoSuchKey"),
         ("conflict", "ConditionalCheckFailedException"), ("invalid_arguments", "ValidationException"),
@@ -160,7 +187,10 @@ def causes() -> Iterator[tuple[str, Callable[[], Any]]]:
         yield label, lambda code=code: aws(code)
     yield "permission", lambda: (_ for _ in ()).throw(boto.NoCredentialsError())
     yield "timeout", lambda: (_ for _ in ()).throw(boto.ReadTimeoutError(endpoint_url="http://x"))
-    yield "invalid_arguments", lambda: (_ for _ in ()).throw(boto.ParamValidationError(report="Missing: Bucket"))
+    yield (
+        "invalid_arguments",
+        lambda: (_ for _ in ()).throw(boto.ParamValidationError(report="Missing: Bucket")),
+    )
     for label, kind in (
         ("conflict", psycopg.errors.UniqueViolation), ("conflict", psycopg.errors.SerializationFailure),
         ("conflict", psycopg.errors.DeadlockDetected), ("not_found", psycopg.errors.UndefinedTable),
@@ -170,16 +200,26 @@ def causes() -> Iterator[tuple[str, Callable[[], Any]]]:
         ("exhausted_budget", psycopg.errors.DiskFull), ("permission", psycopg.errors.InvalidPassword),
     ):  # fmt: skip
         yield label, lambda kind=kind: (_ for _ in ()).throw(kind(kind.__doc__ or kind.__name__))
-    yield "permission", lambda: (_ for _ in ()).throw(redis.exceptions.AuthenticationError("WRONGPASS invalid pair"))
+    yield (
+        "permission",
+        lambda: (_ for _ in ()).throw(redis.exceptions.AuthenticationError("WRONGPASS invalid pair")),
+    )
     yield "transient", lambda: (_ for _ in ()).throw(redis.exceptions.BusyLoadingError("loading the dataset"))
     yield "conflict", lambda: (_ for _ in ()).throw(redis.exceptions.WatchError("Watched variable changed."))
 
 
 def main() -> None:
     """Raise everything once and write it down."""
-    found = [*http_statuses(), *((label, error) for label, work in causes() if (error := raised(work)))]
+    found = [
+        *http_statuses(),
+        *((label, error) for label, work in (*causes(), *databases(), *vendors()) if (error := raised(work))),
+    ]
     for label, error in found:
-        line = {"label": label, "from": f"{type(error).__module__}.{type(error).__name__}", "message": str(error)}
+        line = {
+            "label": label,
+            "from": f"{type(error).__module__}.{type(error).__name__}",
+            "message": str(error),
+        }
         sys.stdout.write(json.dumps(line | {"signs": msgspec.to_builtins(signs_of(error))}) + "\n")
 
 

@@ -19,10 +19,32 @@ from nebulus.core.findings import Call
 from nebulus.recovery.stagnation import Trail, after, blocked
 
 TRACES = 400
-READERS = (
-    "get read search list ls cat find check pwd grep display show view wc diff tail sort du estimate compute calc "
-    "mean lookup query"
-).split()  # fmt: skip
+READERS = [
+    "get",
+    "read",
+    "search",
+    "list",
+    "ls",
+    "cat",
+    "find",
+    "check",
+    "pwd",
+    "grep",
+    "display",
+    "show",
+    "view",
+    "wc",
+    "diff",
+    "tail",
+    "sort",
+    "du",
+    "estimate",
+    "compute",
+    "calc",
+    "mean",
+    "lookup",
+    "query",
+]
 """First words of names by which recorded tools, which declare nothing, are taken to only look."""
 
 
@@ -46,7 +68,9 @@ def honest(rng: random.Random) -> list[Step]:
             case 0:
                 steps.append(Step("list", {"path": "."}, f"{rng.randrange(10**6)} entries"))
             case 1:
-                steps += [Step("read", {"path": name, "line": n}, f"{name} {n} {rng.random()}") for n in (1, 50, 99)]
+                steps += [
+                    Step("read", {"path": name, "line": n}, f"{name} {n} {rng.random()}") for n in (1, 50, 99)
+                ]
             case 2:
                 text = str(rng.random())
                 seen = [Step("read", {"path": name}, old) for old in ("empty", text)]
@@ -94,12 +118,20 @@ def looping(rng: random.Random, kind: str) -> list[Step]:
             ]
         case _:
             polls = [Step("status", {"job": salt}, '{"status": "pending"}')] * 8
-            return steps + polls + [
-                Step("status", {"job": salt}, '{"status": "pending"}', is_loop=True) for _ in range(30)
-            ]
-    return steps + cycle + [
-        Step(s.tool, s.arguments, s.result, s.is_change, s.is_error, is_loop=True) for _ in range(12) for s in cycle
-    ]
+            return (
+                steps
+                + polls
+                + [Step("status", {"job": salt}, '{"status": "pending"}', is_loop=True) for _ in range(30)]
+            )
+    return (
+        steps
+        + cycle
+        + [
+            Step(s.tool, s.arguments, s.result, s.is_change, s.is_error, is_loop=True)
+            for _ in range(12)
+            for s in cycle
+        ]
+    )
 
 
 KINDS = (
@@ -176,7 +208,9 @@ def agentdojo(folder: Path) -> Iterator[tuple[str, list[Step]]]:
                 if message["role"] == "tool":
                     call, name = message["tool_call"], message["tool_call"]["function"]
                     result = str(message["content"] or message["error"])
-                    steps.append(Step(name, call["args"] or {}, result, not _looks(name), bool(message["error"])))
+                    steps.append(
+                        Step(name, call["args"] or {}, result, not _looks(name), bool(message["error"]))
+                    )
             yield ("right" if run["utility"] else "wrong"), steps
 
 

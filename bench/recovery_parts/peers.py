@@ -6,6 +6,9 @@ Each reads one task a line and writes one score a line. A tool's error is given 
 which is the kinder of the two usual configurations; the work is stopped as soon as all of it is done.
 """
 
+# It speaks to libraries that are installed in another environment.
+# mypy: ignore-errors
+
 import asyncio
 import json
 import random
@@ -48,7 +51,9 @@ def langgraph_agent(url: str) -> Callable[[Job, FaultyWorld, int], int]:
     from langchain_core.tools import StructuredTool
     from langchain_openai import ChatOpenAI
 
-    model = ChatOpenAI(base_url=f"{url}/v1", api_key="none", model="nano", temperature=0, max_tokens=RESERVE_TOKENS)
+    model = ChatOpenAI(
+        base_url=f"{url}/v1", api_key="none", model="nano", temperature=0, max_tokens=RESERVE_TOKENS
+    )
 
     def run(job: Job, world: FaultyWorld, most: int) -> int:
         def made(function: dict[str, Any]) -> Any:
@@ -58,10 +63,15 @@ def langgraph_agent(url: str) -> Callable[[Job, FaultyWorld, int], int]:
                 return said_by(world, name, arguments)
 
             return StructuredTool(
-                name=name, description=function["description"] or name, args_schema=function["parameters"], func=call
+                name=name,
+                description=function["description"] or name,
+                args_schema=function["parameters"],
+                func=call,
             )
 
-        agent = create_agent(model, [made(t["function"]) for t in job.tools], system_prompt=TRANSCRIPT_INSTRUCTIONS)
+        agent = create_agent(
+            model, [made(t["function"]) for t in job.tools], system_prompt=TRANSCRIPT_INSTRUCTIONS
+        )
         answered = 0
         for part in agent.stream(
             {"messages": [("user", job.goal)]}, {"recursion_limit": 2 * most + 1}, stream_mode="updates"
@@ -89,7 +99,10 @@ def pydantic_agent(url: str) -> Callable[[Job, FaultyWorld, int], int]:
                 return said_by(world, name, arguments)
 
             return Tool.from_schema(
-                call, name=name, description=function["description"] or name, json_schema=function["parameters"]
+                call,
+                name=name,
+                description=function["description"] or name,
+                json_schema=function["parameters"],
             )
 
         agent = Agent(
@@ -121,7 +134,9 @@ def episode(task: dict[str, Any], run: Callable[[Job, FaultyWorld, int], int]) -
     except Exception as error:  # noqa: BLE001 - an agent that raises has stopped loudly, and this is the score
         ended, says_done = type(error).__name__, False
     seconds = time.perf_counter() - began
-    return score(world, ended=ended, says_done=says_done, model_calls=calls or world.plan.calls, seconds=seconds)
+    return score(
+        world, ended=ended, says_done=says_done, model_calls=calls or world.plan.calls, seconds=seconds
+    )
 
 
 def main() -> None:

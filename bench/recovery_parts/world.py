@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nano.environment import Environment, fault
-from nano.language import Job
+from nano.language import Job, Reference
 from nebulus.testing.faults import Drawn, Fault, FaultPlan, broken
 
-MOST_CALLS_PER_STEP = 3
+MOST_CALLS_PER_STEP = 2
 """What the loops that know no budget may spend: calls of the model per step, and ten beyond."""
 
 
@@ -33,7 +33,9 @@ class FaultyWorld:
     def __post_init__(self) -> None:
         self.world = Environment(self.job, random.Random(self.seed), 0.0, "held_out")
 
-    def call(self, name: str, arguments: Mapping[str, Any], key: str = "", *, is_idempotent: bool = False) -> str:
+    def call(
+        self, name: str, arguments: Mapping[str, Any], key: str = "", *, is_idempotent: bool = False
+    ) -> str:
         """Carry a call out, or fail as planned. Raises: as `broken`."""
         wrong = fault(self.job.tools, name, arguments)
         if wrong:
@@ -68,7 +70,7 @@ class FaultyWorld:
     def _spelled(self, number: int) -> tuple[str, dict[str, Any]]:
         step = self.job.steps[number - 1]
         values = {
-            key: self.world.results[value.step][value.field] if hasattr(value, "step") else value
+            key: self.world.results[value.step][value.field] if isinstance(value, Reference) else value
             for key, value in step.arguments
         }
         return step.tool, values
@@ -89,7 +91,9 @@ class FaultyWorld:
         return self.world.is_complete and self.world.is_clean
 
 
-def score(world: FaultyWorld, *, ended: str, says_done: bool, model_calls: int, seconds: float) -> dict[str, Any]:
+def score(
+    world: FaultyWorld, *, ended: str, says_done: bool, model_calls: int, seconds: float
+) -> dict[str, Any]:
     """Return how an episode ended: right, loud, or wrong in silence."""
     if world.is_right and says_done:
         verdict = "right"

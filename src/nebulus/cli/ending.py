@@ -6,7 +6,7 @@ from typing import assert_never
 
 from nebulus.cli.story import Story
 from nebulus.cli.words import Line, cost, counted, one_line
-from nebulus.core.failure import Failure, Fault
+from nebulus.core.failure import Failure, Fault, Recognised
 from nebulus.core.outcome import Blocked, Done, Evidence, Exhausted, Failed, Outcome, Proof, Refused
 
 FAULTS: Mapping[Fault, str] = MappingProxyType(
@@ -125,6 +125,7 @@ def _failed(story: Story, outcome: Failed, again: str) -> list[Line]:
         *_asked(story, outcome.step),
         _field("what broke", one_line(failure.what, 400)),
         *([_field("with", one_line(failure.value, 400))] if failure.value else []),
+        *([_field("class", f"{failure.kind.value}: a guess by its words")] if _is_guess(failure) else []),
         _field("tried", f"{counted(failure.attempts, 'time')}{':' if tried else ''}"),
         *tried,
         _field("at fault", FAULTS[failure.fault]),
@@ -133,6 +134,10 @@ def _failed(story: Story, outcome: Failed, again: str) -> list[Line]:
         _field("to go on", f"`{again}` takes it up at this step; finished steps stay finished"),
         _field("see also", f"`{_show(again)}`: every step as it went"),
     ]
+
+
+def _is_guess(failure: Failure) -> bool:
+    return failure.recognised is Recognised.TEXT
 
 
 def _help(failure: Failure) -> str:

@@ -155,10 +155,10 @@ def broken(fault: Fault, good: str, *, earlier: str = "", order: str = "") -> st
         case Fault.RESET:
             raise ConnectionResetError(104, "connection reset by peer")
         case _:
-            return _in_place_of(fault, good, earlier, order)
+            return _in_place_of(fault, good, earlier=earlier, order=order)
 
 
-def _in_place_of(fault: Fault, good: str, earlier: str, order: str) -> str:
+def _in_place_of(fault: Fault, good: str, *, earlier: str, order: str) -> str:
     match fault:
         case Fault.HTML:
             return PAGE
