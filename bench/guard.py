@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from bench.guard_parts import adversary, cost, replay
+from bench.guard_parts import adversary, cost, replay, stepping
 
 
 class Unmet(Exception):  # noqa: N818 - it is no error
@@ -50,8 +50,8 @@ def run_adversary(args: argparse.Namespace) -> Any:
 
 
 def run_cost(args: argparse.Namespace) -> Any:
-    """Median microseconds of a verdict."""
-    return cost.measure(rounds=args.rounds)
+    """Median microseconds of a verdict, and of a whole step."""
+    return cost.measure(rounds=args.rounds) | stepping.measure()
 
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], Any]] = {

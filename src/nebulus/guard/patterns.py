@@ -31,6 +31,12 @@ def _compiled(pattern: str) -> re.Pattern[str]:
     )
 
 
+@lru_cache(maxsize=1024)
+def _fixed(pattern: str) -> str:
+    """Return what stands before the first wildcard."""
+    return re.split(r"[*?]", pattern, maxsplit=1)[0]
+
+
 @lru_cache(maxsize=8192)
 def matches_path(pattern: str, path: str) -> bool:
     """Whether `path` is one that `pattern` means: `*` stays within a folder, `**` crosses folders."""
@@ -42,7 +48,7 @@ def reaches_path(pattern: str, path: str) -> bool:
     """Whether `path` is one that `pattern` means, or a folder that is known to hold such paths."""
     if path in (UNKNOWN, ".") or matches_path(pattern, path):
         return True
-    fixed = re.split(r"[*?]", pattern, maxsplit=1)[0]
+    fixed = _fixed(pattern)
     return fixed.startswith(f"{path}/") or (fixed == f"{path}/" and pattern != fixed)
 
 
