@@ -158,7 +158,13 @@ def policy(settings: Settings, folder: Path, scene: Scene, *, workspace: Path | 
         raise ConfigError(
             f"policy={settings.policy!r} needs Cedar, which is not installed: pip install 'nebulus[policy]'"
         )
-    from nebulus.adapters.policies.files import open_policy
+    try:
+        from nebulus.adapters.policies.files import open_policy
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"policy={settings.policy!r} needs the package {error.name}, which is not installed; "
+            "install nebulus[policy], or remove policy"
+        ) from error
 
     guarded = (folder / FILE_NAME, folder / STATE_FOLDER)
     return open_policy(folder / settings.policy, scene, workspace=workspace, guarded=guarded)
