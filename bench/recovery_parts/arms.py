@@ -233,7 +233,10 @@ async def nebulus_episode(
         tools=tools,
         policy=DefaultPolicy(),
         person=AbsentPerson(),
-        checker=checker(None, {"whole": lambda _: world.is_right}),
+        checker=checker(
+            None,
+            {"whole": lambda _: "" if world.is_right else "not all of it was done, or something else was"},
+        ),
         artifacts=Shelf(),
         clock=clock,
     )
