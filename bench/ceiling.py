@@ -5,21 +5,22 @@ training never saw) are carried out in a world that keeps score. An episode succ
 call was executed in order and no wrong one ever was. What is shown to the model is made from the goal's
 text and the tools' results alone.
 
-    python bench/ceiling.py [--episodes 100] [--depths 1,2,4,8,16,32] [--arms raw,nebulus] [--wordings held_out]
+    python bench/ceiling.py [--episodes 100] [--depths 1,2,4,8,16,32] [--arms raw,nebulus] [--wordings train]
     python bench/ceiling.py --write docs/measured      # the table and the plot that the README shows
+    python bench/ceiling.py --arms nebulus,no-heed,no-constraint --depths 1,4,8      # what each law is worth
 
 Arms: `raw` is the loop that most agents are: the whole transcript, errors fed back, until the work is
-done or three times the needed calls were made. `raw-constrained` is the same with each call constrained
-to the tools' schemas. `nebulus` is the runtime. The others are the runtime with one law switched off.
+done, four answers in a row were no valid call, or three times the needed calls were made. `raw-constrained`
+is the same with each call constrained to the tools' schemas. `nebulus` is the runtime. The others are the
+runtime with one law switched off. An answer is valid if it holds a call that fits its tool's schema.
 """
 
 import argparse
 import asyncio
 import json
-import math
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,10 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from bench.ceiling_parts.report import HEADER, count, line, plot, wilson
 from nano.environment import Environment
 from nano.language import Job, make_job
+from nano.lexicon import Split
 from nano.render import TRANSCRIPT_INSTRUCTIONS
 from nebulus.adapters.backends.factory import open_backend
 from nebulus.adapters.backends.settings import BackendSettings
@@ -54,6 +57,9 @@ from nebulus.runtime.supervise import RunRequest, Supervisor
 from nebulus.runtime.world import World
 
 DEPTHS = (1, 2, 4, 8, 16, 32)
+MAIN = ("raw", "raw-constrained", "nebulus")
+WORDINGS = ("held_out", "train")
+STUCK_AFTER = 4
 ARMS = (
     "raw",
     "raw-constrained",
@@ -78,13 +84,15 @@ PATIENT = Limits(
 
 
 class Episode(Struct, frozen=True):
-    """How one job ended: `is_ok`, steps done, calls asked of the model, wrong effects, prompt tokens, seconds."""
+    """How one job ended: steps done, answers asked for and valid ones, wrong effects, tokens, seconds."""
 
     is_ok: bool
     done: int
-    model_calls: int
+    answers: int
+    valid: int
     wrong: int
     prompt_tokens: int
+    completion_tokens: int
     seconds: float
     ended: str
 
@@ -94,7 +102,7 @@ class CountingBackend:
 
     def __init__(self, inner: ModelBackend, *, is_constrained: bool = True) -> None:
         self._inner, self._is_constrained = inner, is_constrained
-        self.calls, self.prompt_tokens = 0, 0
+        self.answers, self.valid, self.prompt_tokens, self.completion_tokens = 0, 0, 0, 0
 
     async def describe(self) -> BackendInfo:
         """As the inner one."""
@@ -106,10 +114,12 @@ class CountingBackend:
 
     async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
         """As the inner one, counted."""
-        self.calls += 1
+        self.answers += 1
         asked = request if self._is_constrained else replace(request, form=FreeForm())
         answer = await self._inner.answer(asked, on_text)
+        self.valid += bool(read(answer, request.tools).calls)
         self.prompt_tokens += answer.usage.prompt_tokens
+        self.completion_tokens += answer.usage.completion_tokens
         return answer
 
     async def close(self) -> None:
@@ -175,9 +185,12 @@ async def raw_episode(job: Job, world: Environment, backend: CountingBackend, *,
     tools = specs(job, is_grounded=False)
     messages = [Message("system", TRANSCRIPT_INSTRUCTIONS), Message("user", job.goal)]
     form = OneCall() if is_constrained else FreeForm()
+    stuck = 0
     for turn in range(3 * len(job.steps) + 3):
         if world.is_complete:
             return "done"
+        if stuck >= STUCK_AFTER:
+            return "stuck"
         request = ModelRequest(
             messages=tuple(messages), tools=tools, form=form, max_tokens=RESERVE_TOKENS, seed=turn
         )
@@ -187,8 +200,10 @@ async def raw_episode(job: Job, world: Environment, backend: CountingBackend, *,
             if error.failure.kind is FailureKind.PROMPT_TOO_LARGE:
                 return "window"
             messages.append(Message("user", f'{{"error": "{error.failure.what}"}}'))
+            stuck += 1
             continue
         reading = read(answer, tools)
+        stuck = 0 if reading.calls else stuck + 1
         if reading.finding is not None:
             messages += [
                 Message("assistant", answer.text),
@@ -251,25 +266,30 @@ async def episode(arm: str, job: Job, *, seed: int, inner: ModelBackend) -> Epis
     return Episode(
         is_ok=world.is_complete and world.is_clean,
         done=world.done,
-        model_calls=backend.calls,
+        answers=backend.answers,
+        valid=backend.valid,
         wrong=world.wrong,
         prompt_tokens=backend.prompt_tokens,
+        completion_tokens=backend.completion_tokens,
         seconds=time.perf_counter() - began,
         ended=ended,
     )
 
 
-async def cell(arm: str, depth: int, *, inner: ModelBackend, given: argparse.Namespace) -> dict[str, Any]:
+async def cell(
+    arm: str, depth: int, *, wordings: Split, inner: ModelBackend, given: argparse.Namespace
+) -> dict[str, Any]:
     """Run the episodes of one arm at one depth. Every arm meets the same jobs and the same world."""
     episodes = []
     for number in range(given.episodes):
         seed = SEED + 1000 * depth + number
-        job = make_job(random.Random(seed), depth, "held_out", wordings=given.wordings)
+        job = make_job(random.Random(seed), depth, "held_out", wordings=wordings)
         episodes.append(await episode(arm, job, seed=seed, inner=inner))
     good = sum(item.is_ok for item in episodes)
-    calls = sum(item.model_calls for item in episodes)
+    answers = max(1, sum(item.answers for item in episodes))
     low, high = wilson(good, len(episodes))
     row = {
+        "wordings": wordings,
         "arm": arm,
         "depth": depth,
         "episodes": len(episodes),
@@ -278,72 +298,16 @@ async def cell(arm: str, depth: int, *, inner: ModelBackend, given: argparse.Nam
         "high": high,
         "silent_wrong": sum(item.ended == "done" and not item.is_ok for item in episodes),
         "wrong_effects": sum(item.wrong for item in episodes),
-        "model_calls": calls,
-        "prompt_tokens_per_call": sum(item.prompt_tokens for item in episodes) / max(1, calls),
-        "ms_per_call": 1e3 * sum(item.seconds for item in episodes) / max(1, calls),
+        "answers": answers,
+        "valid": sum(item.valid for item in episodes) / answers,
+        "prompt_tokens": sum(item.prompt_tokens for item in episodes) / answers,
+        "completion_tokens": sum(item.completion_tokens for item in episodes) / answers,
+        "ms": 1e3 * sum(item.seconds for item in episodes) / answers,
         "ended": count(item.ended for item in episodes),
     }
     if not given.json:
         print(line(row), flush=True)
     return row
-
-
-def count(words: Any) -> dict[str, int]:
-    """Return how often each word occurs."""
-    result: dict[str, int] = {}
-    for word in words:
-        result[word] = result.get(word, 0) + 1
-    return result
-
-
-def wilson(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """Return the 95 % interval of a rate. Source: Wilson 1927, doi:10.1080/01621459.1927.10502953."""
-    if not trials:
-        return 0.0, 1.0
-    share, z2 = successes / trials, z * z
-    middle = share + z2 / (2 * trials)
-    half = z * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials * trials))
-    return max(0.0, (middle - half) / (1 + z2 / trials)), min(1.0, (middle + half) / (1 + z2 / trials))
-
-
-HEADER = (
-    "| arm | depth | episodes right | 95 % interval | done but wrong | calls asked | prompt tokens/call | ms/call |\n"
-    "|---|--:|--:|---|--:|--:|--:|--:|"
-)
-
-
-def line(row: Mapping[str, Any]) -> str:
-    """Return one row of the table."""
-    return (
-        f"| {row['arm']} | {row['depth']} | {row['ok']}/{row['episodes']} | {row['low']:.2f}-{row['high']:.2f} "
-        f"| {row['silent_wrong']} | {row['model_calls']} | {row['prompt_tokens_per_call']:.0f} "
-        f"| {row['ms_per_call']:.0f} |"
-    )
-
-
-def plot(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw the share of right episodes against depth, with intervals."""
-    import matplotlib
-
-    matplotlib.use("svg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 3.6))
-    for arm in dict.fromkeys(row["arm"] for row in rows):
-        cells = [row for row in rows if row["arm"] == arm]
-        depths = [row["depth"] for row in cells]
-        shares = [row["ok"] / row["episodes"] for row in cells]
-        axes.fill_between(depths, [row["low"] for row in cells], [row["high"] for row in cells], alpha=0.12)
-        axes.plot(depths, shares, marker="o", label=arm, linewidth=2 if arm in ("raw", "nebulus") else 1)
-    axes.set_xscale("log", base=2)
-    axes.set_xticks(sorted({row["depth"] for row in rows}), sorted({row["depth"] for row in rows}))
-    axes.set_ylim(-0.02, 1.02)
-    axes.set_xlabel("steps in the job")
-    axes.set_ylabel("jobs carried out without a fault")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path)
 
 
 async def measure(given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -352,7 +316,10 @@ async def measure(given: argparse.Namespace) -> list[dict[str, Any]]:
     try:
         await backend.describe()
         return [
-            await cell(arm, depth, inner=backend, given=given) for arm in given.arms for depth in given.depths
+            await cell(arm, depth, wordings=wordings, inner=backend, given=given)
+            for wordings in given.wordings
+            for arm in given.arms
+            for depth in given.depths
         ]
     finally:
         await backend.close()
@@ -366,8 +333,14 @@ def main() -> None:
     parser.add_argument("--model", default=str(nano_path()), help="a GGUF file; the model in the package")
     parser.add_argument("--episodes", type=int, default=100)
     parser.add_argument("--depths", type=lambda text: [int(part) for part in text.split(",")], default=DEPTHS)
-    parser.add_argument("--arms", type=lambda text: text.split(","), default=ARMS)
-    parser.add_argument("--wordings", choices=("held_out", "train"), default="held_out")
+    parser.add_argument("--arms", type=lambda text: text.split(","), default=MAIN)
+    parser.add_argument(
+        "--wordings",
+        nargs="+",
+        choices=WORDINGS,
+        default=WORDINGS,
+        help="unseen in training, or seen, or both",
+    )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     parser.add_argument(
         "--write", type=Path, help="write ceiling.md, ceiling.json and ceiling.svg into this folder"
