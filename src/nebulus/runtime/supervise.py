@@ -185,8 +185,8 @@ class Supervisor:
                 setup_digest=setup.digest(),
                 policy_digest=world.policy.digest,
             )
-            before = _last_adopted(request, run.past)
             now = SetupChanged(setup=msgspec.to_builtins(setup), policy_digest=world.policy.digest)
+            before = _last_adopted(request, run.past, policy_digest=now.policy_digest)
             if run.past and now != before:
                 self._require_accepted(before, now)
             await session.begin(given, changed=now if now != before else None)
@@ -224,9 +224,11 @@ def _events(batches: tuple[bytes, ...]) -> Iterator[Event]:
     return (record.event for batch in batches for record in decode_batch(batch))
 
 
-def _last_adopted(request: RunRequest, batches: tuple[bytes, ...]) -> SetupChanged:
-    """Return the setup and policy that the run had when it was last held."""
-    adopted = SetupChanged(setup=msgspec.to_builtins(request.setup), policy_digest=request.policy_digest)
+def _last_adopted(request: RunRequest, batches: tuple[bytes, ...], *, policy_digest: str) -> SetupChanged:
+    """Return the setup and policy that the run had when it was last held; `policy_digest` if it named none."""
+    adopted = SetupChanged(
+        setup=msgspec.to_builtins(request.setup), policy_digest=request.policy_digest or policy_digest
+    )
     for event in _events(batches):
         if isinstance(event, SetupChanged):
             adopted = event
