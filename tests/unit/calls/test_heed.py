@@ -46,10 +46,18 @@ def test_what_a_step_assigns_by_name_must_be_what_the_call_gives() -> None:
     step = 'Use write_file with path = drafts/date.md, content = "Friday at noon" and lines = 3.'
     assert rule(step, WRITE, path="drafts/date.md", content="Friday at noon", lines=3) == ""
     right = {"path": "drafts/date.md", "content": "Friday at noon", "lines": 3}
-    assert rule(step, WRITE, **{**right, "path": "drafts/news.md"}) == "/path the step says path = drafts/date.md"
-    assert rule(step, WRITE, **{**right, "content": "Friday"}) == "/content the step says content = Friday at noon"
+    assert (
+        rule(step, WRITE, **{**right, "path": "drafts/news.md"})
+        == "/path the step says path = drafts/date.md"
+    )
+    assert (
+        rule(step, WRITE, **{**right, "content": "Friday"})
+        == "/content the step says content = Friday at noon"
+    )
     assert rule(step, WRITE, **{**right, "lines": 4}) == "/lines the step says lines = 3"
-    assert rule(step, WRITE, path="drafts/date.md", content="Friday at noon") == "/lines the step says lines = 3"
+    assert (
+        rule(step, WRITE, path="drafts/date.md", content="Friday at noon") == "/lines the step says lines = 3"
+    )
 
 
 def test_values_of_several_words_without_quotes_are_not_certain() -> None:

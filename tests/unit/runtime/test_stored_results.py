@@ -29,7 +29,10 @@ class Reader(w.LiteralModel):
         if "Now: step 1." in shown:
             call = {"name": "look", "arguments": {"value": "page"}}
         elif "Last: look_inside" in shown:
-            call = {"name": "put", "arguments": {"value": shown.split("line 334: row 333: code ")[1].split("\n")[0]}}
+            call = {
+                "name": "put",
+                "arguments": {"value": shown.split("line 334: row 333: code ")[1].split("\n")[0]},
+            }
         else:
             handle = shown.split("Stored:\n- ")[1].split(":")[0]
             call = {"name": "look_inside", "arguments": {"handle": handle, "find": "row 333:"}}
