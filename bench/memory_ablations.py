@@ -101,16 +101,16 @@ async def ablations(serve: Serve, *, episodes: int) -> list[dict[str, Any]]:
     ]
     for depth in DEPTHS:
         for name, arm in cells:
-            given = argparse.Namespace(episodes=episodes, wordings="train", json=True)
+            given = argparse.Namespace(episodes=episodes, json=True)
             async with serve() as backend:
                 through = CutBackend(backend, CUTS[name])
-                cell = await ceiling.cell(arm, depth, inner=through, given=given)
+                cell = await ceiling.cell(arm, depth, wordings="train", inner=through, given=given)
             evaluated = (through.prompt - through.cached) / max(1, through.answers)
             by = "code" if arm == "nebulus" else "the model"
             rows.append({"prompt": name, "resolves": by, **cell, "evaluated": evaluated})
             print(
-                f"| {name} | {by} | {depth} | {cell['ok']}/{cell['episodes']} | {cell['model_calls']} "
-                f"| {evaluated:.0f} | {cell['ms_per_call']:.0f} |",
+                f"| {name} | {by} | {depth} | {cell['ok']}/{cell['episodes']} | {cell['answers']} "
+                f"| {evaluated:.0f} | {cell['ms']:.0f} |",
                 flush=True,
             )
     return rows

@@ -26,7 +26,7 @@ from typing import Any
 
 import msgspec
 
-from bench.ceiling import wilson
+from bench.ceiling_parts.report import wilson
 from bench.recovery_parts import classes, loops
 from bench.recovery_parts.arms import ABLATIONS, Task, nebulus_episode, plain_episode
 from nano.serve import served
