@@ -14,7 +14,7 @@ _FENCE_OPENED = re.compile(r"\s*+(?:```[a-z_]*+\s*+)?")
 _BLANK = re.compile(r"\s*+")
 _FENCE_CLOSED = re.compile(r"\s*+(?:```\s*+)?")
 _BETWEEN = re.compile(r"\s*+[,;]?+\s*+")
-_SURPLUS = re.compile(r"(?:\s*+[}\])])++")
+_SURPLUS = re.compile(r"(?:\s*+[}\])])+")
 
 
 def tagged(dialect: str, *closers: str) -> Take:

@@ -18,7 +18,7 @@ from nebulus.calls.names import resolve
 from nebulus.core.tools import ToolSpec
 
 _BLANK = re.compile(r"\s*+")
-_BETWEEN = re.compile(r"(?:\s|[;,]|</tool_call>|</function>)*+")
+_BETWEEN = re.compile(r"(?:\s|[;,]|</tool_call>|</function>)*")
 _NAMED_LINE = re.compile(r"(?:>>>)?\s*+([\w.\-:/]{1,160})\s*+(?=\{)")
 _QUOTED_CALL = re.compile(r"\[\s*+(['\"])(?=[A-Za-z_][\w.\-]{0,159}\()")
 _ACTION = re.compile(

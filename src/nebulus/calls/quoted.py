@@ -14,7 +14,7 @@ CLOSING_QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019"}
 """Opening quotes and what closes them."""
 
 _BODIES = {
-    closer: re.compile(rf"[^{closer}\\]*+(?:\\.[^{closer}\\]*+)*+", re.DOTALL)
+    closer: re.compile(rf"[^{closer}\\]*+(?:\\.[^{closer}\\]*+)*", re.DOTALL)
     for closer in CLOSING_QUOTES.values()
 }
 _ESCAPE = re.compile(
@@ -24,7 +24,7 @@ _CONTROL_ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 _SELF_ESCAPES = frozenset("\"'\\/")
 _CODES = frozenset("uxU")
 _BROKEN_CODE = re.compile(
-    r"(?<!\\)(?:\\\\)*+\\(?:u(?![0-9a-fA-F]{4})|x(?![0-9a-fA-F]{2})|U(?!000[0-9a-fA-F]{5}|0010[0-9a-fA-F]{4}))"
+    r"(?<!\\)(?:\\\\)*\\(?:u(?![0-9a-fA-F]{4})|x(?![0-9a-fA-F]{2})|U(?!000[0-9a-fA-F]{5}|0010[0-9a-fA-F]{4}))"
 )
 """A character code with too few digits, or beyond Unicode."""
 _KEPT_ESCAPES = frozenset("dwsDWS.()[]{}+*?|^-")

@@ -35,7 +35,7 @@ MAX_BLOCKS = 128
 """Calls, read or not, that are looked for in one answer. Source: the OpenAI API allows 128 tools a request."""
 _HEADERS = re.compile(
     r"(?:\s*+(?:<\|start_header_id\|>|<\|end_header_id\|>|<\|header_start\|>|<\|header_end\|>|<\|im_start\|>"
-    r"|<\|begin_of_text\|>|assistant(?=<\|)|(?<=<\|im_start\|>)assistant))++\s*+"
+    r"|<\|begin_of_text\|>|assistant(?=<\|)|(?<=<\|im_start\|>)assistant))+\s*+"
 )
 _FENCE = "```"
 _INFO = re.compile(r"```[^\n`]{0,40}\n?")

@@ -14,14 +14,14 @@ MAX_DIGITS = 300
 """Longer numbers are refused: no float holds them, and converting them takes quadratic time."""
 
 _SPACE = re.compile(r"[ \t\r\n\u00a0\ufeff]*+")
-_ESCAPED_SPACE = re.compile(r"(?:\\[nrt])++")
+_ESCAPED_SPACE = re.compile(r"(?:\\[nrt])+")
 _LINE_COMMENT = re.compile(r"(?://|#)[^\n]*+")
 _KEY = re.compile(r"[A-Za-z_$][\w$\-]*+")
 _WORD = re.compile(r"[A-Za-z_][\w.]*+")
-_NUMBER = re.compile(r"[+-]?[0-9.][0-9_.]*+(?:[eE][+-]?[0-9]++)?+")
-_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*+)(\.[0-9]++)?+([eE][+-]?[0-9]++)?+\Z")
+_NUMBER = re.compile(r"[+-]?[0-9.][0-9_.]*+(?:[eE][+-]?[0-9]++)?")
+_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*+)(\.[0-9]++)?([eE][+-]?[0-9]++)?\Z")
 _PYTHON_NUMBER = re.compile(
-    r"[+-]?(?:(?:0|[1-9][0-9]*+(?:_[0-9]++)*+)(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+\Z"
+    r"[+-]?(?:(?:0|[1-9][0-9]*+(?:_[0-9]++)*)(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?\Z"
 )
 _CONSTANTS = {"true": True, "false": False, "null": None}
 _PYTHON_CONSTANTS = {"True": True, "False": False, "None": None}

@@ -1,6 +1,7 @@
 """The pure floors do no I/O, read no clock and draw no randomness: they may import a short list, and call less."""
 
 import ast
+import re
 
 from tests.unit.house.source import SOURCE, Module, hold
 from tests.unit.house.test_floors import PRINCIPLES, folder_of
@@ -107,3 +108,11 @@ def test_what_is_pure_is_left_alone() -> None:
         "import time  # house: waiver only the names of the zones are read",
     ):
         assert purity_complaints(Module("nebulus.core.good", good)) == [], good
+
+
+def test_no_pattern_holds_a_group_possessively() -> None:
+    """Python before 3.11.5 matches such groups wrongly. Source: python/cpython#106052."""
+    held = re.compile(r"r[bf]?\"[^\"\n]*\)(?:\*\+|\+\+|\?\+)")
+    found = [module.path for module in SOURCE if held.search(module.text)]
+    assert not found
+    assert held.search('re.compile(r"(?:ab)?+")')
