@@ -5,7 +5,7 @@
 MAKEFLAGS += --no-print-directory
 
 PYTHON ?= python3
-MINUTES ?= 50
+MINUTES ?= 60
 
 BIN := .venv/bin
 DEMO := .venv/installed-local
@@ -30,7 +30,7 @@ check: $(DEV)  ## Check style and types
 fix: $(DEV)  ## Mend what a tool can mend: formatting, order of imports, the reference pages
 	@scripts/fix
 
-nano: $(NANO)  ## Train the nano model anew (MINUTES=50)
+nano: $(NANO)  ## Train the nano model anew (MINUTES=60)
 	$(BIN)/python -m nano.train --out src/nebulus/data/nano.gguf --minutes $(MINUTES)
 
 ceiling: $(BENCH)  ## Measure the depth curve: success by number of steps, with and without each law
