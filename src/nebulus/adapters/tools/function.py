@@ -42,6 +42,9 @@ class ToolOptions(TypedDict, total=False):
     idempotent: bool
     untrusted: bool
     paths: tuple[str, ...]
+    hosts: tuple[str, ...]
+    consequential: tuple[str, ...]
+    returns: dict[str, Any]
     grounded: tuple[str, ...]
     facts: tuple[str, ...]
     handles: tuple[str, ...]
@@ -155,6 +158,9 @@ def _made(function: Callable[P, R], options: ToolOptions) -> FunctionTool[P, R]:
         is_untrusted=options.get("untrusted", False),
         timeout_s=timeout_s,
         paths=_known(options.get("paths", ()), parameters, f"tool {name!r}, paths"),
+        hosts=_known(options.get("hosts", ()), parameters, f"tool {name!r}, hosts"),
+        consequential=_known(options.get("consequential", ()), parameters, f"tool {name!r}, consequential"),
+        returns=options.get("returns", {}),
         grounded=_known(options.get("grounded", ()), parameters, f"tool {name!r}, grounded"),
         facts=tuple(options.get("facts", ())),
         handles=_known(options.get("handles", ()), parameters, f"tool {name!r}, handles"),

@@ -230,3 +230,16 @@ def test_a_check_that_asks_for_more_than_the_tool_is_given_is_refused() -> None:
 
     with pytest.raises(ToolDefinitionError, match="'look' takes 'who'"):
         tool(check=look)(plain)
+
+
+def test_what_the_guard_and_recovery_need_can_be_said() -> None:
+    promised = {"type": "object", "required": ["id"]}
+
+    @tool(effect="egress", hosts=("url",), consequential=("url",), returns=promised)
+    def send(url: str, body: str) -> dict[str, str]:
+        """Send a text."""
+        return {"id": "1"}
+
+    assert (send.spec.hosts, send.spec.consequential, send.spec.returns) == (("url",), ("url",), promised)
+    with pytest.raises(ToolDefinitionError, match="hosts"):
+        tool(effect="egress", hosts=("addres",))(send)
