@@ -85,7 +85,7 @@ async def ours(url: str, depth: int, *, engine: str, stamps: Stamps) -> None:
         return stamps.lookup()
 
     agent = Agent(tools=[lookup], model=f"{url}#scripted", window_tokens=8192, engine=engine)
-    steps = "\n".join(f"{number}. Use lookup with key = k{number}" for number in range(1, depth + 1))
+    steps = "\n".join(f"{number}. Use lookup with key = k1" for number in range(1, depth + 1))
     outcome = await agent.run_async(f"Look up {depth} keys.\n\n{steps}")
     assert isinstance(outcome, Done), outcome
 
