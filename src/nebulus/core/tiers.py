@@ -1,4 +1,4 @@
-"""What a step asks of a model, and what a model offers."""
+"""The kinds of work that models are asked for, and the models at our disposal."""
 
 from enum import StrEnum
 
@@ -10,17 +10,6 @@ class StepKind(StrEnum):
 
     PLAN = "plan"
     EXECUTE = "execute"
-    EXTRACT = "extract"
-
-
-class Demand(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a step asks: counts of tools and facts, depth of the deepest schema, prompt tokens."""
-
-    kind: StepKind
-    tools: int = 0
-    facts: int = 0
-    schema_depth: int = 0
-    prompt_tokens: int = 0
 
 
 class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):

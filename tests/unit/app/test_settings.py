@@ -1,0 +1,92 @@
+"""Settings are read strictly: what can't be meant stops the start, with the place, the value and the fix."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nebulus.adapters.backends.settings import BackendSettings
+from nebulus.app.settings import Settings, TierSettings, load_settings, read_model, read_settings
+from nebulus.core.errors import ConfigError
+
+NANO = {"model": "nano"}
+
+
+def test_without_a_file_the_model_in_the_package_is_used(tmp_path: Path) -> None:
+    assert load_settings(None, tmp_path) == Settings()
+    assert list(Settings().tiers) == ["nano"]
+
+
+def test_a_file_is_read_with_its_tiers_in_order(tmp_path: Path) -> None:
+    (tmp_path / "nebulus.toml").write_text(
+        '[tiers.small]\nmodel = "ollama:qwen3:8b"\nwindow_tokens = 8192\nkinds = ["execute"]\n'
+        '[tiers.large]\nmodel = "http://127.0.0.1:8000#big"\n[budget]\nmodel_calls = 7\n'
+    )
+    settings = load_settings(None, tmp_path)
+    assert list(settings.tiers) == ["small", "large"]
+    assert settings.budget.model_calls == 7
+    assert settings.tiers["small"].backend().window_tokens == 8192
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({"tiers": {"a": {"model": "nano", "windw_tokens": 3}}}, "tiers.a.windw_tokens is no setting; did you mean 'window_tokens'"),
+        ({"budgt": {}}, "budgt is no setting; did you mean 'budget'"),
+        ({"budget": {"token": 1}}, "budget.token is no setting; did you mean 'tokens'"),
+        ({"tiers": {"a": {"model": "nano", "window_tokens": "x"}}}, "tiers.a.window_tokens='x': Expected `int`"),
+        ({"tiers": {"a": {"model": "zz"}}}, "'zz' is no model; write nano, PATH.gguf"),
+        ({"tiers": {"a": {}}}, "tiers.a.model is missing"),
+        ({"tiers": 3}, r"tiers=3 is no table; write \[tiers\]"),
+        ({"tiers": {"a": {"model": "nano", "kinds": ["execute"]}}}, "no tier may plan"),
+        ({"tiers": {"a": {"model": "nano", "tools_shown": 0}}}, "tools_shown=0 shows no tool"),
+        ({"tiers": {"a": {"model": "nano", "reserve_tokens": -1}}}, "reserve_tokens=-1 is negative"),
+        (
+            {"tiers": {"a": {"model": "nano", "window_tokens": 100, "reserve_tokens": 100}}},
+            "leaves no room in a window of 100",
+        ),
+    ],
+)  # fmt: skip
+def test_what_can_not_be_meant_is_said_with_place_value_and_fix(data: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        read_settings(data, source="nebulus.toml")
+
+
+def test_a_file_that_is_no_toml_or_is_not_there_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "bad.toml").write_text("[tiers\n")
+    with pytest.raises(ConfigError, match="is no TOML"):
+        load_settings(tmp_path / "bad.toml", tmp_path)
+    with pytest.raises(ConfigError, match="can't be read"):
+        load_settings(tmp_path / "none.toml", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("spelling", "backend"),
+    [
+        ("models/a.gguf", BackendSettings(kind="embedded", path="models/a.gguf")),
+        ("ollama:qwen3:8b", BackendSettings(kind="openai", url="http://127.0.0.1:11434", model="qwen3:8b")),
+        ("http://h:1#m", BackendSettings(kind="openai", url="http://h:1", model="m")),
+        ("llama.cpp+http://h:1", BackendSettings(kind="llama.cpp", url="http://h:1")),
+        ("anthropic+https://h#m", BackendSettings(kind="anthropic", url="https://h", model="m")),
+    ],
+)
+def test_a_model_is_spelled_in_one_word(spelling: str, backend: BackendSettings) -> None:
+    assert read_model(spelling) == backend
+
+
+def test_only_the_named_tiers_are_kept_and_an_unknown_name_is_an_error() -> None:
+    settings = Settings(tiers={"a": TierSettings(model="nano"), "b": TierSettings(model="nano")})
+    assert list(settings.only(("b",)).tiers) == ["b"]
+    assert settings.only(()) == settings
+    with pytest.raises(ConfigError, match="there is no tier 'c'"):
+        settings.only(("c",))
+
+
+@given(text=st.text(max_size=60))
+def test_any_spelling_is_a_model_or_a_clear_error(text: str) -> None:
+    try:
+        assert read_model(text).kind
+    except ConfigError as error:
+        assert repr(text) in str(error)
