@@ -11,9 +11,9 @@ text and the tools' results alone.
 
 Arms: `raw` is the loop that most agents are: the whole transcript, errors fed back, until the work is
 done, four answers in a row were no valid call, a call had a wrong effect, or three times the needed calls
-were made. `raw-constrained`
-is the same with each call constrained to the tools' schemas. `nebulus` is the runtime. The others are the
-runtime with one law switched off. An answer is valid if it holds a call that fits its tool's schema.
+were made. `raw-constrained` is the same with each call constrained to the tools' schemas. `nebulus` is the
+runtime. The others are the runtime with one law switched off. An answer is valid if it holds a call that
+fits its tool's schema.
 """
 
 import argparse
