@@ -83,11 +83,11 @@ def records(events: Iterable[Event]) -> list[Record]:
     return result
 
 
-def first_broken(journal: Iterable[Record]) -> int:
-    """Return the position of the first record whose digest does not fit, 0 if all do."""
-    chain = GENESIS
-    for position, record in enumerate(journal, start=1):
-        chain = chained(chain, record.event)
-        if record.position != position or record.chain != chain:
-            return position
-    return 0
+def misfit(record: Record, position: int, chain: str) -> str:
+    """Return why `record` does not stand at `position` behind `chain`, "" if it does."""
+    if record.position != position:
+        return f"it is numbered {record.position}: one is missing, or was put in"
+    fitting = chained(chain, record.event)
+    if record.chain != fitting:
+        return f"its digest is {record.chain}, and its content and all before it give {fitting}"
+    return ""

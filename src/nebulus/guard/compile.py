@@ -48,11 +48,6 @@ class Compiled(Struct, frozen=True, kw_only=True):
     line: int = 0
 
 
-def rule_name(policy_id: str) -> str:
-    """Return the name of the rule that a policy's id belongs to."""
-    return policy_id.removesuffix(CONFIRMED).split("@", 1)[0]
-
-
 def compile_rule(rule: Rule, specs: Sequence[ToolSpec]) -> tuple[list[Compiled], list[Clause]]:
     """Return the policies that mean `rule`, and the clauses that they name."""
     clauses = _clauses(rule, specs)

@@ -74,16 +74,16 @@ def request_for(machine: Machine) -> ModelRequest:
     else:
         tools = tools_for(machine, tier)
         form = _step_form(machine, tools)
-        is_narrow = isinstance(form, OneCall) and bool(form.tool) and bool(tries.findings)
-        if is_narrow:
-            tools = tuple(tool for tool in tools if isinstance(form, OneCall) and tool.name == form.tool)
+        alone = form.tool if isinstance(form, OneCall) and tries.findings else ""
+        if alone:
+            tools = tuple(tool for tool in tools if tool.name == alone)
         room = room_bytes(machine.rates.get(tier.name, 0.0), tier.window_tokens - tier.reserve_tokens)
         messages = compose_step(
             machine.state,
             resolves=machine.setup.resolves_references,
             index=machine.index,
             room_bytes=room - tools_bytes(tools),
-            is_narrow=is_narrow,
+            is_narrow=bool(alone),
         )
     return ModelRequest(
         messages=messages,

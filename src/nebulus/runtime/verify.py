@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from nebulus.core.errors import IllegalEventError, JournalError
-from nebulus.core.journal import GENESIS, Record, chained, decode_batch
+from nebulus.core.journal import GENESIS, decode_batch, misfit
 from nebulus.core.outcome import Outcome
 from nebulus.loop.machine import feed
 from nebulus.loop.progress import Machine, Setup, new_machine
@@ -47,7 +47,7 @@ def verify(batches: Iterable[bytes], setup: Setup, outcome: Outcome | None) -> V
         except JournalError as error:
             return _broken(position, chain, str(error))
         for record in records:
-            why = _misfit(record, position + 1, chain)
+            why = misfit(record, position + 1, chain)
             if why:
                 return _broken(position, chain, why)
             try:
@@ -58,14 +58,6 @@ def verify(batches: Iterable[bytes], setup: Setup, outcome: Outcome | None) -> V
             links.append(chain)
     why = _wrong_end(machine, outcome)
     return Verification(records=position, head=chain, why=why, chain=tuple(links))
-
-
-def _misfit(record: Record, position: int, chain: str) -> str:
-    if record.position != position:
-        return f"it is numbered {record.position}: one is missing, or was put in"
-    if record.chain != chained(chain, record.event):
-        return f"its digest is {record.chain}, and its content and all before it give {chained(chain, record.event)}"
-    return ""
 
 
 def _wrong_end(machine: Machine, outcome: Outcome | None) -> str:

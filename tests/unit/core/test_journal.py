@@ -1,5 +1,6 @@
 """A journal is one spelling of what happened, and a changed record is found."""
 
+from collections.abc import Iterable
 from typing import get_args
 
 import msgspec
@@ -17,7 +18,7 @@ from nebulus.core.journal import (
     decode_event,
     encode_batch,
     encode_event,
-    first_broken,
+    misfit,
     records,
 )
 from tests.unit.core.values import any_of
@@ -46,6 +47,16 @@ def test_every_kind_of_event_says_what_it_is_and_comes_back_as_it_was_recorded(k
 def test_what_is_no_event_is_refused_with_a_reason(data: str | bytes) -> None:
     with pytest.raises(JournalError, match="is no event of this version: "):
         decode_event(data)
+
+
+def first_broken(journal: Iterable[Record]) -> int:
+    """The position of the first record that does not fit, 0 if all do."""
+    chain = GENESIS
+    for position, record in enumerate(journal, start=1):
+        if misfit(record, position, chain):
+            return position
+        chain = record.chain
+    return 0
 
 
 @given(JOURNALS)
