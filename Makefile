@@ -34,10 +34,10 @@ nano: $(NANO)  ## Train the nano model anew (MINUTES=60)
 	$(BIN)/python -m nano.train --out src/nebulus/data/nano.gguf --minutes $(MINUTES)
 
 ceiling: $(BENCH)  ## Measure the depth curve: success by number of steps, with and without each law
-	PYTHONPATH=. $(BIN)/python bench/ceiling.py --write docs/measured
+	$(BIN)/python bench/ceiling.py --write docs/measured
 
 bench: $(BENCH)  ## Run every benchmark
-	@set -e; for program in $(filter-out bench/zero_server.py bench/memory_%.py,$(wildcard bench/*.py)); do echo "== $$program"; PYTHONPATH=. $(BIN)/python $$program; done
+	@set -e; for program in $(filter-out bench/zero_server.py bench/memory_%.py,$(wildcard bench/*.py)); do echo "== $$program"; $(BIN)/python $$program; done
 
 clean:  ## Remove .venv and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
