@@ -129,7 +129,7 @@ class Application:
         for asked in floors(machine):
             count = await self._backends[asked.tier].count(asked.request)
             window_tokens = windows[asked.tier]
-            if count.tokens + asked.request.max_tokens > window_tokens:
+            if count.tokens + asked.request.most_tokens > window_tokens:
                 why = too_large(asked.request, tokens=count.tokens, window_tokens=window_tokens)
                 raise ConfigError(f"tiers.{asked.tier}: {why}; nothing that is remembered is in it yet")
 

@@ -48,14 +48,24 @@ Form: TypeAlias = FreeForm | OneCall | Shape
 
 
 class ModelRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One prompt for one model. `seed` and `temperature` change between attempts, on purpose."""
+    """One prompt for one model. `seed` and `temperature` change between attempts, on purpose.
+
+    `max_tokens` caps the answer alone. With `reasoning_tokens` the model reasons first, in at most so many
+    tokens, and only then answers in the form; with 0 it answers at once.
+    """
 
     messages: tuple[Message, ...]
     tools: tuple[ToolSpec, ...] = ()
     form: Form = FreeForm()
     max_tokens: int = 1024
+    reasoning_tokens: int = 0
     temperature: float = 0.0
     seed: int = 0
+
+    @property
+    def most_tokens(self) -> int:
+        """The tokens that thought and answer may have together: a completion of so many was cut."""
+        return self.max_tokens + self.reasoning_tokens
 
 
 class FinishReason(StrEnum):
@@ -69,15 +79,24 @@ class FinishReason(StrEnum):
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):
-    """Tokens of one answer, as the server reported them; `cached_tokens` were not evaluated again."""
+    """Tokens of one answer, as the server reported them; `cached_tokens` were not evaluated again.
+
+    `reasoning_tokens` are those of the completion that were a thought, 0 where the server does not tell.
+    """
 
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 class ModelAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An answer as it came back. `calls` are those that the server parsed; none of it was read yet."""
+    """An answer as it came back. `calls` are those that the server parsed; none of it was read yet.
+
+    `reasoning` came apart and is never shown to a model again. `starts_in_reasoning`: the text goes on in a
+    thought that the prompt opened. `unenforced` names what the form's schema asks and the server's grammar
+    can't hold, as JSON pointers behind the tool's name; validation holds it all the same.
+    """
 
     text: str = ""
     reasoning: str = ""
@@ -85,3 +104,5 @@ class ModelAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     finish: FinishReason = FinishReason.STOP
     usage: Usage = Usage()
     model: str = ""
+    starts_in_reasoning: bool = False
+    unenforced: tuple[str, ...] = ()

@@ -15,16 +15,23 @@ class StepKind(StrEnum):
 class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A model at our disposal. Prices are US dollars per million tokens; the window is in tokens.
 
-    `kinds` are the kinds of work that it may do; `tools_shown` caps the tools in one prompt.
+    `kinds` are the kinds of work that it may do; `tools_shown` caps the tools in one prompt. With
+    `reasoning_tokens` it reasons before each answer, in at most so many tokens.
     """
 
     name: str
     window_tokens: int
     reserve_tokens: int = 512
+    reasoning_tokens: int = 0
     price_in_usd: float = 0.0
     price_out_usd: float = 0.0
     kinds: tuple[StepKind, ...] = (StepKind.EXECUTE, StepKind.PLAN)
     tools_shown: int = 5
+
+    @property
+    def room_tokens(self) -> int:
+        """The tokens of the window that are left for a prompt."""
+        return self.window_tokens - self.reserve_tokens - self.reasoning_tokens
 
     def cost_usd(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Return the price of one answer, in US dollars."""

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from nebulus.calls import read
+from nebulus.calls import ReaderProfile, read
 from nebulus.calls.heed import contradicted, overlooked
 from nebulus.core.answers import Usage
 from nebulus.core.commands import AskModel, Judge
@@ -37,8 +37,13 @@ def on_answer(machine: Machine, event: ModelAnswered) -> Machine:
     paid = _paid(machine, event)
     asked = machine.command
     assert isinstance(asked, AskModel)
-    shown = grounds(asked.request.messages, machine.state)
-    reading = read(event.answer, asked.request.tools, shown=shown, cap_tokens=asked.request.max_tokens)
+    reading = read(
+        event.answer,
+        asked.request.tools,
+        shown=grounds(asked.request.messages, machine.state),
+        profile=ReaderProfile(starts_in_reasoning=event.answer.starts_in_reasoning),
+        cap_tokens=asked.request.most_tokens,
+    )
     if reading.finding is not None:
         return on_finding(paid, reading.finding)
     if reading.calls:

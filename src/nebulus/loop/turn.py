@@ -43,8 +43,7 @@ def question(machine: Machine) -> AskModel:
     tier, request = tier_of(machine), request_for(machine)
     size = size_bytes(request.messages, request.tools)
     tokens = estimated(machine.rates.get(tier.name, 0.0), size)
-    is_tight = tokens + tier.reserve_tokens > tier.window_tokens
-    return AskModel(tier=tier.name, request=request, is_tight=is_tight)
+    return AskModel(tier=tier.name, request=request, is_tight=tokens > tier.room_tokens)
 
 
 def floors(machine: Machine) -> tuple[AskModel, ...]:
@@ -77,7 +76,7 @@ def request_for(machine: Machine) -> ModelRequest:
         alone = form.tool if isinstance(form, OneCall) and tries.findings else ""
         if alone:
             tools = tuple(tool for tool in tools if tool.name == alone)
-        room = room_bytes(machine.rates.get(tier.name, 0.0), tier.window_tokens - tier.reserve_tokens)
+        room = room_bytes(machine.rates.get(tier.name, 0.0), tier.room_tokens)
         messages = compose_step(
             machine.state,
             resolves=machine.setup.resolves_references,
@@ -90,6 +89,7 @@ def request_for(machine: Machine) -> ModelRequest:
         tools=tools,
         form=form,
         max_tokens=tier.reserve_tokens,
+        reasoning_tokens=tier.reasoning_tokens,
         temperature=TEMPERATURES[min(attempt, len(TEMPERATURES) - 1)],
         seed=attempt,
     )

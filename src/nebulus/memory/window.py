@@ -75,13 +75,13 @@ def parts_of(request: ModelRequest) -> tuple[Part, ...]:
 def too_large(request: ModelRequest, *, tokens: int, window_tokens: int) -> str:
     """Return in words by how much `request` is too large for its window, and which part is the largest.
 
-    `tokens` is what its prompt was counted to be; its own `max_tokens` are the reserve for the answer.
+    `tokens` is what its prompt was counted to be; its own `most_tokens` are the reserve for thought and answer.
     """
-    over = tokens + request.max_tokens - window_tokens
+    over = tokens + request.most_tokens - window_tokens
     largest = parts_of(request)[0]
     share = largest.size_bytes / max(1, size_bytes(request.messages, request.tools))
     return (
-        f"the prompt needs {tokens} tokens and {request.max_tokens} for the answer, {over} more than the window "
+        f"the prompt needs {tokens} tokens and {request.most_tokens} for the answer, {over} more than the window "
         f"of {window_tokens}; the largest part is {largest.name}, about {ceil(share * tokens)} tokens"
     )
 

@@ -164,7 +164,7 @@ async def _ask_model(command: AskModel, world: World) -> ModelAnswered | ModelFa
 async def _require_room(request: ModelRequest, backend: ModelBackend) -> None:
     """Raise where an exact count shows that prompt and answer can't both fit; an estimate convicts nobody."""
     count, info = await backend.count(request), await backend.describe()
-    if count.is_exact and count.tokens + request.max_tokens > info.window_tokens:
+    if count.is_exact and count.tokens + request.most_tokens > info.window_tokens:
         raise BackendError(
             Failure(
                 kind=FailureKind.PROMPT_TOO_LARGE,
