@@ -11,6 +11,7 @@ MARKS: Mapping[Kind, tuple[str, str]] = MappingProxyType(
         Kind.GOAL: ("◎", "bold"),
         Kind.PLAN: ("≡", ""),
         Kind.PROPOSED: ("→", "cyan"),
+        Kind.READ: ("←", "cyan"),
         Kind.CLAIMED: ("~", "yellow"),
         Kind.FINDING: ("!", "yellow"),
         Kind.ALLOWED: ("✓", "dim"),

@@ -14,6 +14,7 @@ from nebulus.core import events as e
 from nebulus.core.events import Event
 from nebulus.core.outcome import Question
 from nebulus.core.plan import StepStatus
+from nebulus.core.state import Fact
 from nebulus.loop.progress import Machine, Phase
 
 
@@ -23,6 +24,7 @@ class Kind(StrEnum):
     GOAL = "goal"
     PLAN = "plan"
     PROPOSED = "proposed"
+    READ = "read"
     CLAIMED = "claimed"
     FINDING = "finding"
     ALLOWED = "allowed"
@@ -114,12 +116,21 @@ def _answered(before: Machine, event: e.ModelAnswered, after: Machine) -> list[t
     fresh = [lesson for lesson in after.state.lessons if lesson not in before.state.lessons]
     if fresh:
         return [(Kind.FINDING, f"{event.tier}: {one_line(fresh[-1].why, 300)}")]
+    if before.extraction is not None:
+        names = [item.name for item in before.extraction.unread.wanted]
+        said = [f"{fact.name} = {one_line(fact.value)}" for fact in _new_facts(before, after)]
+        found = "; ".join(said) or f"no {' and no '.join(names)}"
+        return [(Kind.READ, f"{event.tier} read out of {before.extraction.unread.tool}: {found}")]
     if before.phase is Phase.PLANNING:
         return [(Kind.PLAN, f"{counted(len(after.state.plan.steps), 'step')} from {after.state.plan.origin}")]
     if after.phase is Phase.JUDGING:
         calls = (after.call, *after.queue)
         return [(Kind.PROPOSED, f"{event.tier} proposes {spelled(call)}") for call in calls]
     return [(Kind.CLAIMED, f"{event.tier} says: {one_line(event.answer.text) or '(nothing)'}")]
+
+
+def _new_facts(before: Machine, after: Machine) -> tuple[Fact, ...]:
+    return after.state.facts[len(before.state.facts) :]
 
 
 def _judged(event: e.CallAllowed | e.CallRefused | e.ApprovalAsked) -> tuple[Kind, str]:

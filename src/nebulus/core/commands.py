@@ -2,7 +2,7 @@
 
 from typing import TypeAlias
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from nebulus.core.answers import ModelRequest
 from nebulus.core.context import Context
@@ -37,10 +37,15 @@ class Intend(Struct, frozen=True, tag=True, kw_only=True):
 
 
 class RunTool(Struct, frozen=True, tag=True, kw_only=True):
-    """Run an allowed call. Answered by `ToolReturned`, `ToolFailed` or `OutcomeUnknown`."""
+    """Run an allowed call. Answered by `ToolReturned`, `ToolFailed` or `OutcomeUnknown`.
+
+    `reads` are the values that must be read out of its text, each with its meaning: of a long one, the
+    passages that tell of them are recorded.
+    """
 
     call: Call
     key: str
+    reads: dict[str, str] = field(default_factory=dict)
 
 
 class AskPerson(Struct, frozen=True, tag=True, kw_only=True):

@@ -61,13 +61,17 @@ FINISHED_STATUSES = frozenset({StepStatus.PROVEN, StepStatus.CALLED, StepStatus.
 
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing to do. `number` counts from 1 and never changes; `tools` empty means any that fit."""
+    """One thing to do. `number` counts from 1 and never changes; `tools` empty means any that fit.
+
+    `reads` names the values that must be read out of what its calls return, each with its meaning.
+    """
 
     number: int
     text: str
     tools: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
     status: StepStatus = StepStatus.PENDING
+    reads: dict[str, str] = field(default_factory=dict)
 
 
 class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -10,6 +10,8 @@ class StepKind(StrEnum):
 
     PLAN = "plan"
     EXECUTE = "execute"
+    EXTRACT = "extract"
+    """Reading values out of a text; where no tier is named for it, those that execute may."""
 
 
 class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -44,7 +44,9 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     URL, an address of mail, a host). `consequential` names the arguments that decide what an effect does
     to the world; where it is empty, these are the paths of a tool that writes, and all of any other.
     `handles` names the arguments that are handles of artifacts; the tool is given the content address.
-    `returns` is a JSON Schema of its result, empty where it promises none.
+    `returns` is a JSON Schema of its result, empty where it promises none. `reads` names the values that
+    must be read out of its text, each with its meaning in words: a model is asked for those that are not
+    found without one.
     """
 
     name: str
@@ -62,6 +64,7 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     facts: tuple[str, ...] = ()
     handles: tuple[str, ...] = ()
     returns: dict[str, Any] = field(default_factory=dict)
+    reads: dict[str, str] = field(default_factory=dict)
     least_sandbox: SandboxLevel = SandboxLevel.NONE
 
     @property
@@ -78,12 +81,21 @@ class Mark(Struct, frozen=True, omit_defaults=True):
     where: str = ""
 
 
+class Passage(Struct, frozen=True, omit_defaults=True):
+    """A piece of a text, character for character: from character `start` on (from 0), in line `line` (from 1)."""
+
+    text: str
+    start: int = 0
+    line: int = 1
+
+
 class ToolResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a tool gave back, as recorded: `text` is bounded, the whole stands in the artifact.
 
     `fields` are the scalars worth remembering. `size_bytes` is the size of the whole result;
     `artifact` its content address ("" when a fact can hold all of `text`); `shape` says in words what it
-    is, and `marks` are the values that stand out in it.
+    is, and `marks` are the values that stand out in it. Where values must be read out of more than `text`
+    holds, `passages` are the pieces of the whole that tell most of them, best first.
     """
 
     text: str
@@ -93,3 +105,4 @@ class ToolResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_trusted: bool = True
     shape: str = ""
     marks: tuple[Mark, ...] = ()
+    passages: tuple[Passage, ...] = ()

@@ -27,17 +27,16 @@ from nebulus.core.tools import Effect, ToolResult
 from nebulus.guard.compile import FLOW_RULES
 from nebulus.guard.conduct import counted, overdrawn, reads_tainted
 from nebulus.guard.labels import untrusted
-from nebulus.loop.asking import judge
 from nebulus.loop.progress import Machine, Phase
+from nebulus.loop.reading import reads_of, take_in
 from nebulus.loop.recovering import on_tool_failure
-from nebulus.loop.stepping import after_call
 from nebulus.loop.trying import ask, exhausted, over_budget
-from nebulus.memory.distil import with_error, with_lesson, with_result
+from nebulus.memory.distil import provenance_of, with_error, with_lesson, with_result
 from nebulus.memory.handles import addressed, labels_of
 from nebulus.memory.prompt import bounded
 from nebulus.recovery.claims import Deed, words_of
 from nebulus.recovery.classify import refined
-from nebulus.recovery.stagnation import after, blocked
+from nebulus.recovery.stagnation import after
 
 CARRIED = Provenance((Origin("document", "put there by an earlier call"),))
 """Where a result comes from that may hold text from outside, though its tool is trusted."""
@@ -106,11 +105,11 @@ def on_absent(machine: Machine, _: PersonAbsent) -> Machine:
 
 def on_intended(machine: Machine, event: EffectIntended) -> Machine:
     """The intent is durable: make it happen."""
-    return machine.to(Phase.RUNNING, RunTool(call=machine.call, key=event.key), key=event.key)
+    return _run(machine, machine.call, event.key)
 
 
 def on_returned(machine: Machine, event: ToolReturned) -> Machine:
-    """Distil the result; go on with the calls of the same answer, or see whether the step is done."""
+    """Distil the result; have read what must be read out of it; then see what comes after it."""
     call, spec = machine.call, machine.setup.tool(machine.call.tool)
     made_from = untrusted(machine.context.labels)
     if reads_tainted(machine.conduct, call, spec):
@@ -124,6 +123,7 @@ def on_returned(machine: Machine, event: ToolReturned) -> Machine:
         result=result,
         made_from=made_from,
         declared=spec.facts,
+        reads=reads_of(machine),
     )
     spent = machine.spent.with_tool(seconds=event.took_s)
     is_change = spec.effect is not Effect.READ
@@ -135,17 +135,8 @@ def on_returned(machine: Machine, event: ToolReturned) -> Machine:
         last_failed="",
         must_read=machine.tries.must_read and is_change,
     )
-    return _next_call(done) if done.queue else after_call(done)
-
-
-def _next_call(machine: Machine) -> Machine:
-    """Return the machine at the next call of the same answer, unless that would bring nothing new."""
-    call = machine.queue[0]
-    why = blocked(machine.tries.trail, call.tool, call.arguments)
-    if not why:
-        return judge(machine, machine.queue)
-    state = with_lesson(machine.state, kind=FindingKind.NO_PROGRESS.value, why=f"{call.tool}: {why}")
-    return after_call(replace(machine, state=state, queue=()))
+    label = provenance_of(result, tool=call.tool, call_id=call.call_id, made_from=made_from)
+    return take_in(done, result, known=len(machine.state.facts), label=label)
 
 
 def on_tool_failed(machine: Machine, event: ToolFailed) -> Machine:
@@ -158,7 +149,7 @@ def on_tool_failed(machine: Machine, event: ToolFailed) -> Machine:
         machine.tries.trail, machine.call, result=failure.sentence(), is_change=False, is_error=True
     )
     failed = failed.with_tries(calls=machine.tries.calls + 1, last_failed=failure.sentence(), trail=trail)
-    again = (Phase.RUNNING, RunTool(call=machine.call, key=machine.key))
+    again = (Phase.RUNNING, RunTool(call=machine.call, key=machine.key, reads=reads_of(machine)))
     return on_tool_failure(failed, failure, again=again)
 
 
@@ -200,8 +191,12 @@ def _begin_effect(machine: Machine) -> Machine:
     key = f"{machine.run_id}/{call.call_id}/{short_digest([call.tool, call.arguments])}"
     if spec.effect is Effect.READ:
         named = replace(call, arguments=addressed(call.arguments, spec, machine.state.artifacts))
-        return machine.to(Phase.RUNNING, RunTool(call=named, key=key), key=key)
+        return _run(machine, named, key)
     return machine.to(Phase.INTENDING, Intend(call=call, key=key), key=key)
+
+
+def _run(machine: Machine, call: Call, key: str) -> Machine:
+    return machine.to(Phase.RUNNING, RunTool(call=call, key=key, reads=reads_of(machine)), key=key)
 
 
 def _binding(machine: Machine, kind: str, about: str) -> str:

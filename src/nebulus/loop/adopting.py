@@ -11,7 +11,7 @@ from nebulus.core.events import SetupChanged
 from nebulus.loop.progress import Machine, Phase, Setup
 from nebulus.loop.trying import ask
 
-_ASKING = frozenset({Phase.PLANNING, Phase.ASKING, Phase.WAITING})
+_ASKING = frozenset({Phase.PLANNING, Phase.ASKING, Phase.READING, Phase.WAITING})
 """Phases in which a question is wanted, or waited for: it is put anew, to the smallest tier."""
 _CALLING = frozenset({Phase.JUDGING, Phase.APPROVING, Phase.INTENDING, Phase.RUNNING, Phase.RECONCILING})
 """Phases in which a call is under way."""
@@ -24,15 +24,16 @@ def on_setup_changed(machine: Machine, event: SetupChanged) -> Machine:
         ConfigError: the new setup lacks a tool that a call under way needs.
     """
     setup = msgspec.convert(event.setup, Setup)
-    if machine.phase in _CALLING:
-        offered = {tool.name for tool in setup.tools}
-        for call in (machine.call, *machine.queue):
-            if call.tool not in offered:
-                raise ConfigError(
-                    f"a call of {call.tool!r} is under way, and the changed setup has no such tool; "
-                    "resume with it, or rewind the step"
-                )
+    under_way = (machine.call, *machine.queue) if machine.phase in _CALLING else machine.queue
+    offered = {tool.name for tool in setup.tools}
+    for call in under_way:
+        if call.tool not in offered:
+            raise ConfigError(
+                f"a call of {call.tool!r} is under way, and the changed setup has no such tool; "
+                "resume with it, or rewind the step"
+            )
     changed = replace(machine, setup=setup)
     if machine.phase in _ASKING:
-        return ask(replace(changed, held=None).with_tries(rung=0))
+        extraction = replace(changed.extraction, rung=0) if changed.extraction is not None else None
+        return ask(replace(changed, held=None, extraction=extraction).with_tries(rung=0))
     return changed

@@ -25,7 +25,7 @@ from nebulus.recovery.stagnation import ALREADY_DONE, blocked
 
 def on_plan(machine: Machine, event: ModelAnswered) -> Machine:
     """Accept the proposed plan, or say what is wrong with it."""
-    paid = _paid(machine, event)
+    paid = pay(machine, event)
     plan = read_plan(event.answer, machine.setup.tools, tier=event.tier)
     if isinstance(plan, Finding):
         return on_finding(paid, plan)
@@ -34,7 +34,7 @@ def on_plan(machine: Machine, event: ModelAnswered) -> Machine:
 
 def on_answer(machine: Machine, event: ModelAnswered) -> Machine:
     """Read the answer: calls go to the guard, words are a claim, anything else is a finding."""
-    paid = _paid(machine, event)
+    paid = pay(machine, event)
     asked = machine.command
     assert isinstance(asked, AskModel)
     reading = read(
@@ -125,7 +125,8 @@ def _on_claim(machine: Machine, text: str, tier: str) -> Machine:
     return end_step(claimed, StepStatus.CLAIMED)
 
 
-def _paid(machine: Machine, event: ModelAnswered) -> Machine:
+def pay(machine: Machine, event: ModelAnswered) -> Machine:
+    """Return the machine with the answer paid for, and the rate of its tier's tokens learnt."""
     usage = event.answer.usage
     tier = next(tier for tier in machine.setup.tiers if tier.name == event.tier)
     usd = tier.cost_usd(usage.prompt_tokens, usage.completion_tokens)

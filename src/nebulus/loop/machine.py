@@ -14,7 +14,7 @@ from msgspec import Struct
 from nebulus.core import events as e
 from nebulus.core.errors import IllegalEventError
 from nebulus.core.events import Event
-from nebulus.loop import acting, adopting, asking, recovering, stepping
+from nebulus.loop import acting, adopting, asking, reading, recovering, stepping
 from nebulus.loop.progress import Machine, Phase, Setup, new_machine
 
 
@@ -27,8 +27,8 @@ class Rule(Struct, frozen=True):
 
 _ASK = (Phase.ASKING, Phase.FINISHED)
 """The next question; or the end, where a budget or what recovery may try is spent."""
-_ON = (Phase.ASKING, Phase.CHECKING, Phase.FINISHED)
-"""On from a finished piece of work: the next question, a look at the checks, or the end."""
+_ON = (Phase.ASKING, Phase.JUDGING, Phase.CHECKING, Phase.FINISHED)
+"""On from a result: the next question, the next call of the answer, a look at the checks, or the end."""
 _MENDED = (Phase.ASKING, Phase.PLANNING, Phase.HELPING, Phase.FINISHED)
 """What recovery may lead to: another question, another plan, a person, or the end."""
 _EFFECT = (Phase.INTENDING, Phase.RUNNING, Phase.FINISHED)
@@ -46,8 +46,8 @@ def _adopted(phase: Phase) -> tuple[Phase, ...]:
     """Where a changed setup leads: a question is put anew, anything else goes on."""
     match phase:
         case Phase.WAITING:
-            return (Phase.PLANNING, *_ASK)
-        case Phase.PLANNING | Phase.ASKING:
+            return (Phase.PLANNING, Phase.READING, *_ASK)
+        case Phase.PLANNING | Phase.ASKING | Phase.READING:
             return (phase, Phase.FINISHED)
         case _:
             return (phase,)
@@ -68,17 +68,21 @@ TABLE: Mapping[tuple[Phase, type], Rule] = MappingProxyType(
         (Phase.APPROVING, e.PersonAnswered): _rule(acting.on_approval, Phase.ASKING, *_EFFECT),
         (Phase.APPROVING, e.PersonAbsent): _rule(acting.on_absent, Phase.FINISHED),
         (Phase.INTENDING, e.EffectIntended): _rule(acting.on_intended, Phase.RUNNING),
-        (Phase.RUNNING, e.ToolReturned): _rule(acting.on_returned, Phase.JUDGING, *_ON),
+        (Phase.RUNNING, e.ToolReturned): _rule(acting.on_returned, Phase.READING, *_ON),
         (Phase.RUNNING, e.ToolFailed): _rule(acting.on_tool_failed, Phase.WAITING, *_MENDED),
         (Phase.RUNNING, e.OutcomeUnknown): _rule(acting.on_unknown, Phase.RECONCILING),
+        (Phase.READING, e.ModelAnswered): _rule(reading.on_read, Phase.READING, *_ON),
+        (Phase.READING, e.ModelFailed): _rule(reading.on_not_read, Phase.READING, Phase.WAITING, *_ON),
         (Phase.RECONCILING, e.PersonAnswered): _rule(
-            acting.on_reconciled, Phase.INTENDING, Phase.RUNNING, Phase.JUDGING, *_ON
+            acting.on_reconciled, Phase.INTENDING, Phase.RUNNING, Phase.READING, *_ON
         ),
         (Phase.RECONCILING, e.PersonAbsent): _rule(acting.on_absent, Phase.FINISHED),
         (Phase.HELPING, e.PersonAnswered): _rule(recovering.on_helped, *_ASK),
         (Phase.HELPING, e.PersonAbsent): _rule(recovering.on_nobody, Phase.FINISHED),
         (Phase.CHECKING, e.ChecksJudged): _rule(stepping.on_checked, Phase.CHECKING, *_MENDED),
-        (Phase.WAITING, e.TimePassed): _rule(asking.on_waited, Phase.PLANNING, Phase.ASKING, Phase.RUNNING),
+        (Phase.WAITING, e.TimePassed): _rule(
+            asking.on_waited, Phase.PLANNING, Phase.ASKING, Phase.READING, Phase.RUNNING
+        ),
         **{(phase, e.SetupChanged): _rule(adopting.on_setup_changed, *_adopted(phase)) for phase in _BETWEEN},
     }
 )

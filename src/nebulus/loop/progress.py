@@ -10,7 +10,7 @@ from nebulus.core.budget import Budget, Spent
 from nebulus.core.commands import Command, Finish
 from nebulus.core.context import Conduct, Context
 from nebulus.core.digest import digest
-from nebulus.core.failure import Failure
+from nebulus.core.failure import Failure, FailureKind
 from nebulus.core.findings import Call, Finding
 from nebulus.core.outcome import Evidence, Outcome, Question
 from nebulus.core.plan import Goal
@@ -18,6 +18,7 @@ from nebulus.core.state import State
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import ToolSpec
 from nebulus.guard.labels import Heard
+from nebulus.memory.extract import Unread
 from nebulus.memory.recall import Index
 from nebulus.recovery.claims import Deed
 from nebulus.recovery.stagnation import Trail
@@ -43,8 +44,9 @@ class Setup(Struct, frozen=True, kw_only=True):
         return digest((self.tools, self.tiers, self.limits))
 
     def ladder(self, kind: StepKind) -> tuple[Tier, ...]:
-        """Return the tiers that may do work of `kind`, smallest first."""
-        return tuple(tier for tier in self.tiers if kind in tier.kinds)
+        """Return the tiers that may do work of `kind`, smallest first; those that execute may read as well."""
+        named = tuple(tier for tier in self.tiers if kind in tier.kinds)
+        return named if named or kind is not StepKind.EXTRACT else self.ladder(StepKind.EXECUTE)
 
     def tool(self, name: str) -> ToolSpec:
         """Return the tool called `name`.
@@ -68,6 +70,7 @@ class Phase(StrEnum):
     APPROVING = "approving"
     INTENDING = "intending"
     RUNNING = "running"
+    READING = "reading"
     RECONCILING = "reconciling"
     HELPING = "helping"
     CHECKING = "checking"
@@ -105,6 +108,16 @@ class Tries(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Text from outside stood in a prompt of this step; its lessons may carry it on."""
 
 
+class Extraction(Struct, frozen=True, kw_only=True):
+    """A result out of which a model reads values, and how often it was tried. `rung` is the tier's place."""
+
+    unread: Unread
+    rung: int = 0
+    attempts: int = 0
+    retries: int = 0
+    broken: tuple[FailureKind, ...] = ()
+
+
 class Machine(Struct, frozen=True, kw_only=True):
     """A run at one position. `command` is wanted now; `call` is the one being judged or run.
 
@@ -127,6 +140,8 @@ class Machine(Struct, frozen=True, kw_only=True):
     context: Context = Context()
     """What the guard was told beside `call`."""
     conduct: Conduct = Conduct()
+    extraction: Extraction | None = None
+    """Held while values are read out of the last result; what comes after it waits."""
     held: tuple[Phase, Command] | None = None
     """What is done when a wait is over."""
     question: Question | None = None

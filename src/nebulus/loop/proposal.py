@@ -1,6 +1,5 @@
 """A plan that a model proposed: its schema, and the reading that accepts it or says what is wrong."""
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,9 +10,9 @@ from nebulus.core.answers import FinishReason, ModelAnswer
 from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.plan import Plan, Step, ToolSucceeded
 from nebulus.core.tools import ToolSpec
+from nebulus.memory.extract import unfenced
 
 MOST_STEPS = 64
-_FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n\s*```\s*$", re.DOTALL)
 
 
 class _ProposedStep(Struct, frozen=True, forbid_unknown_fields=True):
@@ -48,9 +47,8 @@ def read_plan(answer: ModelAnswer, tools: Sequence[ToolSpec], *, tier: str) -> P
     """Return the plan that `answer` proposes, or the one thing that is wrong with it."""
     if answer.finish is FinishReason.LENGTH:
         return _bad("the plan was cut at the token cap", fix="answer with fewer, shorter steps")
-    fenced = _FENCE.match(answer.text)
     try:
-        proposed = msgspec.json.decode(fenced[1] if fenced else answer.text, type=_ProposedPlan)
+        proposed = msgspec.json.decode(unfenced(answer.text), type=_ProposedPlan)
     except msgspec.MsgspecError as error:
         return _bad(f"the plan is not JSON of the asked shape: {error}", value=answer.text[:80])
     if not 1 <= len(proposed.steps) <= MOST_STEPS:

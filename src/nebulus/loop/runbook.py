@@ -9,6 +9,7 @@
     2. Move inbox/a.md to archive/a.md
        - check: exists archive/a.md
        - tools: move_file
+       - read weight: what the parcel weighs
 
     Checks:
     - absent inbox/a.md
@@ -39,7 +40,7 @@ from nebulus.core.tools import ToolSpec
 from nebulus.memory.offer import named_tools
 
 _STEP = re.compile(r"^\s{0,3}(\d{1,4})[.)]\s+(.*\S)\s*$")
-_SETTING = re.compile(r"^\s+[-*]\s+(check|tools?)\s*:\s*(.*\S)\s*$", re.IGNORECASE)
+_SETTING = re.compile(r"^\s+[-*]\s+(check|tools?|read\s+\w+)\s*:\s*(.*\S)\s*$", re.IGNORECASE)
 _SECTION = re.compile(r"^(?:#+\s*)?(constraints|checks|steps|plan|runbook|goal)\s*:?\s*$", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*[-*]\s+(.*\S)\s*$")
 _HEADING = re.compile(r"^#+\s*")
@@ -136,7 +137,7 @@ class _Reader:
         elif step:
             self._begin_step(int(step[1]), step[2], number)
         elif setting and self.section == "steps" and self.steps:
-            self._set(setting[1].lower(), setting[2], number)
+            self._set(" ".join(setting[1].lower().split()), setting[2], number)
         elif self.section == "steps" and line.startswith((" ", "\t")) and line.strip():
             last = self.steps[-1] if self.steps else None
             if last is not None:
@@ -157,7 +158,10 @@ class _Reader:
 
     def _set(self, name: str, value: str, line: int) -> None:
         step = self.steps[-1]
-        if name == "check":
+        word, _, value_name = name.partition(" ")
+        if word == "read":
+            self.steps[-1] = replace(step, reads=step.reads | {value_name.strip(): value})
+        elif word == "check":
             self.steps[-1] = replace(step, checks=(*step.checks, read_check(value, line)))
         else:
             self.steps[-1] = replace(step, tools=_names(value.split(",")))

@@ -3,6 +3,9 @@
 Law: nothing is asked for once a budget is spent; an end names what broke.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from msgspec.structs import replace
 
 from nebulus.core.budget import ASKING, Resource, exceeded
@@ -17,15 +20,25 @@ from nebulus.loop.turn import kind_of, question
 from nebulus.memory.distil import with_step_ended
 from nebulus.recovery.strategy import class_of
 
+_PHASES: Mapping[StepKind, Phase] = MappingProxyType(
+    {
+        StepKind.PLAN: Phase.PLANNING,
+        StepKind.EXECUTE: Phase.ASKING,
+        StepKind.EXTRACT: Phase.READING,
+    }
+)
+
 
 def ask(machine: Machine) -> Machine:
-    """Return the machine asking for a plan, or for the active step; or over, if nothing may be spent."""
+    """Return the machine asking for what is due: a plan, the active step, values out of a result; or over.
+
+    It is over where nothing more may be spent.
+    """
     over = over_budget(machine, ASKING)
     if over is not None:
         return over
-    phase = Phase.PLANNING if kind_of(machine) is StepKind.PLAN else Phase.ASKING
     covering = replace(machine, index=machine.index.covering(machine.state.facts))
-    return covering.to(phase, question(covering))
+    return covering.to(_PHASES[kind_of(machine)], question(covering))
 
 
 def over_budget(machine: Machine, needed: tuple[Resource, ...]) -> Machine | None:

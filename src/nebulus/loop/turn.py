@@ -13,6 +13,7 @@ from nebulus.core.tools import Effect, ToolSpec
 from nebulus.loop.progress import Machine
 from nebulus.loop.proposal import plan_schema
 from nebulus.memory.choice import artifacts_for
+from nebulus.memory.extract import compose_reading
 from nebulus.memory.offer import named_tools, offer
 from nebulus.memory.prompt import compose_plan, compose_step
 from nebulus.memory.window import estimated, room_bytes, size_bytes, tools_bytes
@@ -24,18 +25,24 @@ TEMPERATURES = (0.0, 0.3, 0.7)
 
 def kind_of(machine: Machine) -> StepKind:
     """Return what the machine asks a model for now."""
+    if machine.extraction is not None:
+        return StepKind.EXTRACT
     is_planning = machine.tries.is_replanning or not machine.state.plan.steps
     return StepKind.PLAN if is_planning else StepKind.EXECUTE
 
 
 def tier_of(machine: Machine) -> Tier:
     """Return the tier that is asked now: the rung of the ladder that evidence has led to."""
-    return machine.setup.ladder(kind_of(machine))[machine.tries.rung]
+    return machine.setup.ladder(kind_of(machine))[_rung(machine)]
 
 
 def has_next_tier(machine: Machine) -> bool:
     """Whether a larger tier may be asked."""
-    return machine.tries.rung + 1 < len(machine.setup.ladder(kind_of(machine)))
+    return _rung(machine) + 1 < len(machine.setup.ladder(kind_of(machine)))
+
+
+def _rung(machine: Machine) -> int:
+    return machine.extraction.rung if machine.extraction is not None else machine.tries.rung
 
 
 def question(machine: Machine) -> AskModel:
@@ -67,7 +74,12 @@ def request_for(machine: Machine) -> ModelRequest:
     """Return the request for the machine's tier, composed to fit its window."""
     tier, tries = tier_of(machine), machine.tries
     attempt = len(tries.findings) + tries.retries + tries.tool_errors
-    if kind_of(machine) is StepKind.PLAN:
+    room = room_bytes(machine.rates.get(tier.name, 0.0), tier.room_tokens)
+    tools: tuple[ToolSpec, ...] = ()
+    if machine.extraction is not None:
+        attempt = machine.extraction.attempts + machine.extraction.retries
+        messages, form = compose_reading(machine.extraction.unread, room_bytes=room)
+    elif kind_of(machine) is StepKind.PLAN:
         tools = tuple(tool for tool in machine.setup.tools if not tool.handles)
         messages, form = compose_plan(machine.state), _plan_form(tools)
     else:
@@ -76,7 +88,6 @@ def request_for(machine: Machine) -> ModelRequest:
         alone = form.tool if isinstance(form, OneCall) and tries.findings else ""
         if alone:
             tools = tuple(tool for tool in tools if tool.name == alone)
-        room = room_bytes(machine.rates.get(tier.name, 0.0), tier.room_tokens)
         messages = compose_step(
             machine.state,
             resolves=machine.setup.resolves_references,

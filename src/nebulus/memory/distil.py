@@ -4,7 +4,7 @@ Laws: finished work stays finished; no model is needed to remember it. What a to
 in a fact, or whole behind a handle. What a model says is a note with its name on it, and replaces nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -15,7 +15,7 @@ from nebulus.core.provenance import Origin, Provenance, join
 from nebulus.core.state import Artifact, Fact, Lesson, Observation, State
 from nebulus.core.tools import Mark, ToolResult
 from nebulus.memory.references import fact_name
-from nebulus.memory.structure import marks_of
+from nebulus.memory.structure import marks_of, slug
 
 FACT_VALUE_CHARS = 400
 """Longest value kept as a fact; a longer one is reached through its artifact."""
@@ -57,14 +57,15 @@ def with_result(
     result: ToolResult,
     made_from: tuple[Provenance, ...] = (),
     declared: tuple[str, ...] = (),
+    reads: Collection[str] = (),
 ) -> State:
     """Return `state` with a tool's result distilled into facts, an artifact and the last observation.
 
     `made_from` are the labels of what the tool was given: they join the tool's own. `declared` names the
     fields that the tool says are worth remembering, dotted for inner ones; all scalars if it says none.
+    What the text labels with a name in `reads` becomes a fact in any case.
     """
-    own = Provenance((Origin("tool", f"{tool} {call_id}"),), result.is_trusted)
-    provenance = join((own, *made_from))
+    provenance = provenance_of(result, tool=tool, call_id=call_id, made_from=made_from)
     artifacts = state.artifacts
     if result.artifact:
         artifact = Artifact(
@@ -79,7 +80,8 @@ def with_result(
             provenance=provenance,
         )
         artifacts = (*artifacts, artifact)
-    found = _declared(result, declared) if declared else _found(result)
+    found = tuple(_declared(result, declared) if declared else _found(result))
+    found = (*found, *_labelled(result, reads, besides=found))
     return replace(
         state,
         facts=(*state.facts, *_named(found, state.active, provenance)),
@@ -94,6 +96,21 @@ def with_result(
             ),
         ),
     )
+
+
+def provenance_of(
+    result: ToolResult, *, tool: str, call_id: str, made_from: tuple[Provenance, ...]
+) -> Provenance:
+    """Return the label of all that `result` holds: the tool's own, joined with what the tool was given."""
+    own = Provenance((Origin("tool", f"{tool} {call_id}"),), result.is_trusted)
+    return join((own, *made_from))
+
+
+def with_read(state: State, marks: Iterable[Mark], *, label: Provenance, model: str) -> State:
+    """Return `state` with values that `model` read out of a text, each found there: they keep the text's label."""
+    origins = tuple(sorted({*label.origins, Origin("model", model)}))
+    read = _named(marks, state.active, replace(label, origins=origins))
+    return replace(state, facts=(*state.facts, *read))
 
 
 def with_error(state: State, *, tool: str, text: str) -> State:
@@ -142,7 +159,7 @@ def _with_status(state: State, number: int, status: StepStatus) -> State:
     return replace(state, plan=replace(state.plan, steps=tuple(steps)))
 
 
-def _named(found: Iterator[Mark], step: int, provenance: Provenance) -> Iterator[Fact]:
+def _named(found: Iterable[Mark], step: int, provenance: Provenance) -> Iterator[Fact]:
     for mark in found:
         if 0 < len(mark.value) <= FACT_VALUE_CHARS:
             yield Fact(fact_name(step, mark.name), mark.value, provenance, step, mark.where)
@@ -166,6 +183,14 @@ def _found(result: ToolResult) -> Iterator[Mark]:
         yield Mark("", result.text)
     if "\n" in result.text or result.marks or len(result.text) > FACT_VALUE_CHARS:
         yield from result.marks or marks_of(result.text)
+
+
+def _labelled(result: ToolResult, names: Collection[str], *, besides: Iterable[Mark]) -> Iterator[Mark]:
+    """What the text labels with one of `names`, unless it is among the marks that were found already."""
+    wanted = {slug(name) for name in names} - {slug(mark.name) for mark in besides}
+    for mark in (result.marks or marks_of(result.text, first=names)) if wanted else ():
+        if slug(mark.name) in wanted:
+            yield mark
 
 
 def _inner(text: str, path: str) -> str | None:

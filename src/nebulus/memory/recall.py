@@ -72,13 +72,11 @@ class Index(Struct, frozen=True):
         shared: dict[int, int] = {}
         rare: dict[int, bool] = {}
         most_rare = max(MOST_ALIKE, TELLING_SHARE * len(self.facts))
-        for word in set(words_of(text)):
-            weight = self._weight(word)
-            for place in self.postings.get(word, ()):
-                scores[place] = scores.get(place, 0.0) + weight * self._saturation(place)
-                shared[place] = shared.get(place, 0) + 1
-                if self.counts[word] <= most_rare:
-                    rare[place] = rare.get(place, False) or is_distinctive(word)
+        for word, place, score in self._shared(text):
+            scores[place] = scores.get(place, 0.0) + score
+            shared[place] = shared.get(place, 0) + 1
+            if self.counts[word] <= most_rare:
+                rare[place] = rare.get(place, False) or is_distinctive(word)
         telling = {place for place, is_name in rare.items() if is_name or shared[place] > 1}
         telling = {place for place in telling if self._is_news(place, text)}
         for place, score in self._siblings(telling, scores).items():
@@ -87,6 +85,21 @@ class Index(Struct, frozen=True):
         worth = (place for place in scores if place in telling)
         ranked = sorted(worth, key=lambda place: (-scores[place], -place))
         return tuple(islice((self.facts[place] for place in ranked if self._is_news(place, text)), most))
+
+    def closest(self, text: str, *, most: int) -> tuple[Fact, ...]:
+        """Return at most `most` facts that share any word with `text`, the best first; the first of equals."""
+        scores: dict[int, float] = {}
+        for _, place, score in self._shared(text):
+            scores[place] = scores.get(place, 0.0) + score
+        ranked = sorted(scores, key=lambda place: (-scores[place], place))
+        return tuple(self.facts[place] for place in ranked[:most])
+
+    def _shared(self, text: str) -> Iterator[tuple[str, int, float]]:
+        """Each word of `text` with each place that holds it, and what it is worth there."""
+        for word in dict.fromkeys(words_of(text)):  # in the order of the text: sums come out alike everywhere
+            weight = self._weight(word)
+            for place in self.postings.get(word, ()):
+                yield word, place, weight * self._saturation(place)
 
     def _is_news(self, place: int, text: str) -> bool:
         fact = self.facts[place]

@@ -1,12 +1,18 @@
 """A tool's text as it goes into the record: whole where a fact can hold it, else a head, a shape and marks."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from nebulus.core.tools import ToolResult
 from nebulus.memory.distil import FACT_VALUE_CHARS
+from nebulus.memory.extract import query_of
+from nebulus.memory.passages import passages_of
 from nebulus.memory.prompt import bounded
 from nebulus.memory.structure import marks_of, shape_of
 
 RECORDED_CHARS = 2000
 """What is recorded of a text that is stored whole behind a handle: more than a prompt ever shows of it."""
+NOTHING_READ: Mapping[str, str] = MappingProxyType({})
 
 
 def needs_store(text: str) -> bool:
@@ -14,13 +20,16 @@ def needs_store(text: str) -> bool:
     return len(text) > FACT_VALUE_CHARS
 
 
-def stored_result(text: str, *, address: str, is_trusted: bool) -> ToolResult:
-    """Return the record of a text that is stored at `address`."""
+def stored_result(
+    text: str, *, address: str, is_trusted: bool, reads: Mapping[str, str] = NOTHING_READ
+) -> ToolResult:
+    """Return the record of a text that is stored at `address`, with the passages that tell of `reads`."""
     return ToolResult(
         text=bounded(text, RECORDED_CHARS),
         artifact=address,
         size_bytes=len(text.encode()),
         is_trusted=is_trusted,
         shape=shape_of(text),
-        marks=marks_of(text),
+        marks=marks_of(text, first=reads),
+        passages=passages_of(text, query_of(reads)) if reads and len(text) > RECORDED_CHARS else (),
     )

@@ -5,7 +5,7 @@ is bounded, and so is the work that any text can cause.
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -40,16 +40,17 @@ _VALUES = re.compile(
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 
-def marks_of(text: str, *, most: int = MARKS_KEPT) -> tuple[Mark, ...]:
+def marks_of(text: str, *, most: int = MARKS_KEPT, first: Collection[str] = ()) -> tuple[Mark, ...]:
     """Return at most `most` values of `text`, those that say most first, each once.
 
     JSON gives its scalars by path; any other text its labelled lines, then identifiers and addresses,
-    then plain numbers, in the order of the text.
+    then plain numbers, in the order of the text. What is labelled with a name in `first` comes before all.
     """
-    kept = _first(_scalars(_decoded(text)), most) if _looks_like_json(text) else []
+    names = {slug(name) for name in first}
+    kept = _first(_scalars(_decoded(text)), most, names) if _looks_like_json(text) else []
     if not kept:
         ranked = sorted(_in_text(text), key=lambda item: _KIND_ORDER.index(item[0]))
-        kept = _first((mark for _, mark in ranked), most)
+        kept = _first((mark for _, mark in ranked), most, names)
     return _numbered(kept)
 
 
@@ -76,8 +77,10 @@ def _decoded(text: str) -> Any:
         return None
 
 
-def _first(marks: Iterable[Mark], most: int) -> list[Mark]:
-    """The first `most` of different values."""
+def _first(marks: Iterable[Mark], most: int, names: Collection[str]) -> list[Mark]:
+    """The first `most` of different values, those with one of `names` before all others."""
+    if names:
+        marks = sorted(marks, key=lambda mark: slug(mark.name) not in names)
     kept: dict[str, Mark] = {}
     for mark in marks:
         kept.setdefault(mark.value, mark)
@@ -118,7 +121,7 @@ def _in_text(text: str) -> Iterator[tuple[str, Mark]]:
     for match in _LABEL.finditer(text):
         number = lines.number_at(match.start(1))
         labelled.add(number)
-        yield "label", Mark(_slug(match[1]), match[2].strip(), f"line {number}")
+        yield "label", Mark(slug(match[1]), match[2].strip(), f"line {number}")
     for match in _VALUES.finditer(text):
         number = lines.number_at(match.start())
         if number not in labelled:
@@ -159,5 +162,6 @@ def _numbered(marks: list[Mark]) -> tuple[Mark, ...]:
     return tuple(result)
 
 
-def _slug(label: str) -> str:
+def slug(label: str) -> str:
+    """Return the name that a value gets from its label: lower case, words joined by underscores."""
     return _SLUG.sub("_", label.lower()).strip("_")

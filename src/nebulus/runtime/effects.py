@@ -59,7 +59,7 @@ async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
         return ToolFailed(call_id=command.call.call_id, failure=wrong)
     if await _did_nothing(tool, command):
         return ToolFailed(call_id=command.call.call_id, failure=did_nothing(tool.spec))
-    return ToolReturned(call_id=command.call.call_id, result=_recorded(output, tool.spec, world))
+    return ToolReturned(call_id=command.call.call_id, result=_recorded(output, command, world))
 
 
 async def _did_nothing(tool: Tool, command: RunTool) -> bool:
@@ -92,8 +92,9 @@ async def _reconcile(tool: Tool, command: RunTool, why: str) -> ToolReturned | O
             return OutcomeUnknown(call_id=command.call.call_id, why=why)
 
 
-def _recorded(output: ToolOutput, spec: ToolSpec, world: World) -> ToolResult:
+def _recorded(output: ToolOutput, command: RunTool, world: World) -> ToolResult:
     """The result as it goes into the record. What was read out of a stored result is not stored again."""
+    spec = world.tools[command.call.tool].spec
     is_piece = bool(spec.handles) and len(output.text) <= RECORDED_CHARS
     if is_piece or not needs_store(output.text):
         size_bytes = len(output.text.encode())
@@ -102,7 +103,8 @@ def _recorded(output: ToolOutput, spec: ToolSpec, world: World) -> ToolResult:
         )
     address = world.artifacts.put(output.text)
     text = world.secrets.hide_all(output.text)
-    return replace(stored_result(text, address=address, is_trusted=output.is_trusted), fields=output.fields)
+    told = stored_result(text, address=address, is_trusted=output.is_trusted, reads=command.reads)
+    return replace(told, fields=output.fields)
 
 
 def _since(began: float, world: World) -> float:

@@ -33,7 +33,8 @@ class ToolOptions(TypedDict, total=False):
     """What a function can't say by its signature; the words are those of `ToolSpec`.
 
     `effect` is irreversible unless given: an `Effect` or its word. `check` is given the arguments that it names, and tells
-    whether the call took effect (True, False, or None if it can't tell).
+    whether the call took effect (True, False, or None if it can't tell). `reads` says what must be read out of the
+    text that it returns: `{"weight": "what the parcel weighs"}`.
     """
 
     name: str
@@ -46,6 +47,7 @@ class ToolOptions(TypedDict, total=False):
     consequential: tuple[str, ...]
     returns: dict[str, Any]
     grounded: tuple[str, ...]
+    reads: dict[str, str]
     facts: tuple[str, ...]
     handles: tuple[str, ...]
     least_sandbox: SandboxLevel
@@ -163,6 +165,7 @@ def _made(function: Callable[P, R], options: ToolOptions) -> FunctionTool[P, R]:
         returns=options.get("returns", {}),
         grounded=_known(options.get("grounded", ()), parameters, f"tool {name!r}, grounded"),
         facts=tuple(options.get("facts", ())),
+        reads=_readable(options.get("reads", {}), name),
         handles=_known(options.get("handles", ()), parameters, f"tool {name!r}, handles"),
         least_sandbox=options.get("least_sandbox", SandboxLevel.NONE),
     )
@@ -185,6 +188,19 @@ def _known(names: tuple[str, ...] | str, parameters: Parameters, where: str) -> 
     if unknown:
         raise ToolDefinitionError(f"{where} names {unknown[0]!r}; parameters are {sorted(parameters.names)}")
     return tuple(names)
+
+
+def _readable(reads: dict[str, str] | tuple[str, ...] | str, name: str) -> dict[str, str]:
+    if not isinstance(reads, dict):
+        raise ToolDefinitionError(
+            f"tool {name!r}, reads={reads!r}: say what each value is, as {{name: meaning}}"
+        )
+    for value in reads:
+        if not value.isidentifier():
+            raise ToolDefinitionError(
+                f"tool {name!r}, reads: {value!r} is no name; use letters, digits and _"
+            )
+    return dict(reads)
 
 
 def _require_texts(spec: ToolSpec) -> None:
