@@ -49,12 +49,15 @@ def paths_of(call: Call, spec: ToolSpec) -> tuple[str, ...]:
 
 
 def totals_with(conduct: Conduct, call: Call) -> dict[str, Decimal]:
-    """Return for each number that `call` gives its total over the run, this call included."""
+    """Return for each number that `call` gives its total over the run, this call included.
+
+    What is below zero takes nothing off: nobody earns room for more by paying back first.
+    """
     sums = {}
     for name, value in call.arguments.items():
         if isinstance(value, int | float) and not isinstance(value, bool):
             key = f"{call.tool}.{name}"
-            sums[key] = conduct.totals.get(key, Decimal(0)) + Decimal(str(value))
+            sums[key] = conduct.totals.get(key, Decimal(0)) + max(Decimal(0), Decimal(str(value)))
     return sums
 
 

@@ -20,6 +20,8 @@ UNKNOWN = ""
 _PIECES = re.compile(r"\*\*/|\*\*|\*|\?|[^*?]+")
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:.]*:[0-9a-f:.]*")
 """Source: RFC 1123 section 2.1 with the underscore that is met in practice, or an IPv6 address."""
+_MAILBOX = re.compile(r"[\w.+'=&~^-]+")
+"""What stands before the @ of one address; nothing of what a list, a header or a URL is made with."""
 _HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\*")
 
 
@@ -105,7 +107,7 @@ def host_of(text: str) -> str:
     """Return the host of a URL, an address of mail or a bare host: lower case, ASCII, no dot at the end.
 
     What parsers are known to read differently (blanks, control characters, backslashes, letters in
-    compatibility forms) is not read.
+    compatibility forms, a second @, several addresses in one text) is not read.
     """
     is_odd = any(not character.isprintable() or character in " \\\u3002" for character in text)
     if is_odd or normalize("NFKC", text) != text:
@@ -121,11 +123,11 @@ def host_of(text: str) -> str:
 
 def _bare_host(text: str) -> str:
     text = text.removeprefix("mailto:")
-    if "://" in text:
-        return urlsplit(text).hostname or ""
     if "@" in text and "/" not in text:
-        return text.rsplit("@", 1)[1]
-    return urlsplit(f"//{text}").hostname or ""
+        name, host = text.split("@", 1)
+        return host if _MAILBOX.fullmatch(name) else ""
+    parts = urlsplit(text if "://" in text else f"//{text}")
+    return (parts.hostname or "") if parts.netloc.count("@") <= 1 else ""
 
 
 def _given(call: Call, spec: ToolSpec, name: str) -> str:

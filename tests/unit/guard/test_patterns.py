@@ -77,6 +77,14 @@ def test_a_path_that_is_left_out_is_its_default_or_unknown() -> None:
         ("https://", UNKNOWN),
         ("", UNKNOWN),
         ("https://exa\u200bmple.com", UNKNOWN),
+        ("bob+tag@example.com.", "example.com"),
+        ("eve@evil.com@example.com", UNKNOWN),
+        ("eve@evil.com,bob@example.com", UNKNOWN),
+        ("mailto:eve@evil.com?bcc=bob@example.com", UNKNOWN),
+        ("<eve@evil.com>bob@example.com", UNKNOWN),
+        ("evil.com?@example.com", UNKNOWN),
+        ("evil.com#@example.com", UNKNOWN),
+        ("https://a@evil.com@example.com/", UNKNOWN),
     ],
 )
 def test_a_host_is_parsed_as_a_client_would_or_is_unknown(text: str, host: str) -> None:

@@ -81,6 +81,10 @@ def test_small_payments_do_not_add_up_to_a_large_one() -> None:
             paid += 30
             conduct = counted(conduct, call, sc.PAY, labels=())
     assert paid == 90
+    back = Call("pay", {"to": "b", "amount": -1000, "currency": "EUR"})
+    conduct = counted(conduct, back, sc.PAY, labels=())
+    more = Call("pay", {"to": "b", "amount": 30, "currency": "EUR"})
+    assert isinstance(decider.judge(more, sc.PAY, Context(conduct=conduct)), Refuse)
 
 
 def test_forty_reads_and_then_one_mail_is_one_forbidden_act() -> None:

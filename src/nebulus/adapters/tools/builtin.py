@@ -15,7 +15,7 @@ _STOPPING_S = 30.0
 def builtin_tools(workspace: FolderWorkspace, sandbox: Sandbox | None) -> tuple[Tool, ...]:
     """Return the file tools of `workspace`, and `run_command` where there is a sandbox.
 
-    What stands in files and what commands print is text from outside, and is marked so.
+    What stands in files, what they are called, and what commands print is text from outside, and is marked so.
     """
     return (
         *_reading_tools(FileReading(workspace.tree)),
@@ -26,7 +26,7 @@ def builtin_tools(workspace: FolderWorkspace, sandbox: Sandbox | None) -> tuple[
 
 def _reading_tools(files: FileReading) -> tuple[Tool, ...]:
     return (
-        tool(effect=Effect.READ, paths=("path",), facts=("total",))(files.list_files),
+        tool(effect=Effect.READ, paths=("path",), facts=("total",), untrusted=True)(files.list_files),
         tool(effect=Effect.READ, paths=("path",), untrusted=True)(files.read_file),
         tool(effect=Effect.READ, paths=("path",), untrusted=True)(files.search_files),
     )

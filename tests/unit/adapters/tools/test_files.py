@@ -56,6 +56,7 @@ def test_each_tool_says_what_it_does_to_the_world(desk: Desk) -> None:
         "run_command": Effect.WRITE,
     }
     assert {name for name, tool in desk.tools.items() if tool.spec.is_untrusted} == {
+        "list_files",
         "read_file",
         "search_files",
         "run_command",
