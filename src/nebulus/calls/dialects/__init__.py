@@ -7,7 +7,9 @@ models write into the fixtures of `tests/unit/calls`.
 from nebulus.calls.dialect import Dialect
 from nebulus.calls.dialects import (
     deepseek,
+    functionary,
     gemma,
+    gorilla,
     harmony,
     hermes,
     invoke,
@@ -16,6 +18,7 @@ from nebulus.calls.dialects import (
     llama,
     mistral,
     qwen_xml,
+    raven,
     tagged_json,
     tool_code,
 )
@@ -36,6 +39,9 @@ DIALECTS: tuple[Dialect, ...] = (
     harmony.BARE,
     gemma.DIALECT,
     tool_code.DIALECT,
+    gorilla.DIALECT,
+    raven.DIALECT,
+    functionary.DIALECT,
     *tagged_json.DIALECTS,
 )
 """In the order in which they are asked where two share an opener."""

@@ -1,6 +1,8 @@
 """GLM 4.5 and later: a name, then keys and values between tags, inside `<tool_call>`.
 
-Source: the chat template of zai-org/GLM-4.5; vLLM's glm4_moe_tool_parser.
+Hunyuan writes a name and then a code block of JSON between the same tags.
+
+Sources: the chat templates of zai-org/GLM-4.5 and tencent/Hunyuan-7B-Instruct; vLLM's glm4_moe_tool_parser.
 """
 
 import re
@@ -10,7 +12,7 @@ from nebulus.calls.dialect import Block, Source
 from nebulus.calls.literal import UnreadableError
 from nebulus.calls.markup import Markup, marked_block
 
-_NAME = re.compile(r"\s*+([\w.\-:/]{1,160})\s*+(?=<arg_key>|</tool_call>|\{)")
+_NAME = re.compile(r"\s*+([\w.\-:/]{1,160})\s*+(?=<arg_key>|</tool_call>|\{|```)")
 MARKUP = Markup(
     opener=r"<arg_key>(?P<key>[^<\n]{1,160})</arg_key>\s*<arg_value>",
     closer="</arg_value>",
@@ -28,7 +30,7 @@ def take(source: Source, start: int, body: int) -> Block:
         )
         end = source.after_first(("</tool_call>",), body)
         return Block(start=start, end=end, dialect="hermes", problem=problem)
-    if source.text.startswith("{", match.end()):
+    if source.text.startswith(("{", "```"), match.end()):
         return json_arguments_block(
             source, start, match.end(), name=match[1], dialect="glm", closers=("</tool_call>",)
         )

@@ -2,7 +2,7 @@
 
 Sources: granite-3 and phi-4-mini chat templates (`<|tool_call|>`); microsoft/Phi-3.5 (`functools`);
 nvidia/Llama-3.1-Nemotron (`<TOOLCALL>`); internlm2.5 (`<|action_start|>`); CohereForAI/c4ai-command-r7b
-(`<|START_ACTION|>`); swiss-ai/Apertus (`<|tools_prefix|>`).
+(`<|START_ACTION|>`); CohereForAI/c4ai-command-r-v01 (`Action:` and a code block); swiss-ai/Apertus (`<|tools_prefix|>`).
 """
 
 from nebulus.calls.bodies import json_block, tagged
@@ -25,5 +25,10 @@ DIALECTS = (
         name="internlm", openers=("<|action_start|><|plugin|>",), take=tagged("internlm", "<|action_end|>")
     ),
     Dialect(name="command", openers=("<|START_ACTION|>",), take=tagged("command", "<|END_ACTION|>")),
+    Dialect(
+        name="command",
+        openers=("Action: ```json", "Action:```json", "Action:\n```json"),
+        take=tagged("command", "```"),
+    ),
     Dialect(name="apertus", openers=("<|tools_prefix|>",), take=tagged("apertus", "<|tools_suffix|>")),
 )
