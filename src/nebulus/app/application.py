@@ -97,6 +97,11 @@ class Application:
         tiers = []
         for name, tier in self.settings.tiers.items():
             info = await self._describe(name)
+            if tier.reasoning_tokens and not info.reasons:
+                raise ConfigError(
+                    f"tiers.{name}.reasoning_tokens={tier.reasoning_tokens}: {info.name} carries no thought out; "
+                    "set it to 0"
+                )
             tiers.append(tier.tier(name, info.window_tokens))
         return Setup(
             tools=tuple(tool.spec for tool in tools),

@@ -29,13 +29,15 @@ NANO = "nano"
 class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One model at our disposal: `model` is a short spelling (`read_model`), the rest narrows it.
 
-    Prices are US dollars per million tokens. `window_tokens` 0 takes the server's own figure.
+    Prices are US dollars per million tokens. `window_tokens` 0 takes the server's own figure. With
+    `reasoning_tokens` the model reasons before each answer, in at most so many tokens; 0 switches it off.
     """
 
     model: str
     kinds: tuple[StepKind, ...] = (StepKind.EXECUTE, StepKind.PLAN)
     window_tokens: int = 0
     reserve_tokens: int = 0
+    reasoning_tokens: int = 0
     price_in_usd: float = 0.0
     price_out_usd: float = 0.0
     tools_shown: int = 5
@@ -52,6 +54,7 @@ class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
         return msgspec.structs.replace(
             read_model(self.model),
             window_tokens=self.window_tokens,
+            reasoning_tokens=self.reasoning_tokens,
             api_key_env=self.api_key_env,
             threads=self.threads,
             timeout_s=self.timeout_s,
@@ -63,6 +66,7 @@ class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
             name=name,
             window_tokens=window_tokens,
             reserve_tokens=self.reserve_tokens or min(1024, window_tokens // 4),
+            reasoning_tokens=self.reasoning_tokens,
             price_in_usd=self.price_in_usd,
             price_out_usd=self.price_out_usd,
             kinds=self.kinds,
@@ -86,7 +90,8 @@ class ApprovalSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, fo
 class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """All settings. Tiers stand from small to large, in the order of the file.
 
-    `policy` is a file of rules, relative to this one; without it a small default holds. `secrets` names
+    `commands` are run in the best sandbox that holds on this machine, in the one that is named, or not at
+    all. `policy` is a file of rules, relative to this one; without it a small default holds. `secrets` names
     environment variables whose values stay out of prompts, records and logs, each with the tools that it is
     granted to.
     """
@@ -95,7 +100,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     engine: EngineSettings = EngineSettings()
     budget: Budget = Budget()
     limits: Limits = Limits()
-    commands: Literal["sandboxed", "off"] = "sandboxed"
+    commands: Literal["sandboxed", "namespaces", "landlock", "off"] = "sandboxed"
     policy: str = ""
     secrets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     approvals: ApprovalSettings = ApprovalSettings()
@@ -186,6 +191,16 @@ def read_model(text: str) -> BackendSettings:
     return msgspec.convert({"kind": kind, "url": url, "model": model}, BackendSettings)
 
 
+_NEVER_NEGATIVE = (
+    "window_tokens",
+    "reserve_tokens",
+    "reasoning_tokens",
+    "threads",
+    "price_in_usd",
+    "price_out_usd",
+)
+
+
 def _validate(settings: Settings, source: str) -> None:
     if min(settings.approvals.expires_s, settings.approvals.wait_s) < 0:
         raise ConfigError(f"{source}: approvals.expires_s and approvals.wait_s are seconds, from 0 on")
@@ -194,14 +209,16 @@ def _validate(settings: Settings, source: str) -> None:
     for name, tier in settings.tiers.items():
         place = f"{source}: tiers.{name}"
         tier.backend()
-        for key in ("window_tokens", "reserve_tokens", "threads", "price_in_usd", "price_out_usd"):
+        for key in _NEVER_NEGATIVE:
             if getattr(tier, key) < 0:
                 raise ConfigError(f"{place}.{key}={getattr(tier, key)!r} is negative")
         if tier.tools_shown < 1:
             raise ConfigError(f"{place}.tools_shown={tier.tools_shown!r} shows no tool at all")
-        if tier.window_tokens and tier.reserve_tokens >= tier.window_tokens:
+        if tier.window_tokens and tier.reserve_tokens + tier.reasoning_tokens >= tier.window_tokens:
+            thought = f" with reasoning_tokens={tier.reasoning_tokens}" if tier.reasoning_tokens else ""
             raise ConfigError(
-                f"{place}.reserve_tokens={tier.reserve_tokens} leaves no room in a window of {tier.window_tokens}"
+                f"{place}.reserve_tokens={tier.reserve_tokens}{thought} leaves no room in a window of "
+                f"{tier.window_tokens}"
             )
     for kind in StepKind.EXECUTE, StepKind.PLAN:
         if not any(kind in tier.kinds for tier in settings.tiers.values()):

@@ -18,7 +18,8 @@ class BackendInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `counts_exactly`: it has the model's own tokenizer. `constrains_calls` and `constrains_json`: an
     answer has the asked form by construction. `template_calls`: tools reach the model through the
-    model's own chat template.
+    model's own chat template. `reasons`: a request's `reasoning_tokens` are carried out: the thought comes
+    back apart from the answer, and bounded.
     """
 
     name: str
@@ -28,6 +29,7 @@ class BackendInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     constrains_calls: bool = False
     constrains_json: bool = False
     template_calls: bool = True
+    reasons: bool = False
 
 
 class TokenCount(Struct, frozen=True):

@@ -27,8 +27,17 @@ Said: TypeAlias = ModelAnswer | Failure
 Script: TypeAlias = Iterable[Said] | Callable[[ModelRequest], Said]
 
 SCRIPTED = BackendInfo(
-    name="scripted", model="scripted", window_tokens=8192, constrains_calls=True, constrains_json=True
+    name="scripted",
+    model="scripted",
+    window_tokens=8192,
+    constrains_calls=True,
+    constrains_json=True,
+    reasons=True,
 )
+
+
+THOUGHT = "I should do what the step says."
+"""What a scripted model thinks where it is to reason first."""
 
 
 def says(text: str, *, finish: FinishReason = FinishReason.STOP) -> ModelAnswer:
@@ -43,6 +52,11 @@ def calls(name: str, /, **arguments: Any) -> ModelAnswer:
 
 def competent(request: ModelRequest) -> ModelAnswer:
     """Return the least answer that has the asked form: the first tool, the emptiest valid values."""
+    thought = THOUGHT if request.reasoning_tokens else ""
+    return msgspec.structs.replace(_least(request), reasoning=thought)
+
+
+def _least(request: ModelRequest) -> ModelAnswer:
     match request.form:
         case OneCall(name):
             tool = next(tool for tool in request.tools if name in ("", tool.name))
@@ -140,11 +154,11 @@ def _nth(said: list[Said], position: int) -> Said:
 def _capped(answer: ModelAnswer, request: ModelRequest, prompt_tokens: int) -> ModelAnswer:
     """One token a word, as far as this model is concerned."""
     words = len(answer.text.split()) + sum(1 + len(call.arguments.split()) for call in answer.calls)
-    usage = answer.usage if answer.usage != Usage() else Usage(prompt_tokens, words)
-    if usage.completion_tokens < request.max_tokens:
+    thought = min(len(answer.reasoning.split()), request.reasoning_tokens)
+    usage = answer.usage if answer.usage != Usage() else Usage(prompt_tokens, words + thought, 0, thought)
+    cap = request.max_tokens + usage.reasoning_tokens
+    if usage.completion_tokens < cap:
         return msgspec.structs.replace(answer, usage=usage)
     return msgspec.structs.replace(
-        answer,
-        finish=FinishReason.LENGTH,
-        usage=Usage(usage.prompt_tokens, request.max_tokens, usage.cached_tokens),
+        answer, finish=FinishReason.LENGTH, usage=msgspec.structs.replace(usage, completion_tokens=cap)
     )

@@ -16,7 +16,7 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from nebulus.core.answers import RawCall
-from nebulus.testing.backends import example_of
+from nebulus.testing.backends import THOUGHT, example_of
 from nebulus.testing.server_faces import (
     MODEL,
     Reply,
@@ -28,6 +28,7 @@ from nebulus.testing.server_faces import (
     ollama_whole,
     openai_events,
     openai_whole,
+    pieces_of,
     tokens_of,
     written,
 )
@@ -35,11 +36,22 @@ from nebulus.testing.server_faces import (
 Body: TypeAlias = dict[str, Any]
 Flavour: TypeAlias = Literal["openai", "llama.cpp", "ollama", "vllm", "lmstudio"]
 
+Thinking: TypeAlias = Literal["none", "switch", "always"]
+NEW_LINE = "\u010a"
+"""How the tokens of a byte-level vocabulary spell a line end."""
+
 OPENER = "<tool_call>\n"
 
 
 def competent(body: Body) -> Reply:
-    """Return the least answer that has the form which a request asks for."""
+    """Return the least answer that has the form which a request asks for, after a thought if that is asked for."""
+    if "stop" in body:  # llama.cpp is asked for the thought by itself
+        return Reply(text=THOUGHT)
+    asked = (body.get(name) for name in ("reasoning_effort", "thinking_token_budget", "thinking", "think"))
+    return replace(_least(body), reasoning=THOUGHT if any(asked) else "")
+
+
+def _least(body: Body) -> Reply:
     if schema := body.get("json_schema") or body.get("format") or _response_schema(body):
         return Reply(text=json.dumps(example_of(schema)))
     tools = [tool.get("function", tool) for tool in body.get("tools", ())]
@@ -56,8 +68,9 @@ class ScriptedServer:
     """One server; use it as an asynchronous context manager. `requests` holds every (path, body) it got.
 
     `script` is a list of replies, in order, or a function of a request's body. `has_tools` False leaves
-    the tools out of every prompt, as a template without tools does. `hanging` counts the replies
-    that hang, `disconnects` the clients who hung up on one.
+    the tools out of every prompt, as a template without tools does. `thinking` is what its template does
+    about thoughts: nothing, open and close an empty one where it is told not to reason, or always open one.
+    `hanging` counts the replies that hang, `disconnects` the clients who hung up on one.
     """
 
     def __init__(
@@ -67,6 +80,7 @@ class ScriptedServer:
         flavour: Flavour = "openai",
         window_tokens: int = 8192,
         has_tools: bool = True,
+        thinking: Thinking = "none",
         counts_tokens: bool = True,
     ) -> None:
         self.requests: list[tuple[str, Body]] = []
@@ -77,6 +91,7 @@ class ScriptedServer:
         self._flavour = flavour
         self._window_tokens = window_tokens
         self._has_tools = has_tools
+        self._thinking = thinking
         self._counts_tokens = counts_tokens
         self._runner: web.AppRunner | None = None
 
@@ -141,7 +156,8 @@ class ScriptedServer:
         return _json({"version": "0.0.0-scripted"})
 
     async def _show(self, request: web.Request) -> web.Response:
-        return _json({"model_info": {"llama.context_length": self._window_tokens}, "parameters": ""})
+        shown = {"model_info": {"llama.context_length": self._window_tokens}, "parameters": ""}
+        return _json({**shown, "capabilities": [] if self._thinking == "none" else ["thinking"]})
 
     async def _studio(self, request: web.Request) -> web.Response:
         loaded = {"id": MODEL, "state": "loaded", "loaded_context_length": self._window_tokens}
@@ -155,7 +171,10 @@ class ScriptedServer:
         return _json({"tokens": list(range(tokens_of(body["content"])))})
 
     async def _tokenize_chat(self, request: web.Request) -> web.Response:
-        return _json({"count": tokens_of(self._rendered(await self._body(request)))})
+        body = await self._body(request)
+        prompt = self._rendered(body)
+        pieces = pieces_of(prompt.replace("\n", NEW_LINE)) if body.get("return_token_strs") else []
+        return _json({"count": tokens_of(prompt), "token_strs": pieces})
 
     async def _count(self, request: web.Request) -> web.Response:
         return _json({"input_tokens": tokens_of(self._rendered(await self._body(request)))})
@@ -244,7 +263,17 @@ class ScriptedServer:
             f"<|im_start|>{message['role']}\n{_content(message)}<|im_end|>"
             for message in body.get("messages", ())
         ]
-        return "\n".join([*lines, "<|im_start|>assistant\n"])
+        return "\n".join([*lines, f"<|im_start|>assistant\n{self._thought(body)}"])
+
+    def _thought(self, body: Body) -> str:
+        is_on = body.get("chat_template_kwargs", {}).get("enable_thinking", True)
+        match self._thinking:
+            case "always":
+                return "<think>\n"
+            case "switch":
+                return "" if is_on else "<think>\n\n</think>\n\n"
+            case "none":
+                return ""
 
 
 def _content(message: Body) -> str:
@@ -261,7 +290,8 @@ def _content(message: Body) -> str:
 def _worked_out(reply: Reply, body: Body, prompt: str) -> Reply:
     """Fill in the honest numbers, and stop at the cap as a server does."""
     options = body.get("options", {})
-    cap = body.get("max_tokens") or body.get("n_predict") or options.get("num_predict") or 1 << 30
+    names = ("max_tokens", "max_completion_tokens", "n_predict")
+    cap = next((body[name] for name in names if name in body), options.get("num_predict", 1 << 30))
     if "json_schema" in body and reply.calls:
         call = reply.calls[0]
         reply = replace(

@@ -109,6 +109,7 @@ def _openai_usage(reply: Reply) -> dict[str, Any]:
         "prompt_tokens": reply.prompt_tokens,
         "completion_tokens": written(reply),
         "prompt_tokens_details": {"cached_tokens": reply.cached_tokens},
+        "completion_tokens_details": {"reasoning_tokens": tokens_of(reply.reasoning)},
     }
 
 
@@ -171,11 +172,14 @@ def ollama_whole(reply: Reply) -> dict[str, Any]:
     *_, last = ollama_events(reply)
     calls = [_ollama_call(call) for call in reply.calls]
     message = {"role": "assistant", "content": reply.text} | ({"tool_calls": calls} if calls else {})
-    return {**last, "message": message}
+    return {**last, "message": message | ({"thinking": reply.reasoning} if reply.reasoning else {})}
 
 
 def ollama_events(reply: Reply) -> Iterator[dict[str, Any]]:
     """Return the lines of a reply of Ollama's chat."""
+    for piece in pieces_of(reply.reasoning):
+        message = {"role": "assistant", "content": "", "thinking": piece}
+        yield {"model": MODEL, "message": message, "done": False}
     for piece in pieces_of(reply.text):
         yield {"model": MODEL, "message": {"role": "assistant", "content": piece}, "done": False}
     for call in reply.calls:

@@ -18,13 +18,15 @@ from nebulus.ports.backend import BackendInfo, TokenCount
 API_VERSION = "2023-06-01"
 """Source: Anthropic API reference, versioning."""
 
+LEAST_THINKING_TOKENS = 1024
+"""Source: Anthropic API reference, extended thinking, `budget_tokens`."""
+
 
 class AnthropicMessages(ChatBackend):
     """One model behind /v1/messages."""
 
     def __init__(self, settings: BackendSettings, http: HttpClient) -> None:
-        super().__init__(http)
-        self._settings = settings
+        super().__init__(settings, http)
         self._wire = AnthropicWire(settings.model)
         self._has_counter = True
 
@@ -34,9 +36,23 @@ class AnthropicMessages(ChatBackend):
         if facts.flavour is Flavour.OLLAMA:
             raise ConfigError('Ollama can\'t be told its window over /v1/messages: use kind "openai"')
         self._wire = AnthropicWire(served.name)
+        self._require_thinking_room(facts.flavour)
         window = agreed_window(self._settings.window_tokens, served.window_tokens, model=served.name)
         name = "Anthropic" if facts.flavour is Flavour.OTHER else facts.flavour.value
         return self._wire, BackendInfo(name=name, model=served.name, window_tokens=window)
+
+    def _require_thinking_room(self, flavour: Flavour) -> None:
+        tokens = self._settings.reasoning_tokens
+        if tokens and flavour is not Flavour.OTHER:
+            raise ConfigError(
+                f"reasoning_tokens={tokens}: {flavour.value} bounds no thought over /v1/messages; "
+                f'use kind "{"llama.cpp" if flavour is Flavour.LLAMA_CPP else "openai"}"'
+            )
+        if 0 < tokens < LEAST_THINKING_TOKENS:
+            raise ConfigError(
+                f"reasoning_tokens={tokens} is less than the {LEAST_THINKING_TOKENS} that Anthropic takes; "
+                "give 0 or more than that"
+            )
 
     async def _count(self, request: ModelRequest) -> TokenCount:
         """The server's own counter; an estimate where it has none.

@@ -1,7 +1,9 @@
 """Anthropic's messages, as Anthropic, llama.cpp, LM Studio and Ollama serve them.
 
 Laws: results of tools stand first in the very next user message; a shape is asked for as the input of a
-forced tool, for the protocol has no other way. Source: Anthropic API reference, messages and streaming.
+forced tool, for the protocol has no other way; a model that reasons can't be forced, so that then the one tool
+of the form is offered alone and what comes back is validated. Source: Anthropic API reference, messages,
+streaming and extended thinking.
 """
 
 from typing import Any
@@ -9,7 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
-from nebulus.adapters.backends.schema_subset import reduce
+from nebulus.adapters.backends.schema_subset import Reduced, reduce
 from nebulus.adapters.backends.wire import as_text, broken_off, finish_of, raise_if_error
 from nebulus.core.answers import FreeForm, Message, ModelAnswer, ModelRequest, OneCall, RawCall, Shape, Usage
 from nebulus.ports.backend import OnText
@@ -75,10 +77,16 @@ class AnthropicWire:
 
     def body(self, request: ModelRequest, *, is_stream: bool) -> bytes:
         """Spell a request."""
-        body = self._prompt(request) | {"max_tokens": request.max_tokens, "temperature": request.temperature}
+        body = self._prompt(request) | {"max_tokens": request.most_tokens}
+        if not request.reasoning_tokens:
+            body["temperature"] = request.temperature  # refused beside thinking
         if is_stream:
             body["stream"] = True
         return _encoder.encode(body)
+
+    def sent(self, request: ModelRequest) -> Reduced | None:
+        """A shape's; a tool goes along whole."""
+        return reduce(request.form.schema) if isinstance(request.form, Shape) else None
 
     def count_body(self, request: ModelRequest) -> bytes:
         """Spell the question how many tokens a request has."""
@@ -107,7 +115,7 @@ class AnthropicWire:
                 pass
         if tools:
             body["tools"] = tools
-        return body
+        return _reasoning(body, request.reasoning_tokens) if request.reasoning_tokens else body
 
     def read(self, raw: bytes) -> ModelAnswer:
         """Read an answer.
@@ -202,6 +210,15 @@ class _Ending(Struct, frozen=True):
     stop: str | None
     usage: Usage
     model: str
+
+
+def _reasoning(body: dict[str, Any], tokens: int) -> dict[str, Any]:
+    """Return `body` with thinking on, and a forced tool offered alone: force is refused beside thinking."""
+    choice = body.get("tool_choice")
+    if choice is not None:
+        own = [tool for tool in body["tools"] if choice.get("name") in (None, tool["name"])]
+        body |= {"tools": own, "tool_choice": {"type": "auto", "disable_parallel_tool_use": True}}
+    return body | {"thinking": {"type": "enabled", "budget_tokens": tokens}}
 
 
 def _answer(text: str, reasoning: str, calls: tuple[RawCall, ...], *, end: _Ending) -> ModelAnswer:

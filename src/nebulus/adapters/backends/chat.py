@@ -1,6 +1,7 @@
 """One answer over a chat protocol: what the backends of such a protocol do the same way.
 
-Laws: one request an answer, no retries; an answer that comes out was looked at (`silence`, `promise`).
+Laws: one request an answer, no retries; an answer that comes out was looked at (`silence`, `promise`); a
+server that shall let its model reason has shown once that the thought comes apart from the answer.
 """
 
 from abc import ABC, abstractmethod
@@ -8,29 +9,41 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
+from msgspec.structs import replace
 
 from nebulus.adapters.backends.estimate import estimate
 from nebulus.adapters.backends.faults import malformed
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.promise import held
-from nebulus.adapters.backends.schema_subset import reduce
+from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.adapters.backends.silence import honest
 from nebulus.adapters.backends.sse import LineSplitter, payload
+from nebulus.adapters.backends.thinking import closes_unopened
 from nebulus.adapters.backends.wire import ChatWire, StreamReader
-from nebulus.core.answers import ModelAnswer, ModelRequest, Shape
-from nebulus.core.errors import BackendError
+from nebulus.core.answers import Message, ModelAnswer, ModelRequest, Shape
+from nebulus.core.errors import BackendError, ConfigError
 from nebulus.ports.backend import BackendInfo, OnText, TokenCount
 
 T = TypeVar("T")
+
+PROBE_WORD = "nebulus"
+PROBE = ModelRequest(
+    messages=(Message("user", "Which letter stands most often in this word: nebulus?"),),
+    form=Shape({"const": PROBE_WORD}),
+    max_tokens=64,
+)
+"""Asks for an answer that no model would give by itself, and takes a thought to find out that it is wrong."""
 
 
 class ChatBackend(ABC):
     """A model behind a chat protocol. What the server is decides, at the first use, how it is spoken to."""
 
-    def __init__(self, http: HttpClient) -> None:
+    def __init__(self, settings: BackendSettings, http: HttpClient) -> None:
+        self._settings = settings
         self._http = http
         self._known: tuple[ChatWire, BackendInfo] | None = None
         self._counted: tuple[ModelRequest, TokenCount] | None = None
+        self._opens_thoughts = False
 
     @abstractmethod
     async def _connect(self) -> tuple[ChatWire, BackendInfo]:
@@ -68,9 +81,11 @@ class ChatBackend(ABC):
         wire, info = await self._connected()
         answer = await ask(self._http, wire, request, on_text=on_text)
         counted = self._counted[1] if self._counted and self._counted[0] is request else None
-        answer = honest(answer, request, counted)
-        sent = reduce(request.form.schema).schema if isinstance(request.form, Shape) else None
-        return held(answer, request, is_promised=info.constrains_calls, sent=sent)
+        answer = self._placed(honest(answer, request, counted))
+        sent = wire.sent(request)
+        schema = None if sent is None else sent.schema
+        answer = held(answer, request, is_promised=info.constrains_calls, sent=schema)
+        return replace(answer, unenforced=sent.losses) if sent and sent.losses else answer
 
     async def close(self) -> None:
         """Let go of connections. May be called twice."""
@@ -78,8 +93,39 @@ class ChatBackend(ABC):
 
     async def _connected(self) -> tuple[ChatWire, BackendInfo]:
         if self._known is None:
-            self._known = await self._connect()
+            wire, info = await self._connect()
+            if self._settings.reasoning_tokens:
+                await self._require_thought(wire, info)
+            self._known = wire, replace(info, reasons=self._settings.reasoning_tokens > 0)
         return self._known
+
+    async def _require_thought(self, wire: ChatWire, info: BackendInfo) -> None:
+        """Let the model reason once.
+
+        Raises:
+            ConfigError: the server refused, or no thought came back apart from the answer.
+        """
+        tokens = self._settings.reasoning_tokens
+        where, fix = (
+            f"{info.model} on {info.name}",
+            "set reasoning_tokens to 0, or let the server split thoughts off",
+        )
+        try:
+            answer = await ask(self._http, wire, replace(PROBE, reasoning_tokens=tokens), on_text=None)
+        except BackendError as error:
+            raise ConfigError(
+                f"reasoning_tokens={tokens}: {where} refused to reason ({error}); {fix}"
+            ) from error
+        if not (answer.reasoning or answer.usage.reasoning_tokens):
+            raise ConfigError(
+                f"reasoning_tokens={tokens}: {where} showed no thought apart from its answer; {fix}"
+            )
+
+    def _placed(self, answer: ModelAnswer) -> ModelAnswer:
+        """Say where the text begins. A server that once ended a thought which its text had not begun opens them all."""
+        self._opens_thoughts = self._opens_thoughts or closes_unopened(answer.text)
+        is_inside = self._opens_thoughts and bool(answer.text) and not answer.reasoning
+        return replace(answer, starts_in_reasoning=True) if is_inside else answer
 
 
 async def ask(

@@ -38,11 +38,10 @@ def _check(settings: BackendSettings) -> None:
         raise ConfigError(
             f'kind "{settings.kind}" needs url, the address of the server, such as http://127.0.0.1:8080'
         )
-    if settings.window_tokens < 0 or settings.threads < 0 or settings.slots < 1:
-        raise ConfigError(
-            f"window_tokens={settings.window_tokens}, threads={settings.threads}, slots={settings.slots}: "
-            "give whole numbers, at least 0, 0 and 1"
-        )
+    least = {"window_tokens": 0, "reasoning_tokens": 0, "threads": 0, "slots": 1}
+    for name, smallest in least.items():
+        if getattr(settings, name) < smallest:
+            raise ConfigError(f"{name}={getattr(settings, name)}: give a whole number, at least {smallest}")
     if settings.timeout_s <= 0 or settings.connect_timeout_s <= 0 or settings.start_timeout_s <= 0:
         raise ConfigError("timeout_s, connect_timeout_s and start_timeout_s must be greater than 0 seconds")
 

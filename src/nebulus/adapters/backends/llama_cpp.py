@@ -1,10 +1,12 @@
 """llama.cpp's server, by the path on which nothing is lost: its template, then its raw completion.
 
 Laws: the server's own call parser is never used (it answers HTTP 500 to what it can't parse), so the text
-reaches our reader as the model wrote it; a call is constrained from the model's own opening mark on. An
-answer without a form may be long, and is streamed even if nobody looks on: only then does the server notice
-that nobody waits any more (xllamacpp 2026.10 writes an unstreamed answer to its end). A form bounds its
-answer, and one whole body costs a third of the CPU time of a stream.
+reaches our reader as the model wrote it; a call is constrained from the model's own opening mark on. A model
+that reasons first does so in a completion of its own, up to the end of the thought or its cap; the answer goes
+on behind the closed thought, and the server has all of that in its cache. A thought and an answer without a
+form may be long, and are streamed even if nobody looks on: only then does the server notice that nobody waits
+any more (xllamacpp 2026.10 writes an unstreamed answer to its end). A form bounds its answer, and one whole
+body costs a third of the CPU time of a stream.
 """
 
 from typing import Any
@@ -22,9 +24,19 @@ from nebulus.adapters.backends.promise import held
 from nebulus.adapters.backends.schema_subset import Reduced, reduce
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.adapters.backends.silence import honest
+from nebulus.adapters.backends.thinking import THINK, THINKINGS, Thinking, known_to, opened_by
 from nebulus.adapters.backends.window import agreed_window
 from nebulus.adapters.backends.wire import broken_off, raise_if_error
-from nebulus.core.answers import FinishReason, FreeForm, ModelAnswer, ModelRequest, OneCall, Shape, Usage
+from nebulus.core.answers import (
+    FinishReason,
+    Form,
+    FreeForm,
+    ModelAnswer,
+    ModelRequest,
+    OneCall,
+    Shape,
+    Usage,
+)
 from nebulus.core.errors import BackendError
 from nebulus.core.failure import FailureKind
 from nebulus.core.tools import ToolSpec
@@ -38,15 +50,14 @@ Source: llama.cpp server documentation, `response_fields`.
 
 _MARKS = [
     "<tool_call>", "</tool_call>", "<|tool_call|>", "<|python_tag|>", "[TOOL_CALLS]", "[ARGS]", "<TOOLCALL>",
-    "<|tool_call_start|>", "<|tool_call_end|>", "<think>", "</think>", "[THINK]", "[/THINK]", "<|channel|>",
-    "<|message|>", "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>",
+    "<|tool_call_start|>", "<|tool_call_end|>", "<think>", "[THINK]", "<|channel|>", "<|message|>",
+    "<｜tool▁calls▁begin｜>", "<｜tool▁call▁begin｜>", "<｜tool▁sep｜>", *(each.stop for each in THINKINGS),
 ]  # fmt: skip
 """Control tokens that open calls or thoughts: the server swallows them unless they are named.
 
 Source: llama.cpp server, `preserved_tokens`; the marks of the model families' templates.
 """
 
-_THINK = "<think>"
 _PROBE_WORD = "nebulus"
 _SCHEMAS_KEPT = 64
 
@@ -84,6 +95,7 @@ class LlamaCppServer:
         self._prompts = LlamaPrompts(http)
         self._info: BackendInfo | None = None
         self._style = PLAIN
+        self._thinking = THINK
         self._schemas: dict[tuple[str, tuple[int, ...]], tuple[tuple[ToolSpec, ...], Reduced]] = {}
         self._counted: tuple[ModelRequest, TokenCount] | None = None
 
@@ -117,29 +129,25 @@ class LlamaCppServer:
             BackendError: no answer that may be used.
         """
         info = await self.describe()
-        prompt = await self._prompt(request)
-        schema = self._schema(request)
+        prompt, thought = await self._prompt(request), ModelAnswer()
+        if request.reasoning_tokens:
+            thinking = opened_by(prompt) or self._thinking
+            thought = await self._stream(_thought_body(request, prompt, thinking), None)
+            prompt = self._up_to_form(thinking.ended(prompt, thought.text), request.form)
+        sent = self._sent(request)
+        schema = None if sent is None else sent.schema
         is_stream = on_text is not None or schema is None
         body = self._body(request, prompt, schema, is_stream=is_stream)
         answer = await (self._stream(body, on_text) if is_stream else self._whole(body))
+        answer = _after(thought, answer) if request.reasoning_tokens else answer
         counted = self._counted[1] if self._counted and self._counted[0] is request else None
-        answer = honest(answer, request, counted)
-        answer = self._with_marks(answer, request, prompt)
-        return held(answer, request, is_promised=info.constrains_calls, style=self._style, sent=schema)
+        answer = self._with_opener(honest(answer, request, counted), request)
+        answer = held(answer, request, is_promised=info.constrains_calls, style=self._style, sent=schema)
+        return msgspec.structs.replace(answer, unenforced=sent.losses) if sent and sent.losses else answer
 
     async def close(self) -> None:
         """Let go of connections. May be called twice."""
         await self._http.close()
-
-    def losses(self, request: ModelRequest) -> tuple[str, ...]:
-        """Return the schema keywords that the server can't enforce, as JSON pointers."""
-        match request.form:
-            case OneCall() as form:
-                return self._calls(request.tools, form).losses
-            case Shape(schema):
-                return reduce(schema).losses
-            case FreeForm():
-                return ()
 
     async def _probe(self) -> BackendInfo:
         facts = await probe(self._http)
@@ -154,6 +162,7 @@ class LlamaCppServer:
             )
         served = facts.model(self._settings.model)
         self._style = await self._prompts.call_style()
+        self._thinking = known_to(facts.template)
         is_constrained = await self._obeys_schemas()
         return BackendInfo(
             name=Flavour.LLAMA_CPP.value,
@@ -164,6 +173,7 @@ class LlamaCppServer:
             counts_exactly=True,
             constrains_calls=is_constrained,
             constrains_json=is_constrained,
+            reasons=True,
         )
 
     async def _obeys_schemas(self) -> bool:
@@ -174,22 +184,23 @@ class LlamaCppServer:
         return answer.text.strip() == f'"{_PROBE_WORD}"'
 
     async def _prompt(self, request: ModelRequest) -> str:
-        """The rendered prompt, up to where the form of the answer begins."""
+        """The rendered prompt, up to where the model's thought begins, or else the form of its answer."""
         prompt = await self._prompts.render(request)
-        match request.form:
-            case OneCall():
-                return _thought_over(prompt) + self._style.opener
-            case Shape():
-                return _thought_over(prompt)
-            case FreeForm():
-                return prompt
+        thinking = opened_by(prompt)
+        if request.reasoning_tokens:
+            return prompt if thinking else self._thinking.begun(prompt)
+        return self._up_to_form(thinking.ended(prompt) if thinking else prompt, request.form)
 
-    def _schema(self, request: ModelRequest) -> dict[str, Any] | None:
+    def _up_to_form(self, prompt: str, form: Form) -> str:
+        return prompt + self._style.opener if isinstance(form, OneCall) else prompt
+
+    def _sent(self, request: ModelRequest) -> Reduced | None:
+        """The schema that the server gets, and what was left out of it."""
         match request.form:
             case OneCall() as form:
-                return self._calls(request.tools, form).schema
+                return self._calls(request.tools, form)
             case Shape(schema):
-                return reduce(schema).schema
+                return reduce(schema)
             case FreeForm():
                 return None
 
@@ -206,15 +217,7 @@ class LlamaCppServer:
     def _body(
         self, request: ModelRequest, prompt: str, schema: dict[str, Any] | None, *, is_stream: bool
     ) -> bytes:
-        body: dict[str, Any] = {
-            "prompt": prompt,
-            "n_predict": request.max_tokens,
-            "temperature": request.temperature,
-            "seed": request.seed,
-            "cache_prompt": True,
-            "response_fields": _FIELDS,
-            "stream": is_stream,
-        }
+        body = _completing(request, prompt) | {"n_predict": request.max_tokens, "stream": is_stream}
         if schema is None:
             body["preserved_tokens"] = _MARKS
         else:
@@ -233,10 +236,8 @@ class LlamaCppServer:
             return _answer(done, done.content)
         return stream.finish()
 
-    def _with_marks(self, answer: ModelAnswer, request: ModelRequest, prompt: str) -> ModelAnswer:
-        """Give back the mark that stands at the end of the prompt, where the text is a text's rest."""
-        if isinstance(request.form, FreeForm) and prompt.rstrip().endswith(_THINK):
-            return msgspec.structs.replace(answer, text=f"{_THINK}\n{answer.text}")
+    def _with_opener(self, answer: ModelAnswer, request: ModelRequest) -> ModelAnswer:
+        """Give back the mark that stands at the end of the prompt, where the text is a call's beginning."""
         if isinstance(request.form, OneCall) and answer.finish is FinishReason.LENGTH:
             return msgspec.structs.replace(answer, text=self._style.opener + answer.text)
         return answer
@@ -284,6 +285,32 @@ def _answer(done: _Completion, text: str) -> ModelAnswer:
     )
 
 
-def _thought_over(prompt: str) -> str:
-    """Close a thought that the template opened, for a form leaves no room for it."""
-    return f"{prompt}\n</think>\n\n" if prompt.rstrip().endswith(_THINK) else prompt
+def _completing(request: ModelRequest, prompt: str) -> dict[str, Any]:
+    return {
+        "prompt": prompt,
+        "temperature": request.temperature,
+        "seed": request.seed,
+        "cache_prompt": True,
+        "response_fields": _FIELDS,
+    }
+
+
+def _thought_body(request: ModelRequest, prompt: str, thinking: Thinking) -> bytes:
+    """A thought ends by the model's own mark, by the end of its turn, or at its cap."""
+    own = {"n_predict": request.reasoning_tokens, "stop": [thinking.stop], "stream": True}
+    return _encoder.encode(_completing(request, prompt) | own | {"preserved_tokens": _MARKS})
+
+
+def _after(thought: ModelAnswer, answer: ModelAnswer) -> ModelAnswer:
+    """Return the answer with the thought before it: the prompt is the first one's, the tokens are both's."""
+    spent, own = thought.usage, answer.usage
+    return msgspec.structs.replace(
+        answer,
+        reasoning=thought.text.strip(),
+        usage=Usage(
+            prompt_tokens=spent.prompt_tokens,
+            completion_tokens=spent.completion_tokens + own.completion_tokens,
+            cached_tokens=spent.cached_tokens,
+            reasoning_tokens=spent.completion_tokens,
+        ),
+    )

@@ -1,6 +1,7 @@
 """Prompts as llama.cpp's server renders and counts them.
 
-Law: the model's own template writes the prompt, and what it left out of it is noticed.
+Laws: the model's own template writes the prompt, and what it left out of it is noticed; it is always told
+whether the model is to reason, for what a server takes for granted differs (xllamacpp 2026.10: not to).
 """
 
 import msgspec
@@ -12,6 +13,7 @@ from nebulus.adapters.backends.forms import PLAIN, PROBE_ARGUMENTS, PROBE_NAME, 
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.openai_wire import spelled_messages, spelled_tools
 from nebulus.adapters.backends.silence import tools_dropped
+from nebulus.adapters.backends.thinking import switch
 from nebulus.core.answers import Message, ModelRequest, RawCall
 from nebulus.core.errors import BackendError
 from nebulus.core.failure import FailureKind
@@ -51,7 +53,7 @@ class LlamaPrompts:
         Raises:
             BackendError: the template refused, or left out the tools or an instruction.
         """
-        prompt = await self._apply(request.messages, request.tools)
+        prompt = await self._apply(request.messages, request.tools, reasons=request.reasoning_tokens > 0)
         lost = [tool.name for tool in request.tools if tool.name not in prompt]
         if lost:
             raise BackendError(tools_dropped(f"not in the prompt: {', '.join(lost)}"))
@@ -65,6 +67,14 @@ class LlamaPrompts:
                     )
                 )
         return prompt
+
+    async def of_question(self, *, reasons: bool) -> str:
+        """Return the prompt of one plain question to a model that is to reason, or not to.
+
+        Raises:
+            BackendError: the template refused.
+        """
+        return await self._apply((_QUESTION,), (), reasons=reasons)
 
     async def count(self, prompt: str) -> int:
         """Return the number of tokens of a rendered prompt, as the server will evaluate it.
@@ -93,8 +103,10 @@ class LlamaPrompts:
         except BackendError:
             return PLAIN
 
-    async def _apply(self, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...]) -> str:
-        body = {"messages": spelled_messages(messages)}
+    async def _apply(
+        self, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...], *, reasons: bool = False
+    ) -> str:
+        body = {"messages": spelled_messages(messages), **switch(reasons)}
         if tools:
             body["tools"] = spelled_tools(tools)
         return decoded(_prompt.decode, await self._http.post("/apply-template", _encoder.encode(body))).prompt

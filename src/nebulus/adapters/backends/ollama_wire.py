@@ -2,9 +2,11 @@
 
 Laws: the window goes along with every request (`num_ctx`), and cutting is forbidden (`truncate`,
 `shift`). One call is asked for as a `format`, which Ollama enforces over its own tool parser; the tools
-still reach the model through its template.
+still reach the model through its template. A model that can reason is always told whether to (`think`); a
+`format` then binds what comes after the thought, and thought and answer share one cap.
 
-Source: Ollama's API documentation, chat; ollama/ollama#13750 for `format` beside `tools`.
+Source: Ollama's API documentation, chat; ollama/ollama#13750 for `format` beside `tools`, #17544 for `format`
+beside `think`.
 """
 
 from typing import Any
@@ -14,9 +16,9 @@ from msgspec import Struct
 
 from nebulus.adapters.backends.forms import call_schema
 from nebulus.adapters.backends.openai_wire import spelled_tools
-from nebulus.adapters.backends.schema_subset import reduce
+from nebulus.adapters.backends.schema_subset import Reduced, reduce
 from nebulus.adapters.backends.wire import as_text, broken_off, finish_of, raise_if_error
-from nebulus.core.answers import Message, ModelAnswer, ModelRequest, OneCall, RawCall, Shape, Usage
+from nebulus.core.answers import FreeForm, Message, ModelAnswer, ModelRequest, OneCall, RawCall, Shape, Usage
 from nebulus.ports.backend import OnText
 
 
@@ -56,9 +58,10 @@ class OllamaWire:
     path = "/api/chat"
     is_bare = True
 
-    def __init__(self, model: str, window_tokens: int) -> None:
+    def __init__(self, model: str, window_tokens: int, *, reasons: bool = False) -> None:
         self._model = model
         self._window_tokens = window_tokens
+        self._reasons = reasons
 
     def body(self, request: ModelRequest, *, is_stream: bool) -> bytes:
         """Spell a request."""
@@ -70,21 +73,28 @@ class OllamaWire:
             "shift": False,
             "options": {
                 "num_ctx": self._window_tokens,
-                "num_predict": request.max_tokens,
+                "num_predict": request.most_tokens,
                 "temperature": request.temperature,
                 "seed": request.seed,
             },
         }
         if request.tools:
             body["tools"] = spelled_tools(request.tools)
+        if self._reasons or request.reasoning_tokens:
+            body["think"] = request.reasoning_tokens > 0
+        if (sent := self.sent(request)) is not None:
+            body["format"] = sent.schema
+        return _encoder.encode(body)
+
+    def sent(self, request: ModelRequest) -> Reduced | None:
+        """A call's or a shape's."""
         match request.form:
             case OneCall() as form:
-                body["format"] = call_schema(request.tools, form).schema
+                return call_schema(request.tools, form)
             case Shape(schema):
-                body["format"] = reduce(schema).schema
-            case _:
-                pass
-        return _encoder.encode(body)
+                return reduce(schema)
+            case FreeForm():
+                return None
 
     def read(self, raw: bytes) -> ModelAnswer:
         """Read an answer.

@@ -7,11 +7,21 @@ What each promises, and the source of it:
     vLLM        required and named tool_choice are enforced by guided decoding (its documentation)
     LM Studio   schemas are enforced (its documentation); tool_choice is not promised
     others      nothing is taken for granted; every form is looked at afterwards
+
+How each is told to reason, or not to:
+
+    llama.cpp   not to, by the template's switch; to reason, kind "llama.cpp" bounds the thought exactly
+    Ollama      `think`; a format binds the answer behind the thought (its source, chat)
+    vLLM        the template's switch and `thinking_token_budget`, which it refuses without a reasoning parser
+    LM Studio   `reasoning_effort`, as all others; without it each does as it is set up
 """
 
-import msgspec
+from typing import Any
 
-from nebulus.adapters.backends.chat import ChatBackend, decoded
+import msgspec
+from msgspec.structs import replace
+
+from nebulus.adapters.backends.chat import PROBE, PROBE_WORD, ChatBackend, ask, decoded
 from nebulus.adapters.backends.estimate import estimate
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.llama_prompt import LlamaPrompts
@@ -19,9 +29,11 @@ from nebulus.adapters.backends.ollama_wire import OllamaWire
 from nebulus.adapters.backends.openai_wire import OpenAIWire, spelled_messages, spelled_tools
 from nebulus.adapters.backends.probe import Flavour, ServerFacts, probe
 from nebulus.adapters.backends.settings import BackendSettings
+from nebulus.adapters.backends.thinking import opened_by, switch
 from nebulus.adapters.backends.window import agreed_window
 from nebulus.adapters.backends.wire import ChatWire
-from nebulus.core.answers import ModelRequest
+from nebulus.core.answers import Message, ModelRequest
+from nebulus.core.errors import BackendError, ConfigError
 from nebulus.ports.backend import BackendInfo, TokenCount
 
 _CONSTRAINS_CALLS = frozenset({Flavour.OLLAMA, Flavour.VLLM})
@@ -32,19 +44,17 @@ class OpenAIChat(ChatBackend):
     """One model of an OpenAI-compatible server."""
 
     def __init__(self, settings: BackendSettings, http: HttpClient) -> None:
-        super().__init__(http)
-        self._settings = settings
+        super().__init__(settings, http)
         self._flavour = Flavour.OTHER
         self._model = settings.model
+        self._wire = OpenAIWire(settings.model)
 
     async def _connect(self) -> tuple[ChatWire, BackendInfo]:
         facts = await probe(self._http)
         served = facts.model(self._settings.model)
         window = self._window(facts, served.window_tokens)
         self._flavour, self._model = facts.flavour, served.name
-        is_ollama = facts.flavour is Flavour.OLLAMA
-        wire: ChatWire = OllamaWire(served.name, window) if is_ollama else OpenAIWire(served.name)
-        return wire, BackendInfo(
+        info = BackendInfo(
             name=facts.flavour.value,
             model=served.name,
             window_tokens=window,
@@ -52,6 +62,59 @@ class OpenAIChat(ChatBackend):
             constrains_calls=facts.flavour in _CONSTRAINS_CALLS,
             constrains_json=facts.flavour in _CONSTRAINS_JSON,
         )
+        if facts.flavour is not Flavour.OLLAMA:
+            self._wire = OpenAIWire(served.name, facts.flavour, has_switch=await self._has_switch())
+            return self._wire, info
+        ollama = OllamaWire(served.name, window, reasons=served.reasons)
+        if served.reasons and not await self._obeys_unthinking(ollama):
+            info = replace(info, constrains_calls=False, constrains_json=False)
+        return ollama, info
+
+    async def _has_switch(self) -> bool:
+        """Look at the ends of two prompts: whether the model's template can be told not to reason.
+
+        Raises:
+            ConfigError: it reasons whatever it is told, or shall reason where no thought is bounded.
+        """
+        tokens = self._settings.reasoning_tokens
+        if tokens and self._flavour is Flavour.LLAMA_CPP:
+            raise ConfigError(
+                f'reasoning_tokens={tokens}: llama.cpp bounds no thought over kind "openai"; use kind "llama.cpp"'
+            )
+        told, told_not = await self._prompt_end(reasons=True), await self._prompt_end(reasons=False)
+        if not tokens and opened_by(told_not) is not None:
+            raise ConfigError(
+                f"the chat template of {self._model} always opens a thought: set reasoning_tokens to the most "
+                f"that it may take{', and kind to llama.cpp' if self._flavour is Flavour.LLAMA_CPP else ''}"
+            )
+        return told != told_not
+
+    async def _prompt_end(self, *, reasons: bool) -> str:
+        """Return the end of a prompt, "" where the server does not tell or refuses the switch."""
+        try:
+            match self._flavour:
+                case Flavour.LLAMA_CPP:
+                    return await LlamaPrompts(self._http).of_question(reasons=reasons)
+                case Flavour.VLLM:
+                    body = {**self._told(_QUESTION, switch(reasons)), "return_token_strs": True}
+                    tokens = decoded(
+                        _tokens.decode, await self._http.post("/tokenize", _encoder.encode(body))
+                    )
+                    return "".join(tokens.token_strs).replace(_NEW_LINE, "\n")
+                case _:
+                    return ""
+        except BackendError:
+            return ""
+
+    async def _obeys_unthinking(self, wire: ChatWire) -> bool:
+        """Whether a form binds a model that could reason and is told not to: some versions drop it then.
+
+        Source: ollama/ollama#14645.
+        """
+        if self._settings.reasoning_tokens:
+            return True  # it will reason, and the form binds what comes after
+        answer = await ask(self._http, wire, PROBE, on_text=None)
+        return answer.text.strip() == f'"{PROBE_WORD}"'
 
     def _window(self, facts: ServerFacts, served_tokens: int) -> int:
         """Ollama takes the window that it is told; all others were started with theirs."""
@@ -72,19 +135,28 @@ class OpenAIChat(ChatBackend):
 
     async def _vllm_count(self, request: ModelRequest) -> TokenCount:
         """Source: vLLM's tokenizer API, POST /tokenize with messages and tools."""
-        body = {
+        told = self._wire.reasoning(request.reasoning_tokens)
+        raw = await self._http.post("/tokenize", _encoder.encode(self._told(request, told)))
+        return TokenCount(decoded(_tokens.decode, raw).count, is_exact=True)
+
+    def _told(self, request: ModelRequest, told: dict[str, Any]) -> dict[str, Any]:
+        return {
             "model": self._model,
             "messages": spelled_messages(request.messages),
             "tools": spelled_tools(request.tools) or None,
             "add_generation_prompt": True,
+            **told,
         }
-        raw = await self._http.post("/tokenize", msgspec.json.encode(body))
-        return TokenCount(decoded(_count_of, raw), is_exact=True)
 
 
-class _Counted(msgspec.Struct, frozen=True):
+class _Tokens(msgspec.Struct, frozen=True):
     count: int
+    token_strs: list[str] = []
 
 
-def _count_of(raw: bytes) -> int:
-    return msgspec.json.decode(raw, type=_Counted).count
+_QUESTION = ModelRequest(messages=(Message("user", "probe question"),))
+_NEW_LINE = "\u010a"
+"""How byte-level vocabularies spell a line end."""
+
+_encoder = msgspec.json.Encoder()
+_tokens = msgspec.json.Decoder(_Tokens)

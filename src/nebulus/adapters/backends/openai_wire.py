@@ -9,11 +9,16 @@ import msgspec
 from msgspec import Struct
 
 from nebulus.adapters.backends.call_merge import CallMerger
-from nebulus.adapters.backends.schema_subset import reduce
+from nebulus.adapters.backends.probe import Flavour
+from nebulus.adapters.backends.schema_subset import Reduced, reduce
+from nebulus.adapters.backends.thinking import switch
 from nebulus.adapters.backends.wire import as_text, broken_off, finish_of, raise_if_error
 from nebulus.core.answers import FreeForm, Message, ModelAnswer, ModelRequest, OneCall, RawCall, Shape, Usage
 from nebulus.core.tools import ToolSpec
 from nebulus.ports.backend import OnText
+
+EFFORT = "low"
+"""Asked of servers that take an effort and no number of tokens; the number caps thought and answer together."""
 
 _NO_TEXT = msgspec.Raw(b'""')
 
@@ -44,12 +49,17 @@ class _Choice(Struct, frozen=True):
 
 class _Details(Struct, frozen=True):
     cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+_NOTHING = _Details()
 
 
 class _Usage(Struct, frozen=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     prompt_tokens_details: _Details | None = None
+    completion_tokens_details: _Details | None = None
 
 
 class _Completion(Struct, frozen=True):
@@ -76,18 +86,24 @@ class OpenAIWire:
     path = "/v1/chat/completions"
     is_bare = False
 
-    def __init__(self, model: str) -> None:
+    def __init__(self, model: str, flavour: Flavour = Flavour.OTHER, *, has_switch: bool = False) -> None:
         self._model = model
+        self._flavour = flavour
+        self._has_switch = has_switch
 
     def body(self, request: ModelRequest, *, is_stream: bool) -> bytes:
         """Spell a request; a schema is sent as far as servers enforce it."""
         body: dict[str, Any] = {
             "model": self._model,
             "messages": spelled_messages(request.messages),
-            "max_tokens": request.max_tokens,
+            "max_tokens": request.most_tokens,
             "temperature": request.temperature,
             "seed": request.seed,
+            **self.reasoning(request.reasoning_tokens),
         }
+        if request.reasoning_tokens and self._flavour is Flavour.OTHER:
+            body["max_completion_tokens"] = body.pop("max_tokens")
+            del body["temperature"]  # OpenAI's models that reason refuse both
         if request.tools:
             body["tools"] = spelled_tools(request.tools)
         match request.form:
@@ -102,6 +118,21 @@ class OpenAIWire:
         if is_stream:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         return _encoder.encode(body)
+
+    def sent(self, request: ModelRequest) -> Reduced | None:
+        """A shape's; a tool goes along whole."""
+        return reduce(request.form.schema) if isinstance(request.form, Shape) else None
+
+    def reasoning(self, tokens: int) -> dict[str, Any]:
+        """Return what tells the server whether its model is to reason, and how long where that can be told.
+
+        A template without a switch gets none, for vLLM refuses the field for some. Source: vLLM's
+        documentation, reasoning outputs; OpenAI API reference, `reasoning_effort`.
+        """
+        budget = {"thinking_token_budget": tokens} if tokens and self._flavour is Flavour.VLLM else {}
+        if self._has_switch:
+            return switch(tokens > 0) | budget
+        return budget or ({"reasoning_effort": EFFORT} if tokens else {})
 
     def read(self, raw: bytes) -> ModelAnswer:
         """Read an answer.
@@ -228,5 +259,6 @@ def spelled_tools(tools: tuple[ToolSpec, ...]) -> list[dict[str, Any]]:
 def _usage(usage: _Usage | None) -> Usage:
     if usage is None:
         return Usage()
-    details = usage.prompt_tokens_details
-    return Usage(usage.prompt_tokens, usage.completion_tokens, (details.cached_tokens or 0) if details else 0)
+    cached = (usage.prompt_tokens_details or _NOTHING).cached_tokens or 0
+    reasoning = (usage.completion_tokens_details or _NOTHING).reasoning_tokens or 0
+    return Usage(usage.prompt_tokens, usage.completion_tokens, cached, reasoning)

@@ -33,18 +33,23 @@ class Flavour(StrEnum):
 
 
 class ServedModel(Struct, frozen=True, omit_defaults=True):
-    """One model; `window_tokens` 0 if the server does not tell. `aliases` are other names that it takes."""
+    """One model; `window_tokens` 0 if the server does not tell. `aliases` are other names that it takes.
+
+    `reasons`: the server says that it can.
+    """
 
     name: str
     window_tokens: int = 0
     aliases: tuple[str, ...] = ()
+    reasons: bool = False
 
 
 class ServerFacts(Struct, frozen=True):
-    """A server as probed."""
+    """A server as probed; `template` is the chat template that llama.cpp's server tells."""
 
     flavour: Flavour
     models: tuple[ServedModel, ...]
+    template: str = ""
 
     def model(self, wanted: str) -> ServedModel:
         """Return the model that is meant by `wanted`, the only one for "".
@@ -82,7 +87,8 @@ async def probe(http: HttpClient) -> ServerFacts:
     listed = _listed(models)
     if isinstance(props, dict) and "default_generation_settings" in props:
         window = int(props["default_generation_settings"].get("n_ctx", 0))
-        return ServerFacts(Flavour.LLAMA_CPP, tuple(_llama_model(entry, window) for entry in listed))
+        served = tuple(_llama_model(entry, window) for entry in listed)
+        return ServerFacts(Flavour.LLAMA_CPP, served, str(props.get("chat_template", "")))
     if isinstance(version, dict) and "version" in version:
         names = [entry["id"] for entry in listed]
         return ServerFacts(
@@ -139,4 +145,5 @@ async def _ollama_model(http: HttpClient, name: str) -> ServedModel:
     facts = shown.get("model_info") or {}
     trained = next((int(value) for key, value in facts.items() if key.endswith(".context_length")), 0)
     window = asked or min(OLLAMA_WINDOW_TOKENS, trained or OLLAMA_WINDOW_TOKENS)
-    return ServedModel(name, window, (name.removesuffix(":latest"),))
+    reasons = "thinking" in (shown.get("capabilities") or ())
+    return ServedModel(name, window, (name.removesuffix(":latest"),), reasons)

@@ -14,8 +14,9 @@ class BackendSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     "openai" is any OpenAI-compatible server (Ollama, vLLM and LM Studio are recognised and treated by
     their own truth); "anthropic" speaks /v1/messages. `model` may be empty where the server has just
     one. `api_key_env` names the environment variable that holds the key. `window_tokens` 0 takes the
-    server's own figure; otherwise it narrows it, and on Ollama it sets it. `threads` and `slots`
-    (requests at a time) matter for "embedded" alone; `threads` 0 fits the size of the model.
+    server's own figure; otherwise it narrows it, and on Ollama it sets it. `reasoning_tokens` is what requests will
+    ask for: a server that can't carry it out is refused at its first use. `threads` and `slots` (requests at a
+    time) matter for "embedded" alone; `threads` 0 fits the size of the model.
     """
 
     kind: BackendKind
@@ -24,6 +25,7 @@ class BackendSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     path: str = ""
     api_key_env: str = ""
     window_tokens: int = 0
+    reasoning_tokens: int = 0
     threads: int = 0
     slots: int = 1
     timeout_s: float = 600.0

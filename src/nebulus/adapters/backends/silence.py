@@ -23,7 +23,7 @@ def honest(answer: ModelAnswer, request: ModelRequest, counted: TokenCount | Non
     lost = what_was_lost(answer.usage.prompt_tokens, request, counted)
     if lost is not None:
         raise BackendError(lost)
-    if answer.usage.completion_tokens >= request.max_tokens and answer.finish is not FinishReason.LENGTH:
+    if answer.usage.completion_tokens >= request.most_tokens and answer.finish is not FinishReason.LENGTH:
         return replace(answer, finish=FinishReason.LENGTH)
     return answer
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import msgspec
 
 from nebulus.adapters.backends.faults import failure, of_error_chunk
+from nebulus.adapters.backends.schema_subset import Reduced
 from nebulus.core.answers import FinishReason, ModelAnswer, ModelRequest, RawCall
 from nebulus.core.errors import BackendError
 from nebulus.core.failure import FailureKind
@@ -51,6 +52,10 @@ class ChatWire(Protocol):
 
     def body(self, request: ModelRequest, *, is_stream: bool) -> bytes:
         """Spell a request as JSON."""
+        ...
+
+    def sent(self, request: ModelRequest) -> Reduced | None:
+        """Return the schema of ours that the server shall hold the answer to; None if it gets none."""
         ...
 
     def read(self, raw: bytes) -> ModelAnswer:
