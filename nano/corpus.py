@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from nano import primer, render, tokens
 from nano.language import Job, make_job
+from nano.thought import Segment
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -32,8 +33,11 @@ DEEPEST_PLAN: Final = 24
 POOL: Final = 192
 
 
-def segments(rng: random.Random, progress: float) -> list[render.Segment]:
-    """Return one sample; plain jobs, few tools and short plans first, all of the language from half on."""
+def segments(rng: random.Random, progress: float, thoughts: float = 0.0) -> list[Segment]:
+    """Return one sample; plain jobs, few tools and short plans first, all of the language from half on.
+
+    `thoughts` is the share of the samples in which a thought comes before the call.
+    """
     is_plain = rng.random() < primer.share(progress)
     most_tools = max(2, min(5, int(2 + progress * 12)))
 
@@ -42,15 +46,15 @@ def segments(rng: random.Random, progress: float) -> list[render.Segment]:
 
     if rng.random() < TRANSCRIPT_SHARE:
         deepest = max(1, min(DEEPEST_TRANSCRIPT, int(1 + progress * 2 * DEEPEST_TRANSCRIPT)))
-        return render.transcript(rng, job(rng.randint(1, deepest)))
+        return render.transcript(rng, job(rng.randint(1, deepest)), thoughts=thoughts)
     depth = rng.choice((1, rng.randint(1, 8), rng.randint(1, DEEPEST_PLAN)))
     if rng.random() < NARROW_SHARE:
-        return render.narrow_step(rng, job(depth))
+        return render.narrow_step(rng, job(depth), thoughts=thoughts)
     turns = 1 if rng.random() < 0.4 else rng.randint(2, 3)
-    return render.steps(rng, job(depth), turns=turns)
+    return render.steps(rng, job(depth), turns=turns, thoughts=thoughts)
 
 
-def encode(tokenizer: "Tokenizer", parts: list[render.Segment]) -> Sample:
+def encode(tokenizer: "Tokenizer", parts: list[Segment]) -> Sample:
     """Return a sample as tokens."""
     ids: list[int] = []
     mask: list[bool] = []
@@ -61,9 +65,11 @@ def encode(tokenizer: "Tokenizer", parts: list[render.Segment]) -> Sample:
     return ids, mask
 
 
-def batches(rng: random.Random, tokenizer: "Tokenizer", progress: float) -> list[list[Sample]]:
+def batches(
+    rng: random.Random, tokenizer: "Tokenizer", progress: float, *, thoughts: float = 0.0
+) -> list[list[Sample]]:
     """Return a shuffled pool of samples as batches of like length, each at most `BATCH_TOKENS` when padded."""
-    pool = [encode(tokenizer, segments(rng, progress)) for _ in range(POOL)]
+    pool = [encode(tokenizer, segments(rng, progress, thoughts)) for _ in range(POOL)]
     pool = sorted((s for s in pool if len(s[0]) <= LONGEST_TOKENS), key=lambda s: len(s[0]))
     packed: list[list[Sample]] = []
     start = 0
@@ -87,11 +93,11 @@ class Stream:
     worker: Any
 
     @classmethod
-    def start(cls, seed: int) -> "Stream":
-        """Start the worker."""
+    def start(cls, seed: int, *, thoughts: float = 0.0) -> "Stream":
+        """Start the worker; `thoughts` is the share of samples in which a thought comes before the call."""
         progress: Any = Value("d", 0.0)
         ready: Any = Queue(maxsize=24)
-        worker = Process(target=_produce, args=(seed, progress, ready), daemon=True)
+        worker = Process(target=_produce, args=(seed, thoughts, progress, ready), daemon=True)
         worker.start()
         return cls(seed, progress, ready, worker)
 
@@ -110,10 +116,10 @@ class Stream:
         self.worker.terminate()
 
 
-def _produce(seed: int, progress: Any, ready: Any) -> None:
+def _produce(seed: int, thoughts: float, progress: Any, ready: Any) -> None:
     rng, tokenizer = random.Random(seed), tokens.encoder()
     while True:
-        for batch in batches(rng, tokenizer, progress.value):
+        for batch in batches(rng, tokenizer, progress.value, thoughts=thoughts):
             ready.put(batch)
 
 

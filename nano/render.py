@@ -7,14 +7,15 @@ the conversation form is what the chat template of the exported file makes of th
 import json
 import random
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 from msgspec.structs import replace
 
-from nano import lexicon, values
+from nano import lexicon, thought, values
 from nano.environment import BUSY, Environment
 from nano.language import Job, resolve
 from nano.lexicon import Split
+from nano.thought import Segment
 from nano.values import Value
 from nano.wording import as_json
 from nebulus.core.plan import Goal, Plan, Step, StepStatus
@@ -22,9 +23,6 @@ from nebulus.core.state import State
 from nebulus.core.tools import ToolResult
 from nebulus.memory import distil
 from nebulus.memory.prompt import INSTRUCTIONS, compose_step
-
-Segment: TypeAlias = tuple[str, bool]
-"""A piece of a conversation, and whether the model is to learn to say it."""
 
 TRANSCRIPT_INSTRUCTIONS: Final = "Carry out the plan in order, one tool call at a time. Say done at the end."
 DONE: Final = "done"
@@ -63,18 +61,26 @@ def user_text(content: str) -> str:
 
 
 def transcript(
-    rng: random.Random, job: Job, *, busy_rate: float = 0.08, split: Split = "train"
+    rng: random.Random, job: Job, *, busy_rate: float = 0.08, split: Split = "train", thoughts: float = 0.0
 ) -> list[Segment]:
-    """Return the whole conversation of a job done right, busy answers included."""
+    """Return the whole conversation of a job done right, busy answers included.
+
+    A share of `thoughts` of the conversations ends with an answer that a thought precedes.
+    """
+    is_thoughtful, thought_of = thought.is_drawn(rng, thoughts), []
     world = Environment(job, rng, busy_rate, split)
     opening = system_text(TRANSCRIPT_INSTRUCTIONS, job.tools) + user_text(job.goal)
     segments: list[Segment] = [(opening, False)]
     while not world.is_complete:
         tool, arguments = world.expected()
+        thought_of.append(thought.of_call(world, job.steps[world.done].text))
         result = world.execute(tool, arguments)
         segments += [(ASSISTANT, False), (call_text(tool, arguments) + END, True)]
         segments.append((f"\n<|im_start|>user\n<tool_response>\n{result}\n</tool_response>{END}\n", False))
-    return [*segments, (ASSISTANT, False), (DONE + END, True)]
+    segments += [(ASSISTANT, False), (DONE + END, True)]
+    return (
+        thought.up_to_one(rng, segments, [*thought_of, thought.NO_STEP_LEFT]) if is_thoughtful else segments
+    )
 
 
 def fresh_state(job: Job) -> State:
@@ -160,15 +166,18 @@ def claim_step(rng: random.Random, state: State, split: Split) -> State:
     return replace(state, plan=replace(state.plan, steps=tuple(steps)))
 
 
-def steps(rng: random.Random, job: Job, *, turns: int) -> list[Segment]:
-    """Return `turns` random steps of a job in the runtime's form, in order, each with the right answer."""
+def steps(rng: random.Random, job: Job, *, turns: int, thoughts: float = 0.0) -> list[Segment]:
+    """Return `turns` random steps of a job in the runtime's form, in order, each with the right answer.
+
+    A share of `thoughts` of the answers comes after a thought.
+    """
     asked = set(rng.sample(range(len(job.steps)), min(turns, len(job.steps))))
     segments: list[Segment] = [(system_text(INSTRUCTIONS, job.tools), False)]
     world, state = Environment(job, rng, busy_rate=0.0), distil.with_active(fresh_state(job), 1)
     for number in range(max(asked) + 1):
         tool, arguments = world.expected()
         if number in asked:
-            segments += _asked(rng, state, world)
+            segments += _asked(rng, state, world, thoughts=thoughts)
         state = advance(state, tool, world.execute(tool, arguments), is_trusted=rng.random() < 0.85)
     return segments
 
@@ -212,8 +221,11 @@ def _corrected(rng: random.Random, state: State, arguments: Mapping[str, Value])
     return state
 
 
-def narrow_step(rng: random.Random, job: Job) -> list[Segment]:
-    """Return one step as it is asked again: its own tool, nothing that it does not ask for, and what was wrong."""
+def narrow_step(rng: random.Random, job: Job, *, thoughts: float = 0.0) -> list[Segment]:
+    """Return one step as it is asked again: its own tool, nothing that it does not ask for, and what was wrong.
+
+    A share of `thoughts` of the answers comes after a thought.
+    """
     world, state = Environment(job, rng, busy_rate=0.0), distil.with_active(fresh_state(job), 1)
     for _ in range(rng.randrange(len(job.steps))):
         tool, arguments = world.expected()
@@ -224,10 +236,16 @@ def narrow_step(rng: random.Random, job: Job) -> list[Segment]:
     content = compose_step(state, is_narrow=True)[1].content
     own = [known for known in job.tools if known["function"]["name"] == tool]
     opening = system_text(INSTRUCTIONS, own) + user_text(content) + ASSISTANT
-    return [(opening, False), (call_text(tool, arguments) + END, True)]
+    said = thought.of_call(world, _words(content)) if thought.is_drawn(rng, thoughts) else ""
+    return thought.answered(opening, call_text(tool, arguments) + END, said)
 
 
-def _asked(rng: random.Random, state: State, world: Environment) -> list[Segment]:
+def _words(content: str) -> str:
+    """Return the words of the step that a user turn shows."""
+    return content.rsplit("Now: step ", 1)[1].split(". ", 1)[1]
+
+
+def _asked(rng: random.Random, state: State, world: Environment, *, thoughts: float) -> list[Segment]:
     tool, arguments = world.expected()
     answer = call_text(tool, arguments)
     if rng.random() < 0.15:
@@ -243,4 +261,8 @@ def _asked(rng: random.Random, state: State, world: Environment) -> list[Segment
         content = unresolved_step_text(state, world.results)
     else:
         content = step_text(state)
-    return [(user_text(content) + ASSISTANT, False), (answer + END, True), ("\n", False)]
+    said = ""
+    if thought.is_drawn(rng, thoughts):
+        words = _words(content)
+        said = thought.of_words(state.active, words) if answer == DONE else thought.of_call(world, words)
+    return [*thought.answered(user_text(content) + ASSISTANT, answer + END, said), ("\n", False)]

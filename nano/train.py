@@ -102,6 +102,7 @@ class Trainer:
     weights_out: Path | None = None
     copy_phase: float = COPY_PHASE
     begins_at: float = 0.0
+    ends_at: float = 1.0
     log: Log = field(default_factory=Log)
 
     def batch(self, progress: float, step: int) -> tuple[Tensor, Tensor, bool]:
@@ -128,7 +129,7 @@ class Trainer:
         start = time.monotonic()
         step, saved = 0, start
         while (elapsed := time.monotonic() - start) < self.seconds:
-            progress = self.begins_at + (1 - self.begins_at) * elapsed / self.seconds
+            progress = self.begins_at + (self.ends_at - self.begins_at) * elapsed / self.seconds
             rate = rate_at(progress, step, self.copy_phase)
             for group in self.optimizer.param_groups:
                 group["lr"] = rate
@@ -165,6 +166,15 @@ def main() -> None:
     parser.add_argument(
         "--at", type=float, default=0.0, help="with --start: the progress, from 0 to 1, at which to go on"
     )
+    parser.add_argument(
+        "--until", type=float, default=1.0, help="stop at this progress; `--start` and `--at` go on from it"
+    )
+    parser.add_argument(
+        "--thoughts",
+        type=float,
+        default=0.0,
+        help="the share of samples, from 0 to 1, in which a thought comes before the call (the card's file: 0)",
+    )
     parser.add_argument("--minutes", type=float, default=50.0)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--layers", type=int, default=Shape(n_vocab=0).n_layer)
@@ -175,7 +185,7 @@ def main() -> None:
     shape = Shape(n_vocab=export.stored_vocabulary_size(), n_layer=options.layers)
     network = Network(shape, corpus.LONGEST_TOKENS + 1)
     print(f"{shape.parameter_count()} parameters, {shape.n_vocab} tokens", flush=True)
-    stream = corpus.Stream.start(options.seed)
+    stream = corpus.Stream.start(options.seed, thoughts=options.thoughts)
     optimizer = torch.optim.AdamW(network.parameters(), lr=TASK_RATE, betas=(0.9, 0.98), weight_decay=0.05)
     n_plain = shape.n_vocab - len(tokens.SPECIALS)
     rng = random.Random(options.seed)
@@ -185,6 +195,7 @@ def main() -> None:
     if options.start:
         network.load_state_dict(torch.load(options.start, weights_only=True))
         trainer.copy_phase, trainer.begins_at = 0.0, options.at
+    trainer.ends_at = options.until
     trainer.run()
     stream.stop()
 
