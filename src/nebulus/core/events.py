@@ -136,10 +136,14 @@ class TimePassed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True
 
 
 class SetupChanged(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """A person took the run up with another setup, here as plain JSON, or with another policy."""
+    """A person took the run up with another setup, here as plain JSON, with another policy, or from earlier on.
+
+    `conduct` is what the run had done before that, as plain JSON: limits go on counting where its record was cut.
+    """
 
     setup: dict[str, Any]
     policy_digest: str = ""
+    conduct: dict[str, Any] = field(default_factory=dict)
 
 
 Event: TypeAlias = (

@@ -38,6 +38,14 @@ def counted(conduct: Conduct, call: Call, spec: ToolSpec, *, labels: tuple[Label
     return _tainted(after, paths, labels) if is_change else after
 
 
+def kept_on(happened: Conduct, standing: Conduct) -> Conduct:
+    """Return what counts of a run that `happened` and is taken up from where only `standing` is recorded.
+
+    Everything but `done`: who takes a run up wants its steps done again.
+    """
+    return replace(happened, done=standing.done)
+
+
 def digest_of(call: Call) -> str:
     """Name a call by what it does, whoever asks for it and when."""
     return short_digest([call.tool, call.arguments])

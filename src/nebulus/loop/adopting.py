@@ -1,11 +1,13 @@
 """A run taken up with another setup: other tiers, tools, limits or a larger budget.
 
-Law: what happened is replayed under the setup that it happened with; the new one holds from its record on.
+Laws: what happened is replayed under the setup that it happened with; the new one holds from its record on.
+What was done counts, also where its record was cut to begin a step anew.
 """
 
 import msgspec
 from msgspec.structs import replace
 
+from nebulus.core.context import Conduct
 from nebulus.core.errors import ConfigError
 from nebulus.core.events import SetupChanged
 from nebulus.loop.progress import Machine, Phase, Setup
@@ -32,7 +34,8 @@ def on_setup_changed(machine: Machine, event: SetupChanged) -> Machine:
                 f"a call of {call.tool!r} is under way, and the changed setup has no such tool; "
                 "resume with it, or rewind the step"
             )
-    changed = replace(machine, setup=setup)
+    conduct = msgspec.convert(event.conduct, Conduct) if event.conduct else machine.conduct
+    changed = replace(machine, setup=setup, conduct=conduct)
     if machine.phase in _ASKING:
         extraction = replace(changed.extraction, rung=0) if changed.extraction is not None else None
         return ask(replace(changed, held=None, extraction=extraction).with_tries(rung=0))

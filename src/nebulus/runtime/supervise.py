@@ -10,12 +10,15 @@ from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
+from nebulus.core.context import Conduct
 from nebulus.core.errors import ConfigError, JournalError
 from nebulus.core.events import Event, GoalGiven, SetupChanged
 from nebulus.core.journal import Record, decode_batch
 from nebulus.core.outcome import Blocked, Done, Outcome
 from nebulus.core.plan import Goal, Plan
+from nebulus.guard.conduct import kept_on
 from nebulus.loop.machine import feed, replay
 from nebulus.loop.progress import Setup, new_machine
 from nebulus.ports.engine import Engine, OpenRun, RunInfo, RunStatus
@@ -49,6 +52,8 @@ class Supervisor:
     def __init__(self, engine: Engine, open_world: OpenWorld) -> None:
         self._engine, self._open_world = engine, open_world
         self._accepts_changes = False
+        self._happened: dict[str, Conduct] = {}
+        """What runs had done that are being taken up from earlier on."""
 
     async def __aenter__(self) -> "Supervisor":
         await self._engine.open(self._body)
@@ -77,7 +82,7 @@ class Supervisor:
         info = await self._engine.info(run_id)
         self._accepts_changes = accepts_changes
         keep = await self._kept(run_id) if info.status is RunStatus.ENDED else None
-        return _outcomes.decode(await self._engine.resume(run_id, keep=keep))
+        return await self._take_up(run_id, keep)
 
     async def rewind(self, run_id: str, *, step: int, accepts_changes: bool = False) -> Outcome:
         """Take a run up from the beginning of step `step`; what the steps since did to the world stays.
@@ -86,8 +91,7 @@ class Supervisor:
             ConfigError: the run never began that step, or as `resume`.
         """
         self._accepts_changes = accepts_changes
-        keep = await self._kept_before(run_id, step)
-        return _outcomes.decode(await self._engine.resume(run_id, keep=keep))
+        return await self._take_up(run_id, await self._kept_before(run_id, step))
 
     async def standing(self, run_id: str, *, step: int = 0) -> int:
         """Return how many events of the run would stand after a resume, or a rewind to `step`.
@@ -104,6 +108,17 @@ class Supervisor:
             is_ended = (await self._engine.info(run_id)).status is RunStatus.ENDED
             keep = await self._kept(run_id) if is_ended else None
         return sum(1 for _ in _events(batches[:keep]))
+
+    async def _take_up(self, run_id: str, keep: int | None) -> Outcome:
+        """Take a run up from its first `keep` records; what the others did still counts against limits."""
+        self._happened.pop(run_id, None)
+        if keep is not None:
+            batches, setup = await self._engine.past_of(run_id), (await self.request(run_id)).setup
+            happened = replay(setup, tuple(_events(batches))).conduct
+            standing = replay(setup, tuple(_events(batches[:keep]))).conduct
+            if happened.calls > standing.calls:
+                self._happened[run_id] = kept_on(happened, standing)
+        return _outcomes.decode(await self._engine.resume(run_id, keep=keep))
 
     async def _kept_before(self, run_id: str, step: int) -> int:
         """Return how many records to keep to begin `step` anew."""
@@ -189,6 +204,9 @@ class Supervisor:
             before = _last_adopted(request, run.past, policy_digest=now.policy_digest)
             if run.past and now != before:
                 self._require_accepted(before, now)
+            happened = self._happened.pop(run.run_id, None)
+            if happened is not None:
+                now = replace(now, conduct=msgspec.to_builtins(happened, order="deterministic"))
             await session.begin(given, changed=now if now != before else None)
             return msgspec.json.encode(await session.drive())
 
@@ -231,7 +249,7 @@ def _last_adopted(request: RunRequest, batches: tuple[bytes, ...], *, policy_dig
     )
     for event in _events(batches):
         if isinstance(event, SetupChanged):
-            adopted = event
+            adopted = replace(event, conduct={})
     return adopted
 
 
