@@ -222,12 +222,14 @@ async def raw_episode(job: Job, world: Environment, backend: CountingBackend, *,
     return "done" if world.is_complete else "out of calls"
 
 
-async def nebulus_episode(job: Job, world: Environment, backend: CountingBackend, *, arm: str) -> str:
+async def nebulus_episode(
+    job: Job, world: Environment, backend: CountingBackend, *, arm: str, tool: type[JobTool] = JobTool
+) -> str:
     """Carry the job out by the runtime; return how it ended."""
-    tools = {spec.name: JobTool(spec, world) for spec in specs(job, is_grounded=arm != "no-grounding")}
+    tools = {spec.name: tool(spec, world) for spec in specs(job, is_grounded=arm != "no-grounding")}
     limits = Limits(attempts=1) if arm == "no-retry" else PATIENT
     setup = Setup(
-        tools=tuple(tool.spec for tool in tools.values()),
+        tools=tuple(each.spec for each in tools.values()),
         tiers=(Tier(name="nano", window_tokens=4096, reserve_tokens=RESERVE_TOKENS),),
         budget=Budget(model_calls=6 * len(job.steps) + 6),
         limits=limits,
@@ -255,7 +257,9 @@ async def nebulus_episode(job: Job, world: Environment, backend: CountingBackend
     return type(outcome).__name__.lower()
 
 
-async def episode(arm: str, job: Job, *, seed: int, inner: ModelBackend) -> Episode:
+async def episode(
+    arm: str, job: Job, *, seed: int, inner: ModelBackend, tool: type[JobTool] = JobTool
+) -> Episode:
     """Carry one job out and keep the score."""
     world = Environment(job, random.Random(seed), BUSY_RATE, "held_out")
     backend = CountingBackend(inner, is_constrained=arm != "no-constraint")
@@ -263,7 +267,7 @@ async def episode(arm: str, job: Job, *, seed: int, inner: ModelBackend) -> Epis
     if arm.startswith("raw"):
         ended = await raw_episode(job, world, backend, is_constrained=arm == "raw-constrained")
     else:
-        ended = await nebulus_episode(job, world, backend, arm=arm)
+        ended = await nebulus_episode(job, world, backend, arm=arm, tool=tool)
     return Episode(
         is_ok=world.is_complete and world.is_clean,
         done=world.done,
@@ -278,14 +282,20 @@ async def episode(arm: str, job: Job, *, seed: int, inner: ModelBackend) -> Epis
 
 
 async def cell(
-    arm: str, depth: int, *, wordings: Split, inner: ModelBackend, given: argparse.Namespace
+    arm: str,
+    depth: int,
+    *,
+    wordings: Split,
+    inner: ModelBackend,
+    given: argparse.Namespace,
+    tool: type[JobTool] = JobTool,
 ) -> dict[str, Any]:
-    """Run the episodes of one arm at one depth. Every arm meets the same jobs and the same world."""
+    """Run the episodes of one arm at one depth, with tools of the kind `tool`: every arm meets the same world."""
     episodes = []
     for number in range(given.episodes):
         seed = SEED + 1000 * depth + number
         job = make_job(random.Random(seed), depth, "held_out", wordings=wordings)
-        episodes.append(await episode(arm, job, seed=seed, inner=inner))
+        episodes.append(await episode(arm, job, seed=seed, inner=inner, tool=tool))
     good = sum(item.is_ok for item in episodes)
     answers = max(1, sum(item.answers for item in episodes))
     low, high = wilson(good, len(episodes))

@@ -4,7 +4,8 @@ python bench/memory.py flat       # prompt size at steps 10, 100, 1,000; bytes a
 python bench/memory.py live       # raw transcript, sliding window and Nebulus on one llama.cpp server
 python bench/memory.py needed     # is the needed fact in the prompt, at four budgets
 python bench/memory.py cost       # distilling 100 KB, composing at step 1,000
-python bench/memory.py ablations  # without facts, lessons, stored results, the order that keeps a cache
+python bench/memory.py ablations  # without facts, lessons, the last result, the order that keeps a cache
+python bench/memory.py long       # with and without stored results, where results are long
 python bench/memory.py --write docs/measured      # all of them, with memory.json and memory.svg
 """
 
@@ -17,16 +18,17 @@ from typing import Any
 
 import msgspec
 
-from bench.memory_ablations import ablations
+from bench.memory_ablations import DEPTHS, ablations
 from bench.memory_cost import cost
 from bench.memory_live import flat, live
+from bench.memory_long import long_results
 from bench.memory_needed import needed
 from nebulus.adapters.backends.factory import open_backend
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.bootstrap import nano_path
 from nebulus.ports.backend import ModelBackend
 
-PARTS = ("flat", "live", "needed", "cost", "ablations")
+PARTS = ("flat", "live", "needed", "cost", "ablations", "long")
 
 
 async def part(name: str, given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -58,6 +60,8 @@ async def part(name: str, given: argparse.Namespace) -> list[dict[str, Any]]:
             return await needed(serve, chains=given.chains)
         case "cost":
             return cost()
+        case "long":
+            return await long_results(serve, episodes=given.episodes, depths=DEPTHS)
         case _:
             return await ablations(serve, episodes=given.episodes)
 

@@ -89,11 +89,29 @@ class CutBackend:
     async def close(self) -> None:
         """Leave the inner one open: it is shared."""
 
+    @property
+    def evaluated_per_call(self) -> float:
+        """Prompt tokens that were not cached, of each answer."""
+        return (self.prompt - self.cached) / max(1, self.answers)
+
+
+CELL_HEADER = (
+    "| prompt | resolves | depth | jobs right | 95 % interval | calls asked | evaluated/call | ms/call |\n"
+    "|---|---|--:|--:|---|--:|--:|--:|"
+)
+
+
+def cell_line(row: Mapping[str, Any]) -> str:
+    """Return one row of a table under `CELL_HEADER`."""
+    return (
+        f"| {row['prompt']} | {row['resolves']} | {row['depth']} | {row['ok']}/{row['episodes']} "
+        f"| {row['low']:.2f}-{row['high']:.2f} | {row['answers']} | {row['evaluated']:.0f} | {row['ms']:.0f} |"
+    )
+
 
 async def ablations(serve: Serve, *, episodes: int) -> list[dict[str, Any]]:
     """Print what each cut changes: jobs carried out, calls asked, tokens evaluated again, time."""
-    print("| prompt | resolves | depth | jobs right | calls asked | evaluated/call | ms/call |")
-    print("|---|---|--:|--:|--:|--:|--:|")
+    print(CELL_HEADER)
     rows = []
     cells = [(name, "nebulus") for name in CUTS] + [
         ("whole", "no-resolving"),
@@ -105,12 +123,7 @@ async def ablations(serve: Serve, *, episodes: int) -> list[dict[str, Any]]:
             async with serve() as backend:
                 through = CutBackend(backend, CUTS[name])
                 cell = await ceiling.cell(arm, depth, wordings="train", inner=through, given=given)
-            evaluated = (through.prompt - through.cached) / max(1, through.answers)
             by = "code" if arm == "nebulus" else "the model"
-            rows.append({"prompt": name, "resolves": by, **cell, "evaluated": evaluated})
-            print(
-                f"| {name} | {by} | {depth} | {cell['ok']}/{cell['episodes']} | {cell['answers']} "
-                f"| {evaluated:.0f} | {cell['ms']:.0f} |",
-                flush=True,
-            )
+            rows.append({"prompt": name, "resolves": by, **cell, "evaluated": through.evaluated_per_call})
+            print(cell_line(rows[-1]), flush=True)
     return rows
