@@ -158,9 +158,10 @@ async def _tier(name: str, tier: TierSettings) -> Sign:
         return Sign(
             what=what, found=f"{tier.model}: {said}", health=Health.BAD, fix=fix or "start the server"
         )
-    return Sign(
-        what=what, found=f"{info.model} on {info.name}, window {counted(info.window_tokens, 'token')}"
-    )
+    form = "calls by construction" if info.constrains_calls else "calls validated, not constrained"
+    thought = f", a thought of at most {tier.reasoning_tokens} before each" if tier.reasoning_tokens else ""
+    window = counted(info.window_tokens, "token")
+    return Sign(what=what, found=f"{info.model} on {info.name}, window {window}, {form}{thought}")
 
 
 def _file(what: str, tier: TierSettings) -> Sign:

@@ -122,6 +122,9 @@ def story_lines(story: Story, folder: Path, *, is_verbose: bool = False) -> list
     lines = [Line(f"Run {safe(story.run_id)}", "bold"), *_frame(story.chapters[0])]
     for chapter in story.chapters[1:]:
         lines += _chapter(chapter, is_verbose=is_verbose)
+    if story.unenforced:
+        unenforced = ", ".join(map(safe, story.unenforced))
+        lines.append(Line(f"Held by validation alone, by no grammar: {unenforced}", "dim"))
     return [*lines, Line(""), *ending(story, again=again(story.run_id, folder))]
 
 

@@ -67,7 +67,9 @@ def _cost(event: Event) -> str:
         case e.ModelAnswered(took_s=took_s):
             usage = event.answer.usage
             speed = f" · {usage.completion_tokens / took_s:,.0f} tokens/s" if took_s else ""
-            return f"{usage.prompt_tokens} + {usage.completion_tokens} tokens · {took_s:.2f} s{speed}"
+            thought = f" ({usage.reasoning_tokens} of them a thought)" if usage.reasoning_tokens else ""
+            tokens = f"{usage.prompt_tokens} + {usage.completion_tokens} tokens{thought}"
+            return f"{tokens} · {took_s:.2f} s{speed}"
         case e.ModelFailed(took_s=took_s) | e.ToolReturned(took_s=took_s) | e.ToolFailed(took_s=took_s):
             return f"{took_s:.2f} s" if took_s >= 0.1 else ""
         case _:

@@ -52,6 +52,8 @@ class Story(Struct, frozen=True, kw_only=True):
     """What failed in the step where the run stands, as "3x kind: why"."""
     effects: tuple[str, ...] = ()
     """What was done to the world, in order."""
+    unenforced: tuple[str, ...] = ()
+    """What schemas asked and no grammar could hold, as `tool/pointer`: validation alone held it."""
     position: int = 0
 
     @property
@@ -71,6 +73,7 @@ def tell(run_id: str, setup: Setup, journal: Iterable[Record]) -> Story:
     spent: dict[int, Spent] = {}
     verdicts: list[Judged] = []
     effects: list[str] = []
+    unenforced: dict[str, None] = {}
     for record in journal:
         before, machine = machine, feed(machine, record.event)
         step = before.state.active
@@ -79,6 +82,8 @@ def tell(run_id: str, setup: Setup, journal: Iterable[Record]) -> Story:
         spent[step] = _plus(spent.get(step, Spent()), _minus(machine.spent, before.spent))
         verdicts += _judged(before, record.event, machine.position)
         effects += _effects(before, record.event)
+        if isinstance(record.event, e.ModelAnswered):
+            unenforced |= dict.fromkeys(record.event.answer.unenforced)
     return Story(
         run_id=run_id,
         goal=machine.state.goal,
@@ -89,6 +94,7 @@ def tell(run_id: str, setup: Setup, journal: Iterable[Record]) -> Story:
         verdicts=tuple(verdicts),
         lessons=_lessons(machine),
         effects=tuple(effects),
+        unenforced=tuple(unenforced),
         position=machine.position,
     )
 
