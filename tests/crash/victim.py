@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from nebulus.adapters.engines.dbos import DbosEngine
-from nebulus.core.answers import ModelAnswer, ModelRequest, Usage
+from nebulus.core.answers import ModelAnswer, ModelRequest, Shape, Usage
 from nebulus.core.events import OutcomeUnknown
 from nebulus.core.outcome import Question
 from nebulus.core.plan import Check, Goal, Plan, Step, ToolSucceeded
@@ -43,7 +43,7 @@ VALUE = {
     "additionalProperties": False,
 }
 SPECS = (
-    ToolSpec(name="look", parameters=VALUE, effect=Effect.READ),
+    ToolSpec(name="look", parameters=VALUE, effect=Effect.READ, reads={"what": "what is there"}),
     ToolSpec(name="put", parameters=VALUE, effect=Effect.WRITE),
     ToolSpec(name="sync", parameters=VALUE, effect=Effect.WRITE, is_idempotent=True),
     ToolSpec(name="pay", parameters=VALUE, effect=Effect.IRREVERSIBLE, has_check=True),
@@ -115,7 +115,7 @@ class OneWhoLooks:
 
 
 class Literal:
-    """Calls the tool that the step names with the value that it gives."""
+    """Calls the tool that the step names with the value that it gives; reads the last word of a text."""
 
     async def describe(self) -> BackendInfo:
         """Say what it is."""
@@ -126,7 +126,10 @@ class Literal:
         return TokenCount(100, is_exact=False)
 
     async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
-        """Answer with the call."""
+        """Answer with the call, or with what must be read."""
+        if isinstance(request.form, Shape):
+            word = request.messages[-1].content.split()[-1]
+            return ModelAnswer(text=json.dumps({"what": word}), usage=Usage(100, 5))
         _, tool, value = request.messages[-1].content.rsplit("Now: step ", 1)[1].split(" ", 2)
         call = json.dumps({"name": tool, "arguments": {"value": value}})
         return ModelAnswer(text=f"<tool_call>\n{call}\n</tool_call>", usage=Usage(100, 20))

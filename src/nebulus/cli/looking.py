@@ -167,6 +167,8 @@ def _planned(step: Step) -> list[Line]:
     lines = [Line(f"  {step.number:>2}. {safe(step.text)}")]
     if step.tools:
         lines.append(Line(f"      may use: {', '.join(step.tools)}", "dim"))
+    for name, meaning in step.reads.items():
+        lines.append(Line(f"      reads {safe(name)}: {safe(meaning)}", "dim"))
     if not step.checks:
         lines.append(Line("      no check: the model's word will count", "yellow"))
     for check in step.checks:

@@ -3,15 +3,21 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from nebulus.cli.ending import FAULTS, ending
 from nebulus.cli.looking import plan_lines, story_lines, verdict_lines, why_lines
+from nebulus.cli.narrate import Kind, narrate
 from nebulus.cli.story import Story
+from nebulus.core import events as e
 from nebulus.core.budget import Budget
 from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Refused
-from nebulus.core.plan import StepStatus
+from nebulus.core.plan import StepStatus, ToolSucceeded
+from nebulus.core.tools import ToolResult
+from nebulus.loop.machine import feed
 from nebulus.loop.runbook import read_runbook
 from tests.unit.cli.runs import NO, RUNBOOK, YES, carry_out
+from tests.unit.loop import scenario as sc
 
 AGAIN = "nebulus resume tidy"
 
@@ -128,6 +134,23 @@ def test_a_failure_says_all_that_a_tired_person_needs(tmp_path: Path) -> None:
         assert part in text, text
     assert story.chapters[1].status is StepStatus.FAILED
     assert "The last step, as it went:" in [line.text for line in why_lines(story, tmp_path)]
+
+
+def test_what_a_model_read_is_told_with_what_it_did_not_find() -> None:
+    step = replace(sc.step(1, "look", ToolSucceeded("look")), reads={"due": "by when", "who": "whose"})
+    told = sc.begun(step, sc.step(2, "think"))
+    for event in (
+        sc.called("look", value="a"),
+        e.CallAllowed(call_id="c2", rule="r"),
+        e.ToolReturned(call_id="c2", result=ToolResult(text="It is due on Friday.")),
+    ):
+        told = feed(told, event)
+    for answer, line in (
+        ('{"due": "Friday", "who": ""}', "small read out of look: step 1 due = Friday"),
+        ('{"due": "", "who": ""}', "small read out of look: no due and no who"),
+    ):
+        said = narrate(told, sc.said(answer), feed(told, sc.said(answer)))
+        assert (said[0].kind, said[0].text) == (Kind.READ, line)
 
 
 def test_a_plan_is_shown_as_it_was_understood() -> None:

@@ -5,8 +5,9 @@ from msgspec.structs import replace
 from nebulus.core import events as e
 from nebulus.core.answers import ModelRequest, OneCall
 from nebulus.core.commands import AskModel, Judge
+from nebulus.core.outcome import Done, Failed, Proof
 from nebulus.core.plan import ToolSucceeded
-from nebulus.core.tools import ToolResult
+from nebulus.core.tools import Effect, ToolResult
 from nebulus.loop.machine import feed
 from nebulus.loop.progress import Machine
 from tests.unit.loop import scenario as sc
@@ -49,3 +50,43 @@ def test_a_doubt_is_raised_until_one_attempt_is_left_and_then_let_be() -> None:
 def test_with_heeding_off_the_call_goes_to_the_guard() -> None:
     machine = at_second_step("look value = right-7", heeds_steps=False)
     assert isinstance(feed(machine, sc.called("look", value="wrong-9")).command, Judge)
+
+
+def acting_in_doubt(effect: Effect) -> Machine:
+    """A machine whose only step mentions what its call leaves out, the doubt raised as often as it may be."""
+    tools = tuple(replace(tool, effect=effect) for tool in sc.setup().tools)
+    given = replace(sc.setup(), tools=tools)
+    machine = sc.begun(sc.step(1, "look around, as `some note` says", ToolSucceeded("look")), given=given)
+    for _ in range(3):
+        machine = feed(machine, sc.called("look", value="another"))
+    return machine
+
+
+def test_a_call_in_doubt_is_written_down_where_the_run_ends() -> None:
+    machine = acting_in_doubt(Effect.WRITE)
+    machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
+    machine = feed(machine, e.EffectIntended(call_id=machine.call.call_id, key=machine.command.key))  # type: ignore[union-attr]
+    machine = feed(machine, e.ToolReturned(call_id=machine.call.call_id, result=ToolResult(text="done")))
+    outcome = machine.outcome
+    assert isinstance(outcome, Done)
+    assert outcome.proof is Proof.CLAIMED
+    assert outcome.summary.endswith("; in doubt: step 1")
+    assert "the step names some note, and the call leaves it out" in outcome.evidence[0].what
+
+
+def test_what_cannot_be_undone_is_not_done_in_doubt() -> None:
+    for effect in (Effect.IRREVERSIBLE, Effect.EGRESS):
+        outcome = acting_in_doubt(effect).outcome
+        assert isinstance(outcome, Failed)
+        assert "the step names some note" in outcome.failure.what
+
+
+def test_an_argument_that_nothing_asks_for_is_not_offered_again() -> None:
+    shape = {"type": "object", "properties": {"value": {"type": "string"}, "most": {"type": "integer"}}}
+    tools = tuple(replace(tool, effect=Effect.WRITE, parameters=shape) for tool in sc.setup().tools)
+    machine = sc.begun(
+        sc.step(1, "look value = a7", ToolSucceeded("look")), given=replace(sc.setup(), tools=tools)
+    )
+    machine = feed(machine, sc.called("look", value="a7", most=3))
+    assert list(asked(machine).tools[0].parameters["properties"]) == ["value"]
+    assert isinstance(feed(machine, sc.called("look", value="a7")).command, Judge)

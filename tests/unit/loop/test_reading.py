@@ -17,6 +17,7 @@ from nebulus.core.plan import ToolSucceeded
 from nebulus.core.provenance import Origin
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import Effect, ToolResult, ToolSpec
+from nebulus.guard.flow import Accept, flow_of
 from nebulus.loop.machine import feed, replay
 from nebulus.loop.progress import Machine, Phase, Setup
 from nebulus.recovery.strategy import Limits
@@ -73,6 +74,18 @@ def test_what_a_tool_declares_to_be_read_is_asked_for_and_becomes_a_fact_with_th
     assert machine.state.active == 2
     assert "Now: step 2. put 12.50 kg" in question(machine).request.messages[-1].content
     assert machine.spent.model_calls == 2, "reading is paid for"
+
+
+def test_a_call_with_what_was_read_is_from_outside_unless_the_policy_accepts_its_narrow_form() -> None:
+    machine = feed(reading(), sc.said('{"weight": "12.50 kg"}'))
+    machine = feed(machine, sc.called("put", value="12.50 kg"))
+    assert isinstance(machine.command, Judge)
+    context, spec = machine.command.context, machine.setup.tool("put")
+    assert not flow_of(machine.call, spec, context).is_endorsed
+    taken = Accept(tool="put", argument="value", source="letter", kind="number", most=20)
+    weighed = replace(machine.call, arguments={"value": 12.5})
+    assert flow_of(weighed, spec, context, accepts=[taken]).is_endorsed
+    assert not flow_of(replace(weighed, arguments={"value": 40}), spec, context, accepts=[taken]).is_endorsed
 
 
 def test_what_stands_in_a_trusted_text_is_trusted_and_still_names_its_reader() -> None:

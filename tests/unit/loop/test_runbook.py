@@ -61,6 +61,13 @@ def test_steps_may_follow_the_constraints_without_a_heading() -> None:
     assert len(plan.steps) == 2
 
 
+def test_a_step_says_what_must_be_read_out_of_what_it_fetches() -> None:
+    _, plan = read_runbook(
+        "1. fetch the letter\n   - read weight: what the parcel weighs\n   - Read due: by when"
+    )
+    assert plan.steps[0].reads == {"weight": "what the parcel weighs", "due": "by when"}
+
+
 def test_steps_alone_are_a_goal_too() -> None:
     goal, plan = read_runbook("1. look a\n2. look b")
     assert goal.text == "Carry out the plan."

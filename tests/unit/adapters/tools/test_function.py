@@ -65,6 +65,7 @@ def test_all_options_reach_the_spec() -> None:
         paths=("source",),
         grounded=("target",),
         facts=("size",),
+        reads={"owner": "whose it is"},
         least_sandbox=SandboxLevel.NAMESPACES,
         check=lambda: True,
     )
@@ -89,8 +90,25 @@ def test_all_options_reach_the_spec() -> None:
         paths=("source",),
         grounded=("target",),
         facts=("size",),
+        reads={"owner": "whose it is"},
         least_sandbox=SandboxLevel.NAMESPACES,
     )
+
+
+@pytest.mark.parametrize(
+    ("reads", "message"),
+    [
+        ({"the owner": "whose"}, "'the owner' is no name"),
+        (("owner",), "say what each value is, as {name: meaning}"),
+    ],
+)
+def test_what_must_be_read_has_a_name_and_a_meaning(reads: Any, message: str) -> None:
+    with pytest.raises(ToolDefinitionError, match=message):
+
+        @tool(effect="read", reads=reads)
+        def page() -> str:
+            """Fetch a page."""
+            return ""
 
 
 async def test_it_fits_the_socket() -> None:
