@@ -19,6 +19,8 @@ class FindingKind(StrEnum):
     INVALID_ARGUMENTS = "invalid_arguments"
     UNGROUNDED = "ungrounded"
     UNHEEDED = "unheeded"
+    UNASKED = "unasked"
+    """An optional argument that nothing asked for; it is not offered again in this step."""
     TOO_MANY_CALLS = "too_many_calls"
     BAD_PLAN = "bad_plan"
     CHECK_FAILED = "check_failed"
@@ -47,7 +49,7 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
         A small model copies what it sees; a wrong value in its prompt makes the same mistake likelier.
         """
-        is_miscopied = self.kind in (FindingKind.UNGROUNDED, FindingKind.UNHEEDED)
+        is_miscopied = self.kind in (FindingKind.UNGROUNDED, FindingKind.UNHEEDED, FindingKind.UNASKED)
         return replace(self, value="").sentence() if is_miscopied else self.sentence()
 
     def sentence(self) -> str:

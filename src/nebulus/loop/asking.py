@@ -3,12 +3,12 @@
 from msgspec.structs import replace
 
 from nebulus.calls import ReaderProfile, read
-from nebulus.calls.heed import contradicted, overlooked
 from nebulus.core.answers import Usage
 from nebulus.core.commands import AskModel, Judge
 from nebulus.core.events import ModelAnswered, ModelFailed, TimePassed
 from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.plan import StepStatus
+from nebulus.loop.heeding import heeded
 from nebulus.loop.judging import context_of, has_read_outside, heard
 from nebulus.loop.progress import Machine, Phase
 from nebulus.loop.proposal import read_plan
@@ -17,7 +17,6 @@ from nebulus.loop.stepping import end_step, look, take_plan
 from nebulus.loop.turn import missing_calls
 from nebulus.memory.distil import with_note
 from nebulus.memory.prompt import grounds
-from nebulus.memory.references import resolve
 from nebulus.memory.window import learnt
 from nebulus.recovery.claims import Ledger, contradiction
 from nebulus.recovery.stagnation import ALREADY_DONE, blocked
@@ -51,32 +50,16 @@ def on_answer(machine: Machine, event: ModelAnswered) -> Machine:
             replace(call, call_id=f"c{machine.position}" + (f".{index}" if index else ""))
             for index, call in enumerate(reading.calls)
         )
-        unheeded = _unheeded(paid, minted)
-        if unheeded is not None:
-            return on_finding(paid, unheeded)
+        words = heeded(paid, minted)
+        if words.finding is not None:
+            return on_finding(paid, words.finding)
         why = blocked(paid.tries.trail, minted[0].tool, minted[0].arguments)
         if why:
             return _on_blocked(paid, no_progress(minted[0], why), event.tier)
         known = heard(paid, tier=event.tier)
-        return judge(replace(paid, heard=known).with_tries(is_tainted=known.is_tainted), minted)
+        tried = replace(paid, heard=known).with_tries(is_tainted=known.is_tainted, doubt=words.doubt)
+        return judge(tried, minted)
     return _on_claim(paid, reading.text, event.tier)
-
-
-def _unheeded(machine: Machine, calls: tuple[Call, ...]) -> Finding | None:
-    """Return how the call of a step that is this one call goes against the step's own words.
-
-    What the step only mentions is a doubt: it is raised until one attempt is left, and then let be.
-    """
-    missing, call = missing_calls(machine), calls[0]
-    if len(calls) > 1 or missing != (call.tool,) or not machine.setup.heeds_steps:
-        return None
-    step, tool = resolve(machine.state.step.text, machine.state.facts), machine.setup.tool(call.tool)
-    wrong = contradicted(step, call, tool)
-    if wrong is not None:
-        return wrong
-    doubt = overlooked(step, call, tool)
-    raised = sum(doubt is not None and earlier.rule == doubt.rule for earlier in machine.tries.findings)
-    return doubt if raised + 1 < machine.setup.limits.attempts else None
 
 
 def judge(machine: Machine, calls: tuple[Call, ...]) -> Machine:

@@ -100,6 +100,8 @@ class Tries(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Only reading tools are offered until one has succeeded."""
     is_helped: bool = False
     is_replanning: bool = False
+    doubt: str = ""
+    """What speaks against the call that was made, and was let be after it had been raised."""
     handed: tuple[str, ...] = ()
     """What each smaller tier said when it gave the step up."""
     trail: Trail = Trail()
@@ -150,6 +152,8 @@ class Machine(Struct, frozen=True, kw_only=True):
     deeds: tuple[Deed, ...] = ()
     """Every call that succeeded: what a claim is held against."""
     replans: int = 0
+    doubts: tuple[int, ...] = ()
+    """The steps that ended in doubt."""
     evidence: tuple[Evidence, ...] = ()
     index: Index = Index()
     """Finds facts by words; covers those known at the last question."""

@@ -99,9 +99,15 @@ def end_step(machine: Machine, status: StepStatus) -> Machine:
     tiers = (
         f" (by {tier_of(machine).name}; {'; '.join(machine.tries.handed)})" if machine.tries.handed else ""
     )
-    evidence = Evidence(f"step {step.number}: {what}{tiers}", status is StepStatus.PROVEN, machine.position)
+    doubt = f"; in doubt: {machine.tries.doubt}" if machine.tries.doubt else ""
+    evidence = Evidence(
+        f"step {step.number}: {what}{tiers}{doubt}", status is StepStatus.PROVEN, machine.position
+    )
     ended = replace(
-        machine, state=with_step_ended(machine.state, status), evidence=(*machine.evidence, evidence)
+        machine,
+        state=with_step_ended(machine.state, status),
+        evidence=(*machine.evidence, evidence),
+        doubts=(*machine.doubts, step.number) if doubt and not evidence.is_proven else machine.doubts,
     )
     return begin_next(ended)
 
@@ -139,8 +145,9 @@ def _done(machine: Machine) -> Done:
     counts = {status: sum(step.status is status for step in steps) for status in sorted(FINISHED_STATUSES)}
     has_proof = bool(machine.state.goal.checks) or counts[StepStatus.PROVEN] == len(steps)
     said = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
+    doubts = f"; in doubt: step {', '.join(map(str, machine.doubts))}" if machine.doubts else ""
     return Done(
         proof=Proof.PROVEN if has_proof else Proof.CLAIMED,
-        summary=f"{len(steps)} steps done: {said}",
+        summary=f"{len(steps)} steps done: {said}{doubts}",
         evidence=machine.evidence,
     )

@@ -3,10 +3,13 @@
 Law: something changes from one attempt to the next (form, temperature, seed).
 """
 
+from collections.abc import Collection
+
 from msgspec.structs import replace
 
 from nebulus.core.answers import Form, FreeForm, ModelRequest, OneCall, Shape
 from nebulus.core.commands import AskModel
+from nebulus.core.findings import FindingKind
 from nebulus.core.plan import Step, ToolSucceeded
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import Effect, ToolSpec
@@ -87,7 +90,8 @@ def request_for(machine: Machine) -> ModelRequest:
         form = _step_form(machine, tools)
         alone = form.tool if isinstance(form, OneCall) and tries.findings else ""
         if alone:
-            tools = tuple(tool for tool in tools if tool.name == alone)
+            unasked = {one.where[1:] for one in tries.findings if one.kind is FindingKind.UNASKED}
+            tools = tuple(_without(tool, unasked) for tool in tools if tool.name == alone)
         messages = compose_step(
             machine.state,
             resolves=machine.setup.resolves_references,
@@ -139,6 +143,15 @@ def missing_for(step: Step, succeeded: tuple[str, ...]) -> tuple[str, ...]:
     """Return the tools whose success `step` requires and `succeeded` lacks."""
     wanted = (check.tool for check in step.checks if isinstance(check, ToolSucceeded))
     return tuple(tool for tool in wanted if tool not in succeeded)
+
+
+def _without(tool: ToolSpec, names: Collection[str]) -> ToolSpec:
+    """Return `tool` without some of its parameters."""
+    properties = tool.parameters.get("properties", {})
+    kept = {name: shape for name, shape in properties.items() if name not in names}
+    if len(kept) == len(properties):
+        return tool
+    return replace(tool, parameters={**tool.parameters, "properties": kept})
 
 
 def _plan_form(tools: tuple[ToolSpec, ...]) -> Form:

@@ -62,6 +62,13 @@ def resolve(text: str, facts: Iterable[Fact]) -> str:
     return text
 
 
+def referenced(text: str, facts: Iterable[Fact]) -> frozenset[str]:
+    """Return the values that `resolve` puts into `text`."""
+    known = tuple(facts)
+    spelled = {f"{{{{step {step} {field}}}}}": field for step, field in mentioned_fields(text)}
+    return frozenset(resolve(mention, known) for mention in spelled) - frozenset(spelled)
+
+
 def is_note(fact: Fact) -> bool:
     """Whether `fact` is what a model said and no code has seen: it has no other origin."""
     return bool(fact.provenance.origins) and all(origin.kind == "model" for origin in fact.provenance.origins)

@@ -261,6 +261,7 @@ _CLASSES: Mapping[FindingKind, FailureKind] = MappingProxyType(
         FindingKind.INVALID_ARGUMENTS: FailureKind.INVALID_ARGUMENTS,
         FindingKind.UNGROUNDED: FailureKind.INVALID_ARGUMENTS,
         FindingKind.UNHEEDED: FailureKind.INVALID_ARGUMENTS,
+        FindingKind.UNASKED: FailureKind.INVALID_ARGUMENTS,
         FindingKind.REFUSED: FailureKind.POLICY_REFUSAL,
         FindingKind.NO_PROGRESS: FailureKind.NO_PROGRESS,
         FindingKind.GAVE_UP: FailureKind.NO_PROGRESS,
@@ -311,5 +312,7 @@ def _is_same(one: Finding, other: Finding) -> bool:
     return (one.kind, one.tool, one.where, one.value) == (other.kind, other.tool, other.where, other.value)
 
 
-RESTATED = frozenset({FindingKind.INVALID_ARGUMENTS, FindingKind.UNGROUNDED, FindingKind.UNHEEDED})
+RESTATED = frozenset(
+    {FindingKind.INVALID_ARGUMENTS, FindingKind.UNGROUNDED, FindingKind.UNHEEDED, FindingKind.UNASKED}
+)
 """Findings after which only the arguments are asked for again."""

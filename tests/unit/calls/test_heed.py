@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulus.calls.heed import assigned, contradicted, overlooked, spelled_out
-from nebulus.core.findings import Call
-from nebulus.core.tools import ToolSpec
+from nebulus.calls.heed import contradicted, doubted, overlooked, spelled_out, unasked
+from nebulus.core.findings import Call, FindingKind
+from nebulus.core.tools import Effect, ToolSpec
 
 MOVE = ToolSpec(
     name="move_file",
@@ -64,7 +64,6 @@ def test_values_of_several_words_without_quotes_are_not_certain() -> None:
     assert (
         rule("write_file content = the result of step 2, path = a.md", WRITE, content="x", path="a.md") == ""
     )
-    assert list(assigned("write_file content = Release notes for May", WRITE)) == []
 
 
 def test_truth_is_spelled_in_any_case_and_other_names_are_no_assignment() -> None:
@@ -104,3 +103,85 @@ def test_any_text_is_read_without_an_error(step: str, value: str) -> None:
 def test_the_right_call_is_never_complained_of(value: str) -> None:
     step = f'Use write_file with path = "{value}"'
     assert rule(step, WRITE, path=value) == doubt(step, WRITE, path=value) == ""
+
+
+SEND = ToolSpec(
+    name="send_note",
+    parameters={
+        "type": "object",
+        "properties": {
+            "text": {"type": "string"},
+            "to": {"type": "string"},
+            "copies": {"type": "integer"},
+            "is_urgent": {"type": "boolean"},
+            "reply_to": {"type": "string"},
+        },
+        "required": ["text", "to"],
+    },
+    effect=Effect.WRITE,
+    grounded=("reply_to",),
+)
+
+
+def borrowed(step: str, tool: ToolSpec, **arguments: object) -> str:
+    finding = doubted(step, Call(tool.name, dict(arguments)), tool)
+    return "" if finding is None else f"{finding.where} {finding.rule}"
+
+
+def test_half_of_a_quoted_value_is_a_contradiction_where_the_step_names_the_parameter() -> None:
+    step = "Use write_file, path `a.md`, content 'Friday; at noon'"
+    assert rule(step, WRITE, path="a.md", content="Friday; at noon") == ""
+    assert (
+        rule(step, WRITE, path="a.md", content="Friday") == "/content the step says content = Friday; at noon"
+    )
+
+
+def test_half_of_a_quoted_value_is_a_doubt_where_it_does_not() -> None:
+    step = "Write 'Friday; at noon' into a.md by write_file"
+    assert doubt(step, WRITE, path="a.md", content="Friday").startswith("the step names Friday; at noon")
+    spread = "Write 'Friday into a.md' by write_file"
+    assert doubt(spread, WRITE, path="a.md", content="Friday") == "", "a quoted phrase may be spread"
+
+
+def test_a_value_that_was_cut_across_a_quotation_mark_or_a_name_is_a_contradiction() -> None:
+    step = "write_file takes a.md and says 'Friday at noon'"
+    assert rule(step, WRITE, path="a.md", content="says 'Friday at").endswith("the value cuts a quoted one")
+    step = "send_note hello with reply_to ada"
+    over = rule(step, SEND, text="hello with reply_to", to="ada")
+    assert over == "/text the value runs over a parameter's name"
+    assert rule(step, SEND, text="hello", to="ada") == ""
+
+
+def test_a_value_that_the_step_gives_to_another_parameter_is_a_doubt() -> None:
+    step = "write_file into notes.md with content = `Friday`"
+    assert borrowed(step, WRITE, path="Friday", content="Friday").endswith("the call leaves it out")
+    step = "write_file notes with content = `Friday`"
+    assert (
+        borrowed(step, WRITE, path="Friday", content="Friday") == "/path the step gives that value to content"
+    )
+    assert borrowed(f"{step}, also named Friday", WRITE, path="Friday", content="Friday") == ""
+
+
+def test_an_optional_argument_that_nothing_asks_for_is_left_out_of_a_change() -> None:
+    def extra(step: str, beside: str = "", **more: object) -> str:
+        call = Call("send_note", {"text": "hi", "to": "ada", **more})
+        finding = unasked(step, call, SEND, beside=beside)
+        assert finding is None or finding.kind is FindingKind.UNASKED
+        return "" if finding is None else finding.where
+
+    step = "send_note hi to ada"
+    assert extra(step) == ""
+    assert extra(step, copies=3) == "/copies"
+    assert extra(step, is_urgent=False) == "/is_urgent"
+    assert extra(step, reply_to="bob") == "/reply_to"
+    assert extra(step, beside="Always send 3.", copies=3) == ""
+    assert extra(f"{step} three times", copies=3) == ""
+    assert extra(f"{step}, urgently, in copies", copies=2, is_urgent=True) in ("", "/is_urgent")
+    assert extra(f"{step} from bob", reply_to="bob") == ""
+    assert extra("send_note with no arguments for bob", reply_to="bob") == "/reply_to"
+    assert extra("send_note text = bob, to ada", reply_to="bob") == "/reply_to", "that is what the text is"
+
+
+def test_what_only_looks_may_be_given_more_than_was_asked_for() -> None:
+    look = ToolSpec(name="list", parameters={"type": "object", "properties": {"most": {"type": "integer"}}})
+    assert unasked("list them", Call("list", {"most": 5}), look) is None

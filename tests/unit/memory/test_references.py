@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from nebulus.core.provenance import Provenance
 from nebulus.core.state import Fact
-from nebulus.memory.references import INLINE_CHARS, fact_name, mentioned_steps, resolve
+from nebulus.memory.references import INLINE_CHARS, fact_name, mentioned_steps, referenced, resolve
 
 LABEL = Provenance()
 
@@ -55,3 +55,9 @@ def test_a_value_is_put_in_character_for_character(value: str) -> None:
 def test_text_without_mentions_is_untouched(text: str) -> None:
     if not mentioned_steps(text):
         assert resolve(text, [fact(1, "a"), fact(2, "b")]) == text
+
+
+def test_the_values_that_references_stand_for_can_be_told() -> None:
+    facts = [fact(2, "a/b.md", "path"), fact(4, "kuma17"), fact(5, "unused")]
+    assert referenced("the path of step 2 and step 4's value", facts) == {"a/b.md", "kuma17"}
+    assert referenced("the colour of step 2, the result of step 9, no more", facts) == set()
