@@ -15,6 +15,11 @@ from nebulus.core.findings import Edit
 MAX_DEPTH = 64
 """Containers inside each other. Tool schemas stay below ten; past this, recursion is the input's aim."""
 
+_PIECE = 4096
+"""Characters that are decoded at first, far inside a text."""
+_LONGEST_TOKEN = 16
+"""An error so near to the end of a piece may be the cut's: `-Infinity` and `\\ud83d\\ude00` are shorter."""
+
 MISSING_CLOSER = "missing closer"
 """The edit that supplies a closer. Its `before` is what stood there instead, "" for the end."""
 
@@ -85,13 +90,31 @@ _strict = json.JSONDecoder(object_pairs_hook=unique_object, parse_constant=_no_c
 def strict_value(text: str, start: int = 0) -> Value | None:
     """Return the JSON value that begins exactly at `start`; None if none does, or a key stands twice."""
     try:
-        value, end = _strict.raw_decode(text, start)
+        value, end = _decoded(text, start)
     except (JSONDecodeError, UnreadableError, RecursionError, ValueError):  # the tolerant way says why
         return None
     has_pairs = text.find("\\ud", start, end) >= 0 or text.find("\\uD", start, end) >= 0
     return (
         None if has_pairs and not is_encodable(json.dumps(value, ensure_ascii=False)) else Value(value, end)
     )
+
+
+def _decoded(text: str, start: int) -> tuple[Any, int]:
+    """Decode the JSON value at `start`; far inside a text in pieces, for json's errors count the lines before them."""
+    if start <= _PIECE:
+        return _strict.raw_decode(text, start)
+    size = _PIECE
+    while True:
+        piece = text[start : start + size]
+        try:
+            value, length = _strict.raw_decode(piece)
+        except JSONDecodeError as error:
+            is_cut = error.pos > len(piece) - _LONGEST_TOKEN or error.msg.startswith("Unterminated string")
+            if start + size >= len(text) or not is_cut:
+                raise
+            size *= 8
+        else:
+            return value, start + length
 
 
 def is_encodable(text: str) -> bool:

@@ -19,11 +19,12 @@ from nebulus.core.tools import ToolSpec
 
 _BLANK = re.compile(r"\s*+")
 _BETWEEN = re.compile(r"(?:\s|[;,]|</tool_call>|</function>)*")
-_NAMED_LINE = re.compile(r"(?:>>>)?\s*+([\w.\-:/]{1,160})\s*+(?=\{)")
+_NAMED_LINE = re.compile(r"\s*+([\w.\-:/]{1,160})\s*+(?=\{)")
 _QUOTED_CALL = re.compile(r"\[\s*+(['\"])(?=[A-Za-z_][\w.\-]{0,159}\()")
 _ACTION = re.compile(
     r"(?:\A|\n)[ \t*]*+Action[ \t*]*:[ \t*]*([^\n]{1,160})\n\s*+[ \t*]*Action[ _]Input[ \t*]*:[ \t*]*"
 )
+_ACTION_CALL = re.compile(r"(?:\A|\n)[ \t*]*+Action[ \t*]*:[ \t*`]*+(?=[A-Za-z_][\w.\-]{0,159}\()")
 _OBSERVATION = re.compile(r"\n[ \t*]*+Observation[ \t*]*:")
 
 
@@ -138,9 +139,11 @@ def _action(text: str, offered: Mapping[str, ToolSpec]) -> Payload | None:
 
     Source: Yao et al. 2022, arXiv 2210.03629; the prompts of LangChain's ReAct agents.
     """
-    match = _ACTION.search(text) if "Action" in text else None
-    if match is None:
+    if "Action" not in text:
         return None
+    match = _ACTION.search(text)
+    if match is None:
+        return _action_call(text, offered)
     name = match[1].strip().strip("`'\"[]*")
     if not _is_offered(name, offered):
         return None
@@ -155,6 +158,21 @@ def _action(text: str, offered: Mapping[str, ToolSpec]) -> Payload | None:
             "react", problem=UnreadableError("more than one action stands in one answer", reached=end)
         )
     return Payload("react", (candidate,), words=text[: match.start()].strip())
+
+
+def _action_call(text: str, offered: Mapping[str, ToolSpec]) -> Payload | None:
+    """Return the action of a ReAct answer that is written as in Python, and is the last that it says."""
+    match = _ACTION_CALL.search(text)
+    if match is None or not _is_offered(text[match.end() : text.index("(", match.end())], offered):
+        return None
+    try:
+        found, end = invocations(text, match.end())
+    except UnreadableError as problem:
+        return Payload("react", problem=problem)
+    rest = text[end:].strip(" \t\n*`")
+    if rest and not _OBSERVATION.match(f"\n{rest}"):
+        return Payload("react", problem=UnreadableError("words stand behind the action", reached=end))
+    return Payload("react", tuple(found), words=text[: match.start()].strip())
 
 
 def _alone(dialect: str, found: list[Candidate], text: str, *, end: int) -> Payload:

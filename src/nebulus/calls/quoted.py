@@ -52,8 +52,12 @@ def read_string(text: str, position: int, where: str) -> tuple[str, int, tuple[s
 
 def _plain_string(text: str, position: int) -> tuple[str, int] | None:
     """Return the JSON string at `position` and where it ended; None if it is none."""
+    body = _BODIES['"'].match(text, position + 1)
+    if body is None:
+        return None
+    end = body.end() + 1
     try:
-        value, end = scanstring(text, position + 1, True)
+        value, _ = scanstring(text[position + 1 : end], 0, True)
     except (JSONDecodeError, ValueError):  # not JSON: the tolerant way is asked next
         return None
     is_block = not value and text.startswith('"""', position)

@@ -42,6 +42,7 @@ DIALECTS: tuple[Dialect, ...] = (
     gorilla.DIALECT,
     raven.DIALECT,
     functionary.DIALECT,
+    functionary.VERSION_3,
     *tagged_json.DIALECTS,
 )
 """In the order in which they are asked where two share an opener."""

@@ -1,6 +1,7 @@
 """Hermes and Qwen: JSON, or another family's body, between `<tool_call>` tags.
 
-Source: NousResearch/Hermes-Function-Calling, README; the chat templates of Qwen2.5 and Qwen3.
+Source: NousResearch/Hermes-Function-Calling, README; the chat templates of Qwen2.5, Qwen3 and
+LongCat-Flash.
 """
 
 import re
@@ -10,7 +11,16 @@ from nebulus.calls.dialect import Block, Dialect, Source
 from nebulus.calls.dialects import glm, invoke, qwen_xml
 from nebulus.calls.invocation import invocation_block, starts_call, starts_list
 
-OPENERS = ("<tool_call>", "<tool_calls>", "<tool-call>", "<function_call>", "<functioncall>", "<tools_call>")
+OPENERS = (
+    "<tool_call>",
+    "<tool_calls>",
+    "<tool-call>",
+    "<function_call>",
+    "<functioncall>",
+    "<tools_call>",
+    "<tool_use>",
+    "<longcat_tool_call>",
+)
 CLOSERS = tuple(opener.replace("<", "</") for opener in OPENERS)
 
 _BLANK = re.compile(r"\s*+")

@@ -2,15 +2,26 @@
 
 Sources: granite-3 and phi-4-mini chat templates (`<|tool_call|>`); microsoft/Phi-3.5 (`functools`);
 nvidia/Llama-3.1-Nemotron (`<TOOLCALL>`); internlm2.5 (`<|action_start|>`); CohereForAI/c4ai-command-r7b
-(`<|START_ACTION|>`); CohereForAI/c4ai-command-r-v01 (`Action:` and a code block); swiss-ai/Apertus (`<|tools_prefix|>`).
+(`<|START_ACTION|>`); CohereForAI/c4ai-command-r-v01 and LangChain's
+structured chat agent (`Action:` and a code block); swiss-ai/Apertus (`<|tools_prefix|>`).
 """
+
+import re
 
 from nebulus.calls.bodies import json_block, tagged
 from nebulus.calls.dialect import Block, Dialect, Source
 
+_CODE_BLOCK = re.compile(r"\s*+```(?:json)?\s*+(?=[\[{])")
+
 
 def _take_phi(source: Source, start: int, body: int) -> Block:
     return json_block(source, start, body - 1, dialect="phi", closers=())  # the bracket is the list's own
+
+
+def _take_action(source: Source, start: int, body: int) -> Block | None:
+    if not _CODE_BLOCK.match(source.text, body):
+        return None
+    return json_block(source, start, body, dialect="command", closers=("```",))
 
 
 DIALECTS = (
@@ -25,10 +36,6 @@ DIALECTS = (
         name="internlm", openers=("<|action_start|><|plugin|>",), take=tagged("internlm", "<|action_end|>")
     ),
     Dialect(name="command", openers=("<|START_ACTION|>",), take=tagged("command", "<|END_ACTION|>")),
-    Dialect(
-        name="command",
-        openers=("Action: ```json", "Action:```json", "Action:\n```json"),
-        take=tagged("command", "```"),
-    ),
+    Dialect(name="command", openers=("Action:",), take=_take_action),
     Dialect(name="apertus", openers=("<|tools_prefix|>",), take=tagged("apertus", "<|tools_suffix|>")),
 )
