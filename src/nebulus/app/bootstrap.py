@@ -83,18 +83,27 @@ async def tools(
     if "workspace" not in place:
         yield Kit(tools=(*own, looking))
         return
-    from nebulus.adapters.sandboxes.probe import find_sandbox
     from nebulus.adapters.tools.builtin import builtin_tools
     from nebulus.adapters.workspaces.folder import FolderWorkspace
-    from nebulus.adapters.workspaces.spelling import OWN_NAMES
 
     kept = (settings.policy,) if settings.policy else ()
     workspace = FolderWorkspace(Path(place["workspace"]), kept=kept)
-    sandbox = None
-    if settings.commands == "sandboxed":
-        sandbox = await find_sandbox(workspace.root, kept=(*sorted(OWN_NAMES), *kept))
+    sandbox = await find_sandbox(settings, workspace.root)
     kit = (*builtin_tools(workspace, sandbox), *own, looking)
     yield Kit(tools=kit, workspace=workspace, sandbox=sandbox)
+
+
+async def find_sandbox(settings: Settings, root: Path) -> Sandbox | None:
+    """Return what contains commands in the workspace at `root`; None where `settings` want no commands."""
+    if settings.commands == "off":
+        return None
+    from nebulus.adapters.sandboxes.probe import find_sandbox
+    from nebulus.adapters.sandboxes.reach import Reach
+    from nebulus.adapters.workspaces.spelling import OWN_NAMES
+
+    kept = (*sorted(OWN_NAMES), *((settings.policy,) if settings.policy else ()))
+    wanted = "best" if settings.commands == "sandboxed" else settings.commands
+    return await find_sandbox(Reach(Path(os.path.realpath(root)), kept), wanted=wanted)
 
 
 def checker(workspace: "FolderWorkspace | None", predicates: Mapping[str, Any]) -> Checker:

@@ -13,16 +13,17 @@ from enum import StrEnum
 from pathlib import Path
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nebulus import __version__
 from nebulus.adapters.backends.discover import FoundServer, discover
-from nebulus.adapters.sandboxes.probe import find_sandbox
 from nebulus.adapters.sandboxes.uncontained import Uncontained
 from nebulus.app import bootstrap
 from nebulus.app.settings import FILE_NAME, NANO, Settings, TierSettings
 from nebulus.cli.place import Choice, settings_of
 from nebulus.cli.words import Line, counted, one_line
 from nebulus.core.errors import BackendError, ConfigError
+from nebulus.core.tools import SandboxLevel
 
 PACKAGES = ("msgspec", "jsonschema-rs", "aiohttp", "dbos", "typer", "rich")
 LOCAL = "xllamacpp"
@@ -58,7 +59,7 @@ async def examine(folder: Path, config: Path | None) -> list[Sign]:
     signs.append(_settings(folder, config))
     for name, tier in settings.tiers.items():
         signs.append(await _tier(name, tier))
-    return [*signs, await _sandbox(folder), _engine(settings, folder)]
+    return [*signs, *await _sandbox(settings, folder), _engine(settings, folder)]
 
 
 def health_lines(signs: Iterable[Sign]) -> list[Line]:
@@ -175,16 +176,28 @@ def _file(what: str, tier: TierSettings) -> Sign:
     return Sign(what=what, found=f"{tier.model}, {path.stat().st_size / 1e6:.1f} MB")
 
 
-async def _sandbox(folder: Path) -> Sign:
-    sandbox = await find_sandbox(folder)
+async def _sandbox(settings: Settings, folder: Path) -> list[Sign]:
+    """Return the level that commands would run at, and what keeps this machine from a better one."""
+    sandbox = await bootstrap.find_sandbox(settings, folder)
+    if sandbox is None:
+        return [Sign(what="sandbox", found="no commands: commands is off in the settings")]
     if isinstance(sandbox, Uncontained):
-        return Sign(
-            what="sandbox",
-            found=f"commands can't be contained, so run_command is refused: {sandbox.reason}",
-            health=Health.ODD,
-            fix=sandbox.cure,
-        )
-    return Sign(what="sandbox", found=f"{sandbox.level.value}: tried, and held")
+        return [
+            Sign(
+                what="sandbox",
+                found=f"commands can't be contained, so run_command is refused: {sandbox.reason}",
+                health=Health.ODD,
+                fix=sandbox.cure,
+            )
+        ]
+    held = Sign(what="sandbox", found=f"{sandbox.level.value}: tried, and held")
+    if sandbox.level is SandboxLevel.NAMESPACES or settings.commands != "sandboxed":
+        return [held]
+    better = await bootstrap.find_sandbox(replace(settings, commands="namespaces"), folder)
+    if not isinstance(better, Uncontained):
+        return [held]
+    found = f"{SandboxLevel.NAMESPACES.value} would contain more, and does not hold here: {better.reason}"
+    return [held, Sign(what="sandbox", found=found, health=Health.ODD, fix=better.cure)]
 
 
 def _engine(settings: Settings, folder: Path) -> Sign:

@@ -1,21 +1,32 @@
 """Finds out, by trying to break out, how well commands are contained on this machine.
 
 Laws: a level is offered only when a command that runs under it has been seen to fail at everything that
-it must not be able to do; no version number and no setting stands for that. There is no level between:
-rules on paths alone (Landlock) leave the host's environment, processes and datagrams within reach.
+it must not be able to do; no version number and no setting stands for that. A version can only rule a level
+out: a Landlock too old for what the level promises is not tried.
 """
 
 import os
 import platform
 import shutil
+import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal, TypeAlias
 
+from nebulus.adapters.sandboxes import escapes
 from nebulus.adapters.sandboxes.bubblewrap import ENVIRONMENT, Bubblewrap
+from nebulus.adapters.sandboxes.landlock import LEAST_ABI, Landlock, abi
 from nebulus.adapters.sandboxes.limits import Limits
+from nebulus.adapters.sandboxes.reach import Reach
 from nebulus.adapters.sandboxes.seccomp import MACHINES
 from nebulus.adapters.sandboxes.uncontained import Uncontained
 from nebulus.core.failure import Failure
+from nebulus.ports.guard import CommandResult
+
+Wanted: TypeAlias = Literal["best", "namespaces", "landlock"]
+"""Which level is looked for."""
 
 _TIMEOUT_S = 20.0
 _NAMESPACES = ("ipc", "mnt", "net", "pid", "user", "uts")
@@ -57,6 +68,7 @@ and takes away each empty file that it could make. `$0` is a name that nothing e
 """
 
 _CURES = (
+    ("bwrap is not installed", "install it: apt install bubblewrap"),
     ("namespace", "enable unprivileged user namespaces: sysctl kernel.unprivileged_userns_clone=1 (Debian)"),
     (
         "uid map",
@@ -69,49 +81,97 @@ _CURES = (
     ("mount proc", "run outside this container, or let the container make mounts of /proc"),
     ("prlimit", "install util-linux, which holds prlimit"),
     ("Unknown option", "install bubblewrap 0.8 or newer"),
+    ("not in use", "boot with landlock in the kernel's list of security modules: lsm=landlock,..."),
+    ("has version", "use Linux 6.12 or newer"),
 )
+_SINCE = (
+    (2, "moves between folders"),
+    (3, "the truncation of files"),
+    (4, "connections over TCP"),
+    (5, "devices"),
+    (LEAST_ABI, "signals to processes of the host"),
+)
+"""What Landlock has held since which of its versions. Source: linux/Documentation/userspace-api/landlock.rst."""
 _ANY_CURE = "run the same command by hand to see more, or go without run_command"
 
 
 async def find_sandbox(
-    root: Path,
-    *,
-    limits: Limits | None = None,
-    readable: tuple[Path, ...] = (),
-    kept: tuple[str, ...] = (),
-) -> Bubblewrap | Uncontained:
-    """Return the best sandbox for commands in the workspace at `root` that holds on this machine.
+    reach: Reach, *, wanted: Wanted = "best", limits: Limits | None = None, readable: tuple[Path, ...] = ()
+) -> Bubblewrap | Landlock | Uncontained:
+    """Return the best sandbox, or the wanted one, for commands in a workspace that holds on this machine.
 
-    Takes a fraction of a second: a probe is executed. `readable` are further host paths to be read, `kept`
-    paths beneath the root that belong to the runtime.
+    Takes a fraction of a second: a probe is executed. `readable` are further host paths to be read.
     """
     if platform.machine() not in MACHINES or not hasattr(os, "memfd_create"):
         return Uncontained(
             reason=f"{platform.system()} on {platform.machine()} has no containment that we know",
             cure=f"use Linux on one of {sorted(MACHINES)}",
         )
+    tried = {"best": (_namespaces, _landlock), "namespaces": (_namespaces,), "landlock": (_landlock,)}[wanted]
+    reasons = []
+    for attempt in tried:
+        found = await attempt(reach, limits, readable)
+        if not isinstance(found, str):
+            return found
+        reasons.append(found)
+    return Uncontained(reason="; ".join(reasons), cure=_cure(reasons[0]))
+
+
+async def _namespaces(reach: Reach, limits: Limits | None, readable: tuple[Path, ...]) -> Bubblewrap | str:
     bwrap = shutil.which("bwrap")
     if bwrap is None:
-        return Uncontained(reason="bwrap is not installed", cure="install it: apt install bubblewrap")
-    sandbox = Bubblewrap(root, bwrap=bwrap, limits=limits, readable=readable, kept=kept)
-    reason = await breach_of(sandbox)
-    if reason:
-        return Uncontained(reason=reason, cure=_cure(reason))
-    return sandbox
+        return "bwrap is not installed"
+    sandbox = Bubblewrap(reach, bwrap=bwrap, limits=limits, readable=readable)
+    return await breach_of(sandbox) or sandbox
+
+
+async def _landlock(reach: Reach, limits: Limits | None, readable: tuple[Path, ...]) -> Landlock | str:
+    return too_old(abi()) or await escape_from(reach) or Landlock(reach, limits=limits, readable=readable)
+
+
+def too_old(version: int) -> str:
+    """Return what a version of Landlock lacks of what the level promises, "" if nothing."""
+    if not version:
+        return "Landlock is not in use in this kernel"
+    lacks = [what for least, what in _SINCE if version < least]
+    return f"Landlock has version {version} here, too old to hold {', '.join(lacks)}" if lacks else ""
 
 
 async def breach_of(sandbox: Bubblewrap) -> str:
     """Return the first thing that a command in `sandbox` can do and must not, "" if there is none."""
     own = [os.readlink(f"/proc/self/ns/{name}") for name in _NAMESPACES]  # noqa: PTH115
+    with _secret() as secret:
+        argv = ("/bin/sh", "-c", SCRIPT, secret.name, str(secret), *own)
+        ended = await sandbox.run(argv, timeout_s=_TIMEOUT_S)
+    return _judged(ended, sandbox.visible)
+
+
+async def escape_from(reach: Reach) -> str:
+    """Return the first thing that a command under Landlock can do and must not, "" if there is none.
+
+    The program that tries is ours, so that its own files and those of our interpreter can be read as well.
+    """
+    readable = (Path(escapes.__file__), Path(sys.base_prefix), Path(os.path.realpath(sys.executable)))
+    with _secret() as secret:
+        argv = (str(readable[-1]), "-I", "-S", escapes.__file__, str(secret), str(os.getpid()))
+        ended = await Landlock(reach, readable=readable).run(argv, timeout_s=_TIMEOUT_S)
+    return _judged(ended)
+
+
+@contextmanager
+def _secret() -> Iterator[Path]:
+    """Yield a file that nothing in a sandbox may know."""
     with tempfile.NamedTemporaryFile("w", prefix="nebulus-probe-") as secret:
         secret.write("a file outside the sandbox\n")
         secret.flush()
-        name = os.path.basename(secret.name)  # noqa: PTH119
-        ended = await sandbox.run(("/bin/sh", "-c", SCRIPT, name, secret.name, *own), timeout_s=_TIMEOUT_S)
+        yield Path(secret.name)
+
+
+def _judged(ended: CommandResult | Failure, visible: frozenset[str] = frozenset()) -> str:
     if isinstance(ended, Failure):
         return ended.sentence()
     lines = ended.output.splitlines()
-    complaint = _complaint(lines, sandbox.visible)
+    complaint = _complaint(lines, visible)
     if complaint or (ended.exit_code == 0 and "probed" in lines):
         return complaint
     return f"the probe ended with {ended.exit_code}: {lines[-1] if lines else 'it printed nothing'}"

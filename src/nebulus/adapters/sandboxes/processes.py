@@ -3,13 +3,15 @@
 import asyncio
 import os
 import signal
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 from nebulus.ports.guard import CommandResult
 
 _PIECE_BYTES = 1 << 16
 _LAST_WORDS_S = 1.0
+_OBEYS_S = 5.0
+"""How long a launcher may take to end what it started, once it is told to."""
 
 
 class KeptOutput:
@@ -42,11 +44,29 @@ class KeptOutput:
         return bytes(self._head + gap + self._tail).decode(errors="replace")
 
 
+@contextmanager
+def readable_by_child(content: bytes) -> Iterator[int]:
+    """Yield a descriptor from which a child can read `content`."""
+    handle = os.memfd_create("content")
+    try:
+        os.write(handle, content)
+        os.lseek(handle, 0, os.SEEK_SET)
+        yield handle
+    finally:
+        os.close(handle)
+
+
 async def run_bounded(
-    argv: Sequence[str], *, timeout_s: float, output_bytes: int, pass_fds: Sequence[int] = ()
+    argv: Sequence[str],
+    *,
+    timeout_s: float,
+    output_bytes: int,
+    pass_fds: Sequence[int] = (),
+    is_launcher: bool = False,
 ) -> CommandResult:
     """Run `argv` with an empty environment and no input, to its end or to `timeout_s`; then nothing is left.
 
+    `is_launcher`: the process ends all that it started when its stdin is closed, and is given time for that.
     Call it from the event loop's own thread: a contained process dies with the thread that started it.
 
     Raises:
@@ -54,7 +74,7 @@ async def run_bounded(
     """
     process = await asyncio.create_subprocess_exec(
         *argv,
-        stdin=asyncio.subprocess.DEVNULL,
+        stdin=asyncio.subprocess.PIPE if is_launcher else asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
         env={},
@@ -84,6 +104,11 @@ async def _drain(process: asyncio.subprocess.Process, kept: KeptOutput) -> None:
 
 async def _end(process: asyncio.subprocess.Process, kept: KeptOutput) -> None:
     """Kill the whole group, whoever is left of it; wait for its leader, and take its last words."""
+    if process.stdin is not None:
+        process.stdin.close()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_OBEYS_S):
+                await process.wait()
     with suppress(ProcessLookupError):  # It ended by itself.
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()

@@ -48,7 +48,7 @@ def _command_tools(commands: Commands) -> tuple[Tool, ...]:
         effect=Effect.WRITE,
         untrusted=True,
         timeout_s=LONGEST_S + _STOPPING_S,
-        least_sandbox=SandboxLevel.NAMESPACES,
+        least_sandbox=SandboxLevel.LANDLOCK,
         facts=("exit_code",),
     )
     return (contained(commands.run_command),)

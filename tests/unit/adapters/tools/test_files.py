@@ -61,7 +61,7 @@ def test_each_tool_says_what_it_does_to_the_world(desk: Desk) -> None:
         "search_files",
         "run_command",
     }
-    assert desk.tools["run_command"].spec.least_sandbox is SandboxLevel.NAMESPACES
+    assert desk.tools["run_command"].spec.least_sandbox is SandboxLevel.LANDLOCK
     assert desk.tools["write_file"].spec.is_repeatable
 
 

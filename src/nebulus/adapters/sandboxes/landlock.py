@@ -1,0 +1,164 @@
+"""Commands on the host itself, kept from its files by Landlock: with a filter of system calls and limits.
+
+Laws: a command opens programs, libraries, its workspace and a private folder, and nothing else; it makes no
+socket, signals nobody, and changes no mode, owner or time of any file, since Landlock would let it do so
+everywhere; when it ends, or its time does, everything that it started is killed.
+
+It ranks below namespaces for what it can't do. A command sees that a file exists anywhere, with its size and
+times (`stat`), though not what is in it. Landlock grants whole folders: one that holds something that is not
+for commands is not granted itself, only what else lies in it, so that nothing can be made or removed in it,
+and the names of what is hidden can be listed. What needs `/proc`, `/dev/shm`, a terminal, local sockets or
+`chmod` does not work.
+"""
+
+import ctypes
+import json
+import os
+import platform
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from shutil import rmtree
+from typing import TypeAlias
+
+from msgspec.structs import replace
+
+from nebulus.adapters.sandboxes import launcher
+from nebulus.adapters.sandboxes.limits import Limits
+from nebulus.adapters.sandboxes.places import READABLE, SEARCHED, not_started
+from nebulus.adapters.sandboxes.processes import readable_by_child, run_bounded
+from nebulus.adapters.sandboxes.reach import Reach, put_back
+from nebulus.adapters.sandboxes.seccomp import WITHOUT_NAMESPACES, program
+from nebulus.core.failure import Failure
+from nebulus.core.tools import SandboxLevel
+from nebulus.ports.guard import CommandResult
+
+LEAST_ABI = 6
+"""Linux 6.12: the first whose Landlock keeps signals in, beside moves (2), truncation (3), TCP (4), devices (5)."""
+_ABI = 1
+"""LANDLOCK_CREATE_RULESET_VERSION."""
+
+_EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR, _TRUNCATE = 0x1, 0x2, 0x4, 0x8, 0x4000
+_MAKE_REMOVE_MOVE = 0x10 | 0x20 | 0x80 | 0x100 | 0x400 | 0x1000 | 0x2000
+"""REMOVE_DIR, REMOVE_FILE, MAKE_DIR, MAKE_REG, MAKE_FIFO, MAKE_SYM, REFER; no devices and no sockets."""
+READ = _EXECUTE | _READ_FILE | _READ_DIR
+CHANGE = READ | _WRITE_FILE | _TRUNCATE | _MAKE_REMOVE_MOVE
+USE = _READ_FILE | _WRITE_FILE
+"""Rights. Source: linux/include/uapi/linux/landlock.h."""
+DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+
+Grant: TypeAlias = tuple[str, int, bool]
+"""A path, the rights beneath it, and whether a link in its last part is followed."""
+
+
+def abi() -> int:
+    """Return the version of Landlock that the kernel has, 0 if none or not in use."""
+    found: int = ctypes.CDLL(None).syscall(launcher.CREATE_RULESET, None, ctypes.c_size_t(0), _ABI)
+    return max(0, found)
+
+
+class Landlock:
+    """The sandbox of level LANDLOCK. Made by `find_sandbox`, which has seen it hold.
+
+    `readable` are further host paths that a command may read. What is not for commands in `reach` can't be
+    opened, but for a file of the runtime's, which can be read.
+    """
+
+    def __init__(
+        self, reach: Reach, *, limits: Limits | None = None, readable: tuple[Path, ...] = ()
+    ) -> None:
+        self._reach = reach
+        self._limits = limits or Limits()
+        self._readable = (*READABLE, *(str(path) for path in readable))
+        self._filter = program(platform.machine(), WITHOUT_NAMESPACES).hex()
+
+    @property
+    def level(self) -> SandboxLevel:
+        """How well it contains."""
+        return SandboxLevel.LANDLOCK
+
+    async def run(self, argv: tuple[str, ...], *, timeout_s: float) -> CommandResult | Failure:
+        """Run a command in the workspace, standard error within its output.
+
+        A failure means that it was not started. What is over its time is killed, with all its children.
+        """
+        if not argv or any("\0" in word for word in argv):
+            return not_started("the command is empty or holds a NUL", repr(argv)[:200])
+        unheld = self._reach.unheld()
+        try:
+            with _private_folder() as private, readable_by_child(self._orders(argv, private)) as orders_fd:
+                ended = await run_bounded(
+                    [sys.executable, "-I", "-S", launcher.__file__, str(orders_fd)],
+                    timeout_s=timeout_s,
+                    output_bytes=self._limits.output_bytes,
+                    pass_fds=(orders_fd,),
+                    is_launcher=True,
+                )
+        except OSError as error:
+            return not_started(f"the sandbox can't be started: {error.strerror}", sys.executable)
+        return replace(ended, output=ended.output + put_back(unheld))
+
+    def _orders(self, argv: tuple[str, ...], private: str) -> bytes:
+        limits = replace(self._limits, processes=self._limits.processes + _tasks_of_user())
+        orders = {
+            "parent": os.getpid(),
+            "argv": [*limits.argv(), *argv],
+            "environment": {"PATH": SEARCHED, "HOME": private, "TMPDIR": private, "LANG": "C.UTF-8"},
+            "folder": str(self._reach.root),
+            "grants": [*self._granted(private)],
+            "filter": self._filter,
+        }
+        return json.dumps(orders).encode()
+
+    def _granted(self, private: str) -> Iterator[Grant]:
+        yield from ((path, READ, True) for path in self._readable)
+        yield from ((path, USE, True) for path in DEVICES)
+        yield (private, CHANGE, False)
+        yield from granted(self._reach.root, self._reach.closed())
+
+
+def granted(root: Path, closed: Mapping[str, bool], folder: str = "") -> Iterator[Grant]:
+    """Return the rights beneath `root`: all of a folder in which nothing is closed, else each of its entries.
+
+    `closed` are relative paths, and whether each may be read. A link is not granted, only what it leads to.
+    """
+    place = root / folder
+    if not any(Path(folder) in Path(path).parents for path in closed):
+        yield (str(place), CHANGE, False)
+        return
+    yield (str(place), _READ_DIR, False)
+    for entry in os.scandir(place):
+        path = str(Path(folder, entry.name))
+        if path in closed:
+            if closed[path] and not entry.is_symlink():
+                yield (entry.path, _READ_FILE, False)
+        elif entry.is_dir(follow_symlinks=False):
+            yield from granted(root, closed, path)
+        elif entry.is_file(follow_symlinks=False):
+            yield (entry.path, CHANGE, False)
+
+
+@contextmanager
+def _private_folder() -> Iterator[str]:
+    """Yield a folder that is new for one command; afterwards it is gone, as far as it can be removed."""
+    folder = tempfile.mkdtemp(prefix="nebulus-")
+    try:
+        yield folder
+    finally:
+        with suppress(OSError, RecursionError):
+            rmtree(folder)
+
+
+def _tasks_of_user() -> int:
+    """Return how many threads our user has: the kernel counts a command's together with them.
+
+    It does not count those of root, and what can't be seen is not counted here.
+    """
+    tasks = 0
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # It ended meanwhile.
+            if process.stat().st_uid == os.getuid():
+                tasks += sum(1 for _ in (process / "task").iterdir())
+    return tasks

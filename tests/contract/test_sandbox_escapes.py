@@ -1,0 +1,335 @@
+"""The ways out of a sandbox that a command would try: none leads out, at any level."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from nebulus.adapters.sandboxes.reach import Reach
+from nebulus.core.tools import SandboxLevel
+from tests.contract.sandbox_levels import BWRAP, LEVELS, LIMITS, Real, made, python, shell, workspace_of
+
+SRC = Path(__file__).parents[2] / "src"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return workspace_of(tmp_path)
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A file of the host's, beside the workspace."""
+    (tmp_path / "secret").write_text("hidden")
+    return tmp_path / "secret"
+
+
+@pytest.fixture(params=LEVELS)
+def level(request: pytest.FixtureRequest) -> SandboxLevel:
+    return SandboxLevel(request.param)
+
+
+@pytest.fixture
+def real(level: SandboxLevel, root: Path) -> Real:
+    return made(level, Reach(root))
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process of the host's, of the same user."""
+    with subprocess.Popen(["/bin/sleep", "600"]) as process:
+        yield process
+        process.kill()
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "ln -s {secret} link; cat link",
+        "ln {secret} hard; cat hard",
+        "mv {secret} moved; cat moved",
+        "cp {secret} copied; cat copied",
+        "cat ../secret",
+        "cat /proc/self/root{secret} /proc/self/cwd/../secret /proc/1/root{secret}",
+        "cd ..; cat secret; exec 3< {secret}; cat <&3",
+        "tar c {secret} 2> /dev/null | cat; dd if={secret}",
+    ],
+)
+async def test_a_file_outside_is_not_read(real: Real, secret: Path, script: str) -> None:
+    ended = await shell(real, script.format(secret=secret))
+    assert "hidden" not in ended.output
+    assert secret.read_text() == "hidden"
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "echo x > {secret}",
+        "ln -s {secret} link; echo x > link",
+        "rm -f {secret}",
+        "mv -f {secret} here",
+        "echo x > new; mv -f new {secret}",
+        "echo x > new; ln -f new {secret}",
+        "truncate -s 0 {secret}",
+        "chmod 777 {secret}; ln -s {secret} link; chmod 777 link",
+        "touch -d 2001-01-01 {secret}",
+        "setfattr -n user.x -v 1 {secret}",
+    ],
+)
+async def test_a_file_outside_is_not_changed(real: Real, secret: Path, script: str) -> None:
+    before = secret.stat()
+    await shell(real, script.format(secret=secret))
+    after = secret.stat()
+    assert secret.read_text() == "hidden"
+    assert (before.st_mode, before.st_mtime_ns, before.st_ino) == (
+        after.st_mode,
+        after.st_mtime_ns,
+        after.st_ino,
+    )
+    assert os.listxattr(secret) == []
+
+
+async def test_a_file_is_not_carried_out(real: Real, root: Path) -> None:
+    (root / "folder").mkdir()
+    await shell(real, "echo x > folder/new; mv folder/new ../out; mv folder ../out; ln folder/new ../out")
+    assert not (root.parent / "out").exists()
+
+
+async def test_what_runs_from_memory_is_contained_as_well(real: Real, secret: Path) -> None:
+    ended = await python(
+        real,
+        "import os, sys\n"
+        "held = os.memfd_create('cat')\n"
+        "os.write(held, open('/bin/cat', 'rb').read())\n"
+        "os.execve(held, ['cat', sys.argv[1]], {})\n",
+        secret,
+    )
+    assert ended.exit_code != 0
+    assert "hidden" not in ended.output
+
+
+async def test_another_process_is_neither_seen_nor_touched(
+    real: Real, other: "subprocess.Popen[bytes]"
+) -> None:
+    before = (os.getpriority(os.PRIO_PROCESS, other.pid), os.sched_getaffinity(other.pid))
+    ended = await python(
+        real,
+        "import ctypes, os, resource, signal, sys\n"
+        "pid, libc = int(sys.argv[1]), ctypes.CDLL(None)\n"
+        "def tries(attempt):\n"
+        "    try: print('did', attempt())\n"
+        "    except OSError: pass\n"
+        "tries(lambda: os.kill(pid, signal.SIGKILL))\n"
+        "tries(lambda: os.killpg(os.getpgid(pid), signal.SIGKILL))\n"
+        "tries(lambda: signal.pidfd_send_signal(os.pidfd_open(pid), signal.SIGKILL))\n"
+        "tries(lambda: resource.prlimit(pid, resource.RLIMIT_CPU, (0, 0)))\n"
+        "tries(lambda: os.setpriority(os.PRIO_PROCESS, pid, 19))\n"
+        "try: os.setpriority(os.PRIO_USER, os.getuid(), 19)\n"
+        "except OSError: pass\n"
+        "tries(lambda: os.sched_setaffinity(pid, {0}))\n"
+        "tries(lambda: open(f'/proc/{pid}/environ').read())\n"
+        "tries(lambda: open(f'/proc/{pid}/mem', 'rb').read(1))\n"
+        "tries(lambda: os.listdir(f'/proc/{pid}/root'))\n"
+        "if libc.ptrace(16, pid, 0, 0) == 0: print('did attach')\n",
+        other.pid,
+    )
+    assert "did" not in ended.output
+    assert other.poll() is None
+    assert (os.getpriority(os.PRIO_PROCESS, other.pid), os.sched_getaffinity(other.pid)) == before
+
+
+async def test_a_signal_to_everybody_reaches_nobody_else(
+    real: Real, other: "subprocess.Popen[bytes]"
+) -> None:
+    await shell(real, "kill -9 -1")
+    assert other.poll() is None
+
+
+@pytest.mark.parametrize("name", ["\0nebulus-test-{}", "{}/outside.sock"])
+async def test_a_local_socket_of_the_host_is_out_of_reach(real: Real, root: Path, name: str) -> None:
+    address = name.format(root.parent)
+    came: list[bytes] = []
+    with (
+        socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as streams,
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as datagrams,
+    ):
+        streams.bind(address)
+        streams.listen()
+        datagrams.bind(address + "d")
+        datagrams.settimeout(0.1)
+        await python(
+            real,
+            "import socket, sys\n"
+            "address = sys.argv[1].replace('@', chr(0))\n"
+            "def tries(attempt):\n"
+            "    try: attempt()\n"
+            "    except OSError: pass\n"
+            "tries(lambda: socket.socket(socket.AF_UNIX).connect(address))\n"
+            "tries(lambda: socket.socket(socket.AF_UNIX, 2).sendto(b'x', address + 'd'))\n"
+            "tries(lambda: socket.socketpair(socket.AF_UNIX, 2)[0].sendto(b'x', address + 'd'))\n",
+            address.replace("\0", "@"),
+        )
+        streams.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            streams.accept()
+        with pytest.raises(TimeoutError):
+            came.append(datagrams.recv(10))
+    assert came == []
+
+
+async def test_no_datagram_leaves(real: Real) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as server:
+        server.bind(("127.0.0.1", 0))
+        server.settimeout(0.1)
+        await python(
+            real,
+            "import socket, sys\n"
+            "socket.socket(socket.AF_INET, socket.SOCK_DGRAM).sendto(b'x', ('127.0.0.1', int(sys.argv[1])))\n",
+            server.getsockname()[1],
+        )
+        with pytest.raises(TimeoutError):
+            server.recv(10)
+
+
+FORKS = """
+import os, time
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        while True:
+            if os.fork():
+                os._exit(0)
+            with open("alive", "a") as file:
+                file.write("x")
+            time.sleep(0.001)
+    os._exit(0)
+"""
+
+
+@pytest.mark.parametrize(("rest", "timeout_s"), [("time.sleep(0.3)", 20), ("time.sleep(60)", 0.4)])
+async def test_nobody_outruns_the_end_by_forking_or_a_session_of_its_own(
+    real: Real, root: Path, rest: str, timeout_s: float
+) -> None:
+    await python(real, FORKS + rest, timeout_s=timeout_s)
+    beats = (root / "alive").stat().st_size
+    assert beats
+    await asyncio.sleep(0.3)
+    assert (root / "alive").stat().st_size == beats
+
+
+def test_a_command_ends_with_the_process_that_ordered_it(level: SandboxLevel, root: Path) -> None:
+    script = (
+        "import asyncio, sys\n"
+        "from pathlib import Path\n"
+        "from nebulus.adapters.sandboxes.bubblewrap import Bubblewrap\n"
+        "from nebulus.adapters.sandboxes.landlock import Landlock\n"
+        "from nebulus.adapters.sandboxes.reach import Reach\n"
+        "reach = Reach(Path(sys.argv[2]))\n"
+        "real = Landlock(reach) if sys.argv[1] == 'landlock' else Bubblewrap(reach, bwrap=sys.argv[3])\n"
+        "asyncio.run(real.run(('/usr/bin/python3', '-c', sys.argv[4]), timeout_s=60))\n"
+    )
+    argv = [sys.executable, "-c", script, level.value, str(root), BWRAP, FORKS + "time.sleep(60)"]
+    with subprocess.Popen(argv, env={"PYTHONPATH": str(SRC)}) as ordering:
+        until = time.monotonic() + 20
+        while not (root / "alive").exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        ordering.send_signal(signal.SIGKILL)
+    time.sleep(0.3)
+    beats = (root / "alive").stat().st_size
+    assert beats
+    time.sleep(0.3)
+    assert (root / "alive").stat().st_size == beats
+
+
+KEPT = (".nebulus", "nebulus.toml", "rules/policy.toml", "absent.toml")
+
+
+@pytest.fixture
+def governed(level: SandboxLevel, root: Path) -> Real:
+    """A sandbox in a workspace that holds what governs a run."""
+    (root / ".nebulus").mkdir()
+    (root / ".nebulus" / "runs.sqlite").write_text("history")
+    (root / "nebulus.toml").write_text("settings")
+    (root / "rules").mkdir()
+    (root / "rules" / "policy.toml").write_text("deny")
+    (root / "rules" / "notes.txt").write_text("note")
+    (root / "work").mkdir()
+    return made(level, Reach(root, KEPT))
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        "cat .nebulus/runs.sqlite; echo x > .nebulus/runs.sqlite; rm -rf .nebulus; mv .nebulus work",
+        "echo x > .nebulus/runs.sqlite-journal; mkfifo .nebulus/x; mkdir .nebulus/y; ln -s x .nebulus/z",
+        "echo x > work/new; ln work/new .nebulus/new; mv work/new .nebulus/new",
+        "ln .nebulus/runs.sqlite work/past; cat work/past; ln -s ../.nebulus work/link; cat work/link/*",
+        "echo x > nebulus.toml; rm -f nebulus.toml; echo x > work/n; mv -f work/n nebulus.toml",
+        "ln nebulus.toml work/hard; echo x > work/hard; chmod 000 nebulus.toml .nebulus",
+        "echo x > rules/policy.toml; rm -rf rules; mv rules old; mkdir rules; echo x > rules/policy.toml",
+        "echo x > absent.toml",
+    ],
+)
+async def test_a_command_neither_reads_nor_changes_what_governs_its_run(
+    governed: Real, root: Path, script: str
+) -> None:
+    before = (root / ".nebulus").stat().st_mode
+    ended = await shell(governed, script)
+    assert "history" not in ended.output
+    assert [path.name for path in (root / ".nebulus").iterdir()] == ["runs.sqlite"]
+    assert (root / ".nebulus" / "runs.sqlite").read_text() == "history"
+    assert (root / ".nebulus").stat().st_mode == before
+    assert (root / "nebulus.toml").read_text() == "settings"
+    assert (root / "rules" / "policy.toml").read_text() == "deny"
+    assert not (root / "absent.toml").exists()
+
+
+async def test_the_rest_of_a_governed_workspace_can_be_worked_in(governed: Real, root: Path) -> None:
+    (root / "notes.txt").write_text("note\n")
+    ended = await shell(
+        governed,
+        "cat nebulus.toml && echo more >> notes.txt && mkdir work/a && echo x > work/a/b && mv work/a work/c && "
+        "rm work/c/b && echo better > rules/notes.txt",
+    )
+    assert (ended.exit_code, ended.output) == (0, "settings")
+    assert (root / "notes.txt").read_text() == "note\nmore\n"
+    assert (root / "rules" / "notes.txt").read_text() == "better\n"
+    assert [path.name for path in (root / "work").iterdir()] == ["c"]
+
+
+async def test_what_is_hidden_is_for_no_command(level: SandboxLevel, root: Path) -> None:
+    (root / "secrets").mkdir()
+    (root / "secrets" / "key").write_text("hidden")
+    (root / ".env").write_text("hidden")
+    sandbox = made(level, Reach(root, hidden=("secrets", ".env", "absent")), LIMITS)
+    ended = await shell(
+        sandbox, "cat secrets/key .env; echo x > .env; echo x > secrets/new; mkdir absent; echo end"
+    )
+    assert "hidden" not in ended.output
+    assert "end" in ended.output
+    assert (root / ".env").read_text() == "hidden"
+    assert [path.name for path in (root / "secrets").iterdir()] == ["key"]
+    assert not (root / "absent").exists()
+
+
+async def test_a_link_to_what_governs_a_run_is_held_as_well_as_what_it_leads_to(
+    level: SandboxLevel, root: Path
+) -> None:
+    (root / "rules").mkdir()
+    (root / "rules" / "real.toml").write_text("deny")
+    (root / "policy.toml").symlink_to("rules/real.toml")
+    sandbox = made(level, Reach(root, ("policy.toml",), hidden=("rules/none", "rules/none/deeper")))
+    await shell(
+        sandbox,
+        "echo x > policy.toml; echo x > rules/real.toml; rm -f rules/real.toml policy.toml; mv rules old; "
+        "echo x > new; mv -f new policy.toml",
+    )
+    assert (root / "policy.toml").read_text() == "deny"
+    assert (root / "policy.toml").is_symlink()
