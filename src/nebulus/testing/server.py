@@ -69,7 +69,8 @@ class ScriptedServer:
 
     `script` is a list of replies, in order, or a function of a request's body. `has_tools` False leaves
     the tools out of every prompt, as a template without tools does. `thinking` is what its template does
-    about thoughts: nothing, open and close an empty one where it is told not to reason, or always open one.
+    about thoughts: nothing, open and close an empty one where it is told not to reason, or always open one;
+    `template` is what it says that its template is.
     `hanging` counts the replies that hang, `disconnects` the clients who hung up on one.
     """
 
@@ -81,6 +82,7 @@ class ScriptedServer:
         window_tokens: int = 8192,
         has_tools: bool = True,
         thinking: Thinking = "none",
+        template: str = "",
         counts_tokens: bool = True,
     ) -> None:
         self.requests: list[tuple[str, Body]] = []
@@ -92,6 +94,7 @@ class ScriptedServer:
         self._window_tokens = window_tokens
         self._has_tools = has_tools
         self._thinking = thinking
+        self._template_text = template
         self._counts_tokens = counts_tokens
         self._runner: web.AppRunner | None = None
 
@@ -150,7 +153,8 @@ class ScriptedServer:
         return _json({"object": "list", "data": [entry]})
 
     async def _props(self, request: web.Request) -> web.Response:
-        return _json({"default_generation_settings": {"n_ctx": self._window_tokens}})
+        settings = {"n_ctx": self._window_tokens}
+        return _json({"default_generation_settings": settings, "chat_template": self._template_text})
 
     async def _version(self, request: web.Request) -> web.Response:
         return _json({"version": "0.0.0-scripted"})

@@ -43,7 +43,8 @@ class ChatBackend(ABC):
         self._http = http
         self._known: tuple[ChatWire, BackendInfo] | None = None
         self._counted: tuple[ModelRequest, TokenCount] | None = None
-        self._opens_thoughts = False
+        self._texts = 0
+        self._ended_thoughts = 0
 
     @abstractmethod
     async def _connect(self) -> tuple[ChatWire, BackendInfo]:
@@ -122,9 +123,16 @@ class ChatBackend(ABC):
             )
 
     def _placed(self, answer: ModelAnswer) -> ModelAnswer:
-        """Say where the text begins. A server that once ended a thought which its text had not begun opens them all."""
-        self._opens_thoughts = self._opens_thoughts or closes_unopened(answer.text)
-        is_inside = self._opens_thoughts and bool(answer.text) and not answer.reasoning
+        """Say where the text begins: inside a thought, if it ends one that it did not begin.
+
+        Where all texts so far did, one that ends none is a thought to its end.
+        """
+        if not answer.text or answer.reasoning:
+            return answer
+        is_ended = closes_unopened(answer.text)
+        is_inside = is_ended or 0 < self._ended_thoughts == self._texts
+        self._texts += 1
+        self._ended_thoughts += is_ended
         return replace(answer, starts_in_reasoning=True) if is_inside else answer
 
 
