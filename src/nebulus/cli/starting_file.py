@@ -10,6 +10,7 @@ from nebulus.adapters.backends.discover import FoundServer, discover
 from nebulus.adapters.backends.probe import Flavour, ServedModel
 from nebulus.app.settings import FILE_NAME, NANO
 from nebulus.core.errors import ConfigError
+from nebulus.recovery.strategy import Limits
 
 _HEAD = """\
 # Settings of Nebulus. An unknown key or an impossible value stops the start and says which.
@@ -30,7 +31,9 @@ model = {model}  # {note}
 # api_key_env = "MY_KEY"   # the name of the environment variable that holds the key; never the key
 """
 
-_TAIL = """
+_LIMITS = Limits()
+
+_TAIL = f"""
 [budget]  # per run; 0 is no limit
 model_calls = 1000
 tool_calls = 1000
@@ -39,9 +42,9 @@ tool_calls = 1000
 # usd = 0
 
 # [limits]  # per step
-# attempts = 3             # answers that can't be used, per tier
-# refusals = 3
-# tool_errors = 4
+# attempts = {_LIMITS.attempts}             # answers that can't be used, per tier
+# refusals = {_LIMITS.refusals}
+# tool_errors = {_LIMITS.tool_errors}          # calls that failed, per tier
 
 # [engine]
 # url = ".nebulus/runs.sqlite"             # or "postgresql://user@host/database", or "memory"

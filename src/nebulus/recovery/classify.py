@@ -5,7 +5,6 @@ is permanent, so that nothing is repeated on a guess.
 """
 
 import json
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -116,14 +115,6 @@ def signs_of(error: BaseException) -> Signs:
         inner = signs_of(cause)
         return replace(inner, exceptions=names + inner.exceptions, text=f"{own.text}: {inner.text}")
     return own
-
-
-def asked_wait_s(error: BaseException) -> float:
-    """Return the wait in seconds that an exception's response asks for; 0.0 for none, or a date."""
-    headers = getattr(getattr(error, "response", None), "headers", None)
-    raw = headers.get("retry-after") or headers.get("Retry-After") if isinstance(headers, Mapping) else ""
-    match = re.fullmatch(r"\s*(\d{1,9}(?:\.\d+)?)\s*", str(raw or ""))
-    return float(match[1]) if match else 0.0
 
 
 def refined(failure: Failure) -> Failure:

@@ -5,6 +5,7 @@ whether it happened, and if it can't tell, the outcome is unknown. A tool's time
 """
 
 import asyncio
+import time
 
 from msgspec.structs import replace
 
@@ -14,8 +15,9 @@ from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.tools import Effect, ToolResult, ToolSpec
 from nebulus.memory.record import RECORDED_CHARS, needs_store, stored_result
 from nebulus.ports.tool import Tool, ToolOutput
-from nebulus.recovery.classify import asked_wait_s, of_exception
+from nebulus.recovery.classify import of_exception
 from nebulus.recovery.results import did_nothing, fault_of, is_ambiguous
+from nebulus.recovery.waiting import asked_wait_s
 from nebulus.runtime.world import World
 
 ToolEvent = ToolReturned | ToolFailed | OutcomeUnknown
@@ -116,7 +118,7 @@ def _raised(spec: ToolSpec, error: Exception) -> Failure:
     found = of_exception(error)
     kind = FailureKind.OURS if found.kind is FailureKind.PERMANENT else found.kind
     failure = _failure(kind, f"{spec.name} raised {type(error).__name__}: {error}"[:400])
-    return replace(failure, recognised=found.how, retry_after_s=asked_wait_s(error))
+    return replace(failure, recognised=found.how, retry_after_s=asked_wait_s(error, now_s=time.time()))
 
 
 def _failure(kind: FailureKind, what: str) -> Failure:

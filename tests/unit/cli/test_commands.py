@@ -13,6 +13,7 @@ from nebulus.app.settings import load_settings
 from nebulus.cli.exits import Exit
 from nebulus.cli.main import app
 from nebulus.cli.starting_file import starting_text
+from nebulus.recovery.strategy import Limits
 from tests.unit.cli.runs import YES, carry_out
 
 COMMANDS = (
@@ -214,6 +215,14 @@ def test_a_runbook_that_cant_be_understood_names_the_line(tmp_path: Path) -> Non
     result = nebulus("plan", "-", "-C", str(tmp_path), stdin="Tidy.\n\n1. Do\n   - check: exsts b\n")
     assert result.exit_code == 2
     assert "line 4" in result.stderr
+
+
+def test_the_starting_file_shows_the_defaults_that_hold() -> None:
+    text, _ = starting_text([])
+    shown = dict(re.findall(r"^# (attempts|refusals|tool_errors) = (\d+)", text, re.MULTILINE))
+    assert {name: int(value) for name, value in shown.items()} == {
+        name: getattr(Limits(), name) for name in ("attempts", "refusals", "tool_errors")
+    }
 
 
 def test_the_starting_file_is_valid_and_names_the_bundled_model_for_what_it_is(tmp_path: Path) -> None:
