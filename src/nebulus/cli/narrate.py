@@ -130,6 +130,8 @@ def _answered(before: Machine, event: e.ModelAnswered, after: Machine) -> list[t
     if after.phase is Phase.JUDGING:
         calls = (after.call, *after.queue)
         return [(Kind.PROPOSED, f"{event.tier} proposes {spelled(call)}") for call in calls]
+    if after.phase is Phase.CONSULTING:
+        return [(Kind.ASKED, f"{event.tier} asks: {one_line(event.answer.text, 300)}")]
     return [(Kind.CLAIMED, f"{event.tier} says: {one_line(event.answer.text) or '(nothing)'}")]
 
 
@@ -151,6 +153,8 @@ def _decided(question: Question | None, event: e.PersonAnswered | e.PersonAbsent
     asked = one_line(question.text) if question else "?"
     if isinstance(event, e.PersonAbsent):
         return Kind.ANSWERED, f"{asked} Nobody was there to answer"
+    if question is not None and question.kind == "question" and event.text:
+        return Kind.ANSWERED, f"{asked} {event.by or 'a person'} said: {one_line(event.text, 300)}"
     word = f", saying: {one_line(event.text)}" if event.text else ""
     return Kind.ANSWERED, f"{asked} {event.by or 'a person'} said {'yes' if event.is_yes else 'no'}{word}"
 

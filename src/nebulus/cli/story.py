@@ -122,6 +122,8 @@ def _chapters(machine: Machine, said: dict[int, list[Said]], spent: dict[int, Sp
 
 def _judged(before: Machine, event: e.Event, position: int) -> list[Judged]:
     step, call = before.state.active, before.call
+    if before.phase is Phase.CONSULTING:
+        return []
     match event:
         case e.CallAllowed():
             verdict, rule, reason = "allow", event.rule, ""

@@ -32,6 +32,8 @@ class FindingKind(StrEnum):
     """It says what the ledger contradicts."""
     GAVE_UP = "gave_up"
     """It says that it can't."""
+    ASKED = "asked"
+    """It asks, and does nothing."""
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -7,7 +7,7 @@ effect whose outcome is unknown is never repeated blindly.
 from msgspec.structs import replace
 
 from nebulus.core.budget import ACTING
-from nebulus.core.commands import AskPerson, Intend, RunTool
+from nebulus.core.commands import Intend, RunTool
 from nebulus.core.digest import canonical, digest, short_digest
 from nebulus.core.events import (
     ApprovalAsked,
@@ -30,7 +30,7 @@ from nebulus.guard.labels import untrusted
 from nebulus.loop.progress import Machine, Phase
 from nebulus.loop.reading import reads_of, take_in
 from nebulus.loop.recovering import on_tool_failure
-from nebulus.loop.trying import ask, exhausted, over_budget
+from nebulus.loop.trying import answered, ask, ask_person, exhausted, over_budget
 from nebulus.memory.distil import provenance_of, with_error, with_lesson, with_result
 from nebulus.memory.handles import addressed, labels_of
 from nebulus.memory.prompt import bounded
@@ -79,7 +79,7 @@ def on_approval_asked(machine: Machine, event: ApprovalAsked) -> Machine:
         run_id=machine.run_id,
         step=machine.state.active,
     )
-    return machine.to(Phase.APPROVING, AskPerson(question=question), question=question)
+    return ask_person(machine, Phase.APPROVING, question)
 
 
 def on_approval(machine: Machine, event: PersonAnswered) -> Machine:
@@ -88,7 +88,7 @@ def on_approval(machine: Machine, event: PersonAnswered) -> Machine:
     But a no to what text from outside may have brought in ends that call alone: no document ends a run.
     """
     asked = machine.question
-    machine = replace(machine, question=None)
+    machine = answered(machine)
     if event.is_yes:
         return _begin_effect(machine)
     reason = f"a person said no: {event.text or 'no reason was given'}"
@@ -166,12 +166,12 @@ def on_unknown(machine: Machine, event: OutcomeUnknown) -> Machine:
         run_id=machine.run_id,
         step=machine.state.active,
     )
-    return machine.to(Phase.RECONCILING, AskPerson(question=question), question=question)
+    return ask_person(machine, Phase.RECONCILING, question)
 
 
 def on_reconciled(machine: Machine, event: PersonAnswered) -> Machine:
     """It happened: go on as if the tool had said so. It did not: do it."""
-    known = replace(machine, question=None)
+    known = answered(machine)
     if not event.is_yes:
         return _begin_effect(known)
     result = ToolResult(text=event.text or "a person confirmed that it happened")

@@ -8,6 +8,7 @@ from nebulus.core.commands import AskModel, Judge
 from nebulus.core.events import ModelAnswered, ModelFailed, TimePassed
 from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.plan import StepStatus
+from nebulus.loop.consulting import on_question
 from nebulus.loop.heeding import heeded
 from nebulus.loop.judging import context_of, has_read_outside, heard
 from nebulus.loop.progress import Machine, Phase
@@ -18,7 +19,7 @@ from nebulus.loop.turn import missing_calls
 from nebulus.memory.distil import with_note
 from nebulus.memory.prompt import grounds
 from nebulus.memory.window import learnt
-from nebulus.recovery.claims import Ledger, contradiction
+from nebulus.recovery.claims import Ledger, contradiction, is_question
 from nebulus.recovery.stagnation import ALREADY_DONE, blocked
 
 
@@ -91,6 +92,8 @@ def _on_blocked(machine: Machine, finding: Finding, tier: str) -> Machine:
 
 
 def _on_claim(machine: Machine, text: str, tier: str) -> Machine:
+    if is_question(text):
+        return on_question(machine, text)
     missing = missing_calls(machine)
     if missing:
         rule = f"the step needs a call of {missing[0]}, and none was made"

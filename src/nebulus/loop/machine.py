@@ -14,7 +14,7 @@ from msgspec import Struct
 from nebulus.core import events as e
 from nebulus.core.errors import IllegalEventError
 from nebulus.core.events import Event
-from nebulus.loop import acting, adopting, asking, reading, recovering, stepping
+from nebulus.loop import acting, adopting, asking, consulting, reading, recovering, stepping
 from nebulus.loop.progress import Machine, Phase, Setup, new_machine
 
 
@@ -60,7 +60,9 @@ TABLE: Mapping[tuple[Phase, type], Rule] = MappingProxyType(
         (Phase.PLANNING, e.ModelFailed): _rule(
             asking.on_failed, Phase.PLANNING, Phase.WAITING, Phase.FINISHED
         ),
-        (Phase.ASKING, e.ModelAnswered): _rule(asking.on_answer, Phase.JUDGING, Phase.CHECKING, *_MENDED),
+        (Phase.ASKING, e.ModelAnswered): _rule(
+            asking.on_answer, Phase.JUDGING, Phase.CHECKING, Phase.CONSULTING, *_MENDED
+        ),
         (Phase.ASKING, e.ModelFailed): _rule(asking.on_failed, Phase.WAITING, *_MENDED),
         (Phase.JUDGING, e.CallAllowed): _rule(acting.on_allowed, *_EFFECT),
         (Phase.JUDGING, e.CallRefused): _rule(acting.on_refused, *_ASK),
@@ -79,6 +81,8 @@ TABLE: Mapping[tuple[Phase, type], Rule] = MappingProxyType(
         (Phase.RECONCILING, e.PersonAbsent): _rule(acting.on_absent, Phase.FINISHED),
         (Phase.HELPING, e.PersonAnswered): _rule(recovering.on_helped, *_ASK),
         (Phase.HELPING, e.PersonAbsent): _rule(recovering.on_nobody, Phase.FINISHED),
+        (Phase.CONSULTING, e.PersonAnswered): _rule(consulting.on_consulted, *_ASK),
+        (Phase.CONSULTING, e.PersonAbsent): _rule(acting.on_absent, Phase.FINISHED),
         (Phase.CHECKING, e.ChecksJudged): _rule(stepping.on_checked, Phase.CHECKING, *_MENDED),
         (Phase.WAITING, e.TimePassed): _rule(
             asking.on_waited, Phase.PLANNING, Phase.ASKING, Phase.READING, Phase.RUNNING

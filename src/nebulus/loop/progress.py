@@ -73,6 +73,7 @@ class Phase(StrEnum):
     READING = "reading"
     RECONCILING = "reconciling"
     HELPING = "helping"
+    CONSULTING = "consulting"
     CHECKING = "checking"
     WAITING = "waiting"
     FINISHED = "finished"
@@ -99,6 +100,8 @@ class Tries(Struct, frozen=True, kw_only=True, omit_defaults=True):
     must_read: bool = False
     """Only reading tools are offered until one has succeeded."""
     is_helped: bool = False
+    consulted: int = 0
+    """How often a person has answered what a model asked."""
     is_replanning: bool = False
     doubt: str = ""
     """What speaks against the call that was made, and was let be after it had been raised."""

@@ -8,7 +8,7 @@ from typing import assert_never
 
 from msgspec.structs import replace
 
-from nebulus.core.commands import AskPerson, Command
+from nebulus.core.commands import Command
 from nebulus.core.digest import canonical
 from nebulus.core.events import PersonAbsent, PersonAnswered
 from nebulus.core.failure import Failure, Recognised
@@ -19,7 +19,7 @@ from nebulus.core.state import State
 from nebulus.core.tiers import StepKind
 from nebulus.core.tools import Effect
 from nebulus.loop.progress import Machine, Phase, Tries
-from nebulus.loop.trying import ask, escalate, fail, failure_of, wait
+from nebulus.loop.trying import answered, ask, ask_person, escalate, fail, failure_of, wait
 from nebulus.loop.turn import has_next_tier, offered_readers, tier_of, tools_for
 from nebulus.memory.distil import with_lesson, with_step_ended
 from nebulus.memory.prompt import bounded
@@ -115,12 +115,13 @@ def replan(machine: Machine, failure: Failure) -> Machine:
 def on_helped(machine: Machine, event: PersonAnswered) -> Machine:
     """A yes: the cause is mended, and the step is tried anew. A no ends the run with what broke."""
     assert machine.broken is not None
+    known = answered(machine)
     if not event.is_yes:
-        return fail(replace(machine, question=None), machine.broken)
-    state: State = machine.state
+        return fail(known, machine.broken)
+    state: State = known.state
     if event.text:
         state = with_lesson(state, kind="hint", why=event.text)
-    fresh = replace(machine, state=state, question=None, broken=None)
+    fresh = replace(known, state=state, broken=None)
     return ask(fresh.with_tries(findings=(), retries=0, tool_errors=0, broken=(), avoided=(), is_helped=True))
 
 
@@ -188,7 +189,7 @@ def _ask_person(machine: Machine, failure: Failure) -> Machine:
         run_id=machine.run_id,
         step=machine.state.active,
     )
-    return machine.to(Phase.HELPING, AskPerson(question=question), question=question, broken=failure)
+    return replace(ask_person(machine, Phase.HELPING, question), broken=failure)
 
 
 def no_progress(call: Call, why: str) -> Finding:

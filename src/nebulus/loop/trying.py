@@ -1,4 +1,4 @@
-"""The ways on from anywhere: ask a model, wait, go to the next tier, end.
+"""The ways on from anywhere: ask a model or a person, wait, go to the next tier, end.
 
 Law: nothing is asked for once a budget is spent; an end names what broke.
 """
@@ -9,15 +9,15 @@ from types import MappingProxyType
 from msgspec.structs import replace
 
 from nebulus.core.budget import ASKING, Resource, exceeded
-from nebulus.core.commands import Command, Wait
+from nebulus.core.commands import AskPerson, Command, Wait
 from nebulus.core.failure import Failure, Fault
 from nebulus.core.findings import Finding
-from nebulus.core.outcome import Exhausted, Failed
+from nebulus.core.outcome import Exhausted, Failed, Question
 from nebulus.core.plan import FINISHED_STATUSES, StepStatus
 from nebulus.core.tiers import StepKind
 from nebulus.loop.progress import Machine, Phase
 from nebulus.loop.turn import kind_of, question
-from nebulus.memory.distil import with_step_ended
+from nebulus.memory.distil import with_question, with_step_ended, without_question
 from nebulus.recovery.strategy import class_of
 
 _PHASES: Mapping[StepKind, Phase] = MappingProxyType(
@@ -75,6 +75,19 @@ def escalate(machine: Machine) -> Machine:
 def wait(machine: Machine, *, seconds: float, why: str, then: tuple[Phase, Command]) -> Machine:
     """Return the machine letting time pass, and doing `then` afterwards."""
     return machine.to(Phase.WAITING, Wait(seconds=seconds, why=why), held=then)
+
+
+def ask_person(machine: Machine, phase: Phase, question: Question) -> Machine:
+    """Return the machine waiting for a person's word; until it comes, the question stands in the state."""
+    state = with_question(machine.state, question.text)
+    return replace(machine, state=state).to(phase, AskPerson(question=question), question=question)
+
+
+def answered(machine: Machine) -> Machine:
+    """Return the machine with its question answered."""
+    assert machine.question is not None
+    state = without_question(machine.state, machine.question.text)
+    return replace(machine, state=state, question=None)
 
 
 def fail(machine: Machine, failure: Failure) -> Machine:

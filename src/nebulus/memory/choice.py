@@ -4,12 +4,14 @@ Laws: a fact that the step asks for by its step comes before all that is shown f
 ranks lowest goes first when there is no room.
 """
 
+from itertools import takewhile
+
 from msgspec import Struct
 
 from nebulus.core.provenance import Provenance
 from nebulus.core.state import Artifact, Fact, Lesson, State
 from nebulus.memory.recall import Index
-from nebulus.memory.references import fact_name, is_note, mentioned_fields, resolve
+from nebulus.memory.references import ANSWER, QUESTION, fact_name, is_note, mentioned_fields, resolve
 
 RECENT_SHOWN = 3
 """The latest facts, shown to every step that does not ask for many others."""
@@ -48,7 +50,7 @@ def choose(state: State, text: str, index: Index) -> Choice:
     Facts are found by the words of the active step as they were written: a value that code put in for a
     mention needs no finding.
     """
-    asked = _asked(state.facts, text)
+    asked = list(dict.fromkeys((*_told(state), *_asked(state.facts, text))))
     kept = tuple(asked[:MENTIONED_SHOWN])
     recent = _recent(state.facts, {fact.step for fact in kept}, min(RECENT_SHOWN, FACTS_SHOWN - len(kept)))
     taken = {*kept, *recent}
@@ -92,6 +94,13 @@ def remembered(state: State, index: Index) -> tuple[tuple[str, Provenance], ...]
         *((f"{fact.value}\n{fact.where}" if fact.where else fact.value, fact.provenance) for fact in facts),
         *((item.head, item.provenance) for item in artifacts),
     )
+
+
+def _told(state: State) -> list[Fact]:
+    """What was asked in the active step, and what the user answered."""
+    names = {fact_name(state.active, name) for name in (QUESTION, ANSWER)}
+    here = takewhile(lambda fact: fact.step == state.active, reversed(state.facts))
+    return [fact for fact in here if fact.name in names][::-1]
 
 
 def _asked(facts: tuple[Fact, ...], text: str) -> list[Fact]:

@@ -11,10 +11,11 @@ import msgspec
 from msgspec.structs import replace
 
 from nebulus.core.plan import FINISHED_STATUSES, Plan, Step, StepStatus
-from nebulus.core.provenance import Origin, Provenance, join
+from nebulus.core.provenance import USER, Origin, Provenance, join
 from nebulus.core.state import Artifact, Fact, Lesson, Observation, State
 from nebulus.core.tools import Mark, ToolResult
-from nebulus.memory.references import fact_name
+from nebulus.memory.prompt import bounded
+from nebulus.memory.references import ANSWER, QUESTION, fact_name
 from nebulus.memory.structure import marks_of, slug
 
 FACT_VALUE_CHARS = 400
@@ -22,6 +23,8 @@ FACT_VALUE_CHARS = 400
 HEAD_CHARS = 400
 NOTE_CHARS = 400
 QUESTIONS_KEPT = 8
+TOLD_CHARS = 2000
+"""Longest part of a user's answer that is kept; what is cut is said."""
 
 
 def with_plan(state: State, plan: Plan) -> State:
@@ -148,9 +151,20 @@ def with_question(state: State, question: str) -> State:
     return replace(state, questions=(*state.questions, question)[-QUESTIONS_KEPT:])
 
 
-def without_questions(state: State) -> State:
-    """Return `state` with every question answered."""
-    return replace(state, questions=())
+def without_question(state: State, question: str) -> State:
+    """Return `state` with `question` answered."""
+    return replace(state, questions=tuple(open_ for open_ in state.questions if open_ != question))
+
+
+def with_told(state: State, question: str, answer: str, *, model: str, is_trusted: bool) -> State:
+    """Return `state` with what `model` asked in the active step, and what the user answered.
+
+    The answer is the user's own word. The question is not: a model chose its words, `is_trusted` as for a note.
+    """
+    label = Provenance((Origin("model", model),), is_trusted)
+    asked = Fact(fact_name(state.active, QUESTION), question, label, state.active)
+    told = Fact(fact_name(state.active, ANSWER), bounded(answer, TOLD_CHARS), USER, state.active)
+    return replace(state, facts=(*state.facts, asked, told))
 
 
 def _with_status(state: State, number: int, status: StepStatus) -> State:

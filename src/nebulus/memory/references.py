@@ -25,6 +25,10 @@ _PATTERNS = tuple(
 GENERIC_FIELDS = frozenset({"", "result", "output", "answer", "value", "returned", "gave", "found"})
 """Words that mean the whole result of a step and not one field of it."""
 
+QUESTION = "question"
+ANSWER = "answer"
+"""Under these names stand what a model asked in a step, and what the user answered."""
+
 
 def fact_name(step: int, field: str = "") -> str:
     """Return the name under which a result of `step` is remembered."""

@@ -74,6 +74,27 @@ _TOLD_ERROR = re.compile(
     re.IGNORECASE,
 )
 
+_SENTENCE = re.compile(r"[^.?!\n]*[.?!]+(?=\s|$)|[^\n]+?(?=\n|$)")
+_OFFER = re.compile(
+    r"\b(?:anything|something) else\b|\bhow (?:can|may) I (?:help|assist)\b"
+    r"|\b(?:would|do) you (?:like|want) me to\b|\b(?:shall|should|can|may) I (?:help|assist|proceed|continue|go ahead)\b",
+    re.IGNORECASE,
+)
+_OVER = re.compile(r"\b(?:done|complete[d]?|finished|success(?:fully|ful))\b", re.IGNORECASE)
+
+
+def is_question(claim: str) -> bool:
+    """Whether a claim only asks: it ends with a question, and reports no work as done.
+
+    An offer of more help after a report asks nothing; an offer alone does.
+    """
+    sentences = [part for match in _SENTENCE.finditer(claim[:CLAIM_CHARS]) if (part := match[0].strip())]
+    told = [part for part in sentences if not part.endswith("?")]
+    if not told:
+        return bool(sentences)
+    meant = [part for part in sentences if not _OFFER.search(part)]
+    return bool(meant) and meant[-1].endswith("?") and not any(_OVER.search(part) for part in told)
+
 
 def contradiction(claim: str, ledger: Ledger) -> Finding | None:
     """Return what is wrong with a claim of completion, None if the ledger does not contradict it."""

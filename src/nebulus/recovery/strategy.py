@@ -265,6 +265,7 @@ _CLASSES: Mapping[FindingKind, FailureKind] = MappingProxyType(
         FindingKind.REFUSED: FailureKind.POLICY_REFUSAL,
         FindingKind.NO_PROGRESS: FailureKind.NO_PROGRESS,
         FindingKind.GAVE_UP: FailureKind.NO_PROGRESS,
+        FindingKind.ASKED: FailureKind.NO_PROGRESS,
         FindingKind.DISHONEST_CLAIM: FailureKind.DISHONEST_CLAIM,
     }
 )

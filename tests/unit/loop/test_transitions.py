@@ -32,6 +32,7 @@ ANSWERS = [
     sc.said('{"steps": [{"text": "put a", "tool": "put"}]}'),
     sc.said('{"due": "ok"}'),
     sc.said('{"due": "never"}'),
+    sc.said("Which one do you mean?"),
 ]
 
 
@@ -136,6 +137,13 @@ def test_every_transition_that_the_table_declares_can_happen() -> None:
         asked = e.ApprovalAsked(call_id=judged.call.call_id, rule="flow.unendorsed", reason="sure?")
         taken |= transitions_from(feed(judged, asked), at_most=5)
         taken |= transitions_from(after_put(judged), at_most=5)
+    once = sc.setup(limits=Limits(strategies={"model.no_progress": "stop"}), budget=Budget(model_calls=2))
+    asks = sc.said("Which one do you mean?")
+    consulting = feed(sc.begun(sc.step(1, "think"), given=once), asks)
+    taken |= transitions_from(sc.begun(sc.step(1, "think"), given=once), at_most=3)
+    taken |= transitions_from(consulting, at_most=2)
+    again = feed(feed(consulting, e.PersonAnswered(question_id="q", is_yes=True)), asks)
+    taken |= transitions_from(again, at_most=1)
     reading = sc.begun(replace(DUE, checks=(ToolSucceeded("put"),)), sc.step(2, "think"))
     taken |= transitions_from(after_put(feed(reading, sc.called("put", value="a"))), at_most=5)
     for budget in budgets:

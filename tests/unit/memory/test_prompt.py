@@ -16,7 +16,7 @@ from nebulus.memory.distil import (
     with_question,
     with_result,
     with_step_ended,
-    without_questions,
+    without_question,
 )
 from nebulus.memory.prompt import OBSERVATION_CHARS, bounded, compose_plan, compose_step, grounds
 
@@ -128,7 +128,7 @@ def test_a_note_is_labelled_as_the_models_and_no_reference_takes_it_for_a_result
 def test_open_questions_stand_in_the_prompt_until_they_are_answered() -> None:
     state = with_question(state_at(1), "Which folder?")
     assert "Open questions:\n- Which folder?" in shown(state)
-    assert "Open questions" not in shown(without_questions(state))
+    assert "Open questions" not in shown(without_question(state, "Which folder?"))
 
 
 @given(room=st.integers(0, 4000), lessons=st.integers(0, 3))

@@ -4,7 +4,7 @@ import pytest
 
 from nebulus.core.findings import FindingKind
 from nebulus.core.tools import Effect
-from nebulus.recovery.claims import Deed, Ledger, contradiction
+from nebulus.recovery.claims import Deed, Ledger, contradiction, is_question
 
 WROTE = Deed("write_file", Effect.WRITE, "notes/a.md hello")
 READ = Deed("read_file", Effect.READ, "notes/a.md")
@@ -62,3 +62,34 @@ def test_success_is_not_claimed_over_a_failed_call_without_a_word_about_it() -> 
 def test_saying_that_it_can_not_be_done_is_no_completion() -> None:
     assert kind_of("I'm sorry, I can't do that.") is FindingKind.GAVE_UP
     assert kind_of("I was unable to find the file.") is FindingKind.GAVE_UP
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Which folder should I use?",
+        "There are two folders. Which one do you mean?",
+        "Should I read notes/a.md? Or b.md?",
+        "Would you like me to proceed?",
+        "How can I help you today?",
+        "I found two of them:\n- anna@a.example\n- berg@b.example\nWhich one?",
+    ],
+)
+def test_an_answer_that_only_asks_is_a_question(text: str) -> None:
+    assert is_question(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It is done.",
+        "",
+        "I moved the file. Is there anything else?",
+        "I looked. Would you like me to write it down?",
+        "The step is complete. Which one is next?",
+        "Is it there? Yes, it is.",
+        "The answer to 'which folder?' is b.",
+    ],
+)
+def test_an_answer_that_reports_is_no_question(text: str) -> None:
+    assert not is_question(text)
