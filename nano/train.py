@@ -157,12 +157,25 @@ class Trainer:
             torch.save(network.state_dict(), self.weights_out)
 
 
+def stored_weights(path: Path) -> dict[str, Tensor]:
+    """Return the weights of a GGUF file, rounded as they were stored, or those that `--weights` kept."""
+    if path.suffix != ".gguf":
+        kept: dict[str, Tensor] = torch.load(path, weights_only=True)
+        return kept
+    import gguf
+
+    return {
+        tensor.name: torch.tensor(tensor.data, dtype=torch.float32)
+        for tensor in gguf.GGUFReader(path).tensors
+    }
+
+
 def main() -> None:
     """Train the nano model."""
     parser = argparse.ArgumentParser(prog="python -m nano.train", description=main.__doc__)
     parser.add_argument("--out", type=Path, required=True, help="the GGUF file to write")
     parser.add_argument("--weights", type=Path, help="also keep the weights for torch in this file")
-    parser.add_argument("--start", type=Path, help="begin with these weights, which can copy already")
+    parser.add_argument("--start", type=Path, help="begin with these weights, or with this GGUF file's")
     parser.add_argument(
         "--at", type=float, default=0.0, help="with --start: the progress, from 0 to 1, at which to go on"
     )
@@ -193,7 +206,7 @@ def main() -> None:
         network, optimizer, stream, options.out, options.minutes * 60, rng, n_plain, options.weights
     )
     if options.start:
-        network.load_state_dict(torch.load(options.start, weights_only=True))
+        network.load_state_dict(stored_weights(options.start))
         trainer.copy_phase, trainer.begins_at = 0.0, options.at
     trainer.ends_at = options.until
     trainer.run()

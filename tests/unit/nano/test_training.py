@@ -1,12 +1,13 @@
 """The network and the trainer, where torch is installed."""
 
 import random
+from pathlib import Path
 
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra `nano` is not installed")
 
-from nano import train  # noqa: E402
+from nano import export, train  # noqa: E402
 from nano.network import Network  # noqa: E402
 from nano.shape import Shape  # noqa: E402
 
@@ -57,3 +58,13 @@ def test_the_learning_rate_rises_first_and_falls_with_the_time() -> None:
         > train.rate_at(1.0, 9000)
         > 0
     )
+
+
+def test_training_goes_on_from_the_weights_of_an_exported_file(tmp_path: Path) -> None:
+    pytest.importorskip("gguf", reason="the extra `nano` is not installed")
+    shape = Shape(n_vocab=export.stored_vocabulary_size(), n_layer=1, d_model=32, d_ff=48)
+    network, other = Network(shape, 16), Network(shape, 16)
+    export.write(tmp_path / "a.gguf", shape, network.weights(), name="a", vocabulary=export.tokens.STORED)
+    other.load_state_dict(train.stored_weights(tmp_path / "a.gguf"))
+    for key, value in network.state_dict().items():
+        assert torch.allclose(other.state_dict()[key], value, atol=1e-3)
