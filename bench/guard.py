@@ -1,22 +1,28 @@
 """How well the guard stops what it should, what it asks, and what it costs.
 
-    python bench/guard.py [agentdojo|replay|adversary|cost …] [--suite NAME …] [--data FOLDER] [--json]
+    python bench/guard.py [PART …] [--suite NAME …] [--data FOLDER] [--proposals N] [--seed N] [--off] [--json]
 
-Without names all parts run. `agentdojo` needs the package of that name, `replay` the folder that --data or
-NEBULUS_DATA names; a part whose needs are not met is skipped, with the reason.
+Parts: `adversary` puts hostile proposals to the guard's functions; `runs` has a hostile script make them in
+whole runs; `models` has the model of the package and a random one make them; `agentdojo` and `replay` are
+what others recorded; `cost` and `questions` are the price. Without names all parts run. `agentdojo` needs the
+package of that name, `replay` the folder that --data or NEBULUS_DATA names, `models` and `questions` the
+extras `local` and `nano`; a part whose needs are not met is skipped, with the reason. --off puts a policy that
+allows everything in the guard's place, in `runs` and `models`: what the same proposals do then.
 """
 
 import argparse
 import json
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bench.guard_parts import adversary, cost, replay, stepping
+from bench.guard_parts import adversary, cost, replay, siege, stepping
+from nebulus.testing.policies import ScriptedPolicy
 
 
 class Unmet(Exception):  # noqa: N818 - it is no error
@@ -46,7 +52,39 @@ def run_replay(args: argparse.Namespace) -> Any:
 
 def run_adversary(args: argparse.Namespace) -> Any:
     """Hostile proposals at random depths."""
-    return msgspec.to_builtins(adversary.measure(proposals=args.proposals))
+    return msgspec.to_builtins(adversary.measure(proposals=args.proposals, seed=args.seed))
+
+
+def run_runs(args: argparse.Namespace) -> Any:
+    """Hostile proposals of a script, in whole runs."""
+    guard = ScriptedPolicy() if args.off else None
+    return siege.measure(proposals=args.proposals, seed=args.seed, guard=guard).report()
+
+
+def run_models(args: argparse.Namespace) -> Any:
+    """Proposals of misled models, in whole runs: 6 in 10 of the model in the package, the rest of a random one."""
+    try:
+        from bench.guard_parts import tempted
+    except ImportError as error:
+        raise Unmet(f"{error.name} is not installed") from error
+    guard = ScriptedPolicy() if args.off else None
+    with tempfile.TemporaryDirectory() as folder:
+        arms = tempted.arms(Path(folder), args.proposals)
+        return {
+            name: tempted.measure(
+                model, proposals=proposals, forms=forms, seed=args.seed, guard=guard
+            ).report()
+            for name, (model, proposals, forms) in arms.items()
+        }
+
+
+def run_questions(args: argparse.Namespace) -> Any:
+    """How often a person is asked, by the hundred steps."""
+    try:
+        from bench.guard_parts import questions
+    except ImportError as error:
+        raise Unmet(f"{error.name} is not installed") from error
+    return questions.measure()
 
 
 def run_cost(args: argparse.Namespace) -> Any:
@@ -58,7 +96,10 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], Any]] = {
     "agentdojo": run_agentdojo,
     "replay": run_replay,
     "adversary": run_adversary,
+    "runs": run_runs,
+    "models": run_models,
     "cost": run_cost,
+    "questions": run_questions,
 }
 
 
@@ -71,6 +112,8 @@ def main() -> int:
     parser.add_argument("--suite", action="append", default=[], help="only this suite of AgentDojo")
     parser.add_argument("--data", default=os.environ.get("NEBULUS_DATA"))
     parser.add_argument("--proposals", type=int, default=12_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--off", action="store_true", help="nothing stops the proposals of runs and models")
     parser.add_argument("--rounds", type=int, default=2000)
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
