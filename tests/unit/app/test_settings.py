@@ -47,6 +47,11 @@ def test_a_file_is_read_with_its_tiers_in_order(tmp_path: Path) -> None:
             {"tiers": {"a": {"model": "nano", "window_tokens": 100, "reserve_tokens": 100}}},
             "leaves no room in a window of 100",
         ),
+        ({"tiers": {"a": {"model": "nano", "reasoning_tokens": -1}}}, "reasoning_tokens=-1 is negative"),
+        (
+            {"tiers": {"a": {"model": "nano", "window_tokens": 100, "reserve_tokens": 60, "reasoning_tokens": 40}}},
+            "reserve_tokens=60 with reasoning_tokens=40 leaves no room in a window of 100",
+        ),
     ],
 )  # fmt: skip
 def test_what_can_not_be_meant_is_said_with_place_value_and_fix(data: dict[str, Any], message: str) -> None:
@@ -90,3 +95,9 @@ def test_any_spelling_is_a_model_or_a_clear_error(text: str) -> None:
         assert read_model(text).kind
     except ConfigError as error:
         assert repr(text) in str(error)
+
+
+def test_the_thought_that_a_tier_may_take_reaches_its_backend_and_the_machine() -> None:
+    settings = read_settings({"tiers": {"a": {"model": "nano", "reasoning_tokens": 64}}}, source="n")
+    assert settings.tiers["a"].backend().reasoning_tokens == 64
+    assert settings.tiers["a"].tier("a", 4096).reasoning_tokens == 64

@@ -1,0 +1,75 @@
+"""A tier that reasons first is asked so, is left the room for it, and its thoughts go no further."""
+
+from msgspec.structs import replace
+
+from nebulus.core import events as e
+from nebulus.core.answers import ModelAnswer, ModelRequest, Usage
+from nebulus.core.commands import AskModel, Judge
+from nebulus.core.plan import ToolSucceeded
+from nebulus.core.tiers import Tier
+from nebulus.core.tools import ToolResult
+from nebulus.loop.machine import feed
+from nebulus.loop.progress import Machine
+from tests.unit.loop import scenario as sc
+
+THINKER = Tier(name="small", window_tokens=4096, reserve_tokens=512, reasoning_tokens=256)
+SECRET_THOUGHT = "perhaps the cupboard"
+
+
+def begun(tier: Tier = THINKER) -> Machine:
+    steps = (sc.step(1, "look", ToolSucceeded("look")), sc.step(2, "look again", ToolSucceeded("look")))
+    return sc.begun(*steps, given=sc.setup(tiers=(tier,)))
+
+
+def asked(machine: Machine) -> ModelRequest:
+    assert isinstance(machine.command, AskModel)
+    return machine.command.request
+
+
+def thought_of(answered: e.ModelAnswered, **changes: object) -> e.ModelAnswered:
+    return replace(answered, answer=replace(answered.answer, reasoning=SECRET_THOUGHT, **changes))
+
+
+def test_a_tier_is_asked_for_as_long_a_thought_as_it_was_given() -> None:
+    assert (asked(begun()).reasoning_tokens, asked(begun()).max_tokens) == (256, 512)
+    assert asked(begun(sc.SMALL)).reasoning_tokens == 0
+
+
+def test_the_thought_is_left_room_beside_the_answer() -> None:
+    assert THINKER.room_tokens == 4096 - 512 - 256
+    tight = replace(THINKER, window_tokens=940)
+    assert isinstance(begun(tight).command, AskModel)
+    assert begun(tight).command.is_tight  # type: ignore[union-attr]
+    assert not begun(replace(tight, reasoning_tokens=0)).command.is_tight  # type: ignore[union-attr]
+
+
+def test_a_thought_stands_in_no_later_prompt() -> None:
+    machine = feed(begun(), thought_of(sc.called("look", value="a")))
+    assert isinstance(machine.command, Judge)
+    machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
+    machine = feed(machine, e.ToolReturned(call_id=machine.call.call_id, result=ToolResult(text="found")))
+    again = feed(machine, thought_of(sc.called("look", wrong="b")))
+    for prompt in (asked(machine), asked(again)):
+        assert SECRET_THOUGHT not in str(prompt.messages)
+
+
+def test_the_tokens_of_a_thought_are_paid_for_and_do_not_make_an_answer_cut() -> None:
+    usage = Usage(100, 600, reasoning_tokens=250)
+    machine = feed(begun(), thought_of(sc.called("look", value="a"), usage=usage))
+    assert isinstance(machine.command, Judge)
+    assert machine.spent.completion_tokens == 600
+
+
+def test_thought_and_answer_that_fill_their_caps_are_never_executed() -> None:
+    usage = Usage(100, 512 + 256)
+    machine = feed(begun(), thought_of(sc.called("look", value="a"), usage=usage))
+    assert isinstance(machine.command, AskModel)
+    assert machine.tries.findings
+
+
+def test_a_call_in_a_text_that_begins_inside_a_thought_is_not_made() -> None:
+    inside = sc.called("look", value="a")
+    inside = replace(inside, answer=replace(inside.answer, starts_in_reasoning=True))
+    assert isinstance(feed(begun(sc.SMALL), inside).command, AskModel)
+    ended = ModelAnswer(text=f"hm</think>{inside.answer.text}", starts_in_reasoning=True)
+    assert isinstance(feed(begun(sc.SMALL), replace(inside, answer=ended)).command, Judge)
