@@ -3,6 +3,7 @@
 python bench/memory.py flat       # prompt size at steps 10, 100, 1,000; bytes against a raw transcript
 python bench/memory.py live       # raw transcript, sliding window and Nebulus on one llama.cpp server
 python bench/memory.py needed     # is the needed fact in the prompt, at four budgets
+python bench/memory.py read       # values in prose: found by code, read by scripts, read by the model
 python bench/memory.py cost       # distilling 100 KB, composing at step 1,000
 python bench/memory.py ablations  # without facts, lessons, the last result, the order that keeps a cache
 python bench/memory.py long       # with and without stored results, where results are long
@@ -23,12 +24,13 @@ from bench.memory_cost import cost
 from bench.memory_live import flat, live
 from bench.memory_long import long_results
 from bench.memory_needed import needed
+from bench.memory_read import reading
 from nebulus.adapters.backends.factory import open_backend
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.bootstrap import nano_path
 from nebulus.ports.backend import ModelBackend
 
-PARTS = ("flat", "live", "needed", "cost", "ablations", "long")
+PARTS = ("flat", "live", "needed", "read", "cost", "ablations", "long")
 
 
 async def part(name: str, given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -60,6 +62,8 @@ async def part(name: str, given: argparse.Namespace) -> list[dict[str, Any]]:
             return await needed(serve, chains=given.chains)
         case "cost":
             return cost()
+        case "read":
+            return await reading(serve, letters=given.letters)
         case "long":
             return await long_results(serve, episodes=given.episodes, depths=DEPTHS)
         case _:
@@ -110,6 +114,7 @@ def main() -> None:
     parser.add_argument("--model", default=str(nano_path()), help="a GGUF file; the model in the package")
     parser.add_argument("--jobs", type=int, default=2, help="jobs of 200 steps; more of fewer steps")
     parser.add_argument("--chains", type=int, default=6, help="chains a cell of needed")
+    parser.add_argument("--letters", type=int, default=100, help="letters a row of read")
     parser.add_argument("--episodes", type=int, default=20, help="jobs a cell of ablations")
     parser.add_argument("--write", type=Path, help="write memory.json and memory.svg into this folder")
     given = parser.parse_args()
