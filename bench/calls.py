@@ -61,11 +61,13 @@ def run_fuzz(args: argparse.Namespace) -> Any:
 
 def print_recorded(figures: dict[str, Any]) -> None:
     """Print one line a model and category, and one a run of traces."""
-    print("| model | category | items | official | ours | fixed | broken | of these by the data |")
-    print("|---|---|--:|--:|--:|--:|--:|--:|")
+    print(
+        "| model | category | items | official | official, validated | ours | fixed | broken | out of reach |"
+    )
+    print("|---|---|--:|--:|--:|--:|--:|--:|--:|")
     for row in figures["answers"]:
-        shares = [f"{row[name] / row['items']:.1%}" for name in ("official", "ours")]
-        counts = [str(row[name]) for name in ("fixed", "broken", "contradicted")]
+        shares = [f"{row[name] / row['items']:.1%}" for name in ("official", "validated", "ours")]
+        counts = [str(row[name]) for name in ("fixed", "broken", "out_of_reach")]
         print("|", " | ".join([row["model"], row["category"], str(row["items"]), *shares, *counts]), "|")
     for row in figures["traces"]:
         print("gpt-oss-20b:", ", ".join(f"{name}: {value}" for name, value in row.items()))

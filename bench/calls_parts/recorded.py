@@ -1,25 +1,31 @@
 """Real answers of real small models: the share read right, beside the verdict of the official scorer.
 
 The data is `bfcl_calls/dev.jsonl.gz` and `score_calls.py` beside it, in the folder that NEBULUS_DATA
-names. What was broken because the accepted answer itself is invalid for its tool's schema is told apart:
-a reader that validates can't return it.
+names. What was broken because every accepted answer is invalid for its tool's own schema is told apart: no
+reader that validates can return it.
 """
 
 import gzip
 import importlib.util
+import itertools
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeAlias
 
-from nebulus.calls import read_line, tool_specs
-from nebulus.calls.validate import check
+import jsonschema_rs
+
+from nebulus.calls import read_line
 
 Record: TypeAlias = dict[str, Any]
 Row: TypeAlias = dict[str, Any]
+
+LEFT_OUT = object()
+MOST_TRIED = 10_000
+"""Combinations of accepted values that are tried for one call."""
 
 
 def scorer(folder: Path) -> ModuleType:
@@ -53,7 +59,11 @@ def line_of(record: Record) -> Record:
 
 
 def measure(folder: Path) -> list[Row]:
-    """Return one row a model and category: items, official, ours, fixed, broken, and broken by the data."""
+    """Return one row a model and category: items, official, ours, fixed, broken.
+
+    `validated` are the items that the official scorer has right and that stay so when its accepted values are
+    validated; `out_of_reach` are the broken ones that no reader which validates can have right.
+    """
     rules, data = scorer(folder), records(folder)
     readings = [read_line(line_of(record)) for record in data]
     predictions = [
@@ -61,12 +71,16 @@ def measure(folder: Path) -> list[Row]:
         for record, reading in zip(data, readings, strict=True)
     ]
     table = rules.tally(data, predictions)
-    contradicted = _contradicted(rules, data, readings)
+    reach = [is_in_reach(rules, record) for record in data]
+    right = [rules.item_ok(record, reading["calls"]) for record, reading in zip(data, readings, strict=True)]
+    known = {id(record): flags for record, *flags in zip(data, reach, right, strict=True)}
+    kept = _counts(data, lambda record: record["official_ok"] and known[id(record)][0])
+    lost = _counts(data, lambda record: record["official_ok"] and not any(known[id(record)]))
     order = {name: number for number, name in enumerate(rules.ORDER)}
     cells = sorted(table, key=lambda cell: (cell[0] == "ALL", cell[0], order[cell[1]]))
     return [
         {"model": model, "category": category, **table[model, category]}
-        | {"contradicted": contradicted.get((model, category), 0)}
+        | {"validated": kept.get((model, category), 0), "out_of_reach": lost.get((model, category), 0)}
         for model, category in cells
     ]
 
@@ -96,28 +110,61 @@ def _server_calls(trace: Record) -> Iterator[tuple[str, str]]:
                 yield from call.items()
 
 
-def _contradicted(
-    rules: ModuleType, data: list[Record], readings: list[Record]
-) -> dict[tuple[str, str], int]:
-    """Count what is broken only because an accepted value is invalid for its schema."""
+def _counts(data: list[Record], is_counted: Callable[[Record], bool]) -> dict[tuple[str, str], int]:
+    """Count records by model and category, as the official tally sums them."""
     counts: dict[tuple[str, str], int] = {}
-    for record, reading in zip(data, readings, strict=True):
-        is_broken = record["official_ok"] and not rules.item_ok(record, reading["calls"])
-        if not is_broken or not record["ground_truth"] or not _is_contradicted(record):
-            continue
+    for record in filter(is_counted, data):
+        total = {"relevance"} if record["category"] == "relevance" else {record["category"], "calls"}
         for model in (record["model"], "ALL"):
-            for category in (record["category"], "calls"):
+            for category in total:
                 counts[model, category] = counts.get((model, category), 0) + 1
     return counts
 
 
-def _is_contradicted(record: Record) -> bool:
-    """Whether no accepted value of some parameter is valid for the tool's schema."""
-    tools = {tool.name: tool for tool in tool_specs(record["tools"])}
+def is_in_reach(rules: ModuleType, record: Record) -> bool:
+    """Whether some calls are accepted by the official scorer and valid for their tools' own schemas.
+
+    They are looked for among the accepted values themselves, by plain JSON Schema validation: no reader of
+    ours has a part in it. Where none are, no reader that validates can be right.
+    """
+    schemas = {tool["function"]["name"]: tool["function"]["parameters"] for tool in record["tools"]}
+    calls = []
     for expected in record["ground_truth"]:
         ((name, accepted),) = expected.items()
-        arguments = {key: values[0] for key, values in accepted.items() if values[0] != ""}
-        finding = check(tools[name], arguments).finding
-        if finding is not None and finding.where:
-            return True
-    return False
+        validator = jsonschema_rs.validator_for(schemas[name])
+        choices = [_choices(parameter, values) for parameter, values in accepted.items()]
+        tried = map(_given, itertools.islice(itertools.product(*choices), MOST_TRIED))
+        spelled = ({"name": name, "arguments": arguments} for arguments in tried)
+        good = (
+            call
+            for call in spelled
+            if validator.is_valid(call["arguments"]) and rules.call_matches(call, expected, schemas)
+        )
+        call = next(good, None)
+        if call is None:
+            return False
+        calls.append(call)
+    return bool(rules.item_ok(record, calls))
+
+
+def _choices(name: str, accepted: list[Any]) -> list[tuple[str, Any]]:
+    """Return what a parameter may be; `LEFT_OUT` stands for none, which an empty text among the values allows."""
+    real = [value for value in accepted if value != ""]
+    spelled = [each for value in real for each in _spelled(value)]
+    return [(name, value) for value in spelled] + [(name, LEFT_OUT)] * (len(real) < len(accepted))
+
+
+def _spelled(value: Any) -> Iterator[Any]:
+    """An accepted object holds a list of accepted values for each of its keys."""
+    if isinstance(value, dict):
+        options = [each if isinstance(each, list) else [each] for each in value.values()]
+        for chosen in itertools.product(*options):
+            yield {key: part for key, part in zip(value, chosen, strict=True) if part != ""}
+    elif isinstance(value, list) and any(isinstance(part, dict) for part in value):
+        yield from map(list, itertools.product(*(tuple(_spelled(part)) for part in value)))
+    else:
+        yield value
+
+
+def _given(pairs: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
+    return {name: value for name, value in pairs if value is not LEFT_OUT}
