@@ -24,15 +24,21 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str | Pa
     yield url
 
 
-async def test_an_answer_given_elsewhere_serves_its_question_once(address: str | Path) -> None:
+async def test_an_answer_given_elsewhere_serves_its_question_until_the_run_goes_back(
+    address: str | Path,
+) -> None:
     digest = uuid.uuid4().hex * 2
-    question = Question(question_id="c3", kind="approval", text="May it?", digest=digest, run_id="r1", step=2)
+    question = Question(
+        question_id="c3", kind="approval", text="May it?", digest=digest, run_id=digest[:8], step=2
+    )
     here, elsewhere = ApprovalStore(address), ApprovalStore(address)
     person = StoredPerson(here)
     assert await person.ask(question) is None
     assert question in [item.question for item in elsewhere.waiting()]
     assert elsewhere.answer(digest[:16], YES) == question
     assert await person.ask(question) == YES
+    assert await StoredPerson(elsewhere).ask(question) == YES, "who died before recording it takes it again"
+    elsewhere.withdraw(question.run_id)
     assert await person.ask(question) is None
     here.close()
     elsewhere.close()

@@ -236,7 +236,7 @@ def test_a_command_ends_with_the_process_that_ordered_it(level: SandboxLevel, ro
         "asyncio.run(real.run(('/usr/bin/python3', '-c', sys.argv[4]), timeout_s=60))\n"
     )
     argv = [sys.executable, "-c", script, level.value, str(root), BWRAP, FORKS + "time.sleep(60)"]
-    with subprocess.Popen(argv, env={"PYTHONPATH": str(SRC)}) as ordering:
+    with subprocess.Popen(argv, env={"PYTHONPATH": os.pathsep.join([str(SRC), *sys.path])}) as ordering:
         until = time.monotonic() + 20
         while not (root / "alive").exists() and time.monotonic() < until:
             time.sleep(0.05)

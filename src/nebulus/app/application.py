@@ -4,12 +4,13 @@ Laws: everything that can be wrong is found before a run begins (settings, serve
 a prompt that can't fit); what was opened is closed.
 """
 
+import asyncio
 import datetime
 import functools
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +60,9 @@ class Application:
         self._observers = Observers(observers)
         self._breakers = Breakers(settings.limits)
         self._backends: dict[str, ModelBackend] = dict(backends or {})
-        self.supervisor = Supervisor(bootstrap.engine(settings.engine.url, folder), self._open_world)
+        self.supervisor = Supervisor(
+            bootstrap.engine(settings.engine.url, folder), self._open_world, going_back=self._withdraw
+        )
 
     async def prepare(self, goal_text: str, *, workspace: Path | None = None) -> RunRequest:
         """Return the request for a run towards `goal_text`, everything checked that can be.
@@ -83,6 +86,13 @@ class Application:
         for backend in self._backends.values():
             await backend.close()
         self._backends.clear()
+
+    async def _withdraw(self, run_id: str) -> None:
+        """Let no answer that the run took serve it again: it goes back, and shall ask again."""
+        kept = bootstrap.approvals(self.settings, self.folder)
+        if kept is not None:
+            with closing(kept):
+                await asyncio.to_thread(kept.withdraw, run_id)
 
     @functools.cached_property
     def _stored(self) -> ArtifactStore:

@@ -202,10 +202,11 @@ def _run(machine: Machine, call: Call, key: str) -> Machine:
 def _binding(machine: Machine, kind: str, about: str) -> str:
     """Return what an answer is bound to: this call at this place, as it was judged, and nothing else.
 
-    `about` is the policy's digest, or the key of the effect.
+    `about` is the policy's digest, or the key of the effect. The place is one position of the record, so that
+    the same question asked later on is another one.
     """
     call = machine.call
-    place = (machine.run_id, machine.state.active, call.call_id)
+    place = (machine.run_id, machine.position, machine.state.active, call.call_id)
     return digest((kind, place, call.tool, call.arguments, machine.context.labels, about))
 
 

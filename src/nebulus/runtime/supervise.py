@@ -4,7 +4,7 @@ Laws: a run can be taken up by any process that can reach its engine, from what 
 changed setup or policy is noticed before anything happens.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
 
@@ -41,16 +41,25 @@ class RunRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 OpenWorld: TypeAlias = Callable[[RunRequest], AbstractAsyncContextManager[tuple[Setup, World]]]
+GoingBack: TypeAlias = Callable[[str], Awaitable[None]]
+"""Is told the name of a run before anything that it recorded is cut off."""
 
 _requests = msgspec.json.Decoder(RunRequest)
 _outcomes: msgspec.json.Decoder[Outcome] = msgspec.json.Decoder(Outcome)
 
 
-class Supervisor:
-    """Runs on one engine. `open_world` builds what a run touches, from its request."""
+async def _nothing(run_id: str) -> None:
+    """Let a run go back where nothing outside it depends on what it recorded."""
 
-    def __init__(self, engine: Engine, open_world: OpenWorld) -> None:
-        self._engine, self._open_world = engine, open_world
+
+class Supervisor:
+    """Runs on one engine. `open_world` builds what a run touches, from its request.
+
+    `going_back` ends what was promised to the records that are cut off: an answer that was taken.
+    """
+
+    def __init__(self, engine: Engine, open_world: OpenWorld, *, going_back: GoingBack = _nothing) -> None:
+        self._engine, self._open_world, self._going_back = engine, open_world, going_back
         self._accepts_changes = False
         self._happened: dict[str, Conduct] = {}
         """What runs had done that are being taken up from earlier on."""
@@ -113,6 +122,7 @@ class Supervisor:
         """Take a run up from its first `keep` records; what the others did still counts against limits."""
         self._happened.pop(run_id, None)
         if keep is not None:
+            await self._going_back(run_id)
             batches, setup = await self._engine.past_of(run_id), (await self.request(run_id)).setup
             happened = replay(setup, tuple(_events(batches))).conduct
             standing = replay(setup, tuple(_events(batches[:keep]))).conduct

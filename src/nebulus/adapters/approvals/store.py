@@ -1,8 +1,12 @@
 """Questions and their answers, in a table beside the runs (SQLite or PostgreSQL).
 
-Laws: an answer belongs to the digest of one question and to nothing else; it serves once; an approval that
+Laws: an answer belongs to the digest of one question and to nothing else; it serves once, and whoever took
+it and died before that was recorded takes it again, until the run goes back (`withdraw`); an approval that
 nobody gave in time is a no, and one that nobody used in time as well. What happened to the world has no
 time limit: no answer is never taken for "it did not happen".
+
+A digest names a run and one position of its record. So it is asked for a second time only where the first
+answer was not recorded, which is a crash, or where the record was cut, which is withdrawn first.
 """
 
 import time
@@ -66,7 +70,9 @@ class ApprovalStore:
             raise ConfigError(f"approvals can't be kept in {address}: {error}") from error
 
     def take(self, question: Question) -> PersonReply | None:
-        """Return the answer that waits for `question`, used up by this; None puts it down to be answered.
+        """Return the answer to `question`, which is used by this; None puts it down to be answered.
+
+        Asked again, it returns the same answer, until `withdraw`.
 
         Raises:
             StoreError: the store did not answer.
@@ -74,22 +80,28 @@ class ApprovalStore:
         now = self._now_s()
         with _translated(), self._engine.begin() as connection:
             row = connection.execute(_one(question.digest)).mappings().one_or_none()
-            if row is None or row["used_s"]:
-                # Never asked; or the answer was taken once already, and it does not serve twice.
-                connection.execute(sa.delete(_approvals).where(_approvals.c.digest == question.digest))
+            if row is None:
                 connection.execute(sa.insert(_approvals).values(self._asked(question, now)))
                 return None
-            is_late = bool(row["expires_s"]) and now >= row["expires_s"]
+            is_late = bool(row["expires_s"]) and (row["used_s"] or now) >= row["expires_s"]
             if not row["reply"] and not is_late:
                 return None
-            used = connection.execute(
+            connection.execute(
                 sa.update(_approvals)
                 .where(_approvals.c.digest == question.digest, _approvals.c.used_s == 0.0)
                 .values(used_s=now)
             )
-            if used.rowcount != 1:
-                return None
             return _late(row) if is_late else _replies.decode(row["reply"])
+
+    def withdraw(self, run_id: str) -> None:
+        """Forget the answers that a run has taken: it goes back, and what it asks again is a new question.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        taken = sa.delete(_approvals).where(_approvals.c.run_id == run_id, _approvals.c.used_s > 0.0)
+        with _translated(), self._engine.begin() as connection:
+            connection.execute(taken)
 
     def answer(self, digest: str, reply: PersonReply) -> Question:
         """Give `reply` to the one question whose digest begins with `digest`, and return it.

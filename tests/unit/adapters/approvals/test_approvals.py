@@ -47,13 +47,53 @@ async def test_an_answer_from_another_process_is_taken_by_the_next_one(tmp_path:
     assert await StoredPerson(store(tmp_path)).ask(ASKED) == PersonReply(is_yes=True, by="ann")
 
 
-async def test_an_answer_serves_once(tmp_path: Path) -> None:
-    person, kept = StoredPerson(store(tmp_path)), store(tmp_path)
+async def test_an_answer_that_was_taken_is_taken_again_by_who_died_before_recording_it(
+    tmp_path: Path,
+) -> None:
+    kept = store(tmp_path)
+    await StoredPerson(kept).ask(ASKED)
+    kept.answer(ASKED.digest, YES)
+    assert await StoredPerson(kept).ask(ASKED) == YES
+    here = ScriptedPerson([NO])
+    assert await StoredPerson(store(tmp_path), here).ask(ASKED) == YES
+    assert here.asked == []
+    assert kept.waiting() == []
+
+
+async def test_a_run_that_goes_back_is_asked_again(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    person = StoredPerson(kept)
     await person.ask(ASKED)
     kept.answer(ASKED.digest, YES)
     assert await person.ask(ASKED) == YES
-    assert await person.ask(ASKED) is None, "a replayed or rewound run is asked again"
+    kept.withdraw("another run")
+    assert await person.ask(ASKED) == YES
+    kept.withdraw("r1")
+    assert await person.ask(ASKED) is None
     assert [item.question for item in kept.waiting()] == [ASKED]
+
+
+async def test_an_answer_that_nobody_took_yet_outlives_a_run_that_goes_back(tmp_path: Path) -> None:
+    kept = store(tmp_path)
+    await StoredPerson(kept).ask(ASKED)
+    kept.answer(ASKED.digest, YES)
+    kept.withdraw("r1")
+    assert await StoredPerson(kept).ask(ASKED) == YES
+
+
+async def test_what_was_taken_in_time_stays_as_it_was_said(tmp_path: Path) -> None:
+    hands = Hands()
+    kept = store(tmp_path, hands)
+    person = StoredPerson(kept)
+    for question in (ASKED, OTHER):
+        await person.ask(question)
+    kept.answer(ASKED.digest, YES)
+    assert await person.ask(ASKED) == YES
+    hands.now += 61
+    assert await person.ask(ASKED) == YES
+    late = await person.ask(OTHER)
+    assert late is not None
+    assert await person.ask(OTHER) == late
 
 
 async def test_an_answer_serves_nothing_else(tmp_path: Path) -> None:
