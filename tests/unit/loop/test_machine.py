@@ -171,6 +171,21 @@ def test_an_unknown_outcome_is_put_before_a_person_and_never_repeated_blindly() 
     assert isinstance(command(no), Intend)
 
 
+def test_the_same_question_asked_later_on_is_another_one() -> None:
+    """Else the answer to the first, kept for who dies before recording it, would serve the second as well."""
+    machine = feed(sc.begun(sc.step(1, "drop a", ToolSucceeded("drop"))), sc.called("drop", value="a"))
+    machine = allowed(machine)
+    digests = []
+    for _ in range(2):
+        machine = feed(machine, e.EffectIntended(call_id=machine.call.call_id, key=machine.key))
+        machine = feed(machine, e.OutcomeUnknown(call_id=machine.call.call_id, why="the process died"))
+        asked = command(machine)
+        assert isinstance(asked, AskPerson)
+        digests.append(asked.question.digest)
+        machine = feed(machine, e.PersonAnswered(question_id="q", is_yes=False))
+    assert digests[0] != digests[1]
+
+
 def test_a_throttled_backend_is_waited_for_as_long_as_it_says() -> None:
     machine = sc.begun(sc.step(1, "look a", ToolSucceeded("look")))
     asked = command(machine)
