@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from nebulus.adapters.backends.embedded import EmbeddedLlamaCpp
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.settings import BackendSettings
-from nebulus.core.answers import FinishReason, Message, ModelRequest, OneCall
+from nebulus.core.answers import FinishReason, Message, ModelRequest, OneCall, Shape
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.failure import FailureKind
 from tests.contract import backend_cases
@@ -150,10 +150,22 @@ def test_it_dies_with_a_parent_that_was_killed(tmp_path: Path) -> None:
     assert asyncio.run(is_gone(child))
 
 
-async def test_a_cancelled_request_frees_its_slot(backend: EmbeddedLlamaCpp) -> None:
-    await backend.describe()
+LONG = Shape({"type": "array", "items": {"type": "string", "minLength": 60}, "minItems": 400})
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        replace(ASK, max_tokens=7000),
+        replace(ASK, max_tokens=7000, form=LONG),
+        replace(ASK, reasoning_tokens=7000),
+    ],
+    ids=["words", "a form", "a thought"],
+)
+async def test_a_cancelled_request_frees_its_slot(backend: EmbeddedLlamaCpp, asked: ModelRequest) -> None:
+    await backend.answer(CALL)
     watcher = HttpClient(backend.url, timeout_s=5, connect_timeout_s=5)
-    endless = asyncio.create_task(backend.answer(replace(ASK, max_tokens=7000, temperature=2.0, seed=3)))
+    endless = asyncio.create_task(backend.answer(replace(asked, temperature=2.0, seed=3)))
     await asyncio.sleep(0.1)
     endless.cancel()
     await asyncio.gather(endless, return_exceptions=True)

@@ -9,6 +9,8 @@ from msgspec import Struct, field
 from nebulus.core.answers import RawCall
 
 PIECE_CHARS = 7
+SPEED = 1e6
+"""Tokens a second that a server without latency reports."""
 MODEL = "scripted-model"
 
 
@@ -206,7 +208,7 @@ def llama_whole(reply: Reply) -> dict[str, Any]:
         "tokens_evaluated": reply.prompt_tokens,
         "stop_type": {"length": "limit", "": "eos"}.get(reply.finish, reply.finish),
         "truncated": False,
-        "timings": {"cache_n": reply.cached_tokens},
+        "timings": {"cache_n": reply.cached_tokens, "predicted_per_second": SPEED},
         "model": MODEL,
     }
 

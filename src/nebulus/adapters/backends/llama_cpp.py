@@ -3,10 +3,10 @@
 Laws: the server's own call parser is never used (it answers HTTP 500 to what it can't parse), so the text
 reaches our reader as the model wrote it; a call is constrained from the model's own opening mark on. A model
 that reasons first does so in a completion of its own, up to the end of the thought or its cap; the answer goes
-on behind the closed thought, and the server has all of that in its cache. A thought and an answer without a
-form may be long, and are streamed even if nobody looks on: only then does the server notice that nobody waits
-any more (xllamacpp 2026.10 writes an unstreamed answer to its end). A form bounds its answer, and one whole
-body costs a third of the CPU time of a stream.
+on behind the closed thought, and the server has all of that in its cache. What may take long is streamed even
+if nobody looks on: only then does the server notice that nobody waits any more (xllamacpp 2026.10 writes an
+unstreamed answer to its end). A form bounds its answer; where the server is quick enough, it comes as one whole
+body, which costs a third of the CPU time of a stream.
 """
 
 from typing import Any
@@ -58,12 +58,19 @@ _MARKS = [
 Source: llama.cpp server, `preserved_tokens`; the marks of the model families' templates.
 """
 
+_HELD_S = 0.5
+"""The longest that a request which nobody waits for any more may hold its slot, by the server's last speed."""
+
+_LEAST_TIMED = 8
+"""Tokens of an answer that tells the server's speed; fewer are over before its clock has ticked."""
+
 _PROBE_WORD = "nebulus"
 _SCHEMAS_KEPT = 64
 
 
 class _Timings(Struct, frozen=True):
     cache_n: int = 0
+    predicted_per_second: float = 0.0
 
 
 class _Completion(Struct, frozen=True):
@@ -96,6 +103,7 @@ class LlamaCppServer:
         self._info: BackendInfo | None = None
         self._style = PLAIN
         self._thinking = THINK
+        self._tokens_per_s = 0.0
         self._schemas: dict[tuple[str, tuple[int, ...]], tuple[tuple[ToolSpec, ...], Reduced]] = {}
         self._counted: tuple[ModelRequest, TokenCount] | None = None
 
@@ -136,7 +144,8 @@ class LlamaCppServer:
             prompt = self._up_to_form(thinking.ended(prompt, thought.text), request.form)
         sent = self._sent(request)
         schema = None if sent is None else sent.schema
-        is_stream = on_text is not None or schema is None
+        is_quick = request.max_tokens <= _HELD_S * self._tokens_per_s
+        is_stream = on_text is not None or schema is None or not is_quick
         body = self._body(request, prompt, schema, is_stream=is_stream)
         answer = await (self._stream(body, on_text) if is_stream else self._whole(body))
         answer = _after(thought, answer) if request.reasoning_tokens else answer
@@ -226,6 +235,7 @@ class LlamaCppServer:
 
     async def _whole(self, body: bytes) -> ModelAnswer:
         done = decoded(_completion.decode, await self._http.post("/completion", body))
+        self._time(done)
         return _answer(done, done.content)
 
     async def _stream(self, body: bytes, on_text: OnText | None) -> ModelAnswer:
@@ -234,7 +244,14 @@ class LlamaCppServer:
         if unstreamed:
             done = decoded(_completion.decode, unstreamed)
             return _answer(done, done.content)
-        return stream.finish()
+        answer = stream.finish()
+        self._time(stream.last)
+        return answer
+
+    def _time(self, done: _Completion) -> None:
+        """Remember how fast an answer came."""
+        if done.tokens_predicted >= _LEAST_TIMED:
+            self._tokens_per_s = done.timings.predicted_per_second
 
     def _with_opener(self, answer: ModelAnswer, request: ModelRequest) -> ModelAnswer:
         """Give back the mark that stands at the end of the prompt, where the text is a call's beginning."""
@@ -249,12 +266,13 @@ class _Stream:
     def __init__(self, on_text: OnText | None) -> None:
         self._on_text = on_text
         self._pieces: list[str] = []
-        self._last: _Completion | None = None
+        self._has_ended = False
+        self.last = _Completion("")
 
     def feed(self, payload: bytes) -> None:
         """Take one event; the last one alone says why it stopped."""
         if b'"stop_type"' in payload:
-            self._last = _completion.decode(payload)
+            self.last, self._has_ended = _completion.decode(payload), True
             return
         piece = _piece.decode(payload)
         raise_if_error(payload, piece.error)
@@ -270,9 +288,9 @@ class _Stream:
             BackendError: the last event is missing.
         """
         text = "".join(self._pieces)
-        if self._last is None:
+        if not self._has_ended:
             raise broken_off(text)
-        return _answer(self._last, text)
+        return _answer(self.last, text)
 
 
 def _answer(done: _Completion, text: str) -> ModelAnswer:
