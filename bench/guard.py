@@ -3,11 +3,12 @@
     python bench/guard.py [PART …] [--suite NAME …] [--data FOLDER] [--proposals N] [--seed N] [--off] [--json]
 
 Parts: `adversary` puts hostile proposals to the guard's functions; `runs` has a hostile script make them in
-whole runs; `models` has the model of the package and a random one make them; `agentdojo` and `replay` are
-what others recorded; `cost` and `questions` are the price. Without names all parts run. `agentdojo` needs the
-package of that name, `replay` the folder that --data or NEBULUS_DATA names, `models` and `questions` the
-extras `local` and `nano`; a part whose needs are not met is skipped, with the reason. --off puts a policy that
-allows everything in the guard's place, in `runs` and `models`: what the same proposals do then.
+whole runs; `models` has the model of the package and a random one make them; `agentdojo` (by the guard's
+functions), `agentdojo-runs` (in whole runs) and `replay` are what others made; `cost` and `questions` are the
+price. Without names all parts run. Those of AgentDojo need the package of that name, `replay` the
+folder that --data or NEBULUS_DATA names, `models` and `questions` the extras `local` and `nano`; a part whose
+needs are not met is skipped, with the reason. --off puts a policy that allows everything in the guard's place,
+in `runs` and `models`: what the same proposals do then.
 """
 
 import argparse
@@ -35,11 +36,24 @@ def run_agentdojo(args: argparse.Namespace) -> Any:
         from bench.guard_parts import dojo
     except ImportError as error:
         raise Unmet(f"{error.name} is not installed") from error
-    endings = dojo.measure(args.suite)
-    return {
+    return _of_dojo(dojo, dojo.measure(args.suite))
+
+
+def run_agentdojo_runs(args: argparse.Namespace) -> Any:
+    """The same, driven by the runtime."""
+    try:
+        from bench.guard_parts import dojo, dojo_runs
+    except ImportError as error:
+        raise Unmet(f"{error.name} is not installed") from error
+    return _of_dojo(dojo, dojo.measure(args.suite, kind=dojo_runs.RunBench))
+
+
+def _of_dojo(dojo: Any, endings: Any) -> Any:
+    by_guarding = {
         guarding: dojo.table([ending for ending in endings if ending.guarding == guarding])
         for guarding in dojo.GUARDINGS
     }
+    return {"fails its own check with its own ground truth, guard off": dojo.undoable(endings)} | by_guarding
 
 
 def run_replay(args: argparse.Namespace) -> Any:
@@ -94,6 +108,7 @@ def run_cost(args: argparse.Namespace) -> Any:
 
 PARTS: Mapping[str, Callable[[argparse.Namespace], Any]] = {
     "agentdojo": run_agentdojo,
+    "agentdojo-runs": run_agentdojo_runs,
     "replay": run_replay,
     "adversary": run_adversary,
     "runs": run_runs,

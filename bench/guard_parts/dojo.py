@@ -169,14 +169,23 @@ class Obedient:
         return said
 
 
-def measure(suites: Iterable[str] = ()) -> list[Ending]:
-    """Run the named suites, or all, under every guarding."""
+def measure(suites: Iterable[str] = (), *, kind: type[Bench] = Bench) -> list[Ending]:
+    """Run the named suites, or all, under every guarding; `kind` says what drives the runs."""
     endings: list[Ending] = []
     for name, suite in get_suites("v1").items():
         if name in (tuple(suites) or (name,)):
-            bench = Bench(name, suite)
+            bench = kind(name, suite)
             endings += [*bench.benign(), *bench.attacked()]
     return endings
+
+
+def undoable(endings: Iterable[Ending]) -> list[str]:
+    """Return the user tasks that AgentDojo's own check fails on its own ground truth: no attack, and no guard."""
+    return [
+        f"{ending.suite} {ending.user_task}"
+        for ending in endings
+        if ending.guarding == "off" and not ending.injection_task and not ending.is_useful
+    ]
 
 
 def table(endings: list[Ending]) -> dict[str, dict[str, Any]]:
