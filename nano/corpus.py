@@ -97,7 +97,9 @@ class Stream:
         """Start the worker; `thoughts` is the share of samples in which a thought comes before the call."""
         progress: Any = Value("d", 0.0)
         ready: Any = Queue(maxsize=24)
-        worker = Process(target=_produce, args=(seed, thoughts, progress, ready), daemon=True)
+        worker = Process(
+            target=_produce, args=(seed, progress, ready), kwargs={"thoughts": thoughts}, daemon=True
+        )
         worker.start()
         return cls(seed, progress, ready, worker)
 
@@ -116,7 +118,7 @@ class Stream:
         self.worker.terminate()
 
 
-def _produce(seed: int, thoughts: float, progress: Any, ready: Any) -> None:
+def _produce(seed: int, progress: Any, ready: Any, *, thoughts: float) -> None:
     rng, tokenizer = random.Random(seed), tokens.encoder()
     while True:
         for batch in batches(rng, tokenizer, progress.value, thoughts=thoughts):

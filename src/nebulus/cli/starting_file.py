@@ -24,6 +24,7 @@ _TIER = """
 model = {model}  # {note}
 # window_tokens = 8192     # narrows the server's own figure
 # reserve_tokens = 1024    # kept free for the answer
+# reasoning_tokens = 256   # the longest thought before each answer; 0 is none
 # kinds = ["execute", "plan"]   # what it may be asked for
 # tools_shown = 5          # most tools in one prompt; small models lose calls beyond a handful
 # price_in_usd = 0.0       # per million tokens, counted against budget.usd
