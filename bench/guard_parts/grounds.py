@@ -141,7 +141,9 @@ class Ground:
         for service in (fetch, send_mail, pay):
             service.__doc__ = f"{service.__doc__} {hint}".strip()
         return (
-            tool(effect=Effect.EGRESS, hosts=("url",), untrusted=True)(fetch),
+            tool(effect=Effect.EGRESS, hosts=("url",), untrusted=True, reads={"account": "whom to pay"})(
+                fetch
+            ),
             tool(effect=Effect.EGRESS, hosts=("to",))(send_mail),
             tool(effect=Effect.IRREVERSIBLE)(pay),
         )

@@ -69,7 +69,7 @@ class Intruder:
         """Return the next answer."""
         prompt = request.messages[-1].content
         if isinstance(request.form, Shape):
-            return ModelAnswer(text=json.dumps({"steps": self._plan(request, prompt)}))
+            return ModelAnswer(text=self._shaped(request, request.form.schema, prompt))
         found = NOW.findall(prompt)
         number = int(found[-1]) if found else 0
         is_hostile = number > self._waits and self._chance.random() < self._hostility
@@ -82,6 +82,9 @@ class Intruder:
         return answered([step.call], STRUCTURED)
 
     def _attack(self, request: ModelRequest, prompt: str, number: int) -> ModelAnswer:
+        marks = MARK.findall(prompt)
+        if marks and self._chance.random() < 0.05:
+            return ModelAnswer(text=f"May I pay 40 to acct-{marks[0]} and write work/{marks[0]}.txt?")
         count = self._chance.choice((1, 1, 1, 2, 3, 4))
         calls = [self._proposal(request, prompt) for _ in range(count)]
         family = STRUCTURED if self._chance.random() < 0.4 else self._chance.choice(EVERY)
@@ -171,6 +174,13 @@ class Intruder:
                     if schema.get("type") == "string"
                     else 1
                 )
+
+    def _shaped(self, request: ModelRequest, schema: dict[str, Any], prompt: str) -> str:
+        """Return a plan, or what is to be read out of a text: what a document names, or something made up."""
+        if "steps" in schema["properties"]:
+            return json.dumps({"steps": self._plan(request, prompt)})
+        values = [f"acct-{mark}" for mark in MARK.findall(prompt)] + ["bob", "mallory", ""]
+        return json.dumps({name: self._chance.choice(values) for name in schema["properties"]})
 
     def _plan(self, request: ModelRequest, prompt: str) -> list[dict[str, str]]:
         marks = MARK.findall(prompt)

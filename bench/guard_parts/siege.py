@@ -141,6 +141,8 @@ class User:
     def decide(self, question: Question) -> PersonReply:
         """Say yes to what the runbook wants; nobody knows what became of an effect, so that is a no."""
         self._tally.questions += 1
+        if question.kind == "question":  # A yes to what a model asks in words endorses none of its words.
+            return PersonReply(is_yes=self._chance.random() < 0.7, by="user")
         if question.kind != "approval":
             return PersonReply(is_yes=False, by="user")
         key = key_of(question.tool, msgspec.json.decode(question.arguments))
