@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bench.memory_course import course
-from bench.memory_needed import WORDS, chain, prompts
+from bench.memory_needed import WORDS, Rate, chain, prompts
 from nano.language import make_job
 from nebulus.core.plan import Goal, Plan, Step
 from nebulus.core.state import State
@@ -99,4 +99,4 @@ def _machines() -> list[tuple[str, Any]]:
 
 def _walked(made: Any) -> list[Any]:
     """The machine before each step of a chain."""
-    return [machine for _, _, machine in prompts(made, 4000, 0.4)]
+    return [machine for _, _, machine in prompts(made, 4000, Rate())]

@@ -2,7 +2,7 @@
 
 What is needed is worded in four ways: by the plan's reference ("the contact of step 4"), by name ("the contact
 of Berg4"), by words in another order, and by other words than the page's ("the mail address for Berg4"); or
-four values at once, one in each way. A value counts as there when it stands in the prompt, character for
+four, eight or sixteen values at once, in all ways. A value counts as there when it stands in the prompt, character for
 character; the reader can only use what is written.
 """
 
@@ -30,7 +30,9 @@ from nebulus.ports.backend import ModelBackend
 BUDGETS = (3600, 2200, 1536, 1024)
 """Source: the budgets of a peer's published eval of tiered compaction."""
 LENGTHS = (10, 30, 100)
-WORDINGS = ("reference", "name", "words", "other words", "four at once")
+WAYS = ("reference", "name", "words", "other words")
+AT_ONCE = {"four at once": 4, "eight at once": 8, "sixteen at once": 16}
+WORDINGS = (*WAYS, *AT_ONCE)
 OTHER_WORDS = {
     "contact": "mail address",
     "contract": "number of the agreement",
@@ -122,12 +124,11 @@ def _small(rng: random.Random) -> str:
 
 def _needing(rng: random.Random, pages: list[Page], wording: str) -> tuple[str, tuple[str, ...]]:
     """The text of a step, and the values of early pages that it needs."""
-    ways = WORDINGS[:4] if wording == "four at once" else (wording,)
-    sources = rng.sample(range(len(pages)), min(len(ways), len(pages)))
+    ways = [WAYS[number % len(WAYS)] for number in range(AT_ONCE.get(wording, 0))] or [wording]
+    known = [(source, label) for source in range(len(pages)) for label in sorted(pages[source].fields)]
     asked, values = [], []
-    for way, source in zip(ways, sources, strict=False):
+    for way, (source, label) in zip(ways, rng.sample(known, min(len(ways), len(known))), strict=False):
         page = pages[source]
-        label = rng.choice(sorted(page.fields))
         asked.append(
             {
                 "reference": f"the {label} of step {source + 1}",
@@ -140,9 +141,14 @@ def _needing(rng: random.Random, pages: list[Page], wording: str) -> tuple[str, 
     return f"write_letter about {' and '.join(asked)}", tuple(values)
 
 
-def prompts(
-    given: Chain, budget: int, rate: float
-) -> Iterator[tuple[ModelRequest, tuple[str, ...], Machine]]:
+class Rate(Struct, frozen=True):
+    """What a server reports for a prompt: tokens of template and tools, and tokens a byte of the messages."""
+
+    fixed: float = 200.0
+    a_byte: float = 0.4
+
+
+def prompts(given: Chain, budget: int, rate: Rate) -> Iterator[tuple[ModelRequest, tuple[str, ...], Machine]]:
     """Yield what each step of `given` is shown within `budget` tokens, at the tokenizer's rate."""
     tier = Tier(name="nano", window_tokens=budget + RESERVE_TOKENS, reserve_tokens=RESERVE_TOKENS)
     setup = Setup(tools=TOOLS, tiers=(tier,), budget=Budget(model_calls=0, tool_calls=0))
@@ -157,7 +163,7 @@ def prompts(
         size = sum(len(message.content.encode()) for message in request.messages)
         said = request.messages[-1].content.rpartition("about ")[2]
         call = json.dumps({"name": step.tools[0], "arguments": {"text": said}})
-        usage = Usage(prompt_tokens=int(rate * (size + 800)))
+        usage = Usage(prompt_tokens=int(rate.fixed + rate.a_byte * size))
         machine = obeyed(machine, f"<tool_call>\n{call}\n</tool_call>", _recorded(result), usage=usage)
 
 
@@ -208,8 +214,11 @@ async def _needed(backend: ModelBackend, *, chains: int) -> list[dict[str, Any]]
     return rows
 
 
-async def _rate(backend: ModelBackend) -> float:
-    """Tokens a byte of a first prompt, by the model's own tokenizer: what its server would report."""
-    request, _, _ = next(prompts(chain(10, wording="name", seed=0), 4000, 0.5))
-    tokens = (await backend.count(request)).tokens
-    return tokens / (sum(len(message.content.encode()) for message in request.messages) + 800)
+async def _rate(backend: ModelBackend) -> Rate:
+    """How the model's own tokenizer counts a short prompt and a long one."""
+    made = [request for request, _, _ in prompts(chain(30, wording="words", seed=0), 4000, Rate())]
+    sizes = [sum(len(message.content.encode()) for message in request.messages) for request in made]
+    short, long = (made[sizes.index(size)] for size in (min(sizes), max(sizes)))
+    fewest, most = [(await backend.count(request)).tokens for request in (short, long)]
+    a_byte = (most - fewest) / (max(sizes) - min(sizes))
+    return Rate(fewest - a_byte * min(sizes), a_byte)

@@ -38,6 +38,8 @@ DONE_SHOWN = 24
 HEAD_CHARS = 80
 LEAST_OBSERVATION_BYTES = 200
 """Where less room than this is left, the last observation is left out, and it is said."""
+SOUGHT_SHARE = 0.75
+"""What facts found by words may take of the room before the last observation is shown longer."""
 TITLES_BYTES = 160
 """Room for the titles of all sections and the line that says what is not shown."""
 BOUNDLESS = 1 << 30
@@ -107,17 +109,20 @@ class _Page:
     def fill(self, state: State, chosen: Choice, asides: tuple[Aside, ...]) -> list[str]:
         """Return the sections in the order in which they are shown."""
         asked = self._taken("facts", chosen.asked, _whole_fact)
-        observations = [line for item in state.observations if (line := self._observed(item))]
+        sought = sum(_size("- ", _fact_line(fact)) for fact in chosen.recalled)
+        room = self._left - min(sought, int(SOUGHT_SHARE * self._left))
+        observations = [line for item in state.observations if (line := self._observed(item, room))]
         lessons = self._taken("lessons", reversed(chosen.lessons), _lesson_line)
         recalled = self._taken("facts", chosen.recalled, _fact_line)
+        beside = self._taken("facts", chosen.beside, _fact_line)
         stored = self._taken("stored results", chosen.artifacts, _artifact_line)
         questions = self._taken("questions", reversed(state.questions), str)
         recent = self._taken("facts", chosen.recent, _fact_line)
-        beside = [self._aside(item) for item in asides]
-        facts = sorted([*asked, *recalled, *reversed(recent)], key=lambda pair: pair[0].step)
+        aside = [self._aside(item) for item in asides]
+        facts = sorted([*asked, *recalled, *beside, *reversed(recent)], key=lambda pair: pair[0].step)
         self._miss("facts", chosen.unshown)
         return [
-            *beside,
+            *aside,
             _section("Facts:", (line for _, line in facts)),
             _section("Stored:", (line for _, line in stored)),
             _section("Open questions:", (line for _, line in reversed(questions))),
@@ -150,10 +155,10 @@ class _Page:
                 self._miss(kind, 1)
         return taken
 
-    def _observed(self, item: Observation) -> str:
+    def _observed(self, item: Observation, room: int) -> str:
         line = _observation_line(item, OBSERVATION_CHARS)
-        if not self._fits(line):
-            most = self._left - _size(_observation_line(item, 0))
+        if _size("- ", line) > room or not self._fits(line):
+            most = room - _size(_observation_line(item, 0))
             if most < LEAST_OBSERVATION_BYTES:
                 self._miss("results", 1)
                 return ""

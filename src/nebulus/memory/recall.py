@@ -79,11 +79,11 @@ class Index(Struct, frozen=True):
                 rare[place] = rare.get(place, False) or is_distinctive(word)
         telling = {place for place, is_name in rare.items() if is_name or shared[place] > 1}
         telling = {place for place in telling if self._is_news(place, text)}
-        for place, score in self._siblings(telling, scores).items():
+        siblings = self._siblings(telling, scores)
+        for place, score in siblings.items():
             scores[place] = scores.get(place, 0.0) + score
-            telling.add(place)
-        worth = (place for place in scores if place in telling)
-        ranked = sorted(worth, key=lambda place: (-scores[place], -place))
+        worth = telling | siblings.keys()
+        ranked = sorted(worth, key=lambda place: (-scores[place], place in siblings, -place))
         return tuple(islice((self.facts[place] for place in ranked if self._is_news(place, text)), most))
 
     def closest(self, text: str, *, most: int) -> tuple[Fact, ...]:
@@ -106,7 +106,7 @@ class Index(Struct, frozen=True):
         return bool(fact.where) or fact.value not in text
 
     def _siblings(self, telling: set[int], scores: dict[int, float]) -> dict[int, float]:
-        """Every fact that came with a telling one, with the best score of these."""
+        """Every other fact that came with a telling one, with the best score of these."""
         best: dict[int, float] = {}
         for place in telling:
             start = end = place
@@ -114,7 +114,7 @@ class Index(Struct, frozen=True):
                 start -= 1
             while end + 1 < len(self.facts) and self.facts[end + 1].step == self.facts[place].step:
                 end += 1
-            for sibling in range(start, end + 1):
+            for sibling in set(range(start, end + 1)) - telling:
                 best[sibling] = max(best.get(sibling, 0.0), scores[place])
         return best
 

@@ -58,7 +58,7 @@ def estimated(rate: float, size: int) -> int:
 
 def room_bytes(rate: float, tokens: int) -> int:
     """Return how many bytes surely fit `tokens`, 0 if none do."""
-    return max(0, int((tokens - OVERHEAD_TOKENS) / (rate or FIRST_RATE)))
+    return max(0, int((tokens - OVERHEAD_TOKENS) / (rate or FIRST_RATE)) - 1)  # one less: fractions round up
 
 
 def parts_of(request: ModelRequest) -> tuple[Part, ...]:

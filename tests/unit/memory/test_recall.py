@@ -45,8 +45,8 @@ def test_the_field_that_is_named_is_found_in_the_result_that_is_singled_out() ->
     )
     index = Index().covering(facts)
     assert [item.value for item in index.best("write to the contact of Firm7", most=2)] == [
-        "Firm7 Berg AG",
         "mail7@firm.example",
+        "Firm7 Berg AG",
     ]
     others = [item.value for item in index.best("when must Firm9 have it, and whom do we ask", most=5)]
     assert others[0] == "Firm9 Berg AG"
