@@ -85,7 +85,10 @@ def runs(
 def show(
     run_id: RunArgument,
     *,
-    verdicts: Annotated[bool, typer.Option("--verdicts", help="Only what was judged: the audit.")] = False,
+    verdicts: Annotated[
+        bool,
+        typer.Option("--verdicts", help="Only what was judged, with labels, rules and levels: the audit."),
+    ] = False,
     why: Annotated[bool, typer.Option("--why", help="Only why it ended as it did.")] = False,
     journal: Annotated[bool, typer.Option("--journal", help="The record itself, as JSON lines.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every verdict and intent, too.")] = False,
@@ -95,10 +98,14 @@ def show(
 ) -> None:
     """Read a run as a person would: each step, what was proposed, judged and done, at what cost.
 
+    --verdicts is the audit: every call that was judged, where each of its values came from and whether it
+    was endorsed, the rule or the person that decided, the policy's digest and the sandbox's level.
+
     It only looks, also at a run that another process holds. --journal numbers the records and chains them
     by digest, so that two exports of one run agree up to where the shorter one ends.
     """
     from nebulus.cli import looking
+    from nebulus.cli.audit import audit_lines, audit_rows
     from nebulus.cli.console import reporting, show_json, stdout
     from nebulus.cli.console import show as show_lines
     from nebulus.cli.place import Choice, settings_of
@@ -114,9 +121,9 @@ def show(
             return
         story = asyncio.run(looking.read_story(run_id, settings, workspace))
         if as_json:
-            show_json(story.verdicts if verdicts else story)
+            show_json(audit_rows(story) if verdicts else story)
         elif verdicts:
-            show_lines(looking.verdict_lines(story), stdout())
+            show_lines(audit_lines(story), stdout())
         elif why:
             show_lines(looking.why_lines(story, workspace), stdout())
         else:

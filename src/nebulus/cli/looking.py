@@ -15,7 +15,7 @@ from nebulus.cli.marks import IN_PROGRESS, MARKS, STATES
 from nebulus.cli.narrate import Said
 from nebulus.cli.place import again, has_runs, require_runs
 from nebulus.cli.story import Chapter, Story
-from nebulus.cli.words import Line, cost, counted, one_line, safe, spelled
+from nebulus.cli.words import Line, cost, counted, one_line, safe
 from nebulus.cli.working import story_of
 from nebulus.core.journal import Record
 from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
@@ -126,19 +126,6 @@ def story_lines(story: Story, folder: Path, *, is_verbose: bool = False) -> list
         unenforced = ", ".join(map(safe, story.unenforced))
         lines.append(Line(f"Held by validation alone, by no grammar: {unenforced}", "dim"))
     return [*lines, Line(""), *ending(story, again=again(story.run_id, folder))]
-
-
-def verdict_lines(story: Story) -> list[Line]:
-    """Return the audit of a run: every call that was judged, by which rule or person, and why."""
-    lines = [Line(f"{'#':>4} {'step':>4}  {'verdict':<7}  {'rule':<22}  call", "bold")]
-    for item in story.verdicts:
-        style = {"allow": "", "yes": "green"}.get(item.verdict, "yellow")
-        text = f"{item.position:>4} {item.step:>4}  {item.verdict:<7}  {item.rule:<22}  {spelled(item.call)}"
-        lines.append(Line(text, style))
-        if item.reason:
-            lines.append(Line(f"{'':>11}  because: {one_line(item.reason, 300)}", style))
-    policies = {item.policy_digest for item in story.verdicts if item.policy_digest}
-    return [*lines, Line(f"policy: {', '.join(sorted(policies)) or 'nothing was judged'}", "dim")]
 
 
 def why_lines(story: Story, folder: Path) -> list[Line]:

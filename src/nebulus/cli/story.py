@@ -1,17 +1,21 @@
 """The story of a run, told from its journal alone: step by step, with what each cost. Pure."""
 
 from collections.abc import Iterable, Sequence
+from typing import Literal, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nebulus.cli.narrate import Said, narrate
 from nebulus.core import events as e
 from nebulus.core.budget import Spent
+from nebulus.core.context import NOTHING
+from nebulus.core.context import Judged as JudgedCall
 from nebulus.core.findings import Call
 from nebulus.core.journal import Record
 from nebulus.core.outcome import Outcome
 from nebulus.core.plan import FINISHED_STATUSES, Goal, Plan, StepStatus
-from nebulus.core.tools import Effect
+from nebulus.core.tools import Effect, SandboxLevel
 from nebulus.loop.machine import feed
 from nebulus.loop.progress import Machine, Phase, Setup, new_machine
 
@@ -26,16 +30,25 @@ class Chapter(Struct, frozen=True, kw_only=True, omit_defaults=True):
     spent: Spent = Spent()
 
 
-class Judged(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of the audit: a call, what was said of it, by which rule or person."""
+VerdictWord: TypeAlias = Literal["allow", "refuse", "ask", "yes", "no", "absent"]
+
+
+class Judged(Struct, frozen=True, kw_only=True):
+    """One verdict: a call, what was said of it, by which rule or person, and under what.
+
+    `judged` is the call as the guard saw it, with where each argument came from. A person's answer has
+    none of that, for it stands with the question.
+    """
 
     position: int
     step: int
     call: Call
-    verdict: str
+    verdict: VerdictWord
     rule: str
     reason: str = ""
     policy_digest: str = ""
+    sandbox: SandboxLevel = SandboxLevel.NONE
+    judged: JudgedCall = NOTHING
 
 
 class Story(Struct, frozen=True, kw_only=True):
@@ -121,34 +134,33 @@ def _chapters(machine: Machine, said: dict[int, list[Said]], spent: dict[int, Sp
 
 
 def _judged(before: Machine, event: e.Event, position: int) -> list[Judged]:
-    step, call = before.state.active, before.call
-    if before.phase is Phase.CONSULTING:
-        return []
+    said: tuple[VerdictWord, str, str]
     match event:
         case e.CallAllowed():
-            verdict, rule, reason = "allow", event.rule, ""
+            said = "allow", event.rule, ""
         case e.CallRefused():
-            verdict, rule, reason = "refuse", event.rule, event.reason
+            said = "refuse", event.rule, event.reason
         case e.ApprovalAsked():
-            verdict, rule, reason = "ask", event.rule, event.reason
+            said = "ask", event.rule, event.reason
         case e.PersonAnswered():
-            verdict, rule, reason = ("yes" if event.is_yes else "no"), f"person:{event.by}", event.text
+            said = ("yes" if event.is_yes else "no"), f"person:{event.by}", event.text
         case e.PersonAbsent():
-            verdict, rule, reason = "absent", "person:", ""
+            said = "absent", "person:", ""
         case _:
             return []
-    digest = getattr(event, "policy_digest", "")
-    return [
-        Judged(
-            position=position,
-            step=step,
-            call=call,
-            verdict=verdict,
-            rule=rule,
-            reason=reason,
-            policy_digest=digest,
-        )
-    ]
+    verdict, rule, reason = said
+    item = Judged(
+        position=position,
+        step=before.state.active,
+        call=before.call,
+        verdict=verdict,
+        rule=rule,
+        reason=reason,
+    )
+    if isinstance(event, e.PersonAnswered | e.PersonAbsent):
+        return [item]
+    about = {"policy_digest": event.policy_digest, "sandbox": event.sandbox, "judged": event.judged}
+    return [replace(item, **about)]
 
 
 def _effects(before: Machine, event: e.Event) -> list[str]:

@@ -51,9 +51,10 @@ def carry_out(
     budget: Budget | None = None,
     engine: str = "memory",
     run_id: str = "tidy",
+    text: str = "hello",
 ) -> Story:
-    """Carry `runbook` out in `folder` and return the story of the run."""
-    (folder / "a.md").write_text("hello")
+    """Carry `runbook` out in `folder`, where a.md holds `text`, and return the story of the run."""
+    (folder / "a.md").write_text(text)
     settings = Settings(
         tiers={"small": TierSettings(model="http://127.0.0.1:1#none")},
         engine=EngineSettings(url=engine),

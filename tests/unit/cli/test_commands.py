@@ -183,7 +183,7 @@ def test_a_folder_without_runs_lists_none_and_stays_empty(tmp_path: Path) -> Non
 def test_show_reads_a_run_as_lines_audit_reason_journal_and_json(home: Path) -> None:
     there = ("-C", str(home))
     assert '→ small proposes delete_file(path="a.md")' in nebulus("show", "good", *there).stdout
-    assert "person:ann" in nebulus("show", "good", *there, "--verdicts").stdout
+    assert "person ann" in nebulus("show", "good", *there, "--verdicts").stdout
     assert "Failed: something broke" in nebulus("show", "bad", *there, "--why").stdout
     records = [json.loads(line) for line in nebulus("show", "good", *there, "--journal").stdout.splitlines()]
     assert [record["position"] for record in records] == list(range(1, len(records) + 1))

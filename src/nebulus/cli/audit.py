@@ -1,0 +1,154 @@
+"""The audit of a run: each verdict with what was judged, where each value came from, and under what. Pure.
+
+Law: it says what was recorded when it was decided; nothing is judged anew.
+"""
+
+import textwrap
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, assert_never
+
+import msgspec
+
+from nebulus.cli.story import Judged, Story, VerdictWord
+from nebulus.cli.words import Line, counted, one_line, safe
+from nebulus.core.context import Label
+from nebulus.core.provenance import Origin
+
+WIDTH = 80
+"""A terminal as narrow as they come, and a page of print."""
+_MARGIN, _NAMES = 7, 10
+_DIGEST_DIGITS = 16
+_SAID: Mapping[VerdictWord, tuple[str, str]] = MappingProxyType(
+    {
+        "allow": ("allowed", ""),
+        "refuse": ("refused", "red"),
+        "ask": ("asked", "magenta"),
+        "yes": ("yes", "green"),
+        "no": ("no", "red"),
+        "absent": ("no answer", "yellow"),
+    }
+)
+
+
+def audit_lines(story: Story) -> list[Line]:
+    """Return every verdict of a run as a block of lines, at most `WIDTH` characters wide."""
+    told = counted(len(story.verdicts), "verdict")
+    lines = [Line(f"Run {safe(story.run_id)}: {told}", "bold")]
+    for item in story.verdicts:
+        lines += [Line(""), *_block(item)]
+    policies = sorted({item.policy_digest for item in story.verdicts if item.policy_digest})
+    return [*lines, *(Line(text, "dim") for digest in policies for text in ("", f"policy {digest}"))]
+
+
+def audit_rows(story: Story) -> list[dict[str, Any]]:
+    """Return every verdict of a run for a machine: each with all its keys, whatever it says."""
+    return [
+        {
+            "position": item.position,
+            "step": item.step,
+            "tool": item.call.tool,
+            "arguments": _arguments(item),
+            "verdict": item.verdict,
+            "rule": item.rule,
+            "reason": item.reason,
+            "labels": [_row(label) for label in item.judged.labels],
+            "is_tainted": item.judged.is_tainted,
+            "is_planned": item.judged.is_planned,
+            "policy_digest": item.policy_digest,
+            "sandbox": item.sandbox,
+        }
+        for item in story.verdicts
+    ]
+
+
+def _row(label: Label) -> dict[str, object]:
+    return {
+        "argument": label.argument,
+        "origins": [{"kind": origin.kind, "ref": origin.ref} for origin in label.provenance.origins],
+        "is_endorsed": label.is_endorsed,
+        "is_trusted": label.provenance.is_trusted,
+        "value": label.value,
+    }
+
+
+def _block(item: Judged) -> Iterator[Line]:
+    said, style = _SAID[item.verdict]
+    head = f"{f'#{item.position}':<{_MARGIN}}step {item.step}  {said}  {safe(item.call.tool)}"
+    yield Line(head, f"bold {style}".strip())
+    yield from _field("by", _decider(item), style=style)
+    if item.verdict in {"yes", "no", "absent"}:
+        return
+    arguments = _arguments(item)
+    for name, value in arguments.items():
+        spelled = one_line(msgspec.json.encode(value).decode(), 300)
+        label = next((label for label in item.judged.labels if label.argument == name), None)
+        yield from _field(safe(name), spelled if label is None else f"{spelled} {_source(label)}")
+    if not arguments:
+        yield from _field("arguments", "none")
+    is_planned = (
+        "the plan set out to use it" if item.judged.is_planned else "the plan did not set out to use it"
+    )
+    text = "text from outside stood in it" if item.judged.is_tainted else "nothing from outside stood in it"
+    yield from _field("prompt", f"{text}; {is_planned}")
+    under = f"policy {item.policy_digest[:_DIGEST_DIGITS]}, sandbox {item.sandbox.value}"
+    yield from _field("under", under, style="dim")
+
+
+def _arguments(item: Judged) -> dict[str, Any]:
+    """Return the arguments as they were judged; a spelling that was too long to be kept, as it was proposed."""
+    try:
+        return msgspec.json.decode(item.judged.arguments, type=dict[str, Any])
+    except msgspec.DecodeError:
+        return item.call.arguments
+
+
+def _decider(item: Judged) -> str:
+    why = f": {one_line(item.reason, 600)}" if item.reason else ""
+    match item.verdict:
+        case "allow" | "refuse" | "ask":
+            return f"rule {safe(item.rule)}{why}"
+        case "yes" | "no":
+            return f"person {safe(item.rule.removeprefix('person:'))}".rstrip() + why
+        case "absent":
+            return "nobody, for nobody was there"
+        case _:
+            assert_never(item.verdict)
+
+
+def _source(label: Label) -> str:
+    """Return where a value came from, and whether anybody trusted stands behind it."""
+    origins = ", ".join(_origin(origin) for origin in label.provenance.origins) or "nowhere"
+    if label.is_endorsed:
+        return f"from {origins}: endorsed"
+    foreign = f" for {one_line(label.value, 120)!r}" if label.value else ""
+    return f"from {origins}: NOT endorsed{foreign}"
+
+
+def _origin(origin: Origin) -> str:
+    ref = safe(origin.ref)
+    match origin.kind:
+        case "user":
+            return "the user"
+        case "config":
+            return f"the settings ({ref})" if ref else "the settings"
+        case "tool":
+            return f"the tool {ref}"
+        case "worker":
+            return f"the worker {ref}".strip()
+        case "model":
+            return f"the model ({ref})" if ref else "the model"
+        case "document":
+            return f"a document ({ref})" if ref else "a document"
+        case _:
+            assert_never(origin.kind)
+
+
+def _field(name: str, text: str, *, style: str = "") -> Iterator[Line]:
+    """Return a named text, wrapped, with its name in front of its first line."""
+    indent = " " * (_MARGIN + _NAMES + 1)
+    named = f"{' ' * _MARGIN}{name:<{_NAMES}} "
+    wrapped = textwrap.wrap(
+        text, WIDTH, initial_indent=named, subsequent_indent=indent, break_on_hyphens=False
+    )
+    yield from (Line(line, style) for line in wrapped or [named.rstrip()])
