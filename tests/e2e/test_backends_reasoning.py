@@ -172,9 +172,9 @@ async def test_a_model_that_can_not_reason_is_not_told_anything_by_ollama() -> N
 @pytest.mark.parametrize(
     ("kind", "flavour", "tokens", "says"),
     [
-        ("openai", "llama.cpp", 40, 'use kind "llama.cpp"'),
-        ("anthropic", "llama.cpp", 2000, 'use kind "llama.cpp"'),
-        ("anthropic", "lmstudio", 2000, 'use kind "openai"'),
+        ("openai", "llama.cpp", 40, "use llama.cpp+http://"),
+        ("anthropic", "llama.cpp", 2000, "use llama.cpp+http://"),
+        ("anthropic", "lmstudio", 2000, "use http://"),
         ("anthropic", "openai", 40, "less than the 1024"),
     ],
 )
@@ -200,8 +200,8 @@ async def test_a_server_that_refuses_to_reason_is_quoted() -> None:
 @pytest.mark.parametrize("flavour", ["llama.cpp", "vllm"])
 async def test_a_template_that_always_thinks_must_be_given_a_bound(flavour: Flavour) -> None:
     said = await refusal("openai", flavour, tokens=0, thinking="always")
-    assert "always opens a thought: set reasoning_tokens" in said
-    assert ("kind to llama.cpp" in said) == (flavour == "llama.cpp")
+    assert "opens a thought whatever it is told" in said
+    assert ("use llama.cpp+http://" if flavour == "llama.cpp" else "set reasoning_tokens") in said
 
 
 async def test_where_all_texts_ended_a_thought_one_that_ends_none_is_a_thought_to_its_end() -> None:

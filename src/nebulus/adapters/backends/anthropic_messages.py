@@ -44,9 +44,10 @@ class AnthropicMessages(ChatBackend):
     def _require_thinking_room(self, flavour: Flavour) -> None:
         tokens = self._settings.reasoning_tokens
         if tokens and flavour is not Flavour.OTHER:
+            native = "llama.cpp+" if flavour is Flavour.LLAMA_CPP else ""
             raise ConfigError(
                 f"reasoning_tokens={tokens}: {flavour.value} bounds no thought over /v1/messages; "
-                f'use kind "{"llama.cpp" if flavour is Flavour.LLAMA_CPP else "openai"}"'
+                f"use {native}{self._http.root}"
             )
         if 0 < tokens < LEAST_THINKING_TOKENS:
             raise ConfigError(

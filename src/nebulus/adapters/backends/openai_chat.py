@@ -10,7 +10,7 @@ What each promises, and the source of it:
 
 How each is told to reason, or not to:
 
-    llama.cpp   not to, by the template's switch; to reason, kind "llama.cpp" bounds the thought exactly
+    llama.cpp   not to, by the template's switch; on its own route (`llama_cpp`) a thought is bounded exactly
     Ollama      `think`; a format binds the answer behind the thought (its source, chat)
     vLLM        the template's switch and `thinking_token_budget`, which it refuses without a reasoning parser
     LM Studio   `reasoning_effort`, as all others; without it each does as it is set up
@@ -76,16 +76,17 @@ class OpenAIChat(ChatBackend):
         Raises:
             ConfigError: it reasons whatever it is told, or shall reason where no thought is bounded.
         """
-        tokens = self._settings.reasoning_tokens
-        if tokens and self._flavour is Flavour.LLAMA_CPP:
+        tokens, is_llama = self._settings.reasoning_tokens, self._flavour is Flavour.LLAMA_CPP
+        native = f"use llama.cpp+{self._http.root}"
+        if tokens and is_llama:
             raise ConfigError(
-                f'reasoning_tokens={tokens}: llama.cpp bounds no thought over kind "openai"; use kind "llama.cpp"'
+                f"reasoning_tokens={tokens}: llama.cpp bounds no thought on this route; {native}"
             )
         told, told_not = await self._prompt_end(reasons=True), await self._prompt_end(reasons=False)
         if not tokens and opened_by(told_not) is not None:
             raise ConfigError(
-                f"the chat template of {self._model} always opens a thought: set reasoning_tokens to the most "
-                f"that it may take{', and kind to llama.cpp' if self._flavour is Flavour.LLAMA_CPP else ''}"
+                f"the chat template of {self._model} opens a thought whatever it is told; "
+                f"{native if is_llama else 'set reasoning_tokens to the most that it may take'}"
             )
         return told != told_not
 

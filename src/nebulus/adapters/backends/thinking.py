@@ -52,10 +52,11 @@ def known_to(template: str) -> Thinking:
 
 def closes_unopened(text: str) -> bool:
     """Whether `text` ends a thought that it did not begin, so that its prompt did."""
-    return any(
-        each.stop in text and each.opener.rstrip() not in text.partition(each.stop)[0]
-        for each in THINKINGS[:4]
-    )
+    for each in THINKINGS:
+        before, mark, _ = text.partition(each.closer.strip())
+        if mark and each.opener.strip() not in before:
+            return True
+    return False
 
 
 def switch(is_on: bool) -> dict[str, Any]:
