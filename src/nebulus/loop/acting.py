@@ -111,10 +111,7 @@ def on_intended(machine: Machine, event: EffectIntended) -> Machine:
 def on_returned(machine: Machine, event: ToolReturned) -> Machine:
     """Distil the result; have read what must be read out of it; then see what comes after it."""
     call, spec = machine.call, machine.setup.tool(machine.call.tool)
-    made_from = untrusted(machine.context.labels)
-    if reads_tainted(machine.conduct, call, spec):
-        made_from = (*made_from, CARRIED)
-    made_from = (*made_from, *labels_of(call.arguments, spec, machine.state.artifacts))
+    made_from = _made_from(machine)
     result = replace(event.result, is_trusted=event.result.is_trusted and not spec.is_untrusted)
     state = with_result(
         machine.state,
@@ -139,11 +136,20 @@ def on_returned(machine: Machine, event: ToolReturned) -> Machine:
     return take_in(done, result, known=len(machine.state.facts), label=label)
 
 
+def _made_from(machine: Machine) -> tuple[Provenance, ...]:
+    """Return the labels of what the call under way was given: what it says, in an error too, is no better."""
+    call, spec = machine.call, machine.setup.tool(machine.call.tool)
+    carried = (CARRIED,) if reads_tainted(machine.conduct, call, spec) else ()
+    stored = labels_of(call.arguments, spec, machine.state.artifacts)
+    return (*untrusted(machine.context.labels), *carried, *stored)
+
+
 def on_tool_failed(machine: Machine, event: ToolFailed) -> Machine:
     """Do what recovery says about a tool that did not do its work."""
     failure, tool = refined(event.failure), machine.call.tool
     state = with_lesson(machine.state, kind=failure.kind.value, why=f"{tool}: {failure.what}")
-    state = with_error(state, tool=tool, text=bounded(failure.sentence(), 400))
+    is_derived = any(not label.is_trusted for label in _made_from(machine))
+    state = with_error(state, tool=tool, text=bounded(failure.sentence(), 400), is_derived=is_derived)
     failed = replace(machine, state=state, spent=machine.spent.with_tool(seconds=event.took_s), queue=())
     trail = after(
         machine.tries.trail, machine.call, result=failure.sentence(), is_change=False, is_error=True

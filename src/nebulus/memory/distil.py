@@ -116,9 +116,9 @@ def with_read(state: State, marks: Iterable[Mark], *, label: Provenance, model: 
     return replace(state, facts=(*state.facts, *read))
 
 
-def with_error(state: State, *, tool: str, text: str) -> State:
-    """Return `state` with a tool's error as the last observation."""
-    return replace(state, observations=(Observation(tool, text, True),))
+def with_error(state: State, *, tool: str, text: str, is_derived: bool = False) -> State:
+    """Return `state` with a tool's error as the last observation; `is_derived`: what it was given came from outside."""
+    return replace(state, observations=(Observation(tool, text, True, is_derived=is_derived),))
 
 
 def with_lesson(state: State, *, kind: str, why: str) -> State:
