@@ -48,7 +48,12 @@ def register(app: typer.Typer) -> None:
         )
     )(resume)
     app.command(
-        epilog=examples({"nebulus rewind 20260101-120000-ab12 --step 4": "do step 4 and all after it again"})
+        epilog=examples(
+            {
+                "nebulus rewind 20260101-120000-ab12 --step 4": "do step 4 and all after it again",
+                "nebulus rewind 20260101-120000-ab12 --step 4 --force": "without being asked, for scripts",
+            }
+        )
     )(rewind)
     app.command(epilog=examples({"nebulus cancel 20260101-120000-ab12": "it stops before its next step"}))(
         cancel
@@ -140,18 +145,25 @@ def rewind(
     run_id: RunArgument,
     *,
     step: Annotated[int, typer.Option("--step", min=1, help="The step to begin again from.")],
+    force: Annotated[
+        bool, typer.Option("--force", help="Go back without being asked, over what was done since.")
+    ] = False,
     workspace: WorkspaceOption = HERE,
     accept_changes: AcceptOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Do a step and all after it again. What they did to the world is not undone."""
+    """Do a step and all after it again. What they did to the world is not undone.
+
+    It is listed first, and you are asked whether to go back over it. --yes says yes to that as well as to
+    what the run asks then; --force to that alone.
+    """
     from nebulus.cli.console import reporting
     from nebulus.cli.working import Work, finish, take_up
 
     with reporting(as_json=as_json) as hints:
-        plan = Work(folder=workspace, says_yes=yes, is_quiet=quiet, as_json=as_json)
+        plan = Work(folder=workspace, says_yes=yes, is_quiet=quiet, as_json=as_json, goes_back=force)
         story = take_up(run_id, plan, hints=hints, accepts_changes=accept_changes, step=step)
         finish(asyncio.run(story), plan)
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeAlias
 
 import msgspec
 import typer
@@ -20,22 +21,29 @@ from nebulus.cli.place import Choice, again, recalled, require_runs, settings_of
 from nebulus.cli.story import Story, effects_after, tell
 from nebulus.cli.terminal import TerminalFace
 from nebulus.cli.watch import Face, NoFace, PlainFace, Watcher, is_terminal
-from nebulus.cli.words import Line, one_line
+from nebulus.cli.words import Line, counted, one_line
 from nebulus.core.errors import ConfigError, IllegalEventError, JournalError, RunUnknownError
-from nebulus.core.outcome import Outcome
+from nebulus.core.outcome import Outcome, Question
 from nebulus.ports.guard import Person
 from nebulus.runtime.supervise import Supervisor
 
 
 class Work(Struct, frozen=True, kw_only=True):
-    """How a run is watched and answered. `person` None takes the flag, the terminal, or nobody."""
+    """How a run is watched and answered. `person` None takes the flag, the terminal, or nobody.
+
+    `goes_back` does again what was done, without asking.
+    """
 
     folder: Path
     choice: Choice = Choice()
     says_yes: bool = False
     is_quiet: bool = False
     as_json: bool = False
+    goes_back: bool = False
     person: Person | None = None
+
+
+Start: TypeAlias = Callable[[Application, Watcher, Person | None], Awaitable[Outcome]]
 
 
 async def begin(goal: str, work: Work, *, run_id: str, hints: Hints) -> Story:
@@ -45,7 +53,7 @@ async def begin(goal: str, work: Work, *, run_id: str, hints: Hints) -> Story:
         NebulusError: as `Application.prepare` and `Supervisor.start`.
     """
 
-    async def start(application: Application, watcher: Watcher) -> Outcome:
+    async def start(application: Application, watcher: Watcher, _: Person | None) -> Outcome:
         await _require_free(application.supervisor, run_id)
         request = await application.prepare(goal, workspace=work.folder)
         request = msgspec.structs.replace(request, place={**request.place, **work.choice.remembered()})
@@ -61,12 +69,15 @@ async def take_up(
 ) -> Story:
     """Take a run up where it stopped, or from the beginning of `step` (0 for where it stopped).
 
+    What was done to the world since then is said first; a rewind over it must be wanted.
+
     Raises:
         NebulusError: as `Supervisor.resume` and `Supervisor.rewind`.
+        ConfigError: somebody said no to the rewind, or nobody was there to say yes.
     """
     require_runs(settings_of(work.folder, work.choice), work.folder)
 
-    async def start(application: Application, watcher: Watcher) -> Outcome:
+    async def start(application: Application, watcher: Watcher, person: Person | None) -> Outcome:
         supervisor = application.supervisor
         request = await supervisor.request(run_id)
         if work.choice == Choice():
@@ -77,6 +88,8 @@ async def take_up(
         done = effects_after(request.setup, await supervisor.journal(run_id), standing)
         _tell_effects(done)
         if step:
+            if done and not work.goes_back:
+                await _require_consent(run_id, step, person, count=len(done))
             return await supervisor.rewind(run_id, step=step, accepts_changes=accepts_changes)
         return await supervisor.resume(run_id, accepts_changes=accepts_changes)
 
@@ -89,6 +102,28 @@ def _tell_effects(done: tuple[str, ...]) -> None:
         return
     lines = [Line("Done since then; it stays done, and may be done again:", "bold yellow")]
     show([*lines, *(Line(f"    {one_line(effect, 200)}") for effect in done)], stderr())
+
+
+async def _require_consent(run_id: str, step: int, person: Person | None, *, count: int) -> None:
+    """Let a run go back over what it did only if somebody wants that.
+
+    Raises:
+        ConfigError: somebody does not, or nobody is there.
+    """
+    what = f"{counted(count, 'thing')} {'was' if count == 1 else 'were'} done since step {step} began"
+    question = Question(
+        question_id="rewind",
+        kind="approval",
+        text=f"Go back to step {step} of {run_id}?",
+        tool="rewind",
+        arguments=f"--step {step}",
+        reason=f"{what}; it stays done, and may be done again",
+    )
+    reply = await person.ask(question) if person else None
+    if reply is None:
+        raise ConfigError(f"{what}, and nobody said to go back over it; say --force, or rewind at a terminal")
+    if not reply.is_yes:
+        raise ConfigError(f"{what}, and you said no to going back over it; nothing was changed")
 
 
 def finish(story: Story, work: Work) -> None:
@@ -135,9 +170,7 @@ async def story_of(supervisor: Supervisor, run_id: str) -> Story:
         ) from error
 
 
-async def _watched(
-    run_id: str, work: Work, start: Callable[[Application, Watcher], Awaitable[Outcome]]
-) -> Story:
+async def _watched(run_id: str, work: Work, start: Start) -> Story:
     console = stderr()
     with _face(work, console) as face:
         watcher = Watcher(face)
@@ -149,7 +182,7 @@ async def _watched(
         )
         settings = settings_of(work.folder, work.choice)
         async with open_application(settings, work.folder, person=person, observers=[watcher]) as application:
-            outcome = await start(application, watcher)
+            outcome = await start(application, watcher, person)
             story = await story_of(application.supervisor, run_id)
             return msgspec.structs.replace(story, outcome=outcome)
 
