@@ -4,6 +4,7 @@ python bench/memory.py flat       # prompt size at steps 10, 100, 1,000; bytes a
 python bench/memory.py live       # raw transcript, sliding window and Nebulus on one llama.cpp server
 python bench/memory.py needed     # is the needed fact in the prompt, at four budgets
 python bench/memory.py read       # values in prose: found by code, read by scripts, read by the model
+python bench/memory.py tools      # more tools than a step is shown: what is evaluated again
 python bench/memory.py cost       # distilling 100 KB, composing at step 1,000
 python bench/memory.py ablations  # without facts, lessons, the last result, the order that keeps a cache
 python bench/memory.py long       # with and without stored results, where results are long
@@ -25,12 +26,13 @@ from bench.memory_live import flat, live
 from bench.memory_long import long_results
 from bench.memory_needed import needed
 from bench.memory_read import reading
+from bench.memory_tools import many_tools
 from nebulus.adapters.backends.factory import open_backend
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.bootstrap import nano_path
 from nebulus.ports.backend import ModelBackend
 
-PARTS = ("flat", "live", "needed", "read", "cost", "ablations", "long")
+PARTS = ("flat", "live", "needed", "read", "tools", "cost", "ablations", "long")
 
 
 async def part(name: str, given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -64,6 +66,8 @@ async def part(name: str, given: argparse.Namespace) -> list[dict[str, Any]]:
             return cost()
         case "read":
             return await reading(serve, letters=given.letters)
+        case "tools":
+            return await many_tools(serve, jobs=10 * given.jobs)
         case "long":
             return await long_results(serve, episodes=given.episodes, depths=DEPTHS)
         case _:

@@ -160,6 +160,8 @@ class Machine(Struct, frozen=True, kw_only=True):
     evidence: tuple[Evidence, ...] = ()
     index: Index = Index()
     """Finds facts by words; covers those known at the last question."""
+    offered: tuple[str, ...] = ()
+    """The tools that the last step was shown, in order: they stay where they can."""
     rates: dict[str, float] = field(default_factory=dict)
     """Tokens a byte by tier, as the servers' own figures showed."""
     step_began: int = 0

@@ -38,7 +38,11 @@ def ask(machine: Machine) -> Machine:
     if over is not None:
         return over
     covering = replace(machine, index=machine.index.covering(machine.state.facts))
-    return covering.to(_PHASES[kind_of(machine)], question(covering))
+    kind, asked = kind_of(machine), question(covering)
+    is_narrowed = bool(machine.tries.findings or machine.tries.avoided or machine.tries.must_read)
+    if kind is StepKind.EXECUTE and not is_narrowed:
+        covering = replace(covering, offered=tuple(tool.name for tool in asked.request.tools))
+    return covering.to(_PHASES[kind], asked)
 
 
 def over_budget(machine: Machine, needed: tuple[Resource, ...]) -> Machine | None:

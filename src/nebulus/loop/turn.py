@@ -119,7 +119,8 @@ def tools_for(machine: Machine, tier: Tier) -> tuple[ToolSpec, ...]:
         return readers
     step, avoided = machine.state.step, machine.tries.avoided
     known = tuple(tool for tool in machine.setup.tools if tool.name not in avoided)
-    shown = offer(step, [tool for tool in known if not tool.handles], most=tier.tools_shown)
+    working = [tool for tool in known if not tool.handles]
+    shown = offer(step, working, most=tier.tools_shown, before=machine.offered)
     opening = [tool for tool in known if tool.handles]
     if not opening:
         return shown

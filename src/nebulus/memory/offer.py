@@ -1,4 +1,6 @@
-"""Which tools a step is shown: few, chosen by the step, in a stable order.
+"""Which tools a step is shown: few, chosen by the step, in an order that changes as little as it can.
+
+The tools stand at the front of a prompt: where they are those of the prompt before, a server's prefix cache holds.
 
 Source for the cap of five: small models lose calls beyond a handful of tools; Docker's and forge's
 evaluations of 8B models use 3 to 5.
@@ -13,18 +15,28 @@ from nebulus.core.tools import ToolSpec
 _WORDS = re.compile(r"[a-z0-9]+")
 
 
-def offer(step: Step, tools: Sequence[ToolSpec], *, most: int) -> tuple[ToolSpec, ...]:
-    """Return at most `most` tools for `step`, in the order of `tools`.
+def offer(
+    step: Step, tools: Sequence[ToolSpec], *, most: int, before: Sequence[str] = ()
+) -> tuple[ToolSpec, ...]:
+    """Return at most `most` tools for `step`: first those shown `before`, in that order, then in the order of `tools`.
 
-    A step's own list wins; then the tools that its text names; then those that share most words with it.
+    A step's own list wins; then the tools that its text names. Beside a tool that it names, those shown before stay,
+    the first of them longest; a step that names none is shown those that share most words with it.
     """
     allowed = [tool for tool in tools if not step.tools or tool.name in step.tools]
     if len(allowed) <= most:
         return tuple(allowed)
     named = named_tools(step.text, allowed)
-    ranked = sorted(allowed, key=lambda tool: (tool.name not in named, -_overlap(step.text, tool)))
+    places = {name: place for place, name in enumerate(before)} if named else {}
+
+    def place(tool: ToolSpec) -> int:
+        return places.get(tool.name, len(places))
+
+    ranked = sorted(
+        allowed, key=lambda tool: (tool.name not in named, place(tool), -_overlap(step.text, tool))
+    )
     chosen = {tool.name for tool in ranked[:most]}
-    return tuple(tool for tool in allowed if tool.name in chosen)
+    return tuple(sorted((tool for tool in allowed if tool.name in chosen), key=place))
 
 
 def named_tools(text: str, tools: Sequence[ToolSpec]) -> frozenset[str]:

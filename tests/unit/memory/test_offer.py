@@ -46,3 +46,23 @@ def test_never_more_than_allowed_and_always_in_the_same_order(text: str, most: i
     offered = offer(Step(number=1, text=text), TOOLS, most=most)
     assert len(offered) == min(most, len(TOOLS))
     assert list(offered) == sorted(offered, key=TOOLS.index)
+
+
+def test_beside_a_named_tool_those_shown_before_stay_in_front_and_in_their_order() -> None:
+    before = ("add", "move_file", "get_weather")
+    step = Step(number=1, text="use read_file on a.txt")
+    assert [tool.name for tool in offer(step, TOOLS, most=3, before=before)] == [
+        "add",
+        "move_file",
+        "read_file",
+    ]
+    step = Step(number=2, text="use move_file on a.txt")
+    again = ("add", "move_file", "read_file")
+    assert tuple(tool.name for tool in offer(step, TOOLS, most=3, before=again)) == again
+
+
+def test_a_step_that_names_no_tool_is_shown_what_fits_its_words_whatever_was_shown_before() -> None:
+    step = Step(number=1, text="what is the weather in the city of Oslo")
+    shown = offer(step, TOOLS, most=2, before=("add", "move_file"))
+    assert "get_weather" in {tool.name for tool in shown}
+    assert shown == offer(step, TOOLS, most=2)
