@@ -95,7 +95,8 @@ class ToolResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `fields` are the scalars worth remembering. `size_bytes` is the size of the whole result;
     `artifact` its content address ("" when a fact can hold all of `text`); `shape` says in words what it
     is, and `marks` are the values that stand out in it. Where values must be read out of more than `text`
-    holds, `passages` are the pieces of the whole that tell most of them, best first.
+    holds, `passages` are the pieces of the whole that tell most of them, best first. `is_lost`: the effect is
+    known to have happened, and what the tool gave back is not: `text` says so, and is no value.
     """
 
     text: str
@@ -106,3 +107,4 @@ class ToolResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
     shape: str = ""
     marks: tuple[Mark, ...] = ()
     passages: tuple[Passage, ...] = ()
+    is_lost: bool = False

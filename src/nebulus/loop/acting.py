@@ -124,7 +124,8 @@ def on_returned(machine: Machine, event: ToolReturned) -> Machine:
     )
     spent = machine.spent.with_tool(seconds=event.took_s)
     is_change = spec.effect is not Effect.READ
-    deed = Deed(call.tool, spec.effect, words_of(call.arguments.values()))
+    words = words_of(call.arguments.values())
+    deed = Deed(call.tool, spec.effect, words, machine.state.active, is_lost=result.is_lost)
     done = replace(machine, state=state, spent=spent, deeds=(*machine.deeds, deed)).with_tries(
         calls=machine.tries.calls + 1,
         succeeded=(*machine.tries.succeeded, call.tool),
@@ -180,7 +181,10 @@ def on_reconciled(machine: Machine, event: PersonAnswered) -> Machine:
     known = answered(machine)
     if not event.is_yes:
         return _begin_effect(known)
-    result = ToolResult(text=event.text or "a person confirmed that it happened")
+    result = ToolResult(
+        text=event.text or "a person confirmed that it happened; what it gave back is not known",
+        is_lost=not event.text,
+    )
     return on_returned(known, ToolReturned(call_id=machine.call.call_id, result=result))
 
 

@@ -1,17 +1,18 @@
 """Whether the call of a step goes against the step's own words, and what is done about a doubt.
 
-Laws: only a step that is exactly one call is held to its words; a contradiction is never let be; a doubt is
+Laws: no step is begun that needs a value which nobody has; only a step that is exactly one call is held to its words; a contradiction is never let be; a doubt is
 raised until one attempt is left, and then let be and written down, unless the effect can't be undone.
 """
 
 from msgspec import Struct
 
 from nebulus.calls.heed import contradicted, doubted, unasked
+from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import Call, Finding
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.loop.progress import Machine
 from nebulus.loop.turn import missing_calls
-from nebulus.memory.references import referenced, resolve
+from nebulus.memory.references import mentioned_fields, referenced, resolve
 
 FIRM = frozenset({Effect.IRREVERSIBLE, Effect.EGRESS})
 """Effects that are not brought about in doubt."""
@@ -45,3 +46,24 @@ def heeded(machine: Machine, calls: tuple[Call, ...]) -> Heeded:
 def _is_let_be(machine: Machine, doubt: Finding, tool: ToolSpec) -> bool:
     raised = sum(earlier.rule == doubt.rule for earlier in machine.tries.findings)
     return raised + 1 >= machine.setup.limits.attempts and tool.effect not in FIRM
+
+
+def lost_value(machine: Machine) -> Failure | None:
+    """Return the failure of an active step that asks for the result of a step whose answer was lost.
+
+    No model can know it; what it would give instead would be made up.
+    """
+    state = machine.state
+    known = {fact.step for fact in state.facts} | {artifact.step for artifact in state.artifacts}
+    lost = {deed.step for deed in machine.deeds if deed.is_lost} - known
+    wanted = sorted((step, field) for step, field in mentioned_fields(state.step.text) if step in lost)
+    if not wanted:
+        return None
+    step, field = wanted[0]
+    return Failure(
+        kind=FailureKind.UNKNOWN_OUTCOME,
+        fault=Fault.TOOL,
+        what=f"step {state.active} needs the {field or 'result'} of step {step}, and that answer was lost",
+        value=f"step {step} took effect; what it gave back is not known",
+        fix="find the value out, write it into the step in place of the mention, and resume",
+    )

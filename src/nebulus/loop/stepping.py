@@ -12,6 +12,7 @@ from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.outcome import Done, Evidence, Proof
 from nebulus.core.plan import FINISHED_STATUSES, Check, Plan, StepStatus, ToolSucceeded
 from nebulus.core.state import State
+from nebulus.loop.heeding import lost_value
 from nebulus.loop.progress import Machine, Phase, Tries
 from nebulus.loop.recovering import on_finding
 from nebulus.loop.trying import ask, fail
@@ -38,7 +39,9 @@ def begin_next(machine: Machine) -> Machine:
     number = machine.state.next_pending()
     begun = replace(machine, tries=Tries(), queue=(), step_began=machine.position)
     if number:
-        return ask(replace(begun, state=with_active(begun.state, number)))
+        active = replace(begun, state=with_active(begun.state, number))
+        lost = lost_value(active)
+        return fail(active, lost) if lost is not None else ask(active)
     goal_checks = begun.state.goal.checks
     if goal_checks:
         return begun.to(Phase.CHECKING, RunChecks(checks=goal_checks))

@@ -20,11 +20,16 @@ CLAIM_CHARS = 4000
 
 
 class Deed(Struct, frozen=True, omit_defaults=True):
-    """A call that succeeded: its tool, what that does to the world, and its arguments in one line."""
+    """A call that succeeded: its tool, what that does to the world, its arguments in one line, and its step.
+
+    `is_lost`: that it happened is known, what it gave back is not.
+    """
 
     tool: str
     effect: Effect
     words: str = ""
+    step: int = 0
+    is_lost: bool = False
 
 
 class Ledger(Struct, frozen=True, kw_only=True):

@@ -86,7 +86,8 @@ async def _reconcile(tool: Tool, command: RunTool, why: str) -> ToolReturned | O
         happened = await tool.has_happened(dict(command.call.arguments), command.key)
     match happened:
         case True:
-            result = ToolResult(text=f"{tool.spec.name} had taken effect before the interruption")
+            told = f"{tool.spec.name} had taken effect; what it gave back was lost"
+            result = ToolResult(text=told, is_lost=True)
             return ToolReturned(call_id=command.call.call_id, result=result)
         case False:
             return None

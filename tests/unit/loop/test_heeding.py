@@ -5,6 +5,7 @@ from msgspec.structs import replace
 from nebulus.core import events as e
 from nebulus.core.answers import ModelRequest, OneCall
 from nebulus.core.commands import AskModel, Judge
+from nebulus.core.failure import FailureKind
 from nebulus.core.outcome import Done, Failed, Proof
 from nebulus.core.plan import ToolSucceeded
 from nebulus.core.tools import Effect, ToolResult
@@ -90,3 +91,21 @@ def test_an_argument_that_nothing_asks_for_is_not_offered_again() -> None:
     machine = feed(machine, sc.called("look", value="a7", most=3))
     assert list(asked(machine).tools[0].parameters["properties"]) == ["value"]
     assert isinstance(feed(machine, sc.called("look", value="a7")).command, Judge)
+
+
+def test_a_step_that_needs_an_answer_which_was_lost_is_not_begun() -> None:
+    def after_lost(text: str) -> Machine:
+        steps = (sc.step(1, "look", ToolSucceeded("look")), sc.step(2, text, ToolSucceeded("look")))
+        machine = feed(sc.begun(*steps), sc.called("look", value="anything"))
+        machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
+        lost = ToolResult(text="look had taken effect; what it gave back was lost", is_lost=True)
+        return feed(machine, e.ToolReturned(call_id=machine.call.call_id, result=lost))
+
+    stopped = after_lost("look value = the id of step 1").outcome
+    assert isinstance(stopped, Failed)
+    assert stopped.failure.kind is FailureKind.UNKNOWN_OUTCOME
+    assert "needs the id of step 1" in stopped.failure.what
+    assert stopped.step == 2
+    going = after_lost("look value = a7")
+    assert isinstance(going.command, AskModel)
+    assert not going.state.facts, "what says that an answer was lost is no value"
