@@ -10,7 +10,9 @@ conversation (`raw`) or as the one step that the runtime shows (`nebulus`).
 
 Laws: every mode meets the same questions, and the order of the modes turns from question to question, so
 that none always finds the prompt in the server's cache; greedy decoding; a call is right when tool,
-arguments and types are exactly the due ones, and valid when the reader takes it.
+arguments and types are exactly the due ones, and valid when the reader takes it. *Gained* are questions that
+are right only with the thought, *lost* those that are right only without it; *misled* are those of the lost
+whose thought already lacks the due tool or a due value.
 """
 
 import argparse
@@ -46,16 +48,20 @@ MODES: dict[str, tuple[Form, bool]] = {
     "constrained after a thought": (OneCall(), True),
 }
 HEADER = (
-    "| wordings | shown | depth | mode | valid | right | 95 % interval | gained, lost by the thought "
+    "| wordings | shown | depth | mode | valid | right | 95 % interval | gained, lost (misled) by the thought "
     "| thought, answer tokens | thoughts cut | ms/answer |\n|---|---|--:|---|--:|--:|---|---|--:|--:|--:|"
 )
 
 
 class Said(Struct, frozen=True):
-    """One answer: whether it was valid and right, its tokens and its time."""
+    """One answer: whether it was valid and right, its tokens and its time.
+
+    `is_misled`: there was a thought, and the due tool or a due value does not stand in it.
+    """
 
     is_valid: bool
     is_right: bool
+    is_misled: bool
     thought_tokens: int
     answer_tokens: int
     is_cut: bool
@@ -101,6 +107,7 @@ async def ask(backend: ModelBackend, question: Question, mode: str, *, cap: int)
     return Said(
         is_valid=bool(calls),
         is_right=_is_due(calls, question),
+        is_misled=is_thoughtful and not all(part in answer.reasoning for part in _due_parts(question)),
         thought_tokens=usage.reasoning_tokens,
         answer_tokens=usage.completion_tokens - usage.reasoning_tokens,
         is_cut=is_thoughtful and usage.reasoning_tokens >= cap,
@@ -113,6 +120,11 @@ def _is_due(calls: Sequence[Call], question: Question) -> bool:
         return False
     spelled = [json.dumps(given, sort_keys=True) for given in (calls[0].arguments, dict(question.arguments))]
     return spelled[0] == spelled[1]
+
+
+def _due_parts(question: Question) -> list[str]:
+    values = question.arguments.values()
+    return [question.tool, *(value if isinstance(value, str) else json.dumps(value) for value in values)]
 
 
 async def cell(
@@ -148,6 +160,7 @@ def _row(mode: str, answers: Sequence[Said], without: Sequence[Said]) -> dict[st
         "high": high,
         "gained": pairs.count((True, False)),
         "lost": pairs.count((False, True)),
+        "misled": sum(a.is_misled and b.is_right > a.is_right for a, b in zip(answers, without, strict=True)),
         "thought_tokens": sum(answer.thought_tokens for answer in answers) / asked,
         "answer_tokens": sum(answer.answer_tokens for answer in answers) / asked,
         "cut": sum(answer.is_cut for answer in answers),
@@ -157,7 +170,8 @@ def _row(mode: str, answers: Sequence[Said], without: Sequence[Said]) -> dict[st
 
 def line(row: dict[str, Any]) -> str:
     """Return one row of the table."""
-    by_thought = f"{row['gained']}, {row['lost']}" if "thought" in row["mode"] else ""
+    changed = f"{row['gained']}, {row['lost']} ({row['misled']})"
+    by_thought = changed if "thought" in row["mode"] else ""
     return (
         f"| {SAID[row['wordings']]} | {row['shown']} | {row['depth']} | {row['mode']} | {row['valid']:.2f} "
         f"| {row['right']}/{row['asked']} | {row['low']:.2f}-{row['high']:.2f} | {by_thought} "
