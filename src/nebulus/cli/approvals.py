@@ -3,11 +3,15 @@
 import getpass
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nebulus.cli.options import ConfigOption, JsonOption, WorkspaceOption, examples
+
+if TYPE_CHECKING:
+    from nebulus.adapters.approvals.store import Waiting
+    from nebulus.cli.words import Line
 
 HERE = Path()
 SHOWN_DIGITS = 12
@@ -36,35 +40,28 @@ def approvals(
 ) -> None:
     """List the questions that wait for a person. What is not answered in time counts as no."""
     from nebulus.app import bootstrap
-    from nebulus.cli.console import reporting, show_json, stderr, stdout
-    from nebulus.cli.console import show as show_lines
-    from nebulus.cli.place import Choice, settings_of
+    from nebulus.cli.console import stderr
+    from nebulus.cli.desk import desk
+
+    with desk(workspace, config, as_json=as_json) as at:
+        store = bootstrap.approvals(at.settings, workspace)
+        waiting = store.waiting() if store else []
+        if not waiting and not as_json:
+            stderr().print("Nobody waits for an answer.")
+        at.show(waiting, lambda waiting: [line for item in waiting for line in _lines(item)])
+
+
+def _lines(item: "Waiting") -> "list[Line]":
     from nebulus.cli.words import Line, one_line, safe
 
-    with reporting(as_json=as_json):
-        settings = settings_of(workspace, Choice(config=str(config or "")))
-        store = bootstrap.approvals(settings, workspace)
-        waiting = store.waiting() if store else []
-        if as_json:
-            show_json(waiting)
-            return
-        if not waiting:
-            stderr().print("Nobody waits for an answer.")
-        for item in waiting:
-            question = item.question
-            until = (
-                time.strftime("%Y-%m-%d %H:%M", time.localtime(item.expires_s))
-                if item.expires_s
-                else "always"
-            )
-            lines = [
-                Line(
-                    f"{question.digest[:SHOWN_DIGITS]}  {safe(item.run_id)}, step {question.step}  until {until}"
-                ),
-                Line(f"  {one_line(question.text, 200)} {one_line(question.arguments, 1000)}"),
-                Line(f"  because: {one_line(question.reason, 600)}", "yellow"),
-            ]
-            show_lines(lines, stdout())
+    question = item.question
+    until = time.strftime("%Y-%m-%d %H:%M", time.localtime(item.expires_s)) if item.expires_s else "always"
+    where = f"{safe(item.run_id)}, step {question.step}  until {until}"
+    return [
+        Line(f"{question.digest[:SHOWN_DIGITS]}  {where}"),
+        Line(f"  {one_line(question.text, 200)} {one_line(question.arguments, 1000)}"),
+        Line(f"  because: {one_line(question.reason, 600)}", "yellow"),
+    ]
 
 
 def approve(
@@ -92,24 +89,20 @@ def deny(
 
 def _answer(digest: str, text: str, *, is_yes: bool, where: tuple[Path, Path | None], as_json: bool) -> None:
     from nebulus.app import bootstrap
-    from nebulus.cli.console import reporting, show_json, stdout
-    from nebulus.cli.console import show as show_lines
-    from nebulus.cli.place import Choice, again, settings_of
+    from nebulus.cli.desk import desk
+    from nebulus.cli.place import again
     from nebulus.cli.words import Line, one_line
     from nebulus.core.errors import ConfigError
     from nebulus.ports.guard import PersonReply
 
     workspace, config = where
-    with reporting(as_json=as_json):
-        settings = settings_of(workspace, Choice(config=str(config or "")))
-        store = bootstrap.approvals(settings, workspace)
+    with desk(workspace, config, as_json=as_json) as at:
+        store = bootstrap.approvals(at.settings, workspace)
         if store is None:
             raise ConfigError("runs kept in memory ask only while they run; set engine.url to keep them")
         answered = store.answer(digest, PersonReply(is_yes=is_yes, text=text, by=getpass.getuser()))
-        if as_json:
-            show_json({"question": answered, "is_yes": is_yes})
-            return
-        word = "approved" if is_yes else "denied"
+        word, style = ("approved", "green") if is_yes else ("denied", "yellow")
         said = f"{word}: {answered.tool} {one_line(answered.arguments, 600)}"
         then = f"go on with {again(answered.run_id, workspace)}"
-        show_lines([Line(said, "green" if is_yes else "yellow"), Line(then, "dim")], stdout())
+        lines = [Line(said, style), Line(then, "dim")]
+        at.show(answered, lambda _: lines, document={"question": answered, "is_yes": is_yes})

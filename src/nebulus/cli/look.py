@@ -67,19 +67,15 @@ def runs(
 ) -> None:
     """List the runs of a folder, newest first."""
     from nebulus.cli import looking
-    from nebulus.cli.console import reporting, show_json, stderr, stdout
-    from nebulus.cli.console import show as show_lines
-    from nebulus.cli.place import Choice, settings_of
+    from nebulus.cli.console import stderr
+    from nebulus.cli.desk import desk
 
-    with reporting(as_json=as_json):
-        settings = settings_of(workspace, Choice(config=str(config or "")))
-        found = asyncio.run(looking.list_runs(settings, workspace))
-        if as_json:
-            show_json([looking.run_row(info) for info in found])
-        elif not found:
+    with desk(workspace, config, as_json=as_json) as at:
+        found = asyncio.run(looking.list_runs(at.settings, workspace))
+        if not found and not as_json:
             stderr().print("No runs here yet; `nebulus run` begins one.")
-        else:
-            show_lines(map(looking.run_line, found), stdout())
+        rows = [looking.run_row(info) for info in found]
+        at.show(found, lambda found: map(looking.run_line, found), document=rows)
 
 
 def show(
@@ -106,28 +102,21 @@ def show(
     """
     from nebulus.cli import looking
     from nebulus.cli.audit import audit_lines, audit_rows
-    from nebulus.cli.console import reporting, show_json, stdout
-    from nebulus.cli.console import show as show_lines
-    from nebulus.cli.place import Choice, settings_of
+    from nebulus.cli.console import show_json
+    from nebulus.cli.desk import desk
 
-    with reporting(as_json=as_json):
-        settings = settings_of(workspace, Choice(config=str(config or "")))
+    with desk(workspace, config, as_json=as_json) as at:
         if journal:
-            records = asyncio.run(looking.read_journal(run_id, settings, workspace))
-            if as_json:
-                show_json(records)
-            else:
-                looking.write_journal(records)
+            records = asyncio.run(looking.read_journal(run_id, at.settings, workspace))
+            (show_json if as_json else looking.write_journal)(records)
             return
-        story = asyncio.run(looking.read_story(run_id, settings, workspace))
-        if as_json:
-            show_json(audit_rows(story) if verdicts else story)
-        elif verdicts:
-            show_lines(audit_lines(story), stdout())
+        story = asyncio.run(looking.read_story(run_id, at.settings, workspace))
+        if verdicts:
+            at.show(story, audit_lines, document=audit_rows(story))
         elif why:
-            show_lines(looking.why_lines(story, workspace), stdout())
+            at.show(story, lambda story: looking.why_lines(story, workspace))
         else:
-            show_lines(looking.story_lines(story, workspace, is_verbose=verbose), stdout())
+            at.show(story, lambda story: looking.story_lines(story, workspace, is_verbose=verbose))
 
 
 def plan(
@@ -139,19 +128,14 @@ def plan(
 ) -> None:
     """Read a runbook and show how it was understood, without running it."""
     from nebulus.cli import looking
-    from nebulus.cli.console import reporting, show_json, stdout
-    from nebulus.cli.console import show as show_lines
-    from nebulus.cli.place import Choice, settings_of
+    from nebulus.cli.desk import desk
     from nebulus.cli.work import goal_text
 
-    with reporting(as_json=as_json):
-        settings = settings_of(workspace, Choice(config=str(config or "")))
+    with desk(workspace, config, as_json=as_json) as at:
         text = goal_text("-", None) if str(file) == "-" else goal_text("", file)
-        goal, understood = asyncio.run(looking.understood(text, settings, workspace))
-        if as_json:
-            show_json({"goal": goal, "plan": understood})
-        else:
-            show_lines(looking.plan_lines(goal, understood), stdout())
+        goal, understood = asyncio.run(looking.understood(text, at.settings, workspace))
+        document = {"goal": goal, "plan": understood}
+        at.show(understood, lambda plan: looking.plan_lines(goal, plan), document=document)
 
 
 def doctor(

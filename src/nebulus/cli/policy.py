@@ -42,17 +42,10 @@ def check(
 ) -> None:
     """Hold the policy against the tools. Ends with 2, and the line and the fix, if it can't hold."""
     from nebulus.cli import deciding
-    from nebulus.cli.console import reporting, show_json, stdout
-    from nebulus.cli.console import show as show_lines
-    from nebulus.cli.place import Choice, settings_of
+    from nebulus.cli.desk import desk
 
-    with reporting(as_json=as_json):
-        settings = settings_of(workspace, Choice(config=str(config or "")))
-        found = asyncio.run(deciding.checked(settings, workspace))
-        if as_json:
-            show_json(found)
-        else:
-            show_lines(deciding.check_lines(found), stdout())
+    with desk(workspace, config, as_json=as_json) as at:
+        at.show(asyncio.run(deciding.checked(at.settings, workspace)), deciding.check_lines)
 
 
 def explain(
@@ -73,20 +66,13 @@ def explain(
 ) -> None:
     """Say whether a call would be allowed, asked or refused, and why; nothing is run."""
     from nebulus.cli import deciding
-    from nebulus.cli.console import reporting, show_json, stdout
-    from nebulus.cli.console import show as show_lines
-    from nebulus.cli.place import Choice, settings_of
+    from nebulus.cli.desk import desk
 
-    with reporting(as_json=as_json):
-        settings = settings_of(workspace, Choice(config=str(config or "")))
+    with desk(workspace, config, as_json=as_json) as at:
         case = deciding.case_of(
             tool, arguments, tainted=tainted, planned=not unplanned, endorsed=tuple(endorsed or ())
         )
-        found = asyncio.run(deciding.explained(case, settings, workspace))
-        if as_json:
-            show_json(found)
-        else:
-            show_lines(deciding.explain_lines(found), stdout())
+        at.show(asyncio.run(deciding.explained(case, at.settings, workspace)), deciding.explain_lines)
 
 
 def try_cases(
@@ -102,18 +88,12 @@ def try_cases(
     and may say tainted, planned, endorsed, who, and how often tools were called before (done).
     """
     from nebulus.cli import deciding
-    from nebulus.cli.console import reporting, show_json, stdout
-    from nebulus.cli.console import show as show_lines
+    from nebulus.cli.desk import desk
     from nebulus.cli.exits import Exit
-    from nebulus.cli.place import Choice, settings_of
 
-    with reporting(as_json=as_json):
-        settings = settings_of(workspace, Choice(config=str(config or "")))
-        found = asyncio.run(deciding.tested(file, settings, workspace))
-        if as_json:
-            show_json(found)
-        else:
-            show_lines(deciding.test_lines(found), stdout())
+    with desk(workspace, config, as_json=as_json) as at:
+        found = asyncio.run(deciding.tested(file, at.settings, workspace))
+        at.show(found, deciding.test_lines)
         if any(not result.is_right for result in found):
             raise typer.Exit(Exit.FAILED)
 
@@ -123,9 +103,8 @@ def schema(
 ) -> None:
     """Write what a rule can name, as a Cedar schema in JSON, made from the tools' own schemas."""
     from nebulus.cli import deciding
-    from nebulus.cli.console import reporting, show_json
-    from nebulus.cli.place import Choice, settings_of
+    from nebulus.cli.console import show_json
+    from nebulus.cli.desk import desk
 
-    with reporting(as_json=as_json):
-        settings = settings_of(workspace, Choice(config=str(config or "")))
-        show_json(asyncio.run(deciding.schema(settings, workspace)))
+    with desk(workspace, config, as_json=as_json) as at:
+        show_json(asyncio.run(deciding.schema(at.settings, workspace)))

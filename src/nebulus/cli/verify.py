@@ -42,25 +42,21 @@ def verify(
     The digests are stored with the records. Who can rewrite all of them can make them fit again: only a
     digest that was noted elsewhere, given as --head, shows that.
     """
-    from nebulus.cli.console import reporting, show_json, stdout
-    from nebulus.cli.console import show as show_lines
+    from nebulus.cli.desk import desk
     from nebulus.cli.exits import Exit
-    from nebulus.cli.place import Choice, settings_of
     from nebulus.cli.words import Line, safe
 
-    with reporting(as_json=as_json):
-        settings = settings_of(workspace, Choice(config=str(config or "")))
-        found = asyncio.run(_verified(run_id, settings, workspace))
+    with desk(workspace, config, as_json=as_json) as at:
+        found = asyncio.run(_verified(run_id, at.settings, workspace))
         is_known = not head or found.has_had(head)
-        if as_json:
-            show_json({"verification": found, "is_whole": found.is_whole and is_known})
-        elif found.is_whole and is_known:
-            show_lines([Line(f"whole: {found.records} records, head {found.head}", "green")], stdout())
-        else:
-            why = found.why or f"no record has the digest {head}: the journal was rewritten, or cut before it"
-            place = f"record {found.broken}: " if found.broken else ""
-            show_lines([Line(f"broken: {place}{safe(why)}", "red")], stdout())
-        if not (found.is_whole and is_known):
+        is_whole = found.is_whole and is_known
+        why = found.why or f"no record has the digest {head}: the journal was rewritten, or cut before it"
+        place = f"record {found.broken}: " if found.broken else ""
+        line = Line(f"broken: {place}{safe(why)}", "red")
+        if is_whole:
+            line = Line(f"whole: {found.records} records, head {found.head}", "green")
+        at.show(found, lambda _: [line], document={"verification": found, "is_whole": is_whole})
+        if not is_whole:
             raise typer.Exit(Exit.FAILED)
 
 

@@ -147,7 +147,7 @@ def _private_folder() -> Iterator[str]:
     try:
         yield folder
     finally:
-        with suppress(OSError, RecursionError):
+        with suppress(OSError, RecursionError):  # A folder that nobody reads stays behind.
             rmtree(folder)
 
 

@@ -106,7 +106,7 @@ async def _end(process: asyncio.subprocess.Process, kept: KeptOutput) -> None:
     """Kill the whole group, whoever is left of it; wait for its leader, and take its last words."""
     if process.stdin is not None:
         process.stdin.close()
-        with suppress(TimeoutError):
+        with suppress(TimeoutError):  # Then it is killed, and what it started is left to end by itself.
             async with asyncio.timeout(_OBEYS_S):
                 await process.wait()
     with suppress(ProcessLookupError):  # It ended by itself.
