@@ -16,7 +16,7 @@ from nebulus.core.state import Artifact, Fact, Lesson, Observation, State
 from nebulus.core.tools import Mark, ToolResult
 from nebulus.memory.prompt import bounded
 from nebulus.memory.references import ANSWER, QUESTION, fact_name
-from nebulus.memory.structure import marks_of, slug
+from nebulus.memory.structure import is_labelled, marks_of, slug
 
 FACT_VALUE_CHARS = 400
 """Longest value kept as a fact; a longer one is reached through its artifact."""
@@ -203,7 +203,7 @@ def _labelled(result: ToolResult, names: Collection[str], *, besides: Iterable[M
     """What the text labels with one of `names`, unless it is among the marks that were found already."""
     wanted = {slug(name) for name in names} - {slug(mark.name) for mark in besides}
     for mark in (result.marks or marks_of(result.text, first=names)) if wanted else ():
-        if slug(mark.name) in wanted:
+        if slug(mark.name) in wanted and is_labelled(mark.where):
             yield mark
 
 

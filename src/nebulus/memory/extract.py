@@ -16,7 +16,7 @@ from nebulus.core.provenance import Provenance
 from nebulus.core.state import Fact
 from nebulus.core.tools import Mark, Passage, ToolResult
 from nebulus.memory.passages import Shown, passages_of, shown_of
-from nebulus.memory.structure import slug
+from nebulus.memory.structure import is_labelled, slug
 
 INSTRUCTIONS = (
     "Copy the asked values out of the text under Text, exactly as they stand there. "
@@ -63,9 +63,10 @@ def unread_of(
 ) -> Unread | None:
     """Return what must be read out of `result`, None if nothing need be or can.
 
-    Nothing need be read that `known`, the facts at hand, holds under its name.
+    Nothing need be read that `known`, the facts at hand, holds under its name; that a date stands somewhere in
+    the text does not make it the date that is wanted.
     """
-    found = {slug(fact.name.removeprefix(f"step {fact.step} ")) for fact in known}
+    found = {slug(fact.name.removeprefix(f"step {fact.step} ")) for fact in known if is_labelled(fact.where)}
     wanted = tuple(Wanted(name, meaning) for name, meaning in reads.items() if slug(name) not in found)
     if not wanted or not result.text.strip():
         return None

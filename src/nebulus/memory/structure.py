@@ -21,9 +21,7 @@ WHERE_CHARS = 120
 VALUE_CHARS = 200
 
 _KIND_ORDER = ("label", "id", "email", "url", "date", "path", "number")
-_LABEL = re.compile(
-    r"^[ \t>*\-#]{0,8}([A-Za-z][\w./ \-]{0,40}?)[ \t]*(?::[ \t]|=)[ \t]*(\S[^\n]{0,199})$", re.M
-)
+_LABEL = re.compile(r"^[ \t>*\-#]{0,8}([A-Za-z][\w./ \-]{0,40}?)[ \t]*(?::[ \t]|=)[ \t]*(\S[^\n]{0,199})$")
 _VALUES = re.compile(
     r"""
     (?P<url>https?://[^\s<>"'`)\]]{3,180})
@@ -37,6 +35,8 @@ _VALUES = re.compile(
     """,
     re.VERBOSE,
 )
+_HINT = re.compile(r"[\d@/]|\.[a-z]")
+"""What a line must hold for any of these values to stand in it."""
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -48,10 +48,7 @@ def marks_of(text: str, *, most: int = MARKS_KEPT, first: Collection[str] = ()) 
     """
     names = {slug(name) for name in first}
     kept = _first(_scalars(_decoded(text)), most, names) if _looks_like_json(text) else []
-    if not kept:
-        ranked = sorted(_in_text(text), key=lambda item: _KIND_ORDER.index(item[0]))
-        kept = _first((mark for _, mark in ranked), most, names)
-    return _numbered(kept)
+    return _numbered(kept or _first(_in_text(text, most, names), most, names))
 
 
 def shape_of(text: str) -> str:
@@ -115,41 +112,35 @@ def _scalars(value: Any, path: str = "", depth: int = 0) -> Iterator[Mark]:
             yield Mark(path, str(value))
 
 
-def _in_text(text: str) -> Iterator[tuple[str, Mark]]:
-    lines = _Lines(text)
-    labelled: set[int] = set()
-    for match in _LABEL.finditer(text):
-        number = lines.number_at(match.start(1))
-        labelled.add(number)
-        yield "label", Mark(slug(match[1]), match[2].strip(), f"line {number}")
-    for match in _VALUES.finditer(text):
-        number = lines.number_at(match.start())
-        if number not in labelled:
-            kind = match.lastgroup or "number"
-            yield kind, Mark(kind, match[0], f"line {number}: {lines.around(match.start())}")
+def _in_text(text: str, most: int, names: Collection[str]) -> Iterator[Mark]:
+    """The values of a text by kind, those that say most first; of each kind, no more than can be kept."""
+    found: dict[str, dict[str, Mark]] = {kind: {} for kind in _KIND_ORDER}
+    labels = found["label"]
+    for number, line in enumerate(text.split("\n"), start=1):
+        labelled = _LABEL.match(line)
+        if labelled:
+            name, value = slug(labelled[1]), labelled[2].strip()
+            if len(labels) < most or name in names:
+                labels.setdefault(value, Mark(name, value, f"line {number}"))
+        elif len(labels) < most and _HINT.search(line):
+            for match in _VALUES.finditer(line):
+                kind = match.lastgroup or "number"
+                if len(found[kind]) < most and match[0] not in found[kind]:
+                    where = f"line {number}: {_around(line, match.start())}"
+                    found[kind][match[0]] = Mark(kind, match[0], where)
+    for kind in _KIND_ORDER:
+        yield from found[kind].values()
 
 
-class _Lines:
-    """Line numbers for places that only go forward."""
+def _around(line: str, place: int) -> str:
+    """The line; of a long one, what stands nearest."""
+    start = max(0, place - WHERE_CHARS // 2) if len(line) > WHERE_CHARS else 0
+    return line[start : start + WHERE_CHARS].strip()
 
-    def __init__(self, text: str) -> None:
-        self._text, self._at, self._number = text, 0, 1
 
-    def number_at(self, place: int) -> int:
-        if place < self._at:
-            self._at, self._number = 0, 1
-        self._number += self._text.count("\n", self._at, place)
-        self._at = place
-        return self._number
-
-    def around(self, place: int) -> str:
-        """The line at `place`; of a long one, what stands nearest."""
-        start = self._text.rfind("\n", 0, place) + 1
-        end = self._text.find("\n", place)
-        line_end = len(self._text) if end < 0 else end
-        if line_end - start > WHERE_CHARS:
-            start = max(start, place - WHERE_CHARS // 2)
-        return self._text[start : min(line_end, start + WHERE_CHARS)].strip()
+def is_labelled(where: str) -> bool:
+    """Whether a value at `where` was found by its own label, and not by its looks, with the line around it."""
+    return ": " not in where
 
 
 def _numbered(marks: list[Mark]) -> tuple[Mark, ...]:

@@ -8,9 +8,11 @@ from hypothesis import strategies as st
 
 from nebulus.core.answers import FinishReason, ModelAnswer, Shape
 from nebulus.core.findings import Finding, FindingKind
+from nebulus.core.plan import Goal, Plan, Step
 from nebulus.core.provenance import Origin, Provenance
-from nebulus.core.state import Fact
+from nebulus.core.state import Fact, State
 from nebulus.core.tools import Mark, ToolResult
+from nebulus.memory.distil import with_active, with_result
 from nebulus.memory.extract import Extracted, Unread, accepted, compose_reading, unread_of
 from nebulus.memory.record import stored_result
 
@@ -112,6 +114,16 @@ def test_what_is_known_by_its_name_need_not_be_read_and_an_empty_text_can_not_be
     assert [item.name for item in wanting.wanted] == ["who"]
     assert unread_of(ToolResult(text=LETTER), {"weight": ""}, known, tool="look", label=LABEL) is None
     assert unread_of(ToolResult(text=" \n"), READS, (), tool="look", label=LABEL) is None
+
+
+def test_a_date_that_stands_somewhere_is_not_the_date_that_is_wanted() -> None:
+    text = "Oslo, 2026-11-02. We met on 2026-11-05, and it shall be ready by 2026-12-01."
+    state = with_active(State(goal=Goal(text="g"), plan=Plan((Step(number=1, text="t"),))), 1)
+    result = ToolResult(text=text + "\n")
+    state = with_result(state, tool="look", call_id="c1", result=result, reads=("date",))
+    assert "step 1 date" in {fact.name for fact in state.facts}
+    wanting = unread_of(result, {"date": "by when it shall be ready"}, state.facts, tool="look", label=LABEL)
+    assert wanting is not None
 
 
 @given(value=st.text(min_size=1, max_size=20), text=st.text(min_size=1, max_size=60))
