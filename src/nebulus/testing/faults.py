@@ -223,7 +223,7 @@ _OF_SERVER: dict[Fault, tuple[FailureKind, float]] = {
     Fault.TIMEOUT: (FailureKind.TIMEOUT, 0.0),
     Fault.PERMISSION: (FailureKind.PERMISSION, 0.0),
     Fault.NOT_FOUND: (FailureKind.NOT_FOUND, 0.0),
-    Fault.NOTHING: (FailureKind.EMPTY, 0.0),
+    Fault.NOTHING: (FailureKind.MALFORMED_ANSWER, 0.0),
     Fault.HTML: (FailureKind.MALFORMED_ANSWER, 0.0),
     Fault.TRUNCATED: (FailureKind.MALFORMED_ANSWER, 0.0),
     Fault.MALFORMED: (FailureKind.MALFORMED_ANSWER, 0.0),
