@@ -186,7 +186,7 @@ async def test_a_server_that_bounds_no_thought_is_refused_with_the_one_that_does
 
 @pytest.mark.parametrize("flavour", ["openai", "vllm", "ollama", "lmstudio"])
 async def test_a_server_that_shows_no_thought_of_its_own_is_refused(flavour: Flavour) -> None:
-    said = await refusal("openai", flavour, tokens=40, script=lambda body: Reply(text='"nebulus"'))
+    said = await refusal("openai", flavour, tokens=40, script=lambda body: Reply(text='{"word": "nebulus"}'))
     assert "showed no thought apart from its answer" in said
     assert "set reasoning_tokens to 0" in said
 

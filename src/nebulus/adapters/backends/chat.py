@@ -26,13 +26,18 @@ from nebulus.ports.backend import BackendInfo, OnText, TokenCount
 
 T = TypeVar("T")
 
-PROBE_WORD = "nebulus"
+PROBE_SCHEMA = {
+    "type": "object",
+    "properties": {"word": {"type": "string", "enum": ["nebulus"]}},
+    "required": ["word"],
+    "additionalProperties": False,
+}
 PROBE = ModelRequest(
     messages=(Message("user", "Which letter stands most often in this word: nebulus?"),),
-    form=Shape({"const": PROBE_WORD}),
+    form=Shape(PROBE_SCHEMA),
     max_tokens=64,
 )
-"""Asks for an answer that no model would give by itself, and takes a thought to find out that it is wrong."""
+"""Needs a thought, and an answer in a form that no model would choose by itself."""
 
 
 class ChatBackend(ABC):

@@ -21,8 +21,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from nebulus.adapters.backends.chat import PROBE, PROBE_WORD, ChatBackend, ask, decoded
+from nebulus.adapters.backends.chat import PROBE, PROBE_SCHEMA, ChatBackend, ask, decoded
 from nebulus.adapters.backends.estimate import estimate
+from nebulus.adapters.backends.forms import shape_failure
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.llama_prompt import LlamaPrompts
 from nebulus.adapters.backends.ollama_wire import OllamaWire
@@ -115,7 +116,7 @@ class OpenAIChat(ChatBackend):
         if self._settings.reasoning_tokens:
             return True  # it will reason, and the form binds what comes after
         answer = await ask(self._http, wire, PROBE, on_text=None)
-        return answer.text.strip() == f'"{PROBE_WORD}"'
+        return shape_failure(answer.text, PROBE_SCHEMA) is None
 
     def _window(self, facts: ServerFacts, served_tokens: int) -> int:
         """Ollama takes the window that it is told; all others were started with theirs."""
