@@ -17,7 +17,7 @@ from nebulus.core.plan import FINISHED_STATUSES
 from nebulus.core.state import Artifact, Fact, Lesson, Observation, State
 from nebulus.memory.choice import Choice, choose
 from nebulus.memory.recall import Index
-from nebulus.memory.references import resolve
+from nebulus.memory.references import mentioned_steps, resolve
 
 INSTRUCTIONS = (
     "Carry out the step under Now with a tool call. Copy names, paths and values exactly as written. "
@@ -32,6 +32,11 @@ PLAN_INSTRUCTIONS = (
 FACT_CHARS = 160
 """What is shown of a fact that the step does not ask for; one that it asks for stands whole."""
 OBSERVATION_CHARS = 1200
+CARRIED_CHARS = 200
+"""What is shown of an earlier step's result that does not stand whole in a prompt, and that the step does not mention.
+
+Source: `bench/memory.py long`; the nano model carries out 1 job of 40 with 1,200 characters, 11 of 20 with 200.
+"""
 LESSONS = "Failed before:"
 LESSON_CHARS = 240
 DONE_SHOWN = 24
@@ -85,7 +90,7 @@ def compose_step(
     done = f"Done: {state.done_count} of {len(state.plan.steps)} steps"
     now = f"Now: step {step.number}. {text}"
     floor = _size(INSTRUCTIONS, head, done, now) + TITLES_BYTES
-    page = _Page(room_bytes - floor)
+    page = _Page(room_bytes - floor, text)
     return _messages(INSTRUCTIONS, [head, done, *page.fill(state, chosen, asides), now])
 
 
@@ -102,8 +107,8 @@ def compose_plan(state: State) -> tuple[Message, ...]:
 class _Page:
     """The part of a prompt that changes from step to step, filled by rank until there is no more room."""
 
-    def __init__(self, room_bytes: int) -> None:
-        self._left = room_bytes
+    def __init__(self, room_bytes: int, text: str) -> None:
+        self._left, self._text = room_bytes, text
         self._missing: dict[str, int] = {}
 
     def fill(self, state: State, chosen: Choice, asides: tuple[Aside, ...]) -> list[str]:
@@ -111,7 +116,11 @@ class _Page:
         asked = self._taken("facts", chosen.asked, _whole_fact)
         sought = sum(_size("- ", _fact_line(fact)) for fact in chosen.recalled)
         room = self._left - min(sought, int(SOUGHT_SHARE * self._left))
-        observations = [line for item in state.observations if (line := self._observed(item, room))]
+        observations = [
+            line
+            for item in state.observations
+            if (line := self._observed(item, room, most_chars=_chars_of(item, state, self._text)))
+        ]
         lessons = self._taken("lessons", reversed(chosen.lessons), _lesson_line)
         recalled = self._taken("facts", chosen.recalled, _fact_line)
         beside = self._taken("facts", chosen.beside, _fact_line)
@@ -155,8 +164,8 @@ class _Page:
                 self._miss(kind, 1)
         return taken
 
-    def _observed(self, item: Observation, room: int) -> str:
-        line = _observation_line(item, OBSERVATION_CHARS)
+    def _observed(self, item: Observation, room: int, *, most_chars: int) -> str:
+        line = _observation_line(item, most_chars)
         if _size("- ", line) > room or not self._fits(line):
             most = room - _size(_observation_line(item, 0))
             if most < LEAST_OBSERVATION_BYTES:
@@ -242,6 +251,15 @@ def _observation_line(seen: Observation, most: int) -> str:
     if seen.handle and len(seen.text) > most:
         return f"Last: {seen.tool}{label} -> {seen.text[:most]}… [the whole is stored: {seen.handle}]"
     return f"Last: {seen.tool}{label} -> {bounded(seen.text, most)}"
+
+
+def _chars_of(seen: Observation, state: State, text: str) -> int:
+    """How much of the last result is shown to a step that says `text`."""
+    if len(seen.text) <= OBSERVATION_CHARS:
+        return OBSERVATION_CHARS
+    asked = {state.active, *mentioned_steps(text)}
+    is_carried = any(item.handle == seen.handle and item.step not in asked for item in state.artifacts)
+    return CARRIED_CHARS if is_carried else OBSERVATION_CHARS
 
 
 def bounded(text: str, most_chars: int) -> str:

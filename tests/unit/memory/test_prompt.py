@@ -18,7 +18,14 @@ from nebulus.memory.distil import (
     with_step_ended,
     without_question,
 )
-from nebulus.memory.prompt import OBSERVATION_CHARS, bounded, compose_plan, compose_step, grounds
+from nebulus.memory.prompt import (
+    CARRIED_CHARS,
+    OBSERVATION_CHARS,
+    bounded,
+    compose_plan,
+    compose_step,
+    grounds,
+)
 
 
 def state_at(depth: int, *, steps: int = 300, value: str = "value-123") -> State:
@@ -115,6 +122,18 @@ def test_a_stored_result_is_shown_as_a_handle_with_size_shape_and_head_when_it_i
     assert "Stored:" not in shown(later)
     assert line in shown(with_step_text(later, "count the words of the result of step 4"))
     assert line in shown(with_step_text(later, "look into c9 for the word"))
+
+
+def test_of_an_earlier_steps_long_result_less_is_shown_unless_the_step_mentions_it() -> None:
+    own = stored(state_at(3))
+    assert "x" * OBSERVATION_CHARS in shown(own)
+    later = with_active(with_step_ended(own, StepStatus.PROVEN), 5)
+    assert "x" * (CARRIED_CHARS + 1) not in shown(later)
+    assert f"Last: read -> {'x' * CARRIED_CHARS}… [the whole is stored: c9]" in shown(later)
+    assert "x" * OBSERVATION_CHARS in shown(with_step_text(later, "sum up the result of step 4"))
+    middling = stored(state_at(3), text="y" * 1000)
+    later = with_active(with_step_ended(middling, StepStatus.PROVEN), 5)
+    assert "y" * 1000 in shown(later), "what can be shown whole is"
 
 
 def test_a_note_is_labelled_as_the_models_and_no_reference_takes_it_for_a_result() -> None:
