@@ -333,3 +333,26 @@ async def test_a_link_to_what_governs_a_run_is_held_as_well_as_what_it_leads_to(
     )
     assert (root / "policy.toml").read_text() == "deny"
     assert (root / "policy.toml").is_symlink()
+
+
+async def test_what_is_fixed_is_read_and_not_changed_and_what_is_hidden_in_it_is_not_read(
+    level: SandboxLevel, root: Path
+) -> None:
+    (root / "docs" / "inner" / "deep").mkdir(parents=True)
+    (root / "docs" / "text").write_text("shown")
+    (root / "docs" / "inner" / "key").write_text("hidden")
+    (root / "docs" / "inner" / "deep" / "text").write_text("deep")
+    reach = Reach(root, hidden=("docs/inner/key",), fixed=("docs", "single"))
+    (root / "single").write_text("one")
+    ended = await shell(
+        made(level, reach),
+        "cat docs/text single docs/inner/deep/text docs/inner/key; echo x > docs/text; echo x > docs/new; "
+        "echo x > single; rm -rf docs single; mv docs old; echo x > docs/inner/deep/text; echo end",
+    )
+    assert ended.output.startswith("shownonedeep")
+    assert "hidden" not in ended.output
+    assert (root / "docs" / "text").read_text() == "shown"
+    assert (root / "docs" / "inner" / "deep" / "text").read_text() == "deep"
+    assert (root / "docs" / "inner" / "key").read_text() == "hidden"
+    assert (root / "single").read_text() == "one"
+    assert not (root / "docs" / "new").exists()

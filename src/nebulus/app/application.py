@@ -73,7 +73,9 @@ class Application:
         """
         goal, plan = read_runbook(bootstrap.secrets(self.settings).hide(goal_text))
         place = {} if workspace is None else {"workspace": os.path.realpath(workspace)}
-        async with bootstrap.tools(place, self._tools, self.settings, stored=self._stored) as kit:
+        async with bootstrap.tools(
+            place, self._tools, self.settings, stored=self._stored, folder=self.folder
+        ) as kit:
             setup = await self._setup(kit.tools)
             plan = with_implied_checks(plan, setup.tools)
             policy = self._policy_for(setup, kit)
@@ -152,7 +154,9 @@ class Application:
     async def _open_world(self, request: RunRequest) -> AsyncIterator[tuple[Setup, World]]:
         async with AsyncExitStack() as stack:
             kit = await stack.enter_async_context(
-                bootstrap.tools(request.place, self._tools, self.settings, stored=self._stored)
+                bootstrap.tools(
+                    request.place, self._tools, self.settings, stored=self._stored, folder=self.folder
+                )
             )
             setup = await self._setup(kit.tools)
             secrets = bootstrap.secrets(self.settings)

@@ -18,6 +18,7 @@ from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.settings import FILE_NAME, NANO, STATE_FOLDER, Settings
 from nebulus.core.errors import ConfigError
 from nebulus.guard.check import Scene
+from nebulus.guard.closing import Closed, closed_to_commands
 from nebulus.guard.defaults import DefaultPolicy
 from nebulus.guard.secrets import LEAST_CHARS, Secret, Secrets
 from nebulus.ports.backend import ModelBackend
@@ -28,6 +29,7 @@ from nebulus.ports.world import ArtifactStore, Checker
 
 if TYPE_CHECKING:
     from nebulus.adapters.approvals.store import ApprovalStore
+    from nebulus.adapters.sandboxes.reach import Reach
     from nebulus.adapters.workspaces.folder import FolderWorkspace
 
 MEMORY = "memory"
@@ -68,14 +70,20 @@ def nano_path() -> Path:
 
 @asynccontextmanager
 async def tools(
-    place: Mapping[str, str], own: Sequence[Tool], settings: Settings, *, stored: ArtifactStore | None = None
+    place: Mapping[str, str],
+    own: Sequence[Tool],
+    settings: Settings,
+    *,
+    stored: ArtifactStore | None = None,
+    folder: Path | None = None,
 ) -> AsyncIterator[Kit]:
     """Open the tools of a run: the caller's own, and the built-in ones where there is a workspace.
 
     One that looks inside what is `stored` is always among them; nothing is stored if no store is given.
+    `folder` is where the settings' own paths begin, the workspace if it is not given.
 
     Raises:
-        ConfigError: the workspace is missing or can't be read or written.
+        ConfigError: the workspace is missing or can't be read or written, or the policy can't be read.
     """
     from nebulus.adapters.tools.stored import looking_tool
 
@@ -88,22 +96,53 @@ async def tools(
 
     kept = (settings.policy,) if settings.policy else ()
     workspace = FolderWorkspace(Path(place["workspace"]), kept=kept)
-    sandbox = await find_sandbox(settings, workspace.root)
+    sandbox = await find_sandbox(settings, folder or workspace.root, workspace=workspace.root)
     kit = (*builtin_tools(workspace, sandbox), *own, looking)
     yield Kit(tools=kit, workspace=workspace, sandbox=sandbox)
 
 
-async def find_sandbox(settings: Settings, root: Path) -> Sandbox | None:
-    """Return what contains commands in the workspace at `root`; None where `settings` want no commands."""
+async def find_sandbox(settings: Settings, folder: Path, *, workspace: Path | None = None) -> Sandbox | None:
+    """Return what contains commands in `workspace` (else `folder`); None where `settings` want no commands.
+
+    Raises:
+        ConfigError: the policy that `settings` name in `folder` can't be read.
+    """
     if settings.commands == "off":
         return None
     from nebulus.adapters.sandboxes.probe import find_sandbox
+
+    reach = reach_of(settings, folder, workspace=workspace or folder)
+    return await find_sandbox(reach, wanted="best" if settings.commands == "sandboxed" else settings.commands)
+
+
+def reach_of(settings: Settings, folder: Path, *, workspace: Path) -> "Reach":
+    """Return what of `workspace` is for commands: neither what governs a run, nor what its rules deny to all.
+
+    Raises:
+        ConfigError: the policy that `settings` name in `folder` can't be read.
+    """
     from nebulus.adapters.sandboxes.reach import Reach
     from nebulus.adapters.workspaces.spelling import OWN_NAMES
 
-    kept = (*sorted(OWN_NAMES), *((settings.policy,) if settings.policy else ()))
-    wanted = "best" if settings.commands == "sandboxed" else settings.commands
-    return await find_sandbox(Reach(Path(os.path.realpath(root)), kept), wanted=wanted)
+    root, kept = Path(os.path.realpath(workspace)), tuple(sorted(OWN_NAMES))
+    closed, own = closed_by_rules(settings, folder, workspace=root)
+    return Reach(root, kept=(*kept, *own), hidden=closed.hidden, fixed=closed.fixed)
+
+
+def closed_by_rules(settings: Settings, folder: Path, *, workspace: Path) -> tuple[Closed, tuple[str, ...]]:
+    """Return what the policy closes to commands, and those of its own files that lie in `workspace`.
+
+    Raises:
+        ConfigError: the policy that `settings` name in `folder` can't be read.
+    """
+    if not settings.policy:
+        return Closed(), ()
+    _require_cedar(settings)
+    from nebulus.adapters.policies.files import inside, read_policy
+
+    file, paths = read_policy(folder / settings.policy)
+    own = (path for path in inside(workspace, paths) if not path.endswith("/**"))
+    return closed_to_commands(file.rules), tuple(own)
 
 
 def checker(workspace: "FolderWorkspace | None", predicates: Mapping[str, Any]) -> Checker:
@@ -163,20 +202,23 @@ def policy(settings: Settings, folder: Path, scene: Scene, *, workspace: Path | 
     """
     if not settings.policy:
         return DefaultPolicy()
+    _require_cedar(settings)
+    from nebulus.adapters.policies.files import open_policy
+
+    guarded = (folder / FILE_NAME, folder / STATE_FOLDER)
+    return open_policy(folder / settings.policy, scene, workspace=workspace, guarded=guarded)
+
+
+def _require_cedar(settings: Settings) -> None:
+    """Refuse to read a policy where nothing can decide by it.
+
+    Raises:
+        ConfigError: Cedar is not installed.
+    """
     if find_spec("cedarpy") is None:
         raise ConfigError(
             f"policy={settings.policy!r} needs Cedar, which is not installed: pip install 'nebulus[policy]'"
         )
-    try:
-        from nebulus.adapters.policies.files import open_policy
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"policy={settings.policy!r} needs the package {error.name}, which is not installed; "
-            "install nebulus[policy], or remove policy"
-        ) from error
-
-    guarded = (folder / FILE_NAME, folder / STATE_FOLDER)
-    return open_policy(folder / settings.policy, scene, workspace=workspace, guarded=guarded)
 
 
 def secrets(settings: Settings) -> Secrets:

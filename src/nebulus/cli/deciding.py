@@ -20,6 +20,7 @@ from nebulus.core.provenance import USER, Origin, Provenance
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
 from nebulus.guard.check import Scene
+from nebulus.guard.closing import Closed
 from nebulus.guard.rules import nearest
 from nebulus.guard.schema import cedar_schema
 from nebulus.ports.guard import Policy, Workspace
@@ -47,12 +48,14 @@ class Checked(Struct, frozen=True, kw_only=True):
     """A policy that holds: its digest, its rules with their places, and the tools it was held against.
 
     `unseen` are the tools that change things and name no path: rules about paths do not see what they touch.
+    But what `closed` names is closed to commands by their sandbox.
     """
 
     digest: str
     rules: tuple[tuple[str, str], ...]
     tools: int
     unseen: tuple[str, ...] = ()
+    closed: Closed = Closed()
 
 
 class Explained(Struct, frozen=True, kw_only=True):
@@ -100,6 +103,7 @@ async def checked(settings: Settings, folder: Path) -> Checked:
             rules=tuple(rules),
             tools=len(bench.specs),
             unseen=tuple(unseen) if has_paths else (),
+            closed=bootstrap.closed_by_rules(settings, folder, workspace=folder)[0],
         )
 
 
@@ -173,7 +177,18 @@ def check_lines(found: Checked) -> list[Line]:
         )
         for name in found.unseen
     ]
+    notes += _closed_lines(found.closed)
     return [Line(said, "green"), *lines, *notes, Line(f"digest {found.digest}", "dim")]
+
+
+def _closed_lines(closed: Closed) -> list[Line]:
+    """Return what the sandbox keeps from commands, and which patterns no sandbox can hold."""
+    kept = (("hidden from commands", closed.hidden), ("only read by commands", closed.fixed))
+    lines = [Line(f"{what}: {', '.join(map(safe, paths))}") for what, paths in kept if paths]
+    if closed.uncarried:
+        spelled = ", ".join(map(safe, closed.uncarried))
+        lines.append(Line(f"note: open to commands, for it is no file and no folder: {spelled}", "yellow"))
+    return lines
 
 
 def explain_lines(found: Explained) -> list[Line]:

@@ -82,6 +82,15 @@ def test_a_policy_that_holds_is_said_with_its_rules_and_places(ruled: Path) -> N
     assert "rules.toml:6" in result.stdout
 
 
+def test_a_policy_says_what_it_closes_to_commands_and_what_it_can_not(ruled: Path) -> None:
+    (ruled / "rules.toml").write_text(
+        f'{POLICY}\n[[policy]]\npath = ["secrets/**", "**/*.pem"]\nthen = "deny"\nreason = "no"\n'
+    )
+    result = nebulus(ruled, "policy", "check")
+    assert "hidden from commands: secrets" in result.stdout
+    assert "note: open to commands, for it is no file and no folder: **/*.pem" in result.stdout
+
+
 def test_a_policy_that_cant_hold_ends_with_2_and_names_line_and_fix(ruled: Path) -> None:
     (ruled / "rules.toml").write_text(POLICY.replace("delete_file", "delet_file"))
     for command in (("check",), ("explain", "read_file"), ("test", str(ruled / "none.toml"))):

@@ -24,11 +24,20 @@ def open_policy(
     Raises:
         ConfigError: a file is missing, or holds something that can't be a policy.
     """
-    file = parse_rules(_read(path), source=path.name)
-    others = [path.parent / name for name in file.cedar]
+    file, (_, *others) = read_policy(path)
     cedar = tuple((other.name, _read(other)) for other in others)
     protected = inside(workspace, (path, *others, *guarded))
     return CedarPolicy(PolicyText(file=file, cedar=cedar, protected=protected), scene)
+
+
+def read_policy(path: Path) -> tuple[RuleFile, tuple[Path, ...]]:
+    """Return the rules in the file at `path`, and every file that they stand in, this one first.
+
+    Raises:
+        ConfigError: it is missing, or holds something that is no rule.
+    """
+    file = parse_rules(_read(path), source=path.name)
+    return file, (path, *(path.parent / name for name in file.cedar))
 
 
 def parse_rules(text: str, *, source: str) -> RuleFile:

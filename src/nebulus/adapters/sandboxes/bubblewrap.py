@@ -102,8 +102,10 @@ class Bubblewrap:
             words += ("--bind", str(self._reach.root / folder), f"{PLACE}/{folder}")
         for path, is_readable in closed.items():
             real, place = self._reach.root / path, f"{PLACE}/{path}"
-            if real.is_dir():
+            if is_readable:
+                words += ("--ro-bind", str(real), place)
+            elif real.is_dir():
                 words += ("--tmpfs", place, "--remount-ro", place)
             else:  # Devices can't be opened in a sandbox, so that one in a file's place can't be read.
-                words += ("--ro-bind", str(real) if is_readable else os.devnull, place)
+                words += ("--ro-bind", os.devnull, place)
         return words

@@ -49,6 +49,11 @@ USE = _READ_FILE | _WRITE_FILE
 """Rights. Source: linux/include/uapi/linux/landlock.h."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
+_DENIED = ("Permission denied", "Operation not permitted")
+_ADVICE = (
+    "the sandbox may have denied it: make and remove files in a subfolder of the workspace, or in $TMPDIR"
+)
+
 Grant: TypeAlias = tuple[str, int, bool]
 """A path, the rights beneath it, and whether a link in its last part is followed."""
 
@@ -98,7 +103,7 @@ class Landlock:
                 )
         except OSError as error:
             return not_started(f"the sandbox can't be started: {error.strerror}", sys.executable)
-        return replace(ended, output=ended.output + put_back(unheld))
+        return replace(ended, output=ended.output + put_back(unheld) + _advice(ended))
 
     def _orders(self, argv: tuple[str, ...], private: str) -> bytes:
         limits = replace(self._limits, processes=self._limits.processes + _tasks_of_user())
@@ -119,25 +124,34 @@ class Landlock:
         yield from granted(self._reach.root, self._reach.closed())
 
 
-def granted(root: Path, closed: Mapping[str, bool], folder: str = "") -> Iterator[Grant]:
+def granted(
+    root: Path, closed: Mapping[str, bool], folder: str = "", *, rights: int = CHANGE
+) -> Iterator[Grant]:
     """Return the rights beneath `root`: all of a folder in which nothing is closed, else each of its entries.
 
     `closed` are relative paths, and whether each may be read. A link is not granted, only what it leads to.
     """
     place = root / folder
     if not any(Path(folder) in Path(path).parents for path in closed):
-        yield (str(place), CHANGE, False)
+        yield (str(place), rights, False)
         return
     yield (str(place), _READ_DIR, False)
     for entry in os.scandir(place):
         path = str(Path(folder, entry.name))
-        if path in closed:
-            if closed[path] and not entry.is_symlink():
-                yield (entry.path, _READ_FILE, False)
-        elif entry.is_dir(follow_symlinks=False):
-            yield from granted(root, closed, path)
+        if not closed.get(path, True):
+            continue
+        kept = READ if path in closed else rights
+        if entry.is_dir(follow_symlinks=False):
+            yield from granted(root, closed, path, rights=kept)
         elif entry.is_file(follow_symlinks=False):
-            yield (entry.path, CHANGE, False)
+            yield (entry.path, kept, False)
+
+
+def _advice(ended: CommandResult) -> str:
+    """Return what a command that was denied something can do instead, "" if it was not."""
+    if ended.exit_code == 0 or not any(sign in ended.output for sign in _DENIED):
+        return ""
+    return f"\n[{_ADVICE}]"
 
 
 @contextmanager

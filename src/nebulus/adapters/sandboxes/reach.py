@@ -12,36 +12,37 @@ class Reach(Struct, frozen=True):
     """A workspace, and the paths beneath it that a command must leave alone.
 
     `kept` belong to the runtime: a command reads nothing in such a folder, and may read but not change such
-    a file. `hidden` are neither read nor changed. One that is not there, and that a command makes, is taken
-    away again; a link is put back.
+    a file. `hidden` are neither read nor changed, `fixed` are read and not changed. One that is not there,
+    and that a command makes, is taken away again; a link is put back.
     """
 
     root: Path
     kept: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
 
     def closed(self) -> Mapping[str, bool]:
-        """Return each such path that is there, relative to the root, and whether it may be read.
+        """Return each such path that is there, relative to the root, and whether it may be read; outer ones first.
 
-        A link is there under its own name and under that of what it leads to; what lies in a folder that is
-        closed itself is not named.
+        A link is there under its own name and under that of what it leads to; what lies in a folder that
+        can't be read is not named.
         """
         found: dict[str, bool] = {}
-        for path in (*self.kept, *self.hidden):
+        for path in (*self.fixed, *self.kept, *self.hidden):
             place = self.root / path
-            is_readable = path not in self.hidden and place.is_file()
+            is_readable = path not in self.hidden and (path not in self.kept or place.is_file())
             for name in (place, Path(os.path.realpath(place))):
                 if os.path.lexists(name) and self.root in name.parents:
                     found[str(name.relative_to(self.root))] = is_readable
         return {
-            path: is_readable
-            for path, is_readable in found.items()
-            if not any(str(folder) in found for folder in Path(path).parents)
+            path: found[path]
+            for path in sorted(found)
+            if all(found.get(str(folder), True) for folder in Path(path).parents)
         }
 
     def unheld(self) -> Mapping[Path, str]:
         """Return each such path that no sandbox can hold: a link, with what it says, or nothing yet, with ""."""
-        paths = (self.root / path for path in (*self.kept, *self.hidden))
+        paths = (self.root / path for path in (*self.fixed, *self.kept, *self.hidden))
         return {
             path: str(path.readlink()) if path.is_symlink() else ""
             for path in paths
