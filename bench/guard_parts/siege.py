@@ -302,6 +302,7 @@ async def _all_of(siege: Siege, application: Application, store: ApprovalStore) 
                 store.answer(waiting.question.digest, siege.user.decide(waiting.question))
         siege.tally.resumed += 1
         siege.oracle.taken_up()
+        store.withdraw(RUN)  # As the application does with a store of its own.
         try:
             if siege.chance.random() < 0.25 or isinstance(outcome, Done):
                 outcome = await supervisor.rewind(RUN, step=siege.chance.randint(1, max(1, len(siege.steps))))
