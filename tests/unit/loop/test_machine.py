@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+from msgspec.structs import replace
 
 from nebulus.core import events as e
 from nebulus.core.answers import OneCall, Shape
@@ -255,3 +256,21 @@ def test_an_event_out_of_place_is_refused_with_what_would_be_legal() -> None:
         IllegalEventError, match=r"ToolReturned came at position 2 while asking; legal here: ModelAnswered"
     ):
         feed(sc.begun(sc.step(1, "x")), e.ToolReturned(call_id="c", result=ToolResult(text="")))
+
+
+def test_the_tools_of_a_step_stay_in_place_for_the_next_one() -> None:
+    many = tuple(replace(sc.LOOK, name=f"tool_{letter}") for letter in "abcdefgh")
+    given = replace(sc.setup(), tools=many)
+    steps = [
+        sc.step(1, "use tool_h", ToolSucceeded("tool_h")),
+        sc.step(2, "use tool_a", ToolSucceeded("tool_a")),
+    ]
+    machine = sc.begun(*steps, given=given)
+    asked = command(machine)
+    assert isinstance(asked, AskModel)
+    before = [tool.name for tool in asked.request.tools]
+    machine = returned(allowed(feed(machine, sc.called("tool_h", value="a"))))
+    asked = command(machine)
+    assert isinstance(asked, AskModel)
+    assert [tool.name for tool in asked.request.tools] == before
+    assert "tool_h" in before

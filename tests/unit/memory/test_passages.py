@@ -40,6 +40,11 @@ def test_neighbours_are_put_together_and_what_has_no_room_is_counted() -> None:
     assert sum(len(piece.text) for piece in some.passages) < 1000
 
 
+def test_however_little_room_there_is_one_passage_is_shown() -> None:
+    passages = passages_of("The parcel went to Anna.", "parcel")
+    assert shown_of(passages, size_bytes=24, room_bytes=0).passages == passages
+
+
 def test_a_text_that_nothing_divides_is_left_out_whole() -> None:
     assert passages_of("x" * 5000 + " the end", "end") == passages_of("x" * 5000 + " the end", "")
     (piece,) = passages_of("x" * 5000 + " the end", "end")

@@ -81,3 +81,11 @@ def test_every_value_is_copied_from_the_text_and_their_number_is_bounded(text: s
 def test_no_text_makes_it_lose_its_way(piece: str) -> None:
     assert len(marks_of(piece * 20_000)) <= MARKS_KEPT
     assert shape_of(piece * 20_000)
+
+
+def test_what_is_labelled_with_a_wanted_name_is_kept_however_many_labels_come_before_it() -> None:
+    text = "\n".join(f"Label{n:02}: {n}" for n in range(40))
+    assert "label39" not in {mark.name for mark in marks_of(text)}
+    assert marks_of(text, first=("label39",))[0].value == "39"
+    rows = '{"rows": [' + ",".join(f'{{"k{n}": {n}}}' for n in range(40)) + '], "total": 7}'
+    assert marks_of(rows, first=("total",))[0].value == "7"
