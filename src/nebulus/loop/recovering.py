@@ -24,6 +24,7 @@ from nebulus.loop.turn import has_next_tier, offered_readers, tier_of, tools_for
 from nebulus.memory.distil import with_lesson, with_step_ended
 from nebulus.memory.prompt import bounded
 from nebulus.recovery import strategy
+from nebulus.recovery.stagnation import changed
 from nebulus.recovery.strategy import History, Move, Side
 
 
@@ -105,8 +106,10 @@ def replan(machine: Machine, failure: Failure) -> Machine:
         for step in state.plan.steps
     )
     state = replace(state, plan=replace(state.plan, steps=steps))
+    cause = machine.tries.last_failed
+    told = f"; the last call: {cause}" if cause and failure.what not in cause else ""
     state = with_lesson(
-        state, kind=failure.kind.value, why=f"step {broken.number} ({broken.text}): {failure.what}"
+        state, kind=failure.kind.value, why=f"step {broken.number} ({broken.text}): {failure.what}{told}"
     )
     tries = Tries(is_replanning=True, is_tainted=machine.tries.is_tainted)
     return ask(replace(machine, state=state, tries=tries, queue=(), replans=machine.replans + 1))
@@ -122,7 +125,12 @@ def on_helped(machine: Machine, event: PersonAnswered) -> Machine:
     if event.text:
         state = with_lesson(state, kind="hint", why=event.text)
     fresh = replace(known, state=state, broken=None)
-    return ask(fresh.with_tries(findings=(), retries=0, tool_errors=0, broken=(), avoided=(), is_helped=True))
+    trail = changed(machine.tries.trail)  # what brought nothing before may bring something now
+    return ask(
+        fresh.with_tries(
+            findings=(), retries=0, tool_errors=0, broken=(), avoided=(), trail=trail, is_helped=True
+        )
+    )
 
 
 def on_nobody(machine: Machine, _: PersonAbsent) -> Machine:

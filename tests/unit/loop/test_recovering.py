@@ -82,6 +82,8 @@ def test_a_person_is_asked_whether_the_cause_is_mended_and_a_yes_tries_anew() ->
     yes = feed(machine, e.PersonAnswered(question_id="q", is_yes=True, text="granted"))
     assert yes.phase is Phase.ASKING
     assert "granted" in asked(yes).request.messages[-1].content
+    again = feed(yes, sc.called("put", value="a"))
+    assert isinstance(again.command, Judge), "the very call that failed may be made again"
     for answer in (e.PersonAnswered(question_id="q", is_yes=False), e.PersonAbsent(question_id="q")):
         outcome = feed(machine, answer).outcome
         assert isinstance(outcome, Failed)
@@ -114,6 +116,16 @@ def test_a_plan_of_a_tier_is_made_anew_from_where_it_stands_and_a_runbook_never_
     outcome = returned(running(machine, "look", "c")).outcome
     assert isinstance(outcome, Done)
     assert outcome.summary.startswith("2 steps done")
+
+
+def test_a_new_plan_is_asked_for_with_what_the_tool_said_and_not_only_that_it_was_asked_in_vain() -> None:
+    rows = {"tool.permanent": "ask 2, replan, stop", "model.no_progress": "replan, stop"}
+    machine = _planned((sc.step(1, "put b", ToolSucceeded("put")),), rows)
+    for _ in range(2):
+        machine = failed(running(machine, "put", "b"), broken(FailureKind.PERMANENT, what="b is read-only"))
+    machine = feed(machine, sc.called("put", value="b"))
+    assert machine.phase is Phase.PLANNING
+    assert "b is read-only" in asked(machine).request.messages[-1].content
 
 
 def _planned(steps: tuple[object, ...], rows: dict[str, str]) -> Machine:
