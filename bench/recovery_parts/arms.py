@@ -1,35 +1,30 @@
-"""The two arms that run in this process: Nebulus, and the plain loop that feeds errors back."""
+"""A job carried out by Nebulus: the arms differ in tiers, strategies and in what the tools promise."""
 
-import json
+import asyncio
 import random
-import re
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bench.recovery_parts.world import MOST_CALLS_PER_STEP, FaultyWorld, score
-from nano.language import Job, Reference, make_job
-from nano.render import TRANSCRIPT_INSTRUCTIONS
+from bench.recovery_parts.models import Counting, Faultless
+from bench.recovery_parts.world import FaultyWorld, most_calls, score
+from nano.language import Job, make_job
 from nebulus.adapters.engines.memory import MemoryEngine
 from nebulus.adapters.people.absent import AbsentPerson
 from nebulus.app.bootstrap import checker
-from nebulus.calls import read
-from nebulus.core.answers import FinishReason, FreeForm, Message, ModelAnswer, ModelRequest, RawCall, Usage
 from nebulus.core.budget import Budget
-from nebulus.core.errors import BackendError
-from nebulus.core.failure import FailureKind
-from nebulus.core.outcome import Blocked, Done, Failed, Outcome, Refused
+from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Outcome, Refused
 from nebulus.core.plan import Named
 from nebulus.core.tiers import Tier
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.guard.defaults import DefaultPolicy
 from nebulus.loop.progress import Setup
 from nebulus.loop.runbook import read_runbook, with_implied_checks
-from nebulus.ports.backend import BackendInfo, ModelBackend, OnText, TokenCount
+from nebulus.ports.backend import ModelBackend
 from nebulus.ports.tool import ToolOutput
 from nebulus.recovery.strategy import MODEL, TOOL, Limits
 from nebulus.runtime.supervise import RunRequest, Supervisor
@@ -42,66 +37,27 @@ RETURNS = {
     "anyOf": [{"required": [name]} for name in ("result", "path", "id", "name", "key")],
 }
 """All that a job's tools promise of their results: one of the fields that a later step may ask for."""
-ABLATIONS = ("one-strategy", "no-wait", "no-check", "no-key", "no-shape", "no-verify")
-
-
-class Counting:
-    """A backend that counts its answers."""
-
-    def __init__(self, inner: ModelBackend) -> None:
-        self._inner, self.calls = inner, 0
-
-    async def describe(self) -> BackendInfo:
-        """As the inner one."""
-        return await self._inner.describe()
-
-    async def count(self, request: ModelRequest) -> TokenCount:
-        """As the inner one."""
-        return await self._inner.count(request)
-
-    async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
-        """As the inner one, counted."""
-        self.calls += 1
-        return await self._inner.answer(request, on_text)
-
-    async def close(self) -> None:
-        """Leave the inner one open: it is shared."""
-
-
-class Faultless:
-    """A model that makes no mistake: it reads the step and calls what it says, from what it is shown alone.
-
-    What stays wrong with it is the runtime's.
-    """
-
-    def __init__(self, world: FaultyWorld) -> None:
-        self._world = world
-
-    async def describe(self) -> BackendInfo:
-        """Say what it pretends to be."""
-        return BackendInfo(name="faultless", model="faultless", window_tokens=4096)
-
-    async def count(self, request: ModelRequest) -> TokenCount:
-        """Guess."""
-        return TokenCount(500, is_exact=False)
-
-    async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
-        """Call what the step under Now says; a value that does not stand in the prompt can't be known."""
-        shown = request.messages[-1].content
-        number = int(re.findall(r"^Now: step (\d+)\.", shown, re.MULTILINE)[-1])
-        step = self._world.job.steps[number - 1]
-        values = {name: self._value(value, shown) for name, value in step.arguments}
-        call = RawCall(step.tool, json.dumps(values, ensure_ascii=False))
-        return ModelAnswer(calls=(call,), finish=FinishReason.CALLS, usage=Usage(500, 40))
-
-    def _value(self, value: Any, shown: str) -> Any:
-        if not isinstance(value, Reference):
-            return value
-        known = self._world.world.results.get(value.step, {}).get(value.field)
-        return known if known is not None and str(known) in shown else "unknown"
-
-    async def close(self) -> None:
-        """Nothing is open."""
+ABLATIONS = (
+    "one-strategy",
+    "no-wait",
+    "no-ask",
+    "no-other_tool",
+    "start-over",
+    "no-check",
+    "no-key",
+    "no-shape",
+    "no-verify",
+)
+"""`no-MOVE` takes a move out of every row; `start-over` begins a failed job anew, twice, in place of stopping."""
+ESCALATIONS: Mapping[str, tuple[str, ...]] = {
+    "small alone": ("nano",),
+    "small, then itself": ("nano", "again"),
+    "small, then large": ("nano", "large"),
+    "small, then large, without escalate": ("nano", "large"),
+    "large alone": ("large",),
+}
+"""The tiers of each arm; `large` makes no mistake."""
+TIMES_STARTED = 3
 
 
 class SkippingClock:
@@ -148,7 +104,7 @@ class Shelf:
 
 
 class Task(Struct, frozen=True):
-    """One episode: a job by its seed and depth, and how its world fails."""
+    """One episode: a job by its seed and depth, and how its world, or its model server, fails."""
 
     seed: int
     depth: int
@@ -163,8 +119,11 @@ class Task(Struct, frozen=True):
 
     def world(self) -> FaultyWorld:
         """Return its world."""
-        plan = FaultPlan([Fault(name) for name in self.faults], rate=self.rate, seed=self.seed)
-        return FaultyWorld(self.job(), self.seed, plan)
+        return FaultyWorld(self.job(), self.seed, self.plan(self.rate))
+
+    def plan(self, rate: float) -> FaultPlan:
+        """Return how it fails."""
+        return FaultPlan([Fault(name) for name in self.faults], rate=rate, seed=self.seed)
 
 
 def specs(job: Job, *, arm: str) -> tuple[ToolSpec, ...]:
@@ -194,49 +153,92 @@ def specs(job: Job, *, arm: str) -> tuple[ToolSpec, ...]:
 
 
 def limits_of(arm: str) -> Limits:
-    """Return the limits of an arm: rows without waits, or one row for every class."""
-    rows = {f"model.{kind}": row for kind, row in MODEL.items()} | {
-        f"tool.{kind}": row for kind, row in TOOL.items()
+    """Return the limits of an arm: its rows without a move, or one row for every class."""
+    move = "escalate" if arm.endswith("without escalate") else arm.removeprefix("no-")
+    if arm == "one-strategy":
+        return Limits(strategies=dict.fromkeys(rows(), "ask 2, stop"), breaker_rest_s=20.0)
+    return Limits(strategies=without(move), breaker_rest_s=20.0)
+
+
+def rows() -> dict[str, str]:
+    """Return the whole table as overrides."""
+    tables = (("model", MODEL), ("tool", TOOL))
+    return {f"{side}.{kind.value}": row for side, table in tables for kind, row in table.items()}
+
+
+def without(move: str) -> dict[str, str]:
+    """Return the rows that have `move`, each without it."""
+    kept = {
+        name: ", ".join(part for part in row.split(", ") if part.split()[0] != move)
+        for name, row in rows().items()
     }
-    match arm:
-        case "no-wait":
-            kept = {
-                name: ", ".join(part for part in row.split(", ") if not part.startswith("wait"))
-                for name, row in rows.items()
-            }
-            return Limits(strategies=kept, breaker_rest_s=20.0)
-        case "one-strategy":
-            return Limits(strategies=dict.fromkeys(rows, "ask 2, stop"), breaker_rest_s=20.0)
-        case _:
-            return Limits(breaker_rest_s=20.0)
+    return {name: row for name, row in kept.items() if row != rows()[name]}
 
 
 async def nebulus_episode(
-    task: Task, backend: ModelBackend | None, *, arm: str = "nebulus"
+    task: Task, backend: ModelBackend | None, *, arm: str = "nebulus", seconds: float = 0.0
 ) -> dict[str, Any]:
-    """Carry a job out by the runtime and return the score; without a backend, a faultless model's."""
-    world, clock = task.world(), SkippingClock()
-    counting = Counting(backend or Faultless(world))
-    shown: ModelBackend = counting
-    if task.server_rate:
-        plan = FaultPlan([Fault(name) for name in task.faults], rate=task.server_rate, seed=task.seed)
-        shown = FaultyBackend(counting, plan)
+    """Carry a job out by the runtime and return the score; without a backend, a faultless model's.
+
+    `seconds` bounds it; 0 is no bound.
+    """
+    world, clock, began = task.world(), SkippingClock(), time.perf_counter()
+    large = Counting(Faultless(world))
+    small = Counting(backend) if backend is not None else large
+    backends = {"nano": small, "again": Counting(backend) if backend is not None else large, "large": large}
+    outcome: Outcome | None = None
+    for number in range(TIMES_STARTED if arm == "start-over" else 1):
+        try:
+            async with asyncio.timeout(seconds or None):
+                outcome = await _run(Started(task, world, arm, f"run-{number}"), clock, backends)
+        except TimeoutError:
+            outcome = None
+        if not isinstance(outcome, Failed):
+            break
+    is_bound = outcome is None or isinstance(outcome, Exhausted)
+    by_tier = {name: backends[name].calls for name in ESCALATIONS.get(arm, ("nano",))}
+    row = score(
+        world,
+        ended=_said(outcome) if outcome is not None else "out of time",
+        says_done=isinstance(outcome, Done),
+        is_bound=is_bound,
+        model_calls=sum(by_tier.values()),
+        seconds=time.perf_counter() - began,
+    )
+    proof = outcome.proof.value if isinstance(outcome, Done) else ""
+    in_doubt = isinstance(outcome, Done) and "in doubt" in outcome.summary
+    return row | {"waited_s": clock.waited_s, "by_tier": by_tier, "proof": proof, "in_doubt": in_doubt}
+
+
+class Started(Struct, frozen=True):
+    """One run of a job."""
+
+    task: Task
+    world: FaultyWorld
+    arm: str
+    run_id: str
+
+
+async def _run(run: Started, clock: SkippingClock, backends: Mapping[str, Counting]) -> Outcome:
+    task, world, arm = run.task, run.world, run.arm
     tools = {spec.name: JobTool(spec, world) for spec in specs(world.job, arm=arm)}
+    names = ESCALATIONS.get(arm, ("nano",))
     setup = Setup(
         tools=tuple(tool.spec for tool in tools.values()),
-        tiers=(Tier(name="nano", window_tokens=4096, reserve_tokens=RESERVE_TOKENS),),
-        budget=Budget(model_calls=MOST_CALLS_PER_STEP * task.depth + 10),
+        tiers=tuple(Tier(name=name, window_tokens=4096, reserve_tokens=RESERVE_TOKENS) for name in names),
+        budget=Budget(model_calls=most_calls(task.depth)),
         limits=limits_of(arm),
+        heeds_steps=arm != "no-heed",
+    )
+    is_right = checker(
+        None, {"whole": lambda _: "" if world.is_right else "not all of it was done, or something else was"}
     )
     touched = World(
-        backends={"nano": shown},
+        backends={name: _failing(backends[name], task) for name in names},
         tools=tools,
         policy=DefaultPolicy(),
         person=AbsentPerson(),
-        checker=checker(
-            None,
-            {"whole": lambda _: "" if world.is_right else "not all of it was done, or something else was"},
-        ),
+        checker=is_right,
         artifacts=Shelf(),
         clock=clock,
     )
@@ -245,22 +247,18 @@ async def nebulus_episode(
     async def open_world(_: RunRequest) -> AsyncIterator[tuple[Setup, World]]:
         yield setup, touched
 
-    goal, plan_ = read_runbook(world.job.goal)
+    goal, plan = read_runbook(world.job.goal)
     if arm == "nebulus-checked":
         goal = replace(goal, checks=(Named("whole"),))
-    request = RunRequest(goal=goal, plan=with_implied_checks(plan_, setup.tools), setup=setup)
-    began = time.perf_counter()
-    async with Supervisor(MemoryEngine(), open_world) as supervisor:
-        outcome = await supervisor.start("episode", request)
-    seconds = time.perf_counter() - began
-    row = score(
-        world,
-        ended=_said(outcome),
-        says_done=isinstance(outcome, Done),
-        model_calls=counting.calls,
-        seconds=seconds,
-    )
-    return row | {"waited_s": clock.waited_s}
+    request = RunRequest(goal=goal, plan=with_implied_checks(plan, setup.tools), setup=setup)
+    async with Supervisor(MemoryEngine(clock=clock), open_world) as supervisor:
+        return await supervisor.start(run.run_id, request)
+
+
+def _failing(backend: Counting, task: Task) -> ModelBackend:
+    """Return a backend that fails by the task's plan, where no server stands behind it that does."""
+    is_scripted = task.server_rate and isinstance(backend.inner, Faultless)
+    return FaultyBackend(backend, task.plan(task.server_rate)) if is_scripted else backend
 
 
 def _said(outcome: Outcome) -> str:
@@ -273,47 +271,3 @@ def _said(outcome: Outcome) -> str:
             return f"refused: {rule}"
         case _:
             return type(outcome).__name__.lower()
-
-
-async def plain_episode(task: Task, backend: ModelBackend) -> dict[str, Any]:
-    """Carry a job out in one growing conversation, errors fed back as text, and return the score."""
-    world, counting = task.world(), Counting(backend)
-    began = time.perf_counter()
-    ended, says_done = await _converse(task, world, counting)
-    seconds = time.perf_counter() - began
-    return score(world, ended=ended, says_done=says_done, model_calls=counting.calls, seconds=seconds)
-
-
-async def _converse(task: Task, world: FaultyWorld, backend: Counting) -> tuple[str, bool]:
-    tools = tuple(replace(spec, grounded=()) for spec in specs(world.job, arm="no-shape"))
-    messages = [Message("system", TRANSCRIPT_INSTRUCTIONS), Message("user", world.job.goal)]
-    for turn in range(MOST_CALLS_PER_STEP * task.depth + 10):
-        if world.world.is_complete:
-            return "all of it was done", True
-        request = ModelRequest(
-            messages=tuple(messages), tools=tools, form=FreeForm(), max_tokens=RESERVE_TOKENS, seed=turn
-        )
-        try:
-            answer = await backend.answer(request)
-        except BackendError as error:
-            if error.failure.kind is FailureKind.PROMPT_TOO_LARGE:
-                return "the window is full", False
-            messages.append(Message("user", f"error: {error.failure.what}"))
-            continue
-        reading = read(answer, tools)
-        if reading.finding is not None:
-            messages += [
-                Message("assistant", answer.text),
-                Message("user", f"error: {reading.finding.sentence()}"),
-            ]
-        elif not reading.calls:
-            return "it said that it is done", True
-        for call in reading.calls[:1]:
-            try:
-                result = world.call(call.tool, call.arguments)
-            except Exception as error:  # noqa: BLE001 - whatever a tool raises is told to the model here
-                result = f"error: {type(error).__name__}: {error}"
-            arguments = json.dumps(call.arguments, ensure_ascii=False)
-            messages.append(Message("assistant", "", (RawCall(call.tool, arguments, f"c{turn}"),)))
-            messages.append(Message("tool", result, (), f"c{turn}"))
-    return "out of calls", world.world.is_complete

@@ -11,7 +11,12 @@ from nano.language import Job, Reference
 from nebulus.testing.faults import Drawn, Fault, FaultPlan, broken
 
 MOST_CALLS_PER_STEP = 2
-"""What the loops that know no budget may spend: calls of the model per step, and ten beyond."""
+"""What every arm may spend: calls of the model per step, and ten beyond."""
+
+
+def most_calls(depth: int) -> int:
+    """Return how often a model may be asked in a job of `depth` steps."""
+    return MOST_CALLS_PER_STEP * depth + 10
 
 
 class WorkDone(BaseException):
@@ -92,13 +97,21 @@ class FaultyWorld:
 
 
 def score(
-    world: FaultyWorld, *, ended: str, says_done: bool, model_calls: int, seconds: float
+    world: FaultyWorld,
+    *,
+    ended: str,
+    says_done: bool,
+    model_calls: int,
+    seconds: float,
+    is_bound: bool = False,
 ) -> dict[str, Any]:
-    """Return how an episode ended: right, loud, or wrong in silence."""
+    """Return how an episode ended: right, loud, wrong in silence, or stopped by a bound on calls or time."""
     if world.is_right and says_done:
         verdict = "right"
     elif says_done:
         verdict = "silent"
+    elif is_bound:
+        verdict = "bound"
     else:
         verdict = "loud"
     return {
@@ -108,7 +121,7 @@ def score(
         "done": world.world.done,
         "wrong": world.world.wrong,
         "repeated": world.repeated,
-        "faults": len(world.plan.drawn),
+        "faults_met": len(world.plan.drawn),
         "model_calls": model_calls,
         "seconds": seconds,
     }
