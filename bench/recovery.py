@@ -5,6 +5,7 @@
     python bench/recovery.py ablation   # Nebulus with one strategy off
     python bench/recovery.py escalation # a small tier, a larger one, and both
     python bench/recovery.py moves      # each move of the table where it is needed, with it and without
+    python bench/recovery.py heed       # is a right call ever said to go against its step?
     python bench/recovery.py classes    # is the class of a real error recognised?
     python bench/recovery.py loops      # are loops stopped, and honest work left alone?
 
@@ -25,7 +26,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.recovery_parts import classes, loops, moves
+from bench.recovery_parts import classes, heeding, loops, moves
 from bench.recovery_parts.arms import ABLATIONS, ESCALATIONS, Task
 from bench.recovery_parts.running import Bench, carried_out, proxied
 from bench.recovery_parts.tables import report
@@ -79,7 +80,9 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", nargs="?", default="faults", choices=(*ARMS, "moves", "classes", "loops"))
+    parser.add_argument(
+        "what", nargs="?", default="faults", choices=(*ARMS, "moves", "heed", "classes", "loops")
+    )
     parser.add_argument(
         "--model", type=Path, default=nano_path(), help="a GGUF file; the model in the package"
     )
@@ -99,7 +102,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--request-seconds", type=float, default=5.0, help="how long an answer is waited for")
     parser.add_argument("--rows", type=Path, help="keep every episode here, and skip those that are kept")
     parser.add_argument("--minutes", type=float, default=0.0, help="stop for now after so long")
-    parser.add_argument("--data", type=Path, help="a folder with agentdojo_runs and gpt_oss_traces (loops)")
+    parser.add_argument("--data", type=Path, help="a folder with recorded runs and calls (loops, heed)")
     return parser.parse_args()
 
 
@@ -111,6 +114,8 @@ def main() -> None:
             classes.main()
         case "loops":
             loops.main(given.data)
+        case "heed":
+            heeding.main(given.data)
         case "moves":
             moves.main(given.episodes)
         case _:

@@ -49,7 +49,8 @@ def ends(rows: list[Row]) -> Iterable[str]:
         told = "; ".join(
             f"{verdict}, {ended}: {count}" for (verdict, ended), count in counted.most_common(12)
         )
-        yield f"- {arm}: {told}"
+        wrong = sum(row["wrong"] for row in rows if row["arm"] == arm)
+        yield f"- {arm}: {wrong} wrong effects; {told}"
 
 
 def tiers(rows: list[Row]) -> str:
