@@ -86,7 +86,7 @@ async def _measure(jobs: int, depth: int) -> dict[str, Any]:
         name: sum(row[name] for row in long) for name in ("steps", "steps done", "verdicts", "questions")
     }
     for row in found.values():
-        row["questions per 100 steps"] = round(100 * row["questions"] / max(1, row["steps done"]), 1)
+        row["questions per 100 steps"] = round(100 * row["questions"] / max(1, row["steps done"]), 2)
     return found
 
 
