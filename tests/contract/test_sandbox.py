@@ -65,6 +65,42 @@ async def test_a_command_works_in_the_workspace(real: Real, root: Path) -> None:
     assert (root / "out.txt").read_text() == "made\n"
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        "true > a && chmod 751 a && test $(stat -c %a a) = 751 && chmod -R u+w .",
+        "touch a && touch -d 2001-01-01 a && test $(stat -c %Y a) = 978307200 && touch -h a",
+        "mkdir f && true > f/a && chown $(id -u):$(id -g) f/a && cp -a f g && mv g h && tar c h | tar x -C f",
+        "ln -s a l && touch -h -d 2001-01-01 l && test $(stat -c %Y l) = 978307200",
+        "cd $TMPDIR && true > a && chmod 600 a && install -m 700 a b && test $(stat -c %a b) = 700",
+        "git init -q . && git config user.name n && git config user.email e && true > a && git add a && git commit -qm a",
+    ],
+)
+async def test_modes_owners_and_times_of_its_own_files_are_the_commands_to_change(
+    real: Real, script: str
+) -> None:
+    ended = await shell(real, script.replace("$TMPDIR", "$HOME"))
+    assert (ended.exit_code, ended.output) == (0, "")
+
+
+async def test_a_change_by_what_is_open_and_by_every_spelling_of_a_path_works(real: Real) -> None:
+    ended = await python(
+        real,
+        "import os\n"
+        "held = os.open('a', os.O_CREAT | os.O_RDWR)\n"
+        "os.fchmod(held, 0o640); os.utime(held, (1, 2)); os.fchown(held, -1, -1)\n"
+        "assert os.stat('a').st_mode & 0o777 == 0o640 and os.stat('a').st_mtime == 2\n"
+        "folder = os.open('.', os.O_PATH)\n"
+        "os.chmod('a', 0o600, dir_fd=folder); os.chmod(os.path.abspath('a'), 0o644); os.chmod('./a', 0o604)\n"
+        "os.utime('a', dir_fd=folder); os.chown('a', -1, -1, dir_fd=folder, follow_symlinks=False)\n"
+        "assert os.stat('a').st_mode & 0o777 == 0o604\n"
+        "for wrong in ('', 'none', 'a' * 5000):\n"
+        "    try: os.chmod(wrong, 0o600); print('did', wrong)\n"
+        "    except OSError: pass\n",
+    )
+    assert (ended.exit_code, ended.output) == (0, "")
+
+
 async def test_host_files_can_not_be_read(real: Real, root: Path) -> None:
     secret = root.parent / "secret"
     secret.write_text("hidden")
@@ -134,7 +170,7 @@ async def test_the_host_environment_is_not_visible(real: Real, monkeypatch: pyte
     ended = await shell(real, "env; cat /proc/*/environ")
     assert "token" not in ended.output
     names = {line.split("=")[0] for line in (await shell(real, "env")).output.split()}
-    assert names - {"TMPDIR"} == {"HOME", "LANG", "PATH", "PWD"}
+    assert names - {"TMPDIR", "GIT_CONFIG_NOSYSTEM"} == {"HOME", "LANG", "PATH", "PWD"}
 
 
 async def test_host_processes_are_not_visible(real: Real) -> None:

@@ -81,6 +81,8 @@ async def test_a_file_outside_is_not_read(real: Real, secret: Path, script: str)
         "chmod 777 {secret}; ln -s {secret} link; chmod 777 link",
         "touch -d 2001-01-01 {secret}",
         "setfattr -n user.x -v 1 {secret}",
+        "chmod 777 ../secret; chown 0:0 ../secret; cd ..; touch secret; chmod 777 secret",
+        "touch -r /bin/sh {secret}; mkdir d; ln -s {secret} d/l; chmod -R 777 d; chmod 777 d/l /proc/self/cwd/../secret",
     ],
 )
 async def test_a_file_outside_is_not_changed(real: Real, secret: Path, script: str) -> None:
@@ -356,3 +358,28 @@ async def test_what_is_fixed_is_read_and_not_changed_and_what_is_hidden_in_it_is
     assert (root / "docs" / "inner" / "key").read_text() == "hidden"
     assert (root / "single").read_text() == "one"
     assert not (root / "docs" / "new").exists()
+
+
+async def test_no_race_of_names_leads_a_change_outside(real: Real, root: Path, secret: Path) -> None:
+    """A name that is one file when it is looked at, and another when it is changed, changes neither outside."""
+    before = secret.stat()
+    await python(
+        real,
+        "import os, sys, threading, time\n"
+        "secret = sys.argv[1]\n"
+        "open('own', 'w').close()\n"
+        "end = time.monotonic() + 1\n"
+        "def swap():\n"
+        "    while time.monotonic() < end:\n"
+        "        for target in ('own', secret):\n"
+        "            try: os.symlink(target, 'next'); os.rename('next', 'name')\n"
+        "            except OSError: pass\n"
+        "threading.Thread(target=swap).start()\n"
+        "while time.monotonic() < end:\n"
+        "    try: os.chmod('name', 0o777); os.utime('name', (1, 1))\n"
+        "    except OSError: pass\n",
+        secret,
+    )
+    after = secret.stat()
+    assert (before.st_mode, before.st_mtime_ns) == (after.st_mode, after.st_mtime_ns)
+    assert (root / "own").stat().st_mode & 0o777 == 0o777

@@ -103,10 +103,14 @@ async def test_landlock_is_offered_where_namespaces_do_not_hold(
 @pytest.mark.parametrize(
     ("cut", "put", "complaint"),
     [
-        ("        _filter_calls(", "        str(", "makes a socket|changes the"),
         (
-            "_LAST_DESCRIPTOR, 0))",
-            "_LAST_DESCRIPTOR, 0))\n        os.dup2(2, 77)",
+            'bytes.fromhex(orders["filter"])',
+            'struct.pack("<HBBI", 6, 0, 0, 0x7FFF0000)',
+            "makes a socket|changes the",
+        ),
+        (
+            "_CHANNEL, _LAST_DESCRIPTOR, 0))",
+            "_CHANNEL, _LAST_DESCRIPTOR, 0))\n        os.dup2(2, 77)",
             "was given the descriptor",
         ),
         (
@@ -117,8 +121,8 @@ async def test_landlock_is_offered_where_namespaces_do_not_hold(
         ("        _restrict(ruleset)\n", "        os.close(ruleset)\n", "reads"),
         ('orders["environment"]', '{**orders["environment"], "LEAKED": "token"}', "variable LEAKED"),
         pytest.param(
-            "        _drop_capabilities()",
-            "        pass",
+            "    _drop_capabilities()\n",
+            "    pass\n",
             "has capabilities",
             marks=pytest.mark.skipif(os.geteuid() != 0, reason="only root has any"),
         ),

@@ -25,7 +25,9 @@ _NEW_USER_NAMESPACE = 0x10000000
 _CAPABILITIES_V3, _SEIZE, _NO_NEW_PRIVILEGES = 0x20080522, 0x4206, 39
 _FAMILIES = {"local": 1, "internet": 2, "internet 6": 10, "netlink": 16, "packet": 17, "host and guest": 40}
 _KINDS = {"streams": 1, "datagrams": 2, "raw": 3}
-_VARIABLES = frozenset({"PATH", "HOME", "TMPDIR", "LANG", "LC_CTYPE", "PWD", "OLDPWD", "SHLVL", "_"})
+_VARIABLES = frozenset(
+    {"PATH", "HOME", "GIT_CONFIG_NOSYSTEM", "TMPDIR", "LANG", "LC_CTYPE", "PWD", "OLDPWD", "SHLVL", "_"}
+)
 _FIRST_DESCRIPTOR, _LAST_DESCRIPTOR = 3, 255
 
 

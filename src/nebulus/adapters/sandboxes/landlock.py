@@ -1,14 +1,16 @@
 """Commands on the host itself, kept from its files by Landlock: with a filter of system calls and limits.
 
 Laws: a command opens programs, libraries, its workspace and a private folder, and nothing else; it makes no
-socket, signals nobody, and changes no mode, owner or time of any file, since Landlock would let it do so
-everywhere; when it ends, or its time does, everything that it started is killed.
+socket, signals nobody, and changes modes, owners and times only of files that it may change, through its
+launcher, since Landlock would let it do so everywhere; when it ends, or its time does, everything that it
+started is killed.
 
 It ranks below namespaces for what it can't do. A command sees that a file exists anywhere, with its size and
 times (`stat`), though not what is in it. Landlock grants whole folders: one that holds something that is not
 for commands is not granted itself, only what else lies in it, so that nothing can be made or removed in it,
-and the names of what is hidden can be listed. What needs `/proc`, `/dev/shm`, a terminal, local sockets or
-`chmod` does not work.
+and the names of what is hidden can be listed. What needs `/proc`, `/dev/shm`, a terminal, local sockets,
+System V IPC, extended attributes or to watch folders does not work. How much is written is bounded for each
+file, not for the private folder.
 """
 
 import ctypes
@@ -30,7 +32,7 @@ from nebulus.adapters.sandboxes.limits import Limits
 from nebulus.adapters.sandboxes.places import READABLE, SEARCHED, not_started
 from nebulus.adapters.sandboxes.processes import readable_by_child, run_bounded
 from nebulus.adapters.sandboxes.reach import Reach, put_back
-from nebulus.adapters.sandboxes.seccomp import WITHOUT_NAMESPACES, program
+from nebulus.adapters.sandboxes.seccomp import WITHOUT_NAMESPACES, program, referred
 from nebulus.core.failure import Failure
 from nebulus.core.tools import SandboxLevel
 from nebulus.ports.guard import CommandResult
@@ -47,6 +49,8 @@ READ = _EXECUTE | _READ_FILE | _READ_DIR
 CHANGE = READ | _WRITE_FILE | _TRUNCATE | _MAKE_REMOVE_MOVE
 USE = _READ_FILE | _WRITE_FILE
 """Rights. Source: linux/include/uapi/linux/landlock.h."""
+ENVIRONMENT = {"PATH": SEARCHED, "LANG": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1"}
+"""Git gives up on a settings file of the host's that is there and can't be read, unless it is told to leave it."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 _DENIED = ("Permission denied", "Operation not permitted")
@@ -107,13 +111,16 @@ class Landlock:
 
     def _orders(self, argv: tuple[str, ...], private: str) -> bytes:
         limits = replace(self._limits, processes=self._limits.processes + _tasks_of_user())
+        grants = [*self._granted(private)]
         orders = {
             "parent": os.getpid(),
             "argv": [*limits.argv(), *argv],
-            "environment": {"PATH": SEARCHED, "HOME": private, "TMPDIR": private, "LANG": "C.UTF-8"},
+            "environment": ENVIRONMENT | {"HOME": private, "TMPDIR": private},
             "folder": str(self._reach.root),
-            "grants": [*self._granted(private)],
+            "grants": grants,
+            "changeable": [path for path, rights, _ in grants if rights == CHANGE],
             "filter": self._filter,
+            "referred": referred(platform.machine()),
         }
         return json.dumps(orders).encode()
 

@@ -5,7 +5,8 @@ namespaces, tracing, kernel modules, rings and keys that other checks do not see
 ones, and the bits that would leave a privileged file behind. `WITHOUT_NAMESPACES` takes away as well what
 reaches beyond a process where it shares the host's view, and what Landlock does not look at: every socket
 that could name another, memory shared by key, watching folders, the limits and priorities of other
-processes, and modes, owners, times and attributes of files. A call of another instruction set is killed.
+processes, and attributes of files. Changes of modes, owners and times are referred to whoever listens to the
+filter. A call of another instruction set is killed.
 
 Source: linux/include/uapi/linux/{filter,seccomp,audit}.h; numbers from
 arch/x86/entry/syscalls/syscall_64.tbl and include/uapi/asm-generic/unistd.h.
@@ -18,7 +19,7 @@ from typing import TypeAlias
 from msgspec import Struct
 
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_ALLOW, _ERRNO, _KILL_PROCESS = 0x7FFF0000, 0x00050000, 0x80000000
+_ALLOW, _ERRNO, _KILL_PROCESS, _REFER = 0x7FFF0000, 0x00050000, 0x80000000, 0x7FC00000
 _NUMBER_AT, _MACHINE_AT, _ARGUMENTS_AT = 0, 4, 16
 _X32_BIT = 0x40000000
 """Numbers from here on are the x32 calls of x86_64: the same calls by other numbers."""
@@ -70,11 +71,17 @@ Test: TypeAlias = Bits | Not | Is
 
 
 class Rule(Struct, frozen=True):
-    """A system call that fails with `code` where all its tests hold."""
+    """A system call that fails with `code` where all its tests hold; `is_referred` asks the listener instead."""
 
     call: str
     tests: tuple[Test, ...] = ()
     code: int = errno.EPERM
+    is_referred: bool = False
+
+    @property
+    def verdict(self) -> int:
+        """What the filter returns where the rule holds."""
+        return _REFER if self.is_referred else _ERRNO | self.code
 
 
 class Machine(Struct, frozen=True):
@@ -228,14 +235,17 @@ _SHARED_BY_KEY = (
 _WATCHES = ("inotify_init", "inotify_init1", "fanotify_init")
 _OTHER_PROCESSES = ("kcmp", "pidfd_getfd", "process_madvise")
 _SCHEDULES = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam", "sched_setscheduler")
-_MODES_OWNERS_TIMES = (
-    *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat"),
-    *("utime", "utimes", "futimesat", "utimensat"),
+REFERRED = (
+    *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utimensat"),
 )
+"""Calls that change what Landlock does not look at: whoever listens looks whose file it is, and does it instead."""
+_OLDER_TIMES = ("utime", "utimes", "futimesat")
+"""What C libraries no longer call."""
 _ATTRIBUTES = ("setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr")
 
 WITHOUT_NAMESPACES: tuple[Rule, ...] = (
-    *(Rule(call) for call in (*_SHARED_BY_KEY, *_WATCHES, *_OTHER_PROCESSES, *_MODES_OWNERS_TIMES)),
+    *(Rule(call) for call in (*_SHARED_BY_KEY, *_WATCHES, *_OTHER_PROCESSES, *_OLDER_TIMES)),
+    *(Rule(call, is_referred=True) for call in REFERRED),
     *(Rule(call, code=errno.EOPNOTSUPP) for call in _ATTRIBUTES),
     *(Rule("ioctl", (Is(1, command),)) for command in _FILE_FLAGS),
     *(Rule(call, (Not(0, 0),)) for call in _SCHEDULES),
@@ -248,6 +258,12 @@ WITHOUT_NAMESPACES: tuple[Rule, ...] = (
     *BESIDE_NAMESPACES,
 )
 """For a command that Landlock alone keeps from the host's files."""
+
+
+def referred(machine: str) -> dict[int, str]:
+    """Return the calls that are referred, by their numbers on a known machine."""
+    column = MACHINES[machine].column
+    return {number: call for call in REFERRED if (number := _NUMBERS[call][column]) is not None}
 
 
 def program(machine: str, rules: tuple[Rule, ...] = BESIDE_NAMESPACES) -> bytes:
@@ -291,5 +307,5 @@ def _block(rule: Rule, number: int) -> list[Instruction]:
                 tests.append((_JUMP_EQUAL, left, 0, value))
             case Is(value=value):
                 tests.append((_JUMP_EQUAL, 0, left, value))
-    body = [*tests, (_RETURN, 0, 0, _ERRNO | rule.code), (_LOAD, 0, 0, _NUMBER_AT)]
+    body = [*tests, (_RETURN, 0, 0, rule.verdict), (_LOAD, 0, 0, _NUMBER_AT)]
     return [(_JUMP_EQUAL, 0, len(body), number), *body]
