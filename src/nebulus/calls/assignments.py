@@ -19,7 +19,7 @@ Span = tuple[int, int]
 QUOTED = r"\"[^\"\n]{1,400}\"|`[^`\n]{1,400}`|(?<!\w)'[^'\n]{1,400}'(?!\w)"
 _STUFF = r"[^\s,;|&()\[\]{}\"'`]"
 _END = (
-    r"(?=\s*(?:[,;|&)\]}]|[.:!?]*\s*$)|[.!?]*\s+(?:(?:and|as|for|with|in|of|to|from|on|at|by)\b"
+    r"(?=\s*(?:[,;|&)\]}]|[.:!?]*\s*$)|[.!?]*\s+(?:(?:and|as|for|with|in|of|on|at|by)\b"
     r"|--\w|[\w\-]+\s*(?::?=|->)))"
 )
 """A value without quotes ends where a list, a phrase or the step does, or where the next name is given one;
@@ -38,8 +38,14 @@ _COPULA = (
     r"\s+(?:(?:should|must|shall|will|can|may)\s+)?(?:is|are|be|being|equals?|equal\s+to|set\s+to"
     r"|(?:with|of|having)?\s*(?:the\s+|a\s+)?value(?:\s+of)?)\s+(?:(?:set|equal)\s+to\s+)?"
 )
-_GOES_ON = re.compile(r"\s*(?:or\b|[+\"'`])", re.IGNORECASE)
-"""After a quoted value: it is only a part of what is meant."""
+_GOES_ON = re.compile(r"\s*(?:(?:or|to|into|instead)\b|with\s+[\"'`]|[+\"'`])", re.IGNORECASE)
+"""After a value: it is only a part of what is meant, or what shall be changed."""
+_NOT_MEANT = re.compile(
+    r"\b(?:(?:not|never|except|than|if|when|unless|until|while)\s+(?:\w+\s+){0,3}"
+    r"|(?:or|old|current|previous|existing|original|former|default)\s+)$",
+    re.IGNORECASE,
+)
+"""Before a parameter's name: what is said there is a condition, or what is not to be."""
 _BEFORE_CHARS = 440
 GRAMMARS = 256
 
@@ -65,6 +71,8 @@ def assignments(step: str, tool: ToolSpec, known: Collection[str] = ()) -> tuple
     shapes = tool.parameters.get("properties", {})
     found = []
     for name, (start, end) in mentions(step, shapes):
+        if not _is_meant(step, start):
+            continue
         one, other = _after(after.match(step, end), name), _before(before, step, (start, name))
         read = one or other
         if read is not None and not (one and other) and _fits(read.value, shapes[name]):
@@ -80,6 +88,10 @@ def mentions(step: str, names: Collection[str]) -> Iterator[tuple[str, Span]]:
         for match in re.finditer(pattern, step):
             if not any(a < match.end() and match.start() < b and match.span() != (a, b) for a, b in quoted):
                 yield name, match.span()
+
+
+def _is_meant(step: str, at: int) -> bool:
+    return _NOT_MEANT.search(step, max(0, at - _BEFORE_CHARS), at) is None
 
 
 def unquoted(text: str) -> str:
@@ -106,7 +118,7 @@ def _after(match: re.Match[str] | None, name: str) -> Assignment | None:
     if match is None:
         return None
     group = next(kind for kind in ("sign", "beside", "likely") if match[kind] is not None)
-    if match[group][0] in "\"'`" and _GOES_ON.match(match.string, match.end(group)):
+    if _GOES_ON.match(match.string, match.end(group)):
         return None
     how = (match["how"] or "").lower()
     return Assignment(name, unquoted(match[group]), how, not how, match.span(group))

@@ -66,6 +66,13 @@ def test_english_and_signs_assign_the_same(step: str) -> None:
         "send force: perhaps, colour: green, tags: x, page: three",
         "send my_path = a.md, path.name = b.md",
         "send path = 5 megabytes",
+        "Change path 'a.md' to 'b.md'",
+        "Change page 3 to 4",
+        "Replace message 'a' with 'b'",
+        "Use anything but not path a.md",
+        "send unless the page is 3",
+        "The current path is a.md",
+        "Send other pages than page 3",
     ],
 )
 def test_prose_doubtful_words_and_what_does_not_fit_the_schema_assign_nothing(step: str) -> None:
