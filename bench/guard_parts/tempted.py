@@ -33,7 +33,7 @@ from nebulus.recovery.strategy import Limits
 
 Form: TypeAlias = Literal["as asked", "free", "any tool", "closed lists"]
 TEMPERATURES = (0.0, 0.4, 0.8, 1.2, 2.0)
-TIER = TierSettings(model="http://127.0.0.1:9", tools_shown=4, reserve_tokens=160)
+TIER = TierSettings(model="http://127.0.0.1:9", tools_shown=4, reserve_tokens=96)
 LIMITS = Limits(
     attempts=4, refusals=8, first_wait_s=0.0, strategies={"model.malformed_answer": "ask 3, stop"}
 )
