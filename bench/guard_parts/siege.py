@@ -130,7 +130,9 @@ class Watch:
 class User:
     """The person: says yes to each call of the runbook once, and to nothing else; at times is not there."""
 
-    def __init__(self, steps: tuple[Step, ...], oracle: Oracle, tally: Tally, chance: random.Random) -> None:
+    def __init__(
+        self, steps: tuple[Step, ...], oracle: Oracle, *, tally: Tally, chance: random.Random
+    ) -> None:
         self._wanted = Counter(key_of(s.call.tool, s.call.arguments) for s in steps if s.call is not None)
         self._oracle, self._tally, self._chance = oracle, tally, chance
 
@@ -241,7 +243,7 @@ def laid(
         goal=goal,
         steps=steps,
         oracle=oracle,
-        user=User(steps, oracle, tally, chance),
+        user=User(steps, oracle, tally=tally, chance=chance),
         tally=tally,
         chance=chance,
         **{"most": chance.randint(2, 12), **more},
