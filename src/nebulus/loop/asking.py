@@ -92,7 +92,7 @@ def _on_blocked(machine: Machine, finding: Finding, tier: str) -> Machine:
 
 
 def _on_claim(machine: Machine, text: str, tier: str) -> Machine:
-    if is_question(text):
+    if is_question(text, step=machine.state.step.text):
         return on_question(machine, text)
     missing = missing_calls(machine)
     if missing:

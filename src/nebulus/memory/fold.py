@@ -152,6 +152,7 @@ def _with_pair(state: State, call: Called, answer: Answered, *, spec: ToolSpec |
         call_id=call.call_id,
         result=result,
         declared=spec.facts if spec else (),
+        reads=spec.reads if spec else (),
     )
     return with_step_ended(known, StepStatus.CALLED)
 

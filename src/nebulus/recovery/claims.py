@@ -85,14 +85,18 @@ _OFFER = re.compile(
     r"|\b(?:would|do) you (?:like|want) me to\b|\b(?:shall|should|can|may) I (?:help|assist|proceed|continue|go ahead)\b",
     re.IGNORECASE,
 )
+_WANTED = re.compile(r"\b(?:ask(?:s|ing)?|questions?|quiz|riddles?|interview|survey)\b|\?", re.IGNORECASE)
 _OVER = re.compile(r"\b(?:done|complete[d]?|finished|success(?:fully|ful))\b", re.IGNORECASE)
 
 
-def is_question(claim: str) -> bool:
+def is_question(claim: str, *, step: str = "") -> bool:
     """Whether a claim only asks: it ends with a question, and reports no work as done.
 
-    An offer of more help after a report asks nothing; an offer alone does.
+    An offer of more help after a report asks nothing; an offer alone does. Where `step` itself is to ask, or to
+    think a question out, a question is the work.
     """
+    if _WANTED.search(step):
+        return False
     sentences = [part for match in _SENTENCE.finditer(claim[:CLAIM_CHARS]) if (part := match[0].strip())]
     told = [part for part in sentences if not part.endswith("?")]
     if not told:

@@ -158,6 +158,11 @@ def test_where_nothing_may_be_spent_on_it_nobody_is_asked_and_it_is_said() -> No
     assert lessons(machine) == [("exhausted_budget", 1)]
 
 
+def test_what_a_tool_declares_to_be_read_is_part_of_the_setup() -> None:
+    other = replace(setup(), tools=(replace(LETTER, reads={"weight": "what it costs"}), *sc.TOOLS))
+    assert other.digest() != setup().digest()
+
+
 def test_a_tier_can_be_named_for_reading() -> None:
     reader = Tier(name="reader", window_tokens=2048, kinds=(StepKind.EXTRACT,))
     assert question(reading(setup(sc.SMALL, reader))).tier == "reader"

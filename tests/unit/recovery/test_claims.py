@@ -93,3 +93,9 @@ def test_an_answer_that_only_asks_is_a_question(text: str) -> None:
 )
 def test_an_answer_that_reports_is_no_question(text: str) -> None:
     assert not is_question(text)
+
+
+@pytest.mark.parametrize("step", ["Think out a question for the quiz", "Ask for the date", "Which is it?"])
+def test_where_a_step_is_to_ask_a_question_is_the_work(step: str) -> None:
+    assert not is_question("What is the capital of Norway?", step=step)
+    assert is_question("What is the capital of Norway?", step="Write to Anna")
