@@ -15,7 +15,8 @@ from msgspec.structs import replace
 
 from bench.guard_parts.adversary import disguised
 from bench.guard_parts.intruder import TARGETS, Step
-from bench.guard_parts.siege import Siege, Tally, attacked, laid
+from bench.guard_parts.siege import Siege, attacked, laid
+from bench.guard_parts.tally import Tally
 from nano import tokens
 from nano.export import random_weights, stored_vocabulary_size, write
 from nano.shape import Shape as NetworkShape
