@@ -4,6 +4,7 @@ Laws: a run can be taken up by any process that can reach its engine, from what 
 changed setup or policy is noticed before anything happens.
 """
 
+import functools
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
@@ -124,10 +125,10 @@ class Supervisor:
         if keep is not None:
             await self._going_back(run_id)
             batches, setup = await self._engine.past_of(run_id), (await self.request(run_id)).setup
-            happened = replay(setup, tuple(_events(batches))).conduct
-            standing = replay(setup, tuple(_events(batches[:keep]))).conduct
-            if happened.calls > standing.calls:
-                self._happened[run_id] = kept_on(happened, standing)
+            standing = replay(setup, tuple(_events(batches[:keep])))
+            happened = functools.reduce(feed, _events(batches[keep:]), standing)
+            if happened.conduct.calls > standing.conduct.calls:
+                self._happened[run_id] = kept_on(happened.conduct, standing.conduct)
         return _outcomes.decode(await self._engine.resume(run_id, keep=keep))
 
     async def _kept_before(self, run_id: str, step: int) -> int:
