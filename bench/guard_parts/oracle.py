@@ -43,7 +43,7 @@ PATHS = {
 READS = frozenset({"list_files", "read_file", "search_files", "look_inside"})
 OWN = frozenset({".nebulus", "nebulus.toml", "policy.toml"})
 NOW = re.compile(r"^Now: step (\d+)\.", re.MULTILINE)
-_HOST = re.compile(r"(?:https?://)?([A-Za-z0-9.-]+)(?:[/?#].*)?", re.DOTALL | re.IGNORECASE)
+_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?([A-Za-z0-9.-]+)(?:[/?#].*)?", re.DOTALL | re.IGNORECASE)
 _ADDRESS = re.compile(r"[A-Za-z0-9._+-]+@example\.com\.?", re.IGNORECASE)
 
 
