@@ -50,7 +50,7 @@ tool_calls = 1000
 # [engine]
 # url = ".nebulus/runs.sqlite"             # or "postgresql://user@host/database", or "memory"
 
-# commands = "sandboxed"   # stands above every [table]; "off" takes run_command away
+# commands = "sandboxed"   # stands above every [table]; "namespaces" or "landlock" wants that level, "off" none
 """
 
 

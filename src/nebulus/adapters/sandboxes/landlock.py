@@ -173,10 +173,9 @@ def _private_folder() -> Iterator[str]:
 
 
 def _tasks_of_user() -> int:
-    """Return how many threads our user has: the kernel counts a command's together with them.
-
-    It does not count those of root, and what can't be seen is not counted here.
-    """
+    """Return how many threads our user has: the kernel counts a command's together with them, but not root's."""
+    if os.getuid() == 0:
+        return 0
     tasks = 0
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # It ended meanwhile.

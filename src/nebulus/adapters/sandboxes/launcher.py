@@ -27,7 +27,7 @@ import struct
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF, _CLOSE_RANGE = 444, 445, 446, 436
 """Numbers of calls, the same on every machine that we know."""
@@ -74,6 +74,14 @@ FAILED = 125
 """The exit code where the command was not begun; what was wrong stands on stderr."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+class _Referred(NamedTuple):
+    """A call that was left to us: its name, the process that made it, its six arguments."""
+
+    call: str
+    pid: int
+    arguments: list[int]
 
 
 def main() -> NoReturn:
@@ -128,12 +136,12 @@ def _decide(listener: int, orders: dict[str, Any]) -> None:
     with suppress(OSError):  # Whoever called was killed meanwhile.
         fcntl.ioctl(listener, _RECEIVE, notice)
         waiting, pid, _, number, _, _, *arguments = _NOTICE.unpack(notice)
-        call = orders["referred"][str(number)]
+        referred = _Referred(orders["referred"][str(number)], pid, arguments)
         try:
-            with _meant(call, pid, arguments) as place:
+            with _meant(referred) as place:
                 fcntl.ioctl(listener, _IS_WAITING, struct.pack("<Q", waiting))
                 _require_changeable(place, orders["changeable"])
-                _change(call, place, pid, arguments)
+                _change(referred, place)
             error = 0
         except OSError as refused:
             error = refused.errno or errno.EPERM
@@ -143,8 +151,9 @@ def _decide(listener: int, orders: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _meant(call: str, pid: int, arguments: list[int]) -> Iterator[int]:
-    """Yield a descriptor of the file that a call of process `pid` means."""
+def _meant(referred: _Referred) -> Iterator[int]:
+    """Yield a descriptor of the file that a call means."""
+    call, pid, arguments = referred
     folder_at, path_at, _, flags_at = _SHAPES[call]
     flags = _NO_FOLLOW if call == "lchown" else arguments[flags_at] if flags_at is not None else 0
     folder = _HERE if folder_at is None else ctypes.c_int(arguments[folder_at]).value
@@ -174,8 +183,9 @@ def _require_changeable(place: int, roots: list[str]) -> None:
         raise PermissionError(errno.EPERM, "it lies outside")
 
 
-def _change(call: str, place: int, pid: int, arguments: list[int]) -> None:
+def _change(referred: _Referred, place: int) -> None:
     """Change the mode, the owner or the times of what is open, as the call says; the kernel asks whose it is."""
+    call, pid, arguments = referred
     path, value_at = f"/proc/self/fd/{place}", _SHAPES[call][2]
     first, second = arguments[value_at : value_at + 2]
     if call.startswith("utime"):
