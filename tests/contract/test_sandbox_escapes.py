@@ -215,6 +215,19 @@ if os.fork() == 0:
 """
 
 
+async def test_a_command_that_is_cancelled_leaves_nobody(real: Real, root: Path) -> None:
+    running = asyncio.create_task(python(real, FORKS + "time.sleep(60)"))
+    until = time.monotonic() + 20
+    while not (root / "alive").exists() and time.monotonic() < until:
+        await asyncio.sleep(0.05)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    beats = (root / "alive").stat().st_size
+    await asyncio.sleep(0.3)
+    assert (root / "alive").stat().st_size == beats
+
+
 @pytest.mark.parametrize(("rest", "timeout_s"), [("time.sleep(0.3)", 20), ("time.sleep(60)", 0.4)])
 async def test_nobody_outruns_the_end_by_forking_or_a_session_of_its_own(
     real: Real, root: Path, rest: str, timeout_s: float

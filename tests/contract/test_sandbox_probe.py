@@ -13,6 +13,8 @@ from nebulus.adapters.sandboxes.landlock import Landlock
 from nebulus.adapters.sandboxes.probe import breach_of, escape_from, find_sandbox, too_old
 from nebulus.adapters.sandboxes.reach import Reach
 from nebulus.adapters.sandboxes.uncontained import Uncontained
+from nebulus.app.settings import Settings
+from nebulus.cli.doctor import Health, containment
 from tests.contract.sandbox_levels import BWRAP, needs_bubblewrap, needs_landlock, workspace_of
 
 
@@ -158,3 +160,39 @@ async def test_a_landlock_too_old_is_refused_with_what_it_lacks_and_the_cure(
     assert said in none.reason
     assert "lsm=" in none.cure if version == 0 else "Linux 6.12" in none.cure
     assert not too_old(6)
+
+
+@needs_bubblewrap
+async def test_the_doctor_says_which_level_holds(root: Path) -> None:
+    [sign] = await containment(Settings(), root)
+    assert (sign.found, sign.health) == ("namespaces: tried, and held", Health.GOOD)
+    [off] = await containment(Settings(commands="off"), root)
+    assert off.health is Health.GOOD
+
+
+@needs_landlock
+async def test_the_doctor_says_what_keeps_a_machine_from_the_better_level(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(root))
+    held, better = await containment(Settings(), root)
+    assert held.found == "landlock: tried, and held"
+    assert "bwrap is not installed" in better.found
+    assert (better.health, better.fix) == (Health.ODD, "install it: apt install bubblewrap")
+    [wanted] = await containment(Settings(commands="landlock"), root)
+    assert wanted.found == "landlock: tried, and held"
+
+
+async def test_the_doctor_says_that_nothing_holds_and_the_cure(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(root))
+    monkeypatch.setattr(probing, "abi", lambda: 4)
+    [sign] = await containment(Settings(), root)
+    assert "run_command is refused: bwrap is not installed; Landlock has version 4 here" in sign.found
+    assert sign.fix == "install it: apt install bubblewrap"
+
+
+async def test_the_doctor_names_a_policy_that_can_not_be_read(root: Path) -> None:
+    [sign] = await containment(Settings(policy="none.toml"), root)
+    assert (sign.what, sign.health) == ("policy", Health.BAD)

@@ -59,7 +59,7 @@ async def examine(folder: Path, config: Path | None) -> list[Sign]:
     signs.append(_settings(folder, config))
     for name, tier in settings.tiers.items():
         signs.append(await _tier(name, tier))
-    return [*signs, *await _sandbox(settings, folder), _engine(settings, folder)]
+    return [*signs, *await containment(settings, folder), _engine(settings, folder)]
 
 
 def health_lines(signs: Iterable[Sign]) -> list[Line]:
@@ -176,9 +176,13 @@ def _file(what: str, tier: TierSettings) -> Sign:
     return Sign(what=what, found=f"{tier.model}, {path.stat().st_size / 1e6:.1f} MB")
 
 
-async def _sandbox(settings: Settings, folder: Path) -> list[Sign]:
+async def containment(settings: Settings, folder: Path) -> list[Sign]:
     """Return the level that commands would run at, and what keeps this machine from a better one."""
-    sandbox = await bootstrap.find_sandbox(settings, folder)
+    try:
+        sandbox = await bootstrap.find_sandbox(settings, folder)
+    except ConfigError as error:
+        what, _, fix = str(error).partition("; ")
+        return [Sign(what="policy", found=what, health=Health.BAD, fix=fix)]
     if sandbox is None:
         return [Sign(what="sandbox", found="no commands: commands is off in the settings")]
     if isinstance(sandbox, Uncontained):

@@ -164,7 +164,7 @@ def _advice(ended: CommandResult) -> str:
 @contextmanager
 def _private_folder() -> Iterator[str]:
     """Yield a folder that is new for one command; afterwards it is gone, as far as it can be removed."""
-    folder = tempfile.mkdtemp(prefix="nebulus-")
+    folder = os.path.realpath(tempfile.mkdtemp(prefix="nebulus-"))
     try:
         yield folder
     finally:

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class Reach(Struct, frozen=True):
-    """A workspace, and the paths beneath it that a command must leave alone.
+    """A workspace, and the paths beneath it that a command must leave alone. `root` is canonical.
 
     `kept` belong to the runtime: a command reads nothing in such a folder, and may read but not change such
     a file. `hidden` are neither read nor changed, `fixed` are read and not changed. One that is not there,
