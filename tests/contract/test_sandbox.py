@@ -260,7 +260,7 @@ async def test_a_command_that_does_not_exist_says_so(real: Real) -> None:
     assert "no-such-command" in ended.output
 
 
-@pytest.mark.parametrize("argv", [(), ("a\0b",)])
+@pytest.mark.parametrize("argv", [(), ("a\0b",), ("echo", "\ud800")])
 async def test_what_is_no_command_is_not_started(real: Real, argv: tuple[str, ...]) -> None:
     assert isinstance(await real.run(argv, timeout_s=1), Failure)
 

@@ -1,5 +1,6 @@
 """A level is offered only where a command was seen to fail at all that it must not be able to do."""
 
+import asyncio
 import os
 import tempfile
 from pathlib import Path
@@ -196,3 +197,16 @@ async def test_the_doctor_says_that_nothing_holds_and_the_cure(
 async def test_the_doctor_names_a_policy_that_can_not_be_read(root: Path) -> None:
     [sign] = await containment(Settings(policy="none.toml"), root)
     assert (sign.what, sign.health) == ("policy", Health.BAD)
+
+
+@needs_landlock
+async def test_what_no_command_could_have_made_is_not_taken_away(root: Path) -> None:
+    """A person who writes the settings while a command runs keeps them: beside .nebulus no command makes a file."""
+    (root / ".nebulus").mkdir()
+    running = asyncio.create_task(
+        Landlock(Reach(root, (".nebulus", "nebulus.toml"))).run(("/bin/sleep", "0.5"), timeout_s=20)
+    )
+    await asyncio.sleep(0.2)
+    (root / "nebulus.toml").write_text("settings")
+    await running
+    assert (root / "nebulus.toml").read_text() == "settings"

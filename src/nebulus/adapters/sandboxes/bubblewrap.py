@@ -12,7 +12,7 @@ from pathlib import Path
 from msgspec.structs import replace
 
 from nebulus.adapters.sandboxes.limits import Limits
-from nebulus.adapters.sandboxes.places import READABLE, SEARCHED, not_started
+from nebulus.adapters.sandboxes.places import READABLE, SEARCHED, not_started, wrong_command
 from nebulus.adapters.sandboxes.processes import readable_by_child, run_bounded
 from nebulus.adapters.sandboxes.reach import Reach, put_back
 from nebulus.adapters.sandboxes.seccomp import program
@@ -58,8 +58,9 @@ class Bubblewrap:
 
         A failure means that it was not started. What is over its time is killed, with all its children.
         """
-        if not argv or any("\0" in word for word in argv):
-            return not_started("the command is empty or holds a NUL", repr(argv)[:200])
+        wrong = wrong_command(argv)
+        if wrong is not None:
+            return wrong
         unheld = self._reach.unheld()
         try:
             with readable_by_child(self._filter) as filter_fd:

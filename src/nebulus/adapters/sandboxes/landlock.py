@@ -6,11 +6,11 @@ launcher, since Landlock would let it do so everywhere; when it ends, or its tim
 started is killed.
 
 It ranks below namespaces for what it can't do. A command sees that a file exists anywhere, with its size and
-times (`stat`), though not what is in it. Landlock grants whole folders: one that holds something that is not
-for commands is not granted itself, only what else lies in it, so that nothing can be made or removed in it,
-and the names of what is hidden can be listed. What needs `/proc`, `/dev/shm`, a terminal, local sockets,
-System V IPC, extended attributes or to watch folders does not work. How much is written is bounded for each
-file, not for the private folder.
+times (`stat`), and that a process does, though not what is in either. Landlock grants whole folders: one that
+holds something that is not for commands is not granted itself, only what else lies in it, so that nothing can
+be made or removed in it, and the names of what is hidden can be listed. What needs `/proc`, `/dev/shm`, a
+terminal, local sockets, System V IPC, extended attributes or to watch folders does not work. How much is
+written is bounded for each file, not for the private folder.
 """
 
 import ctypes
@@ -29,7 +29,7 @@ from msgspec.structs import replace
 
 from nebulus.adapters.sandboxes import launcher
 from nebulus.adapters.sandboxes.limits import Limits
-from nebulus.adapters.sandboxes.places import READABLE, SEARCHED, not_started
+from nebulus.adapters.sandboxes.places import READABLE, SEARCHED, not_started, wrong_command
 from nebulus.adapters.sandboxes.processes import readable_by_child, run_bounded
 from nebulus.adapters.sandboxes.reach import Reach, put_back
 from nebulus.adapters.sandboxes.seccomp import WITHOUT_NAMESPACES, program, referred
@@ -93,11 +93,18 @@ class Landlock:
 
         A failure means that it was not started. What is over its time is killed, with all its children.
         """
-        if not argv or any("\0" in word for word in argv):
-            return not_started("the command is empty or holds a NUL", repr(argv)[:200])
-        unheld = self._reach.unheld()
+        wrong = wrong_command(argv)
+        if wrong is not None:
+            return wrong
+        beneath = tuple(granted(self._reach.root, self._reach.closed()))
+        unheld = {
+            path: said for path, said in self._reach.unheld().items() if _is_within(path.parent, beneath)
+        }
         try:
-            with _private_folder() as private, readable_by_child(self._orders(argv, private)) as orders_fd:
+            with (
+                _private_folder() as private,
+                readable_by_child(self._orders(argv, (*beneath, (private, CHANGE, False)))) as orders_fd,
+            ):
                 ended = await run_bounded(
                     [sys.executable, "-I", "-S", launcher.__file__, str(orders_fd)],
                     timeout_s=timeout_s,
@@ -109,26 +116,22 @@ class Landlock:
             return not_started(f"the sandbox can't be started: {error.strerror}", sys.executable)
         return replace(ended, output=ended.output + put_back(unheld) + _advice(ended))
 
-    def _orders(self, argv: tuple[str, ...], private: str) -> bytes:
+    def _orders(self, argv: tuple[str, ...], own: tuple[Grant, ...]) -> bytes:
+        """Return what the launcher shall do; `own` are the rights on the workspace and on a private folder, last."""
+        private = own[-1][0]
         limits = replace(self._limits, processes=self._limits.processes + _tasks_of_user())
-        grants = [*self._granted(private)]
+        host = [*((path, READ, True) for path in self._readable), *((path, USE, True) for path in DEVICES)]
         orders = {
             "parent": os.getpid(),
             "argv": [*limits.argv(), *argv],
             "environment": ENVIRONMENT | {"HOME": private, "TMPDIR": private},
             "folder": str(self._reach.root),
-            "grants": grants,
-            "changeable": [path for path, rights, _ in grants if rights == CHANGE],
+            "grants": [*host, *own],
+            "changeable": [path for path, rights, _ in own if rights == CHANGE],
             "filter": self._filter,
             "referred": referred(platform.machine()),
         }
         return json.dumps(orders).encode()
-
-    def _granted(self, private: str) -> Iterator[Grant]:
-        yield from ((path, READ, True) for path in self._readable)
-        yield from ((path, USE, True) for path in DEVICES)
-        yield (private, CHANGE, False)
-        yield from granted(self._reach.root, self._reach.closed())
 
 
 def granted(
@@ -152,6 +155,12 @@ def granted(
             yield from granted(root, closed, path, rights=kept)
         elif entry.is_file(follow_symlinks=False):
             yield (entry.path, kept, False)
+
+
+def _is_within(folder: Path, grants: tuple[Grant, ...]) -> bool:
+    """Whether a command can make something in `folder`; else what appears there was made by somebody else."""
+    changed = {Path(path) for path, rights, _ in grants if rights == CHANGE}
+    return not changed.isdisjoint((folder, *folder.parents))
 
 
 def _advice(ended: CommandResult) -> str:

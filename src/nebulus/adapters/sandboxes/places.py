@@ -1,5 +1,7 @@
 """What every sandbox lets a command see of the host, and says where it can't start one."""
 
+import os
+
 from nebulus.core.failure import Failure, FailureKind, Fault
 
 SEARCHED = "/usr/local/bin:/usr/bin:/bin"
@@ -10,6 +12,17 @@ READABLE = (
     *("/etc/group", "/etc/localtime", "/etc/nsswitch.conf", "/etc/passwd"),
 )
 """Programs, libraries, and what they need to start; never the whole of /etc, which holds secrets."""
+
+
+def wrong_command(argv: tuple[str, ...]) -> Failure | None:
+    """Return why `argv` is no command, None if it may be started."""
+    try:
+        is_spelled = all("\0" not in word and os.fsencode(word) for word in argv)
+    except UnicodeEncodeError:
+        is_spelled = False
+    if argv and is_spelled:
+        return None
+    return not_started("the command is empty, or holds a NUL or what is no text", repr(argv)[:200])
 
 
 def not_started(what: str, value: str) -> Failure:

@@ -119,6 +119,7 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "fsopen": (430, 430),
     "fspick": (433, 433),
     "futimesat": (261, None),
+    "getxattr": (191, 8),
     "init_module": (175, 105),
     "inotify_init": (253, None),
     "inotify_init1": (294, 26),
@@ -132,6 +133,9 @@ _NUMBERS: dict[str, tuple[int | None, int | None]] = {
     "kexec_load": (246, 104),
     "keyctl": (250, 219),
     "lchown": (94, None),
+    "lgetxattr": (192, 9),
+    "listxattr": (194, 11),
+    "llistxattr": (195, 12),
     "lremovexattr": (198, 15),
     "lsetxattr": (189, 6),
     "mknod": (133, None),
@@ -241,7 +245,11 @@ REFERRED = (
 """Calls that change what Landlock does not look at: whoever listens looks whose file it is, and does it instead."""
 _OLDER_TIMES = ("utime", "utimes", "futimesat")
 """What C libraries no longer call."""
-_ATTRIBUTES = ("setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr")
+_ATTRIBUTES = (
+    *("setxattr", "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr"),
+    *("getxattr", "lgetxattr", "listxattr", "llistxattr"),
+)
+"""Extended attributes of files by name, and changes of those of open ones."""
 
 WITHOUT_NAMESPACES: tuple[Rule, ...] = (
     *(Rule(call) for call in (*_SHARED_BY_KEY, *_WATCHES, *_OTHER_PROCESSES, *_OLDER_TIMES)),
