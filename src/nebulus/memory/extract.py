@@ -28,6 +28,9 @@ _NOTHING = frozenset({"", "n/a", "none", "null", "unknown", "not given", "not fo
 _GAP = "[…]\n"
 _HEAD_BYTES = 120
 """Room for the line above the text."""
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
+"""Letters of scripts that put no space between words, or join endings to names: kana, Han, Hangul."""
+_JOINING = r"[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 _FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n\s*```\s*$", re.DOTALL)
 
 
@@ -164,14 +167,8 @@ def _place(value: str, text: str) -> int:
 
 def _edge(character: str, *, before: bool) -> str:
     """What must not stand beside a value that begins or ends with `character`."""
-    match (character.isdigit(), character.isalnum(), before):
-        case (True, _, True):
-            return r"(?<![\w\-])(?<!\d[.,/:])"
-        case (True, _, False):
-            return r"(?!\w|[.,/:\-]\d)"
-        case (_, True, True):
-            return r"(?<!\w)"
-        case (_, True, False):
-            return r"(?!\w)"
-        case _:
-            return ""
+    if _UNSPACED.match(character):
+        return ""
+    if not character.isdigit():
+        return rf"(?<!{_JOINING})" if before else rf"(?!{_JOINING})"
+    return rf"(?<!{_JOINING})(?<!-)(?<!\d[.,/:])" if before else rf"(?!{_JOINING}|[.,/:\-]\d)"

@@ -47,6 +47,9 @@ def test_a_value_that_stands_in_the_text_is_believed_with_its_line() -> None:
         ("nna Berg", LETTER),
         ("2.50 kg", LETTER),
         ("50 kg", LETTER),
+        (".50 kg", LETTER),
+        ("-1234", "contract K-1234"),
+        ("@berg.example", "write to anna@berg.example"),
         ("02", "due on 2026-11-02"),
         ("2026", "due on 2026-11-02"),
         ("1234", "contract K-1234"),
@@ -56,6 +59,18 @@ def test_a_value_that_stands_in_the_text_is_believed_with_its_line() -> None:
 )
 def test_what_is_made_up_or_a_piece_of_something_is_named_and_dropped(value: str, text: str) -> None:
     assert read(text, weight=value) == Extracted((), ("weight",))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("\u5b89\u5a1c", "\u6536\u4ef6\u4eba\u5b89\u5a1c"),
+        ("12kg", "\u91cd\u91cf12kg\u5de6\u53f3"),
+        ("-5 EUR", "it is -5 EUR now"),
+    ],
+)
+def test_a_value_is_found_where_words_are_not_spaced_and_with_its_sign(value: str, text: str) -> None:
+    assert read(text, v=value).marks == (Mark("v", value, "line 1"),)
 
 
 @pytest.mark.parametrize("nothing", ["", "  ", None, "N/A", "unknown"])
