@@ -122,7 +122,11 @@ async def test_landlock_is_offered_where_namespaces_do_not_hold(
             "reads",
         ),
         ("        _restrict(ruleset)\n", "        os.close(ruleset)\n", "reads"),
-        ('orders["environment"]', '{**orders["environment"], "LEAKED": "token"}', "variable LEAKED"),
+        (
+            'orders["argv"], orders["environment"])',
+            'orders["argv"], {**orders["environment"], "LEAKED": "token"})',
+            "variable LEAKED",
+        ),
         pytest.param(
             "    _drop_capabilities()\n",
             "    pass\n",
