@@ -48,7 +48,8 @@ class FaultyProxy:
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        self._session = aiohttp.ClientSession(auto_decompress=True)
+        connector = aiohttp.TCPConnector(force_close=True)  # an idle connection may be gone when it is used
+        self._session = aiohttp.ClientSession(connector=connector)
         return self
 
     async def __aexit__(self, *_exception: object) -> None:
