@@ -303,16 +303,16 @@ async def play(made: Callable[[random.Random], Scene], seed: int, *, is_on: bool
     resting = Limits() if is_on or move != "breaker" else Limits(breaker_failures=10**9)
     breakers, ends = Breakers(resting), []
     for number in range(RUNS_BEHIND_ONE_BREAKER if move == "breaker" else 1):
-        outcome = await _run(scene, limits, breakers, f"run-{number}")
+        outcome = await _run(scene, f"run-{number}", limits=limits, breakers=breakers)
         for again in range(0 if is_on or move != "stop" else STARTS - 1):
-            outcome = await _run(scene, limits, breakers, f"again-{again}")
+            outcome = await _run(scene, f"again-{again}", limits=limits, breakers=breakers)
         is_right = scene.done.effects[-len(scene.wanted) :] == list(scene.wanted)
         is_done = isinstance(outcome, Done)
         ends.append("right" if is_done and is_right else "silent" if is_done else "loud")
     return ends, scene
 
 
-async def _run(scene: Scene, limits: Limits, breakers: Breakers, run_id: str) -> Outcome:
+async def _run(scene: Scene, run_id: str, *, limits: Limits, breakers: Breakers) -> Outcome:
     tools = {name: SceneTool(spec, run) for name, (spec, run) in scene.tools.items()}
     setup = Setup(
         tools=tuple(tool.spec for tool in tools.values()),
