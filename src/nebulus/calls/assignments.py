@@ -1,7 +1,8 @@
 """What the words of a step assign to a tool's parameters: "path = notes/a.md", "3 as page".
 
-Laws: only a parameter's own name assigns; a word of prose is a value only after a sign; what stands in quotes
-is one value and names nothing; where the words allow two readings, nothing is assigned.
+Laws: only a parameter's own name assigns; a word of prose is a value only after a sign; what stands in quotes,
+or was put in for a reference, is one value and names nothing, whatever is written in it; where the words allow
+two readings, nothing is assigned.
 """
 
 import functools
@@ -70,7 +71,7 @@ def assignments(step: str, tool: ToolSpec, known: Collection[str] = ()) -> tuple
     after, before = _grammar(tuple(sorted(known, key=len, reverse=True)))
     shapes = tool.parameters.get("properties", {})
     found = []
-    for name, (start, end) in mentions(step, shapes):
+    for name, (start, end) in mentions(step, shapes, known):
         if not _is_meant(step, start):
             continue
         one, other = _after(after.match(step, end), name), _before(before, step, (start, name))
@@ -80,13 +81,20 @@ def assignments(step: str, tool: ToolSpec, known: Collection[str] = ()) -> tuple
     return _agreed(found)
 
 
-def mentions(step: str, names: Collection[str]) -> Iterator[tuple[str, Span]]:
-    """Yield where one of `names` stands by itself: not within quotes, though it may be all that is quoted."""
-    quoted = [match.span() for match in re.finditer(QUOTED, step)]
+def mentions(step: str, names: Collection[str], known: Collection[str] = ()) -> Iterator[tuple[str, Span]]:
+    """Yield where one of `names` stands by itself: not within quotes, though it may be all that is quoted.
+
+    Nor within one of `known`: a value that a document brought in assigns nothing.
+    """
+    quoted = {match.span() for match in re.finditer(QUOTED, step)}
+    opaque = {match.span() for value in known for match in re.finditer(re.escape(value), step)}
     for name in names:
         pattern = rf"(?<![\w./@\-])(?:--)?([`\"']?){re.escape(name)}\1(?![\w/@\-]|\.\w)"
         for match in re.finditer(pattern, step):
-            if not any(a < match.end() and match.start() < b and match.span() != (a, b) for a, b in quoted):
+            inside = [
+                span for span in (*quoted, *opaque) if span[0] < match.end() and match.start() < span[1]
+            ]
+            if all(span == match.span() and span not in opaque for span in inside):
                 yield name, match.span()
 
 

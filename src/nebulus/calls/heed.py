@@ -41,7 +41,7 @@ def contradicted(step: str, call: Call, tool: ToolSpec, *, known: Collection[str
     for said in assignments(step, tool, known):
         if said.is_certain and not _is_given(call, said):
             return _against(call, said)
-    return _cut_across(step, call, tool)
+    return _cut_across(step, call, tool, known=known)
 
 
 def doubted(
@@ -77,8 +77,8 @@ def unasked(step: str, call: Call, tool: ToolSpec, *, beside: str = "") -> Findi
     """Return the finding for the first optional argument of a change that nothing asks for.
 
     Neither does the step name it, nor does its value stand there beside what other parameters are given, or
-    in `beside` (the goal and its constraints), nor is it the default. Texts are looked at only where they are to be copied (`grounded`):
-    others may be composed.
+    in `beside` (the goal and its constraints), nor is it the default. Texts are looked at only where they are
+    to be copied (`grounded`): others may be composed.
     """
     if tool.effect is Effect.READ:
         return None
@@ -121,11 +121,11 @@ def spelled(value: Any) -> str:
             return str(value)
 
 
-def _cut_across(step: str, call: Call, tool: ToolSpec) -> Finding | None:
+def _cut_across(step: str, call: Call, tool: ToolSpec, *, known: Collection[str]) -> Finding | None:
     """A value of one place in the step that begins or ends within quotes, or runs over a parameter's name."""
     quoted = [match.span() for match in re.finditer(QUOTED, step)]
     parameters = [name for name in tool.parameters.get("properties", {}) if _NAME_OF_CODE.search(name)]
-    names = list(mentions(step, parameters))
+    names = list(mentions(step, parameters, known))
     for name, argument in call.arguments.items():
         places = [m.span() for m in re.finditer(re.escape(argument), step)] if _is_text(argument) else []
         if len(places) != 1:
