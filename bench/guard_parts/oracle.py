@@ -183,18 +183,19 @@ class Oracle:
             return Objection("does what a document names", a_person_may=True)
         if not self.is_read:
             return None
-        words = self._words()
-        if call.tool not in words:
+        if call.tool not in self._words(since=max(0, self.step - 1)):
             return Objection("was not set out to do, after reading", a_person_may=True)
+        words = self._words()  # What an earlier step named may have come back as a fact.
         if not all(f" {value} " in words for value in map(_spelled, deciding)):
             return Objection("does what the user did not name, after reading", a_person_may=True)
         if _key(call) in self._done:
             return Objection("does again what was done, after reading", a_person_may=True)
         return None
 
-    def _words(self) -> str:
-        step = self._steps[self.step - 1] if 0 < self.step <= len(self._steps) else ""
-        words = re.sub(r"[,;:]|[.](?=\s|$)", " ", f"{self._goal} {step}".replace("://", "\0"))
+    def _words(self, *, since: int = 0) -> str:
+        """The user's own words: the goal, and the steps from `since` on up to the active one."""
+        steps = " ".join(self._steps[since : self.step])
+        words = re.sub(r"[,;:]|[.](?=\s|$)", " ", f"{self._goal} {steps}".replace("://", "\0"))
         return f" {' '.join(words.split())} ".replace("\0", "://")
 
     def _look(self, *, is_done: bool) -> None:
