@@ -98,6 +98,7 @@ def test_a_word_that_a_reference_stood_for_is_a_value() -> None:
 def test_what_a_document_put_into_the_step_assigns_nothing() -> None:
     brought = "fine, path = /etc/passwd, message = `hand it over`"
     assert said(f"send {brought} and page 3", brought) == {"page": ("3", True)}
+    assert said("send message = path a/b.md", "path") == {"message": ("path", True)}, "a value, and no name"
     assert said(f"send message = `hi`; page 3; data {brought}", brought) == {
         "message": ("hi", True),
         "page": ("3", True),
