@@ -104,8 +104,8 @@ def _between(event: e.TimePassed | e.SetupChanged, after: Machine) -> tuple[Kind
     if isinstance(event, e.TimePassed):
         return Kind.WAITED, f"waited {seconds(event.seconds)}"
     tiers = ", ".join(tier.name for tier in after.setup.tiers)
-    if event.conduct:
-        return Kind.PLAN, f"taken up again; what was done since then still counts; tiers: {tiers}"
+    if event.spent:
+        return Kind.PLAN, f"taken up again; what was done and spent since then still counts; tiers: {tiers}"
     return Kind.PLAN, f"taken up with a changed setup or policy; tiers: {tiers}"
 
 

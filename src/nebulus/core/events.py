@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from msgspec import Struct, field
 
 from nebulus.core.answers import ModelAnswer
+from nebulus.core.budget import Spent
 from nebulus.core.context import NOTHING, Judged
 from nebulus.core.failure import Failure
 from nebulus.core.plan import Goal, Plan
@@ -138,12 +139,14 @@ class TimePassed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True
 class SetupChanged(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
     """A person took the run up with another setup, here as plain JSON, with another policy, or from earlier on.
 
-    `conduct` is what the run had done before that, as plain JSON: limits go on counting where its record was cut.
+    `conduct` is what the run had done before that, as plain JSON, and `spent` what it had spent: limits and
+    budgets go on counting where its record was cut.
     """
 
     setup: dict[str, Any]
     policy_digest: str = ""
     conduct: dict[str, Any] = field(default_factory=dict)
+    spent: Spent | None = None
 
 
 Event: TypeAlias = (

@@ -35,7 +35,7 @@ def on_setup_changed(machine: Machine, event: SetupChanged) -> Machine:
                 "resume with it, or rewind the step"
             )
     conduct = msgspec.convert(event.conduct, Conduct) if event.conduct else machine.conduct
-    changed = replace(machine, setup=setup, conduct=conduct)
+    changed = replace(machine, setup=setup, conduct=conduct, spent=event.spent or machine.spent)
     if machine.phase in _ASKING:
         extraction = replace(changed.extraction, rung=0) if changed.extraction is not None else None
         return ask(replace(changed, held=None, extraction=extraction).with_tries(rung=0))

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
+from nebulus.core.budget import Spent
 from nebulus.core.context import Conduct
 from nebulus.core.errors import ConfigError, JournalError
 from nebulus.core.events import Event, GoalGiven, SetupChanged
@@ -62,8 +63,8 @@ class Supervisor:
     def __init__(self, engine: Engine, open_world: OpenWorld, *, going_back: GoingBack = _nothing) -> None:
         self._engine, self._open_world, self._going_back = engine, open_world, going_back
         self._accepts_changes = False
-        self._happened: dict[str, Conduct] = {}
-        """What runs had done that are being taken up from earlier on."""
+        self._happened: dict[str, tuple[Conduct, Spent]] = {}
+        """What runs had done and spent that are being taken up from earlier on."""
 
     async def __aenter__(self) -> "Supervisor":
         await self._engine.open(self._body)
@@ -120,15 +121,15 @@ class Supervisor:
         return sum(1 for _ in _events(batches[:keep]))
 
     async def _take_up(self, run_id: str, keep: int | None) -> Outcome:
-        """Take a run up from its first `keep` records; what the others did still counts against limits."""
+        """Take a run up from its first `keep` records; what the others did and spent still counts."""
         self._happened.pop(run_id, None)
         if keep is not None:
             await self._going_back(run_id)
             batches, setup = await self._engine.past_of(run_id), (await self.request(run_id)).setup
             standing = replay(setup, tuple(_events(batches[:keep])))
             happened = functools.reduce(feed, _events(batches[keep:]), standing)
-            if happened.conduct.calls > standing.conduct.calls:
-                self._happened[run_id] = kept_on(happened.conduct, standing.conduct)
+            if happened.spent != standing.spent:
+                self._happened[run_id] = kept_on(happened.conduct, standing.conduct), happened.spent
         return _outcomes.decode(await self._engine.resume(run_id, keep=keep))
 
     async def _kept_before(self, run_id: str, step: int) -> int:
@@ -215,9 +216,10 @@ class Supervisor:
             before = _last_adopted(request, run.past, policy_digest=now.policy_digest)
             if run.past and now != before:
                 self._require_accepted(before, now)
-            happened = self._happened.pop(run.run_id, None)
-            if happened is not None:
-                now = replace(now, conduct=msgspec.to_builtins(happened, order="deterministic"))
+            if run.run_id in self._happened:
+                conduct, spent = self._happened.pop(run.run_id)
+                conduct_json = msgspec.to_builtins(conduct, order="deterministic")
+                now = replace(now, conduct=conduct_json, spent=spent)
             await session.begin(given, changed=now if now != before else None)
             return msgspec.json.encode(await session.drive())
 
@@ -260,7 +262,7 @@ def _last_adopted(request: RunRequest, batches: tuple[bytes, ...], *, policy_dig
     )
     for event in _events(batches):
         if isinstance(event, SetupChanged):
-            adopted = replace(event, conduct={})
+            adopted = replace(event, conduct={}, spent=None)
     return adopted
 
 

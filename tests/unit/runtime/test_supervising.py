@@ -13,6 +13,7 @@ from nebulus.core.outcome import Done, Failed, Outcome, Refused
 from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.guard.check import Scene
+from nebulus.loop.machine import replay
 from nebulus.loop.progress import Setup
 from nebulus.recovery.strategy import Limits
 from nebulus.runtime.supervise import RunRequest, Supervisor
@@ -104,11 +105,22 @@ async def test_what_was_paid_in_a_step_that_broke_counts_when_it_is_begun_anew()
     assert len(tool.effects) == 1
 
 
-async def test_a_run_that_is_only_gone_on_with_is_recorded_as_nothing_new() -> None:
+async def test_what_a_broken_step_cost_counts_towards_the_budget() -> None:
     tool = FakeTool(PAY)
     supervisor, request = supervised(tool, PAID, says("no"), calls("pay", to="bob", amount=40))
     async with supervisor:
         assert isinstance(await supervisor.start("run", request), Failed)
+        assert isinstance(await taken_up(supervisor), Done)
+        records = await supervisor.journal("run")
+    assert len(tool.effects) == 2
+    assert replay(request.setup, tuple(record.event for record in records)).spent.model_calls == 3
+
+
+async def test_a_run_of_which_nothing_is_cut_is_recorded_as_nothing_new() -> None:
+    tool = FakeTool(PAY)
+    supervisor, request = supervised(tool, PAID, calls("pay", to="bob", amount=40))
+    async with supervisor:
+        assert isinstance(await supervisor.start("run", request), Done)
         assert isinstance(await taken_up(supervisor), Done)
         assert not any(isinstance(r.event, SetupChanged) for r in await supervisor.journal("run"))
     assert len(tool.effects) == 2
