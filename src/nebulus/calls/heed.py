@@ -55,7 +55,11 @@ def doubted(
     unlike = next((each for each in said if not _is_given(call, each)), None)
     if unlike is not None:
         return _against(call, unlike)
-    return overlooked(step, call, tool) or _borrowed(step, call, said, beside=beside)
+    return (
+        overlooked(step, call, tool)
+        or _left_out(step, call, tool, known=known)
+        or _borrowed(step, call, said, beside=beside)
+    )
 
 
 def overlooked(step: str, call: Call, tool: ToolSpec) -> Finding | None:
@@ -86,7 +90,7 @@ def unasked(step: str, call: Call, tool: ToolSpec, *, beside: str = "") -> Findi
     for name, argument in call.arguments.items():
         shape = tool.parameters.get("properties", {}).get(name, {})
         is_free = name not in required and isinstance(argument, str | int | float)
-        is_composed = isinstance(argument, str) and name not in tool.grounded
+        is_composed = isinstance(argument, str) and name not in tool.grounded and "enum" not in shape
         if not is_free or is_composed or shape.get("default") == argument:
             continue
         is_asked = not _BARE_CALL.search(free) and (
@@ -136,6 +140,17 @@ def _cut_across(step: str, call: Call, tool: ToolSpec, *, known: Collection[str]
         if is_torn or is_over:
             rule = "the value runs over a parameter's name" if is_over else "the value cuts a quoted one"
             return _unheeded(tool.name, rule, name=name, value=argument, fix="give what stands for it alone")
+    return None
+
+
+def _left_out(step: str, call: Call, tool: ToolSpec, *, known: Collection[str]) -> Finding | None:
+    """A parameter that the step names as code does, and the call leaves out, or gives its own name for a value."""
+    for name, _ in mentions(step, tool.parameters.get("properties", {}), known):
+        if name not in call.arguments and _NAME_OF_CODE.search(name):
+            return _unheeded(tool.name, f"the step names {name}, and the call leaves it out", name=name)
+        if call.arguments.get(name) == name:
+            fix = f"give what the step says of {name}"
+            return _unheeded(tool.name, "a parameter's own name is no value", name=name, value=name, fix=fix)
     return None
 
 

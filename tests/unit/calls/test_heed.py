@@ -185,3 +185,23 @@ def test_an_optional_argument_that_nothing_asks_for_is_left_out_of_a_change() ->
 def test_what_only_looks_may_be_given_more_than_was_asked_for() -> None:
     look = ToolSpec(name="list", parameters={"type": "object", "properties": {"most": {"type": "integer"}}})
     assert unasked("list them", Call("list", {"most": 5}), look) is None
+
+
+def test_a_parameter_that_the_step_names_and_the_call_leaves_out_is_a_doubt() -> None:
+    step = "send_note hi to ada, the reply_to bob"
+    assert (
+        borrowed(step, SEND, text="hi", to="ada")
+        == "/reply_to the step names reply_to, and the call leaves it out"
+    )
+    assert borrowed(step, SEND, text="hi", to="ada", reply_to="bob") == ""
+    assert borrowed("send_note text to ada", SEND, text="text", to="ada").endswith("own name is no value")
+    assert borrowed("send_note hi to ada in copies", SEND, text="hi", to="ada") == "", (
+        "copies is a word of prose"
+    )
+
+
+def test_one_of_a_few_options_is_asked_for_too() -> None:
+    shape = {"type": "object", "properties": {"colour": {"enum": ["red", "blue"]}}}
+    paint = ToolSpec(name="paint", parameters=shape, effect=Effect.WRITE)
+    assert unasked("paint with no arguments", Call("paint", {"colour": "red"}), paint) is not None
+    assert unasked("paint it red", Call("paint", {"colour": "red"}), paint) is None
