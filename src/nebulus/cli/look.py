@@ -194,7 +194,7 @@ def read_calls(
 
     Ends with 0 if there are calls or words, with 6 if there is a finding. Tools are written as for OpenAI,
     Anthropic or MCP. With --jsonl each line is an object with text or message, and optionally id, tools
-    and finish_reason.
+    and finish_reason; findings stand in the lines that are written, and it ends with 0.
     """
     from nebulus.cli.calls import read_stdin
     from nebulus.cli.console import reporting

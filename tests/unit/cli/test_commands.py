@@ -245,8 +245,10 @@ def test_calls_are_read_or_the_finding_is_said(tmp_path: Path) -> None:
     assert nebulus(*read, stdin=bad).exit_code == 6
     one = json.loads(nebulus(*read, "--json", stdin=good).stdout)
     assert one["calls"] == [{"name": "look", "arguments": {"path": "a"}}]
-    many = nebulus(*read, "--jsonl", stdin="\n".join(json.dumps({"id": i, "text": good}) for i in (1, 2)))
-    assert [json.loads(line)["id"] for line in many.stdout.splitlines()] == [1, 2]
+    lines = [json.dumps({"id": number, "text": text}) for number, text in enumerate((good, bad))]
+    many = nebulus(*read, "--jsonl", stdin="\n".join(lines))
+    assert many.exit_code == 0
+    assert [bool(json.loads(line)["finding"]) for line in many.stdout.splitlines()] == [False, True]
 
 
 def test_the_reference_has_a_row_for_every_code() -> None:

@@ -4,7 +4,7 @@ import ast
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
@@ -155,9 +155,16 @@ def test_every_word_of_the_machine_has_a_heading(page: str, kinds: Sequence[type
 
 def test_every_command_that_can_be_typed_has_a_heading() -> None:
     text = (ROOT / "docs" / "reference" / "cli.md").read_text("utf-8")
-    commands = vars(typer.main.get_command(app))["commands"]
-    shown = [f"nebulus {name}" for name, command in commands.items() if not command.hidden]
-    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == shown
+    shown = list(typed("nebulus", typer.main.get_command(app)))
+    assert re.findall(r"^## (.+)$", text, re.MULTILINE) == shown[1:]
+
+
+def typed(name: str, command: object) -> Iterator[str]:
+    """Yield what can be typed to come to a command, and to each beneath it."""
+    yield name
+    for inner, below in getattr(command, "commands", {}).items():
+        if not below.hidden:
+            yield from typed(f"{name} {inner}", below)
 
 
 def test_the_glossary_is_in_order_and_leads_to_modules() -> None:
