@@ -78,9 +78,9 @@ def after(pattern: re.Pattern[str], text: str, position: int) -> int:
 _BACKWARDS = re.compile(r"\s{0,8}+([\w.\-/:]{1,160})")
 
 
-def name_before(text: str, place: int) -> tuple[str, int]:
-    """Return the name that ends before `place`, but for blanks, and where it begins; "" for none."""
-    backwards = _BACKWARDS.match(text[max(place - 200, 0) : place][::-1])
+def name_before(source: Source, place: int) -> tuple[str, int]:
+    """Return the name that ends before `place`, but for blanks, and where it begins; "" for none that is free."""
+    backwards = _BACKWARDS.match(source.text[max(place - 200, source.taken) : place][::-1])
     return (backwards[1][::-1], place - backwards.end()) if backwards else ("", place)
 
 

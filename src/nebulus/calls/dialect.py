@@ -22,6 +22,8 @@ class Source:
     def __init__(self, text: str, offered: Mapping[str, ToolSpec]) -> None:
         self.text = text
         self.offered = offered
+        self.taken = 0
+        """What stands before this place was read already: no block may begin there."""
         self._found: dict[str, tuple[int, int]] = {}
         self._matched: dict[re.Pattern[str], tuple[int, re.Match[str] | None]] = {}
 

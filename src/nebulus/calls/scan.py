@@ -148,6 +148,7 @@ class _Scanning:
         mark, start = match.group(), match.start()
         if mark == _FENCE:
             return self.at_fence(start, position)
+        self.source.taken = position
         for dialect in _TAKERS.get(mark, ()):
             block = dialect.take(self.source, start, match.end())
             if block is not None and block.start >= position:

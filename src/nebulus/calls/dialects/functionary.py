@@ -63,7 +63,7 @@ def _words(source: Source, start: int, body: int, *, ends: tuple[str, ...]) -> B
 
 def _first(source: Source, end: int) -> re.Match[str] | None:
     """Return the name with which the text begins, if arguments follow it before `end`."""
-    head = _NAMED.match(source.text, 0, end)
+    head = _NAMED.match(source.text, 0, end) if not source.taken else None
     return head if head and source.text.startswith("{", head.end(), end) else None
 
 

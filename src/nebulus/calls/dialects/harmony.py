@@ -56,7 +56,7 @@ def take_bare(source: Source, start: int, body: int) -> Block | None:
     head = _BARE_HEADER.match(source.text, start + len("to="))
     if head is None:
         return None
-    window = max(start - 40, 0)
+    window = max(start - 40, source.taken)
     before = _BEFORE.search(source.text[window:start])
     begin = window + before.start() if before else start
     return json_arguments_block(source, begin, head.end(), name=head[1], dialect="harmony", closers=_ENDS)

@@ -23,7 +23,7 @@ def take(source: Source, start: int, body: int) -> Block | None:
 
 def take_unmarked(source: Source, start: int, body: int) -> Block | None:
     """Take the call whose arguments begin at `body` and whose id stands before its token."""
-    name, begin = name_before(source.text, start)
+    name, begin = name_before(source, start)
     return _taken(source, begin, body, name=name) if name else None
 
 

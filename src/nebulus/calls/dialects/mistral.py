@@ -25,7 +25,7 @@ def take(source: Source, start: int, body: int) -> Block:
 def take_unmarked(source: Source, start: int, body: int) -> Block | None:
     """Take the call whose `[ARGS]` stands at `start` and whose name stands before it."""
     call_id = _CALL_ID.search(source.text, max(start - 80, 0), start)
-    name, begin = name_before(source.text, call_id.start() if call_id else start)
+    name, begin = name_before(source, call_id.start() if call_id else start)
     if not name:
         return None
     return json_arguments_block(source, begin, body, name=name, dialect="mistral", closers=())
