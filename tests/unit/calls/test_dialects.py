@@ -6,6 +6,8 @@ import re
 import pytest
 
 from nebulus.calls import StreamReader
+from nebulus.calls.bodies import name_before
+from nebulus.calls.dialect import Source
 from nebulus.calls.dialects import DIALECTS
 from nebulus.core.answers import FinishReason
 from nebulus.core.findings import Call, FindingKind
@@ -75,3 +77,10 @@ def test_every_dialect_module_names_its_source() -> None:
         if page.stem != "__init__" and not re.search("Sources?:", page.read_text())
     ]
     assert not silent
+
+
+def test_a_name_that_was_read_already_names_no_call() -> None:
+    source = Source("edit [ARGS]", {})
+    assert name_before(source, 4) == ("edit", 0)
+    source.taken = 4
+    assert name_before(source, 4) == ("", 4)
