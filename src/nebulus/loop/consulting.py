@@ -55,16 +55,12 @@ def on_consulted(machine: Machine, event: PersonAnswered) -> Machine:
     """Go on with the step, knowing what the user said; without words, their yes or no is the answer."""
     assert machine.question is not None
     tier = tier_of(machine).name
+    known = answered(machine)
     state = with_told(
-        answered(machine).state,
+        known.state,
         machine.question.text,
         event.text or ("yes" if event.is_yes else "no"),
         model=tier,
         is_trusted=not heard(machine, tier=tier).is_tainted,
     )
-    told = replace(answered(machine), state=state)
-    return ask(
-        told.with_tries(
-            consulted=told.tries.consulted + 1, findings=(), retries=0, tool_errors=0, broken=(), avoided=()
-        )
-    )
+    return ask(replace(known, state=state).anew(consulted=known.tries.consulted + 1))

@@ -183,6 +183,10 @@ class Machine(Struct, frozen=True, kw_only=True):
         """Return this with what was tried in the step changed."""
         return replace(self, tries=replace(self.tries, **changes))
 
+    def anew(self, **changes: Any) -> "Machine":
+        """Return this with nothing counted against the step's attempts, as at its beginning."""
+        return self.with_tries(findings=(), retries=0, tool_errors=0, broken=(), avoided=(), **changes)
+
     def cited(self, failure: Failure) -> Failure:
         """Return `failure` with this position as evidence."""
         return replace(failure, evidence=(*failure.evidence, self.position))

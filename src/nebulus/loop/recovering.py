@@ -126,11 +126,7 @@ def on_helped(machine: Machine, event: PersonAnswered) -> Machine:
         state = with_lesson(state, kind="hint", why=event.text)
     fresh = replace(known, state=state, broken=None)
     trail = changed(machine.tries.trail)  # what brought nothing before may bring something now
-    return ask(
-        fresh.with_tries(
-            findings=(), retries=0, tool_errors=0, broken=(), avoided=(), trail=trail, is_helped=True
-        )
-    )
+    return ask(fresh.anew(trail=trail, is_helped=True))
 
 
 def on_nobody(machine: Machine, _: PersonAbsent) -> Machine:

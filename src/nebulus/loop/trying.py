@@ -69,11 +69,7 @@ def exhausted(machine: Machine, resource: str, *, limit: float) -> Machine:
 
 def escalate(machine: Machine) -> Machine:
     """Return the machine asking the next tier, with what was tried at this one as lessons."""
-    return ask(
-        machine.with_tries(
-            rung=machine.tries.rung + 1, findings=(), retries=0, tool_errors=0, broken=(), avoided=()
-        )
-    )
+    return ask(machine.anew(rung=machine.tries.rung + 1))
 
 
 def wait(machine: Machine, *, seconds: float, why: str, then: tuple[Phase, Command]) -> Machine:
