@@ -4,6 +4,7 @@ Law: a piece of a word, of a path or of an address is not the word, the path or 
 """
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from nebulus.core.findings import Finding, FindingKind
@@ -36,14 +37,21 @@ def stands_in(value: str, shown: str) -> bool:
     return re.search(start + re.escape(value) + end, shown) is not None
 
 
+def scalars(value: Any) -> Iterator[Any]:
+    """Yield what stands in `value` that is no list and no object, in order."""
+    match value:
+        case dict():
+            for item in value.values():
+                yield from scalars(item)
+        case list():
+            for item in value:
+                yield from scalars(item)
+        case _:
+            yield value
+
+
 def _leaves(value: Any) -> list[str]:
     """The scalars of `value` as they would be written; nothing for null, true, false and empty text."""
-    match value:
-        case None | bool() | "":
-            return []
-        case dict():
-            return [leaf for item in value.values() for leaf in _leaves(item)]
-        case list():
-            return [leaf for item in value for leaf in _leaves(item)]
-        case _:
-            return [str(value)]
+    return [
+        str(leaf) for leaf in scalars(value) if not (leaf is None or isinstance(leaf, bool) or leaf == "")
+    ]

@@ -15,7 +15,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from nebulus.calls.assignments import QUOTED, Assignment, assignments, mentions, unquoted
-from nebulus.calls.grounding import stands_in
+from nebulus.calls.grounding import scalars, stands_in
 from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.tools import Effect, ToolSpec
 
@@ -238,10 +238,4 @@ def _texts(value: Any) -> list[str]:
 
 
 def _leaves(value: Any) -> list[str]:
-    match value:
-        case dict():
-            return [leaf for item in value.values() for leaf in _leaves(item)]
-        case list():
-            return [leaf for item in value for leaf in _leaves(item)]
-        case _:
-            return [spelled(value)]
+    return [spelled(leaf) for leaf in scalars(value)]

@@ -83,8 +83,10 @@ def with_result(
             provenance=provenance,
         )
         artifacts = (*artifacts, artifact)
-    found = () if result.is_lost else tuple(_declared(result, declared) if declared else _found(result))
-    found = found if result.is_lost else (*found, *_labelled(result, reads, besides=found))
+    found: tuple[Mark, ...] = ()
+    if not result.is_lost:
+        found = tuple(_declared(result, declared) if declared else _found(result))
+        found = (*found, *_labelled(result, reads, besides=found))
     return replace(
         state,
         facts=(*state.facts, *_named(found, state.active, provenance)),
