@@ -12,16 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from nebulus.adapters.sandboxes.reach import Reach
 from nebulus.core.tools import SandboxLevel
-from tests.contract.sandbox_levels import BWRAP, LEVELS, Real, made, python, shell, workspace_of
+from tests.contract.sandbox_levels import BWRAP, Real, python, shell
 
 SRC = Path(__file__).parents[2] / "src"
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return workspace_of(tmp_path)
 
 
 @pytest.fixture
@@ -29,16 +23,6 @@ def secret(tmp_path: Path) -> Path:
     """A file of the host's, beside the workspace."""
     (tmp_path / "secret").write_text("hidden")
     return tmp_path / "secret"
-
-
-@pytest.fixture(params=LEVELS)
-def level(request: pytest.FixtureRequest) -> SandboxLevel:
-    return SandboxLevel(request.param)
-
-
-@pytest.fixture
-def real(level: SandboxLevel, root: Path) -> Real:
-    return made(level, Reach(root))
 
 
 @pytest.fixture

@@ -16,12 +16,7 @@ from nebulus.adapters.sandboxes.reach import Reach
 from nebulus.adapters.sandboxes.uncontained import Uncontained
 from nebulus.app.settings import Settings
 from nebulus.cli.doctor import Health, containment
-from tests.contract.sandbox_levels import BWRAP, needs_bubblewrap, needs_landlock, workspace_of
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return workspace_of(tmp_path)
+from tests.contract.sandbox_levels import BWRAP, needs_bubblewrap, needs_landlock
 
 
 @needs_bubblewrap

@@ -6,18 +6,7 @@ import pytest
 
 from nebulus.adapters.sandboxes.reach import Reach
 from nebulus.core.tools import SandboxLevel
-from tests.contract.sandbox_levels import LEVELS, LIMITS, Real, made, shell, workspace_of
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return workspace_of(tmp_path)
-
-
-@pytest.fixture(params=LEVELS)
-def level(request: pytest.FixtureRequest) -> SandboxLevel:
-    return SandboxLevel(request.param)
-
+from tests.contract.sandbox_levels import LIMITS, Real, made, shell
 
 KEPT = (".nebulus", "nebulus.toml", "rules/policy.toml", "absent.toml")
 
