@@ -10,6 +10,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from bench import ceiling
 from bench.recovery_parts.models import Counting, Faultless
 from bench.recovery_parts.world import FaultyWorld, most_calls, score
 from nano.language import Job, make_job
@@ -20,7 +21,7 @@ from nebulus.core.budget import Budget
 from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Outcome, Refused
 from nebulus.core.plan import Named
 from nebulus.core.tiers import Tier
-from nebulus.core.tools import Effect, ToolSpec
+from nebulus.core.tools import ToolSpec
 from nebulus.guard.defaults import DefaultPolicy
 from nebulus.loop.progress import Setup
 from nebulus.loop.runbook import read_runbook, with_implied_checks
@@ -129,23 +130,13 @@ class Task(Struct, frozen=True):
 def specs(job: Job, *, arm: str) -> tuple[ToolSpec, ...]:
     """Return the job's tools: every other one takes a key, the others can tell whether a call happened."""
     result = []
-    for number, tool in enumerate(job.tools):
-        shape = tool["function"]["parameters"]
-        texts = tuple(
-            name
-            for name, rule in shape["properties"].items()
-            if rule["type"] == "string" and "enum" not in rule
-        )
+    for number, spec in enumerate(ceiling.specs(job, is_grounded=True)):
         takes_key = number % 2 == 0 and arm != "no-key"
         result.append(
-            ToolSpec(
-                name=tool["function"]["name"],
-                description=tool["function"].get("description", ""),
-                parameters=shape | {"additionalProperties": False},
-                effect=Effect.WRITE,
+            replace(
+                spec,
                 is_idempotent=takes_key,
                 has_check=arm not in ("no-check", "no-verify") or (arm == "no-verify" and not takes_key),
-                grounded=texts,
                 returns={} if arm == "no-shape" else RETURNS,
             )
         )
