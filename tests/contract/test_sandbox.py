@@ -106,6 +106,12 @@ async def test_nothing_else_can_be_written(real: Real, place: str) -> None:
     assert not Path(place, "nebulus-test").exists()
 
 
+@pytest.mark.parametrize("program", ["/bin/sh", "/usr/bin/env"])
+async def test_what_can_be_run_can_not_be_changed(real: Real, program: str) -> None:
+    assert (await shell(real, f": < {program}")).exit_code == 0
+    assert (await shell(real, f": >> {program}")).exit_code != 0
+
+
 async def test_private_folders_are_gone_with_the_command(real: Real) -> None:
     told = await shell(real, "echo x > $HOME/kept && cat $HOME/kept && echo $HOME")
     assert told.output.startswith("x\n")
