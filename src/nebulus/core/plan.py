@@ -5,6 +5,8 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
+from nebulus.core.result import ResultSpec
+
 
 class PathExists(Struct, frozen=True, tag="exists"):
     """A file or folder stands at `path` in the workspace."""
@@ -64,6 +66,7 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing to do. `number` counts from 1 and never changes; `tools` empty means any that fit.
 
     `reads` names the values that must be read out of what its calls return, each with its meaning.
+    `after` names the steps that must be finished first: None means the one before, () means none.
     """
 
     number: int
@@ -72,14 +75,26 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     checks: tuple[Check, ...] = ()
     status: StepStatus = StepStatus.PENDING
     reads: dict[str, str] = field(default_factory=dict)
+    after: tuple[int, ...] | None = None
+
+    @property
+    def depends_on(self) -> tuple[int, ...]:
+        """The numbers of the steps that must be finished before this one may begin."""
+        if self.after is None:
+            return (self.number - 1,) if self.number > 1 else ()
+        return self.after
 
 
 class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the user wants, verbatim, what must always hold, and the code that tells when it is met."""
+    """What the user wants, verbatim, what must always hold, and the code that tells when it is met.
+
+    `result` is what the run shall answer, None for nothing but its outcome.
+    """
 
     text: str
     constraints: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
+    result: ResultSpec | None = None
 
 
 class Plan(Struct, frozen=True, omit_defaults=True):
