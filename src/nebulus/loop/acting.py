@@ -58,8 +58,10 @@ def on_refused(machine: Machine, event: CallRefused) -> Machine:
         for earlier in machine.tries.findings
     )
     if is_repeated or refusals >= limit:
-        return machine.finished(Refused(rule=event.rule, reason=event.reason, step=machine.state.active))
-    state = with_lesson(machine.state, kind="refused", why=f"{machine.call.tool}: {event.reason}")
+        return machine.finished(Refused(rule=event.rule, reason=event.reason, step=machine.active))
+    state = with_lesson(
+        machine.state, step=machine.active, kind="refused", why=f"{machine.call.tool}: {event.reason}"
+    )
     tried = replace(machine, state=state, queue=())
     return ask(tried.with_tries(refusals=refusals, findings=(*machine.tries.findings, finding)))
 
@@ -77,7 +79,7 @@ def on_approval_asked(machine: Machine, event: ApprovalAsked) -> Machine:
         rule=event.rule,
         digest=_binding(machine, "approval", event.policy_digest),
         run_id=machine.run_id,
-        step=machine.state.active,
+        step=machine.active,
     )
     return ask_person(machine, Phase.APPROVING, question)
 
@@ -94,7 +96,7 @@ def on_approval(machine: Machine, event: PersonAnswered) -> Machine:
     reason = f"a person said no: {event.text or 'no reason was given'}"
     if asked is not None and asked.rule in FLOW_RULES:
         return on_refused(machine, CallRefused(call_id=machine.call.call_id, rule="person", reason=reason))
-    return machine.finished(Refused(rule="person", reason=reason, step=machine.state.active))
+    return machine.finished(Refused(rule="person", reason=reason, step=machine.active))
 
 
 def on_absent(machine: Machine, _: PersonAbsent) -> Machine:
@@ -115,6 +117,7 @@ def on_returned(machine: Machine, event: ToolReturned) -> Machine:
     result = replace(event.result, is_trusted=event.result.is_trusted and not spec.is_untrusted)
     state = with_result(
         machine.state,
+        step=machine.active,
         tool=call.tool,
         call_id=call.call_id,
         result=result,
@@ -125,7 +128,7 @@ def on_returned(machine: Machine, event: ToolReturned) -> Machine:
     spent = machine.spent.with_tool(seconds=event.took_s)
     is_change = spec.effect is not Effect.READ
     words = words_of(call.arguments.values())
-    deed = Deed(call.tool, spec.effect, words, machine.state.active, is_lost=result.is_lost)
+    deed = Deed(call.tool, spec.effect, words, machine.active, is_lost=result.is_lost)
     done = replace(machine, state=state, spent=spent, deeds=(*machine.deeds, deed)).with_tries(
         calls=machine.tries.calls + 1,
         succeeded=(*machine.tries.succeeded, call.tool),
@@ -133,7 +136,9 @@ def on_returned(machine: Machine, event: ToolReturned) -> Machine:
         last_failed="",
         must_read=machine.tries.must_read and is_change,
     )
-    label = provenance_of(result, tool=call.tool, call_id=call.call_id, made_from=made_from)
+    label = provenance_of(
+        tool=call.tool, call_id=call.call_id, is_trusted=result.is_trusted, made_from=made_from
+    )
     return take_in(done, result, known=len(machine.state.facts), label=label)
 
 
@@ -148,9 +153,17 @@ def _made_from(machine: Machine) -> tuple[Provenance, ...]:
 def on_tool_failed(machine: Machine, event: ToolFailed) -> Machine:
     """Do what recovery says about a tool that did not do its work."""
     failure, tool = refined(event.failure), machine.call.tool
-    state = with_lesson(machine.state, kind=failure.kind.value, why=f"{tool}: {failure.what}")
-    is_derived = any(not label.is_trusted for label in _made_from(machine))
-    state = with_error(state, tool=tool, text=bounded(failure.sentence(), 400), is_derived=is_derived)
+    state = with_lesson(
+        machine.state, step=machine.active, kind=failure.kind.value, why=f"{tool}: {failure.what}"
+    )
+    label = provenance_of(
+        tool=tool,
+        call_id=machine.call.call_id,
+        is_trusted=not machine.setup.tool(tool).is_untrusted,
+        made_from=_made_from(machine),
+    )
+    text = bounded(failure.sentence(), 400)
+    state = with_error(state, step=machine.active, tool=tool, text=text, provenance=label)
     failed = replace(machine, state=state, spent=machine.spent.with_tool(seconds=event.took_s), queue=())
     trail = after(
         machine.tries.trail, machine.call, result=failure.sentence(), is_change=False, is_error=True
@@ -171,7 +184,7 @@ def on_unknown(machine: Machine, event: OutcomeUnknown) -> Machine:
         reason=event.why,
         digest=_binding(machine, "unknown_outcome", machine.key),
         run_id=machine.run_id,
-        step=machine.state.active,
+        step=machine.active,
     )
     return ask_person(machine, Phase.RECONCILING, question)
 
@@ -216,7 +229,7 @@ def _binding(machine: Machine, kind: str, about: str) -> str:
     the same question asked later on is another one.
     """
     call = machine.call
-    place = (machine.run_id, machine.position, machine.state.active, call.call_id)
+    place = (machine.run_id, machine.position, machine.active, call.call_id)
     return digest((kind, place, call.tool, call.arguments, machine.context.labels, about))
 
 

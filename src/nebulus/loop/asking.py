@@ -15,9 +15,8 @@ from nebulus.loop.progress import Machine, Phase
 from nebulus.loop.proposal import read_plan
 from nebulus.loop.recovering import no_progress, on_finding, on_model_failure
 from nebulus.loop.stepping import end_step, look, take_plan
-from nebulus.loop.turn import missing_calls
+from nebulus.loop.turn import missing_calls, prompt_for
 from nebulus.memory.distil import with_note
-from nebulus.memory.prompt import grounds
 from nebulus.memory.window import learnt
 from nebulus.recovery.claims import Ledger, contradiction, is_question
 from nebulus.recovery.stagnation import ALREADY_DONE, blocked
@@ -40,7 +39,7 @@ def on_answer(machine: Machine, event: ModelAnswered) -> Machine:
     reading = read(
         event.answer,
         asked.request.tools,
-        shown=grounds(asked.request.messages, machine.state),
+        shown=prompt_for(machine).groundable_text(),
         profile=ReaderProfile(starts_in_reasoning=event.answer.starts_in_reasoning),
         cap_tokens=asked.request.most_tokens,
     )
@@ -57,7 +56,7 @@ def on_answer(machine: Machine, event: ModelAnswered) -> Machine:
         why = blocked(paid.tries.trail, minted[0].tool, minted[0].arguments)
         if why:
             return _on_blocked(paid, no_progress(minted[0], why), event.tier)
-        known = heard(paid, tier=event.tier)
+        known = heard(machine, tier=event.tier)
         tried = replace(paid, heard=known).with_tries(is_tainted=known.is_tainted, doubt=words.doubt)
         return judge(tried, minted)
     return _on_claim(paid, reading.text, event.tier)
@@ -92,7 +91,7 @@ def _on_blocked(machine: Machine, finding: Finding, tier: str) -> Machine:
 
 
 def _on_claim(machine: Machine, text: str, tier: str) -> Machine:
-    if is_question(text, step=machine.state.step.text):
+    if is_question(text, step=machine.step.text):
         return on_question(machine, text)
     missing = missing_calls(machine)
     if missing:
@@ -102,11 +101,11 @@ def _on_claim(machine: Machine, text: str, tier: str) -> Machine:
     if wrong is not None:
         return on_finding(machine, wrong)
     claimed = machine.with_tries(claim=text)
-    if claimed.state.step.checks:
+    if claimed.step.checks:
         return look(claimed)
     if not machine.tries.succeeded:  # the words are all that the step brought
         is_trusted = not heard(machine, tier=tier).is_tainted
-        noted = with_note(claimed.state, text, model=tier, is_trusted=is_trusted)
+        noted = with_note(claimed.state, text, step=claimed.active, model=tier, is_trusted=is_trusted)
         claimed = replace(claimed, state=noted)
     return end_step(claimed, StepStatus.CLAIMED)
 

@@ -39,7 +39,7 @@ def on_question(machine: Machine, text: str) -> Machine:
         return on_finding(machine, ASKED)
     if tries.consulted >= limits.attempts:
         return fail(machine, failure_of(ASKED, attempts=tries.consulted + 1))
-    step = machine.state.step
+    step = machine.step
     question = Question(
         question_id=f"q{machine.position}",
         kind="question",
@@ -60,6 +60,7 @@ def on_consulted(machine: Machine, event: PersonAnswered) -> Machine:
         known.state,
         machine.question.text,
         event.text or ("yes" if event.is_yes else "no"),
+        step=known.active,
         model=tier,
         is_trusted=not heard(machine, tier=tier).is_tainted,
     )

@@ -31,7 +31,7 @@ def heeded(machine: Machine, calls: tuple[Call, ...]) -> Heeded:
     if len(calls) > 1 or missing_calls(machine) != (call.tool,) or not machine.setup.heeds_steps:
         return Heeded()
     tool, facts = machine.setup.tool(call.tool), state.facts
-    step, known = resolve(state.step.text, facts), referenced(state.step.text, facts)
+    step, known = resolve(machine.step.text, facts), referenced(machine.step.text, facts)
     wanted = "\n".join((state.goal.text, *state.goal.constraints))
     wrong = contradicted(step, call, tool, known=known) or unasked(step, call, tool, beside=wanted)
     if wrong is not None:
@@ -56,14 +56,14 @@ def lost_value(machine: Machine) -> Failure | None:
     state = machine.state
     known = {fact.step for fact in state.facts} | {artifact.step for artifact in state.artifacts}
     lost = {deed.step for deed in machine.deeds if deed.is_lost} - known
-    wanted = sorted((step, field) for step, field in mentioned_fields(state.step.text) if step in lost)
+    wanted = sorted((step, field) for step, field in mentioned_fields(machine.step.text) if step in lost)
     if not wanted:
         return None
     step, field = wanted[0]
     return Failure(
         kind=FailureKind.UNKNOWN_OUTCOME,
         fault=Fault.TOOL,
-        what=f"step {state.active} needs the {field or 'result'} of step {step}, and that answer was lost",
+        what=f"step {machine.active} needs the {field or 'result'} of step {step}, and that answer was lost",
         value=f"step {step} took effect; what it gave back is not known",
         fix="find the value out, write it into the step in place of the mention, and resume",
     )

@@ -3,54 +3,46 @@
 Law: whatever stood in the prompt is accounted for; where that can't be told, it counts as from outside.
 """
 
+from msgspec.structs import replace
+
 from nebulus.core.context import Context
 from nebulus.core.findings import Call
 from nebulus.core.plan import ToolSucceeded
-from nebulus.core.provenance import USER, Origin, Provenance
-from nebulus.core.state import Observation
+from nebulus.core.prompt import PromptSources
 from nebulus.core.tools import ToolSpec
-from nebulus.guard.labels import Heard, Source, label_all
+from nebulus.guard.labels import label_all
 from nebulus.loop.progress import Machine
-from nebulus.memory.choice import remembered
+from nebulus.loop.turn import prompt_for
+from nebulus.memory.choice import observations_for
 from nebulus.memory.offer import named_tools
 
-PLANNER = Provenance((Origin("model", "plan"),), is_trusted=True)
-"""A plan that a tier proposed is made from the goal alone, before anything was read."""
-REPLANNER = Provenance((Origin("model", "plan after reading"),))
 
-
-def heard(machine: Machine, *, tier: str) -> Heard:
-    """Return what stands in the prompt of the active step."""
-    known = remembered(machine.state, machine.index.covering(machine.state.facts))
-    sources = (
-        *_own_words(machine),
-        *(Source(text, provenance) for text, provenance in known),
-        *(
-            Source(seen.text, Provenance((Origin("tool", seen.tool),), _is_trusted(machine, seen)))
-            for seen in machine.state.observations
-        ),
-    )
-    is_tainted = has_read_outside(machine) or any(not provenance.is_trusted for _, provenance in known)
-    return Heard(sources=sources, is_tainted=is_tainted, tier=tier)
+def heard(machine: Machine, *, tier: str) -> PromptSources:
+    """Return what is in the prompt of the active step."""
+    shown = prompt_for(machine).sources(tier)
+    return replace(shown, is_tainted=shown.is_tainted or has_read_outside(machine))
 
 
 def has_read_outside(machine: Machine) -> bool:
-    """Whether text from outside stands in what is shown of this step, its failures, or the plan itself."""
+    """Whether text from outside is in what is shown of this step, its failures, or the plan itself."""
+    seen = (
+        observations_for(machine.state, machine.active) if machine.active else machine.state.observations[-1:]
+    )
     return (
         machine.tries.is_tainted
         or machine.state.plan.is_tainted
-        or any(not _is_trusted(machine, seen) for seen in machine.state.observations)
+        or any(not item.provenance.is_trusted for item in seen)
     )
 
 
-def context_of(machine: Machine, call: Call, known: Heard) -> Context:
+def context_of(machine: Machine, call: Call, known: PromptSources) -> Context:
     """Return what the guard is told beside `call`, read from an answer to `known`."""
     spec = machine.setup.tool(call.tool)
     return Context(
         agent=machine.setup.agent,
         tier=known.tier,
         run_id=machine.run_id,
-        step=machine.state.active,
+        step=machine.active,
         is_tainted=known.is_tainted,
         is_planned=_is_planned(machine, spec),
         labels=label_all(call, spec, known),
@@ -58,24 +50,9 @@ def context_of(machine: Machine, call: Call, known: Heard) -> Context:
     )
 
 
-def _own_words(machine: Machine) -> tuple[Source, ...]:
-    goal, plan = machine.state.goal, machine.state.plan
-    planner = USER if plan.origin == "runbook" else PLANNER
-    return (
-        *(Source(text, USER) for text in (goal.text, *goal.constraints)),
-        Source(machine.state.step.text, REPLANNER if plan.is_tainted else planner),
-    )
-
-
-def _is_trusted(machine: Machine, seen: Observation) -> bool:
-    specs = {spec.name: spec for spec in machine.setup.tools}
-    is_foreign_error = seen.is_error and (seen.tool not in specs or specs[seen.tool].is_untrusted)
-    return seen.is_trusted and not seen.is_derived and not is_foreign_error
-
-
 def _is_planned(machine: Machine, spec: ToolSpec) -> bool:
     """Whether the goal names the tool; or the active step of a trusted plan lists, requires or names it."""
-    step, plan = machine.state.step, machine.state.plan
+    step, plan = machine.step, machine.state.plan
     if named_tools(machine.state.goal.text, (spec,)):
         return True
     wanted = {*step.tools, *(check.tool for check in step.checks if isinstance(check, ToolSucceeded))}

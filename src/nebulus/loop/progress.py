@@ -13,11 +13,11 @@ from nebulus.core.digest import digest
 from nebulus.core.failure import Failure, FailureKind
 from nebulus.core.findings import Call, Finding
 from nebulus.core.outcome import Evidence, Outcome, Question
-from nebulus.core.plan import Goal
+from nebulus.core.plan import Goal, Step
+from nebulus.core.prompt import PromptSources
 from nebulus.core.state import State
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import ToolSpec
-from nebulus.guard.labels import Heard
 from nebulus.memory.extract import Unread
 from nebulus.memory.recall import Index
 from nebulus.recovery.claims import Deed
@@ -140,7 +140,7 @@ class Machine(Struct, frozen=True, kw_only=True):
     call: Call = Call("")
     key: str = ""
     queue: tuple[Call, ...] = ()
-    heard: Heard = Heard()
+    heard: PromptSources = PromptSources()
     """What the model had been shown that asked for `call` and `queue`."""
     context: Context = Context()
     """What the guard was told beside `call`."""
@@ -166,6 +166,14 @@ class Machine(Struct, frozen=True, kw_only=True):
     """Tokens a byte by tier, as the servers' own figures showed."""
     step_began: int = 0
     """Position of the last event before the active step began: where a resume after a failure starts."""
+
+    active: int = 0
+    """Number of the active step, 0 before the first and after the last."""
+
+    @property
+    def step(self) -> Step:
+        """The active step."""
+        return self.state.step(self.active)
 
     def counted(self) -> "Machine":
         """Return this with one more event consumed."""

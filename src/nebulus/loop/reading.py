@@ -29,7 +29,7 @@ ATTEMPTS = 2
 
 def reads_of(machine: Machine) -> dict[str, str]:
     """Return what must be read out of the result of the call under way: the step's own, and its tool's."""
-    return machine.state.step.reads | machine.setup.tool(machine.call.tool).reads
+    return machine.step.reads | machine.setup.tool(machine.call.tool).reads
 
 
 def take_in(machine: Machine, result: ToolResult, *, known: int, label: Provenance) -> Machine:
@@ -40,8 +40,8 @@ def take_in(machine: Machine, result: ToolResult, *, known: int, label: Provenan
     """
     state, call = machine.state, machine.call
     brought = state.facts[known:]
-    of_step = [fact for fact in state.facts[:known] if fact.step == state.active]
-    held = tuple(fact for fact in of_step if fact.name.removeprefix(f"step {fact.step} ") in state.step.reads)
+    of_step = [fact for fact in state.facts[:known] if fact.step == machine.active]
+    held = tuple(fact for fact in of_step if fact.field in machine.step.reads)
     unread = unread_of(result, reads_of(machine), (*brought, *held), tool=call.tool, label=label)
     if unread is None:
         return _go_on(machine)
@@ -60,7 +60,7 @@ def on_read(machine: Machine, event: ModelAnswered) -> Machine:
         if tried.attempts >= ATTEMPTS:
             return _go_on(learned)
         return _put(replace(learned, extraction=tried))
-    state = with_read(paid.state, found.marks, label=unread.provenance, model=event.tier)
+    state = with_read(paid.state, found.marks, step=paid.active, label=unread.provenance, model=event.tier)
     read = replace(paid, state=state)
     if found.made_up:
         names = ", ".join(found.made_up)
@@ -115,7 +115,7 @@ def _go_on(machine: Machine) -> Machine:
 
 
 def _learned(machine: Machine, kind: str, why: str) -> Machine:
-    return replace(machine, state=with_lesson(machine.state, kind=kind, why=why))
+    return replace(machine, state=with_lesson(machine.state, step=machine.active, kind=kind, why=why))
 
 
 def _extraction(machine: Machine) -> Extraction:

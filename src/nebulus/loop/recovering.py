@@ -15,6 +15,7 @@ from nebulus.core.failure import Failure, Recognised
 from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.outcome import Question
 from nebulus.core.plan import StepStatus, ToolSucceeded
+from nebulus.core.provenance import USER
 from nebulus.core.state import State
 from nebulus.core.tiers import StepKind
 from nebulus.core.tools import Effect
@@ -37,7 +38,7 @@ def on_finding(machine: Machine, finding: Finding) -> Machine:
         history=History(possible=possible(machine) - {Move.WAIT}),
         limits=machine.setup.limits,
     )
-    lesson = with_lesson(machine.state, kind=finding.kind.value, why=finding.lesson())
+    lesson = with_lesson(machine.state, step=machine.active, kind=finding.kind.value, why=finding.lesson())
     learned = replace(machine, state=lesson, queue=()).with_tries(findings=(*before, finding), claim="")
     return carry_out(learned, decided, failure_of(finding, attempts=len(before) + 1))
 
@@ -56,7 +57,9 @@ def on_model_failure(machine: Machine, failure: Failure) -> Machine:
                 return again
             return wait(again, seconds=seconds, why=failure.sentence(), then=(again.phase, again.command))
         case _:
-            lesson = with_lesson(counted.state, kind=failure.kind.value, why=failure.what)
+            lesson = with_lesson(
+                counted.state, step=counted.active, kind=failure.kind.value, why=failure.what
+            )
             return carry_out(replace(counted, state=lesson), decided, failed)
 
 
@@ -99,8 +102,8 @@ def carry_out(machine: Machine, decided: strategy.Strategy, failure: Failure) ->
 
 def replan(machine: Machine, failure: Failure) -> Machine:
     """Return the machine asking for other steps from here on, told what is done and what failed."""
-    broken = machine.state.step
-    state = with_step_ended(machine.state, StepStatus.DROPPED)
+    broken = machine.step
+    state = with_step_ended(machine.state, broken.number, StepStatus.DROPPED)
     steps = tuple(
         replace(step, status=StepStatus.DROPPED) if step.status is StepStatus.PENDING else step
         for step in state.plan.steps
@@ -109,10 +112,13 @@ def replan(machine: Machine, failure: Failure) -> Machine:
     cause = machine.tries.last_failed
     told = f"; the last call: {cause}" if cause and failure.what not in cause else ""
     state = with_lesson(
-        state, kind=failure.kind.value, why=f"step {broken.number} ({broken.text}): {failure.what}{told}"
+        state,
+        step=0,
+        kind=failure.kind.value,
+        why=f"step {broken.number} ({broken.text}): {failure.what}{told}",
     )
     tries = Tries(is_replanning=True, is_tainted=machine.tries.is_tainted)
-    return ask(replace(machine, state=state, tries=tries, queue=(), replans=machine.replans + 1))
+    return ask(replace(machine, state=state, active=0, tries=tries, queue=(), replans=machine.replans + 1))
 
 
 def on_helped(machine: Machine, event: PersonAnswered) -> Machine:
@@ -123,7 +129,7 @@ def on_helped(machine: Machine, event: PersonAnswered) -> Machine:
         return fail(known, machine.broken)
     state: State = known.state
     if event.text:
-        state = with_lesson(state, kind="hint", why=event.text)
+        state = with_lesson(state, step=machine.active, kind="hint", why=event.text, provenance=USER)
     fresh = replace(known, state=state, broken=None)
     trail = changed(machine.tries.trail)  # what brought nothing before may bring something now
     return ask(fresh.anew(trail=trail, is_helped=True))
@@ -142,7 +148,7 @@ def possible(machine: Machine) -> frozenset[Move]:
         moves.add(Move.ESCALATE)
     if _may_replan(machine):
         moves.add(Move.REPLAN)
-    if machine.state.active and not machine.tries.is_helped:
+    if machine.active and not machine.tries.is_helped:
         moves.add(Move.PERSON)
     return frozenset(moves)
 
@@ -155,7 +161,7 @@ def _possible_for_tool(machine: Machine, failure: Failure) -> frozenset[Move]:
         moves.discard(Move.WAIT)
     if tool.effect is not Effect.READ and offered_readers(machine, tier_of(machine)):
         moves.add(Move.REREAD)
-    is_required = ToolSucceeded(tool.name) in machine.state.step.checks
+    is_required = ToolSucceeded(tool.name) in machine.step.checks
     others = [spec for spec in tools_for(machine, tier_of(machine)) if spec.name != tool.name]
     if others and not is_required:
         moves.add(Move.OTHER_TOOL)
@@ -165,7 +171,7 @@ def _possible_for_tool(machine: Machine, failure: Failure) -> frozenset[Move]:
 def _may_replan(machine: Machine) -> bool:
     """Whether other steps may be asked for: never in place of those that the user wrote."""
     return (
-        machine.state.active > 0
+        machine.active > 0
         and machine.state.plan.origin != "runbook"
         and machine.replans < machine.setup.limits.replans
         and bool(machine.setup.ladder(StepKind.PLAN))
@@ -191,7 +197,7 @@ def _ask_person(machine: Machine, failure: Failure) -> Machine:
         tool=machine.call.tool,
         reason=failure.sentence(),
         run_id=machine.run_id,
-        step=machine.state.active,
+        step=machine.active,
     )
     return replace(ask_person(machine, Phase.HELPING, question), broken=failure)
 

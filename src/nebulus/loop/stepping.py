@@ -31,7 +31,7 @@ def take_plan(machine: Machine, plan: Plan) -> Machine:
     before = machine.state.plan.steps
     numbered = tuple(replace(step, number=step.number + len(before)) for step in plan.steps)
     whole = replace(plan, steps=(*before, *numbered))
-    return begin_next(replace(machine, state=with_plan(machine.state, whole)))
+    return begin_next(replace(machine, state=with_plan(machine.state, whole), active=0))
 
 
 def begin_next(machine: Machine) -> Machine:
@@ -39,7 +39,7 @@ def begin_next(machine: Machine) -> Machine:
     number = machine.state.next_pending()
     begun = replace(machine, tries=Tries(), queue=(), step_began=machine.position)
     if number:
-        active = replace(begun, state=with_active(begun.state, number))
+        active = replace(begun, state=with_active(begun.state, number), active=number)
         lost = lost_value(active)
         return fail(active, lost) if lost is not None else ask(active)
     goal_checks = begun.state.goal.checks
@@ -50,7 +50,7 @@ def begin_next(machine: Machine) -> Machine:
 
 def after_call(machine: Machine) -> Machine:
     """Return the machine after a successful call with nothing queued: done, checking, or asking on."""
-    checks = machine.state.step.checks
+    checks = machine.step.checks
     if not checks or missing_calls(machine):
         return _ask_on(machine)
     return look(machine)
@@ -58,7 +58,7 @@ def after_call(machine: Machine) -> Machine:
 
 def look(machine: Machine) -> Machine:
     """Return the machine looking whether the active step is met; at once, if the ledger alone decides."""
-    checks = world_checks(machine.state.step.checks)
+    checks = world_checks(machine.step.checks)
     if checks:
         return machine.to(Phase.CHECKING, RunChecks(checks=checks))
     return end_step(machine, StepStatus.CALLED)
@@ -72,13 +72,13 @@ def world_checks(checks: tuple[Check, ...]) -> tuple[Check, ...]:
 def on_checked(machine: Machine, event: ChecksJudged) -> Machine:
     """Take the word of code: for the active step if there is one, else for the goal."""
     if all(event.held):
-        if machine.state.active:
+        if machine.active:
             return end_step(machine, StepStatus.PROVEN)
         seen = tuple(Evidence(describe(check), True, machine.position) for check in machine.state.goal.checks)
         done = replace(machine, evidence=machine.evidence + seen)
         return done.finished(_done(done))
     why = "; ".join(reason for reason in event.why if reason)
-    if machine.state.active:
+    if machine.active:
         return on_finding(
             machine, Finding(kind=FindingKind.CHECK_FAILED, rule="the step is not done", value=why)
         )
@@ -96,7 +96,7 @@ def on_checked(machine: Machine, event: ChecksJudged) -> Machine:
 
 def end_step(machine: Machine, status: StepStatus) -> Machine:
     """Return the machine past the active step, its evidence kept."""
-    step = machine.state.step
+    step = machine.step
     seen = "; ".join(describe(check) for check in step.checks)
     what = f"the model said: {machine.tries.claim}" if status is StepStatus.CLAIMED else seen
     tiers = (
@@ -108,7 +108,8 @@ def end_step(machine: Machine, status: StepStatus) -> Machine:
     )
     ended = replace(
         machine,
-        state=with_step_ended(machine.state, status),
+        state=with_step_ended(machine.state, step.number, status),
+        active=0,
         evidence=(*machine.evidence, evidence),
         doubts=(*machine.doubts, step.number) if doubt and not evidence.is_proven else machine.doubts,
     )
@@ -135,7 +136,7 @@ def _ask_on(machine: Machine) -> Machine:
             kind=FailureKind.NO_PROGRESS,
             fault=Fault.MODEL,
             what=f"{limit} calls in one step, and it is not done",
-            value=f"step {machine.state.active}",
+            value=f"step {machine.active}",
             fix="split the step, or give it a check that says when it is done",
             attempts=machine.tries.calls,
         ),

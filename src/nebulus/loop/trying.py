@@ -92,9 +92,9 @@ def answered(machine: Machine) -> Machine:
 
 def fail(machine: Machine, failure: Failure) -> Machine:
     """Return the machine ended by `failure`, the active step marked as failed."""
-    step, state = machine.state.active, machine.state
+    step, state = machine.active, machine.state
     if step:
-        state = replace(with_step_ended(state, StepStatus.FAILED), active=step)
+        state = with_step_ended(state, step, StepStatus.FAILED)
     return replace(machine, state=state).finished(Failed(failure=machine.cited(failure), step=step))
 
 

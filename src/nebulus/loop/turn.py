@@ -11,6 +11,7 @@ from nebulus.core.answers import Form, FreeForm, ModelRequest, OneCall, Shape
 from nebulus.core.commands import AskModel
 from nebulus.core.findings import FindingKind
 from nebulus.core.plan import Step, ToolSucceeded
+from nebulus.core.prompt import Prompt
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.loop.progress import Machine
@@ -62,29 +63,33 @@ def floors(machine: Machine) -> tuple[AskModel, ...]:
     It is made before the first step: instructions, tools, goal, constraints and step, nothing remembered.
     """
     steps = machine.state.plan.steps
-    states = [replace(machine.state, active=step.number) for step in steps] or [machine.state]
+    places = [step.number for step in steps] or [machine.active]
     rungs = range(len(machine.setup.ladder(kind_of(machine))))
     return tuple(
         max(
-            (question(replace(machine.with_tries(rung=rung), state=state)) for state in states),
+            (question(replace(machine.with_tries(rung=rung), active=place)) for place in places),
             key=lambda asked: size_bytes(asked.request.messages, asked.request.tools),
         )
         for rung in rungs
     )
 
 
-def request_for(machine: Machine) -> ModelRequest:
-    """Return the request for the machine's tier, composed to fit its window."""
+def prompt_for(machine: Machine) -> Prompt:
+    """Return the prompt for the machine's tier."""
+    return _composed(machine)[0]
+
+
+def _composed(machine: Machine) -> tuple[Prompt, Form, tuple[ToolSpec, ...], int]:
     tier, tries = tier_of(machine), machine.tries
     attempt = len(tries.findings) + tries.retries + tries.tool_errors
     room = room_bytes(machine.rates.get(tier.name, 0.0), tier.room_tokens)
     tools: tuple[ToolSpec, ...] = ()
     if machine.extraction is not None:
         attempt = machine.extraction.attempts + machine.extraction.retries
-        messages, form = compose_reading(machine.extraction.unread, room_bytes=room)
+        prompt, form = compose_reading(machine.extraction.unread, room_bytes=room)
     elif kind_of(machine) is StepKind.PLAN:
         tools = tuple(tool for tool in machine.setup.tools if not tool.handles)
-        messages, form = compose_plan(machine.state), _plan_form(tools)
+        prompt, form = compose_plan(machine.state), _plan_form(tools)
     else:
         tools = tools_for(machine, tier)
         form = _step_form(machine, tools)
@@ -92,15 +97,23 @@ def request_for(machine: Machine) -> ModelRequest:
         if alone:
             unasked = {one.where[1:] for one in tries.findings if one.kind is FindingKind.UNASKED}
             tools = tuple(_without(tool, unasked) for tool in tools if tool.name == alone)
-        messages = compose_step(
+        prompt = compose_step(
             machine.state,
+            step=machine.active,
             resolves=machine.setup.resolves_references,
             index=machine.index,
             room_bytes=room - tools_bytes(tools),
             is_narrow=bool(alone),
         )
+    return prompt, form, tools, attempt
+
+
+def request_for(machine: Machine) -> ModelRequest:
+    """Return the request for the machine's tier, composed to fit its window."""
+    tier = tier_of(machine)
+    prompt, form, tools, attempt = _composed(machine)
     return ModelRequest(
-        messages=messages,
+        messages=prompt.messages(),
         tools=tools,
         form=form,
         max_tokens=tier.reserve_tokens,
@@ -117,7 +130,7 @@ def tools_for(machine: Machine, tier: Tier) -> tuple[ToolSpec, ...]:
     """
     if machine.tries.must_read and (readers := offered_readers(machine, tier)):
         return readers
-    step, avoided = machine.state.step, machine.tries.avoided
+    step, avoided = machine.step, machine.tries.avoided
     known = tuple(tool for tool in machine.setup.tools if tool.name not in avoided)
     working = [tool for tool in known if not tool.handles]
     shown = offer(step, working, most=tier.tools_shown, before=machine.offered)
@@ -125,19 +138,19 @@ def tools_for(machine: Machine, tier: Tier) -> tuple[ToolSpec, ...]:
     if not opening:
         return shown
     named = {*named_tools(step.text, opening), *step.tools}
-    has_stored = bool(artifacts_for(machine.state, step.text))
+    has_stored = bool(artifacts_for(machine.state, step.text, step=step.number))
     return (*shown, *(tool for tool in opening if has_stored or tool.name in named))
 
 
 def offered_readers(machine: Machine, tier: Tier) -> tuple[ToolSpec, ...]:
     """Return the tools that the active step may use and that only look."""
     readers = [tool for tool in machine.setup.tools if tool.effect is Effect.READ and not tool.handles]
-    return offer(machine.state.step, readers, most=tier.tools_shown)
+    return offer(machine.step, readers, most=tier.tools_shown)
 
 
 def missing_calls(machine: Machine) -> tuple[str, ...]:
     """Return the tools that the active step must still have called with success, in order."""
-    return missing_for(machine.state.step, machine.tries.succeeded)
+    return missing_for(machine.step, machine.tries.succeeded)
 
 
 def missing_for(step: Step, succeeded: tuple[str, ...]) -> tuple[str, ...]:

@@ -281,6 +281,6 @@ def _beginnings(request: RunRequest, batches: tuple[bytes, ...]) -> dict[int, in
     machine, began = new_machine(request.setup), dict[int, int]()
     for event in _events(batches):
         machine = feed(machine, event)
-        if machine.state.active:
-            began.setdefault(machine.state.active, machine.step_began)
+        if machine.active:
+            began.setdefault(machine.active, machine.step_began)
     return began
