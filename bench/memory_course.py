@@ -86,9 +86,9 @@ def course(job: Job, *, seed: int, window_tokens: int) -> Iterator[Turn]:
             machine=machine,
         )
         result = world.execute(tool, arguments)
-        number = machine.state.active
+        number = machine.active
         machine = answered(machine, call_text(tool, arguments), result)
-        if isinstance(machine.command, AskModel) and machine.state.active == number:
+        if isinstance(machine.command, AskModel) and machine.active == number:
             machine = answered(
                 machine, "done", ""
             )  # the step's text does not name its tool: it ends by words

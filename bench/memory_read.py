@@ -155,7 +155,7 @@ async def read(given: Letter, reader: Reader, rng: random.Random) -> Found:
         shown = sum(bool(value) and value in prompt for value in given.values.values())
         answer = await reader(machine.command.request, given, rng)
         machine = feed(machine, ModelAnswered(tier="nano", answer=answer))
-    facts = {fact.name.removeprefix("step 1 "): fact.value for fact in machine.state.facts[before:]}
+    facts = {fact.field: fact.value for fact in machine.state.facts[before:]}
     lessons = {lesson.kind: lesson for lesson in machine.state.lessons}
     dropped = lessons["ungrounded"].why.partition(":")[0].count(",") + 1 if "ungrounded" in lessons else 0
     return Found(
@@ -224,7 +224,7 @@ async def _by_scripts(kind: str, length: int, *, letters: int) -> dict[str, Any]
     by_name = marked = shown = right = lies = 0
     for seed in range(letters):
         given = letter(random.Random(seed), length, kind=kind)
-        facts = {fact.name.removeprefix("step 1 "): fact.value for fact in told(given).state.facts}
+        facts = {fact.field: fact.value for fact in told(given).state.facts}
         named = {name for name, value in given.values.items() if facts.get(name) == value}
         by_name += len(named)
         marked += sum(value in facts.values() for name, value in given.values.items() if name not in named)

@@ -19,6 +19,7 @@ from nano.thought import Segment
 from nano.values import Value
 from nano.wording import as_json
 from nebulus.core.plan import Goal, Plan, Step, StepStatus
+from nebulus.core.provenance import CONFIG, Origin, Provenance
 from nebulus.core.state import State
 from nebulus.core.tools import ToolResult
 from nebulus.memory import distil
@@ -89,18 +90,23 @@ def fresh_state(job: Job) -> State:
     return State(goal=Goal(text=job.title, constraints=job.constraints), plan=Plan(steps))
 
 
+def active(state: State) -> int:
+    """Return the number of the step that is under way."""
+    return state.active_steps[0]
+
+
 def advance(state: State, tool: str, result: str, *, is_trusted: bool = True) -> State:
     """Return the state after the active step's call returned `result`, the next step active if there is one."""
-    number, fields = state.active, json.loads(result)
+    number, fields = active(state), json.loads(result)
     told = ToolResult(text=result, fields=fields, is_trusted=is_trusted)
-    state = distil.with_result(state, tool=tool, call_id=f"c{number}", result=told)
-    state = distil.with_step_ended(state, StepStatus.PROVEN)
+    state = distil.with_result(state, step=number, tool=tool, call_id=f"c{number}", result=told)
+    state = distil.with_step_ended(state, number, StepStatus.PROVEN)
     return distil.with_active(state, number + 1) if number < len(state.plan.steps) else state
 
 
 def step_text(state: State) -> str:
     """Return the user turn that the runtime shows for the active step."""
-    return compose_step(state)[1].content
+    return compose_step(state, step=active(state)).messages()[1].content
 
 
 def unresolved_step_text(state: State, results: Mapping[int, Mapping[str, Value]]) -> str:
@@ -108,13 +114,13 @@ def unresolved_step_text(state: State, results: Mapping[int, Mapping[str, Value]
 
     This is what the runtime would show if code did not resolve references: the other side of an ablation.
     """
-    text = state.step.text
+    text = state.step(active(state)).text
     resolved = resolve(text, results)
     needed = [f for f in state.facts if f"step {f.step}" in text and f.value in resolved]
     others = [f for f in state.facts if f not in needed]
     shown = step_text(replace(state, facts=(*others, *needed[-3:])))
-    head = shown.rsplit(f"Now: step {state.active}. ", 1)[0]
-    return f"{head}Now: step {state.active}. {text}"
+    head = shown.rsplit(f"Now: step {active(state)}. ", 1)[0]
+    return f"{head}Now: step {active(state)}. {text}"
 
 
 def _troubled(rng: random.Random, state: State, tool: str) -> State:
@@ -132,11 +138,15 @@ def _troubled(rng: random.Random, state: State, tool: str) -> State:
         )
     )
     if text and rng.random() < 0.8:
-        state = distil.with_error(state, tool=tool, text=text)
+        state = distil.with_error(state, step=active(state), tool=tool, text=text, provenance=CONFIG)
     why = rng.choice((text.strip("{}") or "words instead of a call", values.phrase(rng, "train")))
     for _ in range(rng.choice((0, 1, 1, 2, 3))):
-        state = distil.with_lesson(state, kind=kind, why=why)
+        state = distil.with_lesson(state, step=active(state), kind=kind, why=why)
     return state
+
+
+def _label(is_trusted: bool) -> Provenance:
+    return Provenance((Origin("tool"),), is_trusted)
 
 
 def _other_observation(rng: random.Random, state: State) -> State:
@@ -152,17 +162,17 @@ def _other_observation(rng: random.Random, state: State) -> State:
                 lexicon.pick(rng, "noun", "train"): lines,
             }
         )
-    last = replace(state.observations[-1], text=text, is_trusted=rng.random() < 0.6)
+    last = replace(state.observations[-1], text=text, provenance=_label(rng.random() < 0.6))
     return replace(state, observations=(last,))
 
 
 def claim_step(rng: random.Random, state: State, split: Split) -> State:
     """Return the state with the active step's text asking for words and no call."""
     noun = lexicon.pick(rng, "noun", split)
-    text = rng.choice(_CLAIMS[split]).format(noun, max(1, state.active - 1))
+    text = rng.choice(_CLAIMS[split]).format(noun, max(1, active(state) - 1))
     text = text[0].upper() + text[1:] if rng.random() < 0.4 else text
     steps = list(state.plan.steps)
-    steps[state.active - 1] = replace(steps[state.active - 1], text=text)
+    steps[active(state) - 1] = replace(steps[active(state) - 1], text=text)
     return replace(state, plan=replace(state.plan, steps=tuple(steps)))
 
 
@@ -193,8 +203,8 @@ def _echoing(rng: random.Random, state: State, arguments: Mapping[str, Value]) -
     name, fact = rng.choice(texts), state.facts[-1]
     other = rng.choice((values.path, values.bare, values.phrase))(rng, "train")
     told = as_json({name: other, rng.choice(("bytes", "total", "size")): rng.randrange(2000)})
-    seen = replace(state.observations[-1], text=told, is_trusted=rng.random() < 0.8)
-    known = replace(fact, name=f"step {fact.step} {name}", value=other)
+    seen = replace(state.observations[-1], text=told, provenance=_label(rng.random() < 0.8))
+    known = replace(fact, field=name, value=other)
     return replace(state, facts=(*state.facts[:-1], known), observations=(seen,))
 
 
@@ -217,7 +227,7 @@ def _corrected(rng: random.Random, state: State, arguments: Mapping[str, Value])
         )
     )
     for _ in range(rng.choice((1, 1, 2, 3))):
-        state = distil.with_lesson(state, kind=kind, why=why)
+        state = distil.with_lesson(state, step=active(state), kind=kind, why=why)
     return state
 
 
@@ -233,7 +243,7 @@ def narrow_step(rng: random.Random, job: Job, *, thoughts: float = 0.0) -> list[
     tool, arguments = world.expected()
     if arguments:
         state = _corrected(rng, state, arguments)
-    content = compose_step(state, is_narrow=True)[1].content
+    content = compose_step(state, step=active(state), is_narrow=True).messages()[1].content
     own = [known for known in job.tools if known["function"]["name"] == tool]
     opening = system_text(INSTRUCTIONS, own) + user_text(content) + ASSISTANT
     said = thought.of_call(world, _words(content)) if thought.is_drawn(rng, thoughts) else ""
@@ -264,5 +274,5 @@ def _asked(rng: random.Random, state: State, world: Environment, *, thoughts: fl
     said = ""
     if thought.is_drawn(rng, thoughts):
         words = _words(content)
-        said = thought.of_words(state.active, words) if answer == DONE else thought.of_call(world, words)
+        said = thought.of_words(active(state), words) if answer == DONE else thought.of_call(world, words)
     return [*thought.answered(user_text(content) + ASSISTANT, answer + END, said), ("\n", False)]

@@ -12,11 +12,12 @@ from nebulus.adapters.policies.sources import PolicyText
 from nebulus.core.context import Conduct, Context
 from nebulus.core.digest import digest
 from nebulus.core.findings import Call
+from nebulus.core.prompt import PromptSources, Source
 from nebulus.core.provenance import USER
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.guard.check import Scene
 from nebulus.guard.defaults import DefaultPolicy
-from nebulus.guard.labels import Heard, Source, label_all
+from nebulus.guard.labels import label_all
 
 TEXT = {"type": "string"}
 
@@ -25,11 +26,11 @@ def measure(*, rounds: int = 2000) -> dict[str, Any]:
     """Return median microseconds: of a verdict by number of policies, of labelling, of the floor."""
     call = Call("write_file", {"path": "notes/a.txt", "content": "x" * 200})
     prompt = "Write the summary to notes/a.txt. " + "word " * 400
-    heard = Heard(sources=(Source(prompt, USER),), is_tainted=True)
+    shown = PromptSources(sources=(Source(prompt, USER),), is_tainted=True)
     [spec, *_] = tools()
-    context = Context(labels=label_all(call, spec, heard), conduct=Conduct(by_tool={"write_file": 3}))
+    context = Context(labels=label_all(call, spec, shown), conduct=Conduct(by_tool={"write_file": 3}))
     found: dict[str, Any] = {"floor: SHA-256 of the call": _median(lambda: digest(call), rounds)}
-    found["labels of the arguments"] = _median(lambda: label_all(call, spec, heard), rounds)
+    found["labels of the arguments"] = _median(lambda: label_all(call, spec, shown), rounds)
     default = DefaultPolicy()
     found["default policy"] = _median(lambda: default.judge(call, spec, context), rounds)
     for count in (5, 20, 40, 200):

@@ -13,12 +13,13 @@ from nebulus.adapters.policies.files import parse_rules
 from nebulus.adapters.policies.sources import PolicyText
 from nebulus.core.context import Conduct, Context
 from nebulus.core.findings import Call
+from nebulus.core.prompt import PromptSources, Source
 from nebulus.core.provenance import USER, Origin, Provenance
 from nebulus.core.tools import ToolSpec
 from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
 from nebulus.guard.check import Scene
 from nebulus.guard.conduct import counted, reads_tainted
-from nebulus.guard.labels import Heard, Source, label_all
+from nebulus.guard.labels import label_all
 
 Ruling: TypeAlias = Literal["allowed", "approved", "denied", "refused"]
 
@@ -76,11 +77,11 @@ class Gate:
 
     def settle(self, call: Call, spec: ToolSpec) -> Settled:
         """Judge a call, ask where that is the verdict, and count it if it may run."""
-        heard = Heard(sources=tuple(self._sources), is_tainted=self._is_tainted)
+        shown = PromptSources(sources=tuple(self._sources), is_tainted=self._is_tainted)
         context = Context(
             is_tainted=self._is_tainted,
             is_planned=call.tool in self._planned,
-            labels=label_all(call, spec, heard),
+            labels=label_all(call, spec, shown),
             conduct=self._conduct,
         )
         verdict = self._policy.judge(call, spec, context)

@@ -55,7 +55,7 @@ class Said(Struct, frozen=True, kw_only=True, omit_defaults=True):
 def narrate(before: Machine, event: Event, after: Machine) -> tuple[Said, ...]:
     """Return what `event` means, given the machine before and after it."""
     lines = [*_happened(before, event, after), *_steps_ended(before, after)]
-    position, step = after.position, before.state.active
+    position, step = after.position, before.active
     said = [Said(kind=kind, text=text, position=position, step=step) for kind, text in lines]
     if said:
         said[0] = replace(said[0], cost=_cost(event))
@@ -93,7 +93,7 @@ def _happened(before: Machine, event: Event, after: Machine) -> list[tuple[Kind,
         case e.ToolReturned() | e.ToolFailed() | e.OutcomeUnknown():
             return [_came_of(before, event)]
         case e.ChecksJudged():
-            return [_looked(event, at_goal=not before.state.active)]
+            return [_looked(event, at_goal=not before.active)]
         case e.TimePassed() | e.SetupChanged():
             return [_between(event, after)]
         case _:

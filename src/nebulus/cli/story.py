@@ -89,7 +89,7 @@ def tell(run_id: str, setup: Setup, journal: Iterable[Record]) -> Story:
     unenforced: dict[str, None] = {}
     for record in journal:
         before, machine = machine, feed(machine, record.event)
-        step = before.state.active
+        step = before.active
         lines = narrate(before, record.event, machine)
         said.setdefault(step, []).extend(lines)
         spent[step] = _plus(spent.get(step, Spent()), _minus(machine.spent, before.spent))
@@ -151,7 +151,7 @@ def _judged(before: Machine, event: e.Event, position: int) -> list[Judged]:
     verdict, rule, reason = said
     item = Judged(
         position=position,
-        step=before.state.active,
+        step=before.active,
         call=before.call,
         verdict=verdict,
         rule=rule,
@@ -175,7 +175,7 @@ def _effects(before: Machine, event: e.Event) -> list[str]:
 
 
 def _lessons(machine: Machine) -> tuple[str, ...]:
-    active = machine.state.active
+    active = machine.active
     return tuple(
         f"{lesson.count}x {lesson.kind}: {lesson.why}"
         for lesson in machine.state.lessons

@@ -95,7 +95,7 @@ def _plan(machine: Machine, *, most: int) -> list[Text]:
     steps = machine.state.plan.steps
     if not steps:
         return [Text("  no plan yet", style="dim")]
-    at = machine.state.active or (machine.state.next_pending() or len(steps))
+    at = machine.active or (machine.state.next_pending() or len(steps))
     first = max(0, min(at - 1 - most // 2, len(steps) - most))
     rows = [
         _step(number, steps[number - 1].text, steps[number - 1].status)

@@ -123,7 +123,7 @@ class PlainFace:
         yield
 
     def _head(self, machine: Machine) -> None:
-        number = machine.state.active
+        number = machine.active
         if number and number != self._step:
             self._step = number
             step = machine.state.plan.steps[number - 1]

@@ -5,7 +5,13 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
+from nebulus.core.provenance import USER, Origin, Provenance
 from nebulus.core.result import ResultSpec
+
+RUNBOOK = "runbook"
+"""The origin of a plan whose steps the user wrote."""
+TRANSCRIPT = "transcript"
+"""The origin of a plan made of somebody's chat history: its step under way is what the user said last."""
 
 
 class PathExists(Struct, frozen=True, tag="exists"):
@@ -65,8 +71,8 @@ FINISHED_STATUSES = frozenset({StepStatus.PROVEN, StepStatus.CALLED, StepStatus.
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing to do. `number` counts from 1 and never changes; `tools` empty means any that fit.
 
-    `reads` names the values that must be read out of what its calls return, each with its meaning.
-    `after` names the steps that must be finished first: None means the one before, () means none.
+    `reads` names the values that must be read out of what its calls return, each with its meaning. `after` names
+    the steps that must be finished first: None means the step before it, empty means none.
     """
 
     number: int
@@ -79,14 +85,14 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def depends_on(self) -> tuple[int, ...]:
-        """The numbers of the steps that must be finished before this one may begin."""
-        if self.after is None:
-            return (self.number - 1,) if self.number > 1 else ()
-        return self.after
+        """The numbers of the steps that must be finished first."""
+        if self.after is not None:
+            return self.after
+        return (self.number - 1,) if self.number > 1 else ()
 
 
 class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the user wants, verbatim, what must always hold, and the code that tells when it is met.
+    """What the user wants, verbatim, what must always be true, and the code that tells when it is met.
 
     `result` is what the run shall answer, None for nothing but its outcome.
     """
@@ -100,9 +106,16 @@ class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Plan(Struct, frozen=True, omit_defaults=True):
     """Steps in order. `origin` says who made it: a runbook of the user's, or a planning tier.
 
-    `is_tainted`: it was made after text from outside had been read, and stands behind no call.
+    `is_tainted`: it was made after text from outside had been read, and endorses no call.
     """
 
     steps: tuple[Step, ...]
-    origin: str = "runbook"
+    origin: str = RUNBOOK
     is_tainted: bool = False
+
+    @property
+    def provenance(self) -> Provenance:
+        """The label of what its steps say: the user's, or that of the tier which planned."""
+        if self.origin in (RUNBOOK, TRANSCRIPT) and not self.is_tainted:
+            return USER
+        return Provenance((Origin("model", self.origin),), is_trusted=not self.is_tainted)

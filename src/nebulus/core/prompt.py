@@ -1,15 +1,18 @@
 """A prompt as typed pieces: one value that renders messages, is sized, and knows where its words came from.
 
-Invariant: nothing reads a rendered prompt back. What values may be copied from a prompt, and whether text from
-outside is in it, is asked of its pieces.
+Invariants: nothing reads a rendered prompt back: what values may be copied from it, and whether text from outside
+is in it, is asked of its pieces. Text of a piece can't pass for another piece: it opens no section and no line of
+ours.
 """
 
+import re
 from enum import StrEnum
+from functools import cached_property
 
 from msgspec import Struct
 
 from nebulus.core.answers import Message
-from nebulus.core.provenance import CONFIG, Provenance
+from nebulus.core.provenance import CONFIG, USER, Provenance, join
 
 
 class PieceKind(StrEnum):
@@ -20,7 +23,7 @@ class PieceKind(StrEnum):
     GOAL = "goal"
     CONSTRAINT = "constraint"
     PROGRESS = "progress"
-    """How much of the plan is done."""
+    """How much of the plan is done, or which steps are."""
     ASIDE = "aside"
     """Lines of somebody else's history that could not be folded into state."""
     FACT = "fact"
@@ -37,54 +40,157 @@ class PieceKind(StrEnum):
     NOTICE = "notice"
     """What the runtime says about the prompt itself, for example what is not shown."""
     STEP = "step"
-    """What must be done now."""
+    """What must be done now, or asked now."""
 
 
-NOT_GROUNDABLE = frozenset({PieceKind.INSTRUCTIONS, PieceKind.LESSON, PieceKind.ERROR, PieceKind.NOTICE})
-"""Kinds whose text may quote a mistake or is ours: a value that only appears there was not given to the model."""
+QUOTES_MISTAKES = frozenset({PieceKind.LESSON, PieceKind.ERROR})
+"""Kinds whose text may quote a wrong value: one that appears only there was not given to the model."""
+_ITEMS = frozenset(
+    {
+        PieceKind.CONSTRAINT,
+        PieceKind.PROGRESS,
+        PieceKind.ASIDE,
+        PieceKind.STORED,
+        PieceKind.QUESTION,
+        PieceKind.LESSON,
+    }
+)
+"""Kinds that are items of a list."""
+_BREAK = r"(?:\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029])"
+_LINE_NAMES = (
+    "goal|constraints|done|done before|said before|facts|stored|open questions|failed before|last|now|"
+    "not shown for want of room"
+)
+"""How the lines and sections of our prompts begin, in lower case."""
+_LIKE_OURS = re.compile(rf"({_BREAK})(?=[\s>*_#`\-]*(?:{_LINE_NAMES})[\s*_`]*:)", re.IGNORECASE)
+_ANY_BREAK = re.compile(_BREAK)
+
+
+class Source(Struct, frozen=True):
+    """One text that a model was shown, and where it came from."""
+
+    text: str
+    provenance: Provenance
+
+
+class PromptSources(Struct, frozen=True, kw_only=True):
+    """What the guard is told about the prompt that a call was proposed from."""
+
+    sources: tuple[Source, ...] = ()
+    is_tainted: bool = False
+    """Whether text from outside was among it."""
+    tier: str = ""
+    """The tier that was asked."""
 
 
 class Piece(Struct, frozen=True, omit_defaults=True):
-    """One part of a prompt: what it is, its text as rendered, and where the text came from.
-
-    `title` begins a section when the piece before belongs to another one; it is part of the rendered text and
-    never of what is groundable.
-    """
+    """One part of a prompt: what it is, somebody's text, and where that text came from."""
 
     kind: PieceKind
-    text: str
+    text: str = ""
+    """Somebody's words, verbatim: what values may be copied from, and what `provenance` is about."""
     provenance: Provenance = CONFIG
     title: str = ""
+    """Begins a section where the piece before has another title. Ours, never groundable."""
+    label: str = ""
+    """Comes before the text, on its line. Ours, never groundable."""
+    note: str = ""
+    """Comes after the text, on its last line. Ours, never groundable."""
+    continues: bool = False
+    """Whether it goes on in the line of the piece before."""
+
+    @property
+    def line(self) -> str:
+        """The piece as rendered, without its title."""
+        text = self.text if self.text.isprintable() else self._contained()
+        return f"{self.label}{text}{self.note}"
+
+    def _contained(self) -> str:
+        """The text so that no line of it can pass for a line of ours.
+
+        The user's own words stay as they are. A fact is one line; further lines of a list's item are indented;
+        elsewhere only a line that begins like one of ours is quoted, since a model may have to copy the others.
+        """
+        if self.kind is PieceKind.FACT:
+            return _ANY_BREAK.sub(r"\\n", self.text)
+        if self.provenance == USER:
+            return self.text
+        if self.kind in _ITEMS:
+            return _ANY_BREAK.sub("\n  ", self.text)
+        return _LIKE_OURS.sub(r"\1| ", self.text)
 
 
-class Prompt(Struct, frozen=True, omit_defaults=True):
+class Prompt(Struct, frozen=True, dict=True):
     """The pieces of one prompt, in the order in which they are rendered."""
 
     pieces: tuple[Piece, ...] = ()
 
     def messages(self) -> tuple[Message, ...]:
-        """Render the prompt: the instructions as the system message, everything else as the user's."""
-        system = "\n".join(piece.text for piece in self.pieces if piece.kind is PieceKind.INSTRUCTIONS)
+        """Return the rendered prompt: the instructions as the system message, everything else as the user's."""
+        return self._rendered
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the rendered messages, in bytes of UTF-8."""
+        return sum(len(message.content.encode()) for message in self._rendered)
+
+    @cached_property
+    def _rendered(self) -> tuple[Message, ...]:
+        system = [piece.line for piece in self.pieces if piece.kind is PieceKind.INSTRUCTIONS]
         lines: list[str] = []
         title = ""
         for piece in self.pieces:
             if piece.kind is PieceKind.INSTRUCTIONS:
                 continue
+            if piece.continues:
+                lines[-1] += piece.line
+                continue
             if piece.title and piece.title != title:
                 lines.append(piece.title)
             title = piece.title
-            lines.append(piece.text)
+            lines.append(piece.line)
         user = Message("user", "\n".join(lines))
-        return (Message("system", system), user) if system else (user,)
+        return (Message("system", "\n\n".join(system)), user) if system else (user,)
 
-    @property
-    def size_bytes(self) -> int:
-        """The size of the rendered messages, in bytes of UTF-8."""
-        return sum(len(message.content.encode()) for message in self.messages())
+    def sections(self) -> tuple[tuple[PieceKind, int], ...]:
+        """Return what the prompt is made of: the size of each kind of piece, in bytes."""
+        sizes: dict[PieceKind, int] = {}
+        for piece in self.pieces:
+            sizes[piece.kind] = sizes.get(piece.kind, 0) + len(piece.line.encode())
+        return tuple(sizes.items())
 
     def groundable_text(self) -> str:
-        """Return the text that values of an answer may be copied from: never what quotes a mistake."""
-        return "\n".join(piece.text for piece in self.pieces if piece.kind not in NOT_GROUNDABLE)
+        """Return the text that values of an answer may be copied from: never what quotes a mistake, never ours."""
+        texts: list[str] = []
+        for piece in self.pieces:
+            if piece.continues:
+                texts[-1] += piece.text
+            elif piece.text and piece.kind not in QUOTES_MISTAKES:
+                texts.append(piece.text)
+        return "\n".join(texts)
+
+    def sources(self, tier: str = "") -> PromptSources:
+        """Return what the guard is told of this prompt, which `tier` was asked with.
+
+        A line of several pieces counts piece by piece, and as a whole only if all of it is trusted. What quotes a
+        mistake endorses nothing; where it came from outside, it still counts against a value.
+        """
+        shown = [
+            Source(piece.text, piece.provenance)
+            for piece in self.pieces
+            if piece.text and not (piece.kind in QUOTES_MISTAKES and piece.provenance.is_trusted)
+        ]
+        lines: list[list[Piece]] = []
+        for piece in self.pieces:
+            if piece.continues:
+                lines[-1].append(piece)
+            else:
+                lines.append([piece])
+        for line in lines:
+            label = join(piece.provenance for piece in line)
+            if len(line) > 1 and label.is_trusted:
+                shown.append(Source("".join(piece.text for piece in line), label))
+        return PromptSources(sources=tuple(shown), is_tainted=self.is_tainted, tier=tier)
 
     @property
     def is_tainted(self) -> bool:

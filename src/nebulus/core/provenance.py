@@ -1,6 +1,6 @@
 """Where a value came from, and whether it may be trusted.
 
-Law: labels join; they never wash off by passing through a model.
+Invariant: labels join; they never wash off by passing through a model.
 """
 
 from collections.abc import Iterable
@@ -12,14 +12,22 @@ OriginKind: TypeAlias = Literal["user", "config", "tool", "worker", "model", "do
 
 
 class Origin(Struct, frozen=True, order=True, omit_defaults=True):
-    """One place that a value came from; `ref` says which (a step, a call id, a path)."""
+    """One place that a value came from."""
 
     kind: OriginKind
     ref: str = ""
+    """Which one: the name of a tool or of a tier, or a path."""
+    call_id: str = ""
+    """The call that a tool answered."""
+
+    @property
+    def words(self) -> str:
+        """The origin for a person: "tool read_file c3"."""
+        return " ".join(part for part in (self.kind, self.ref, self.call_id) if part)
 
 
 class Provenance(Struct, frozen=True, omit_defaults=True):
-    """Every origin of a value; `is_trusted` holds only if it holds for all of them."""
+    """Every origin of a value; `is_trusted` is true only if all of them are trusted."""
 
     origins: tuple[Origin, ...] = ()
     is_trusted: bool = False

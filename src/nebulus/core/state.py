@@ -1,25 +1,51 @@
 """What code knows about the run: a pure value, rebuilt by replaying events.
 
-Law: `State + event → State`; no model is needed to keep it, and no model can change it.
+Invariant: `State + event → State`; no model is needed to keep it, and no model can change it.
 """
+
+from enum import StrEnum
 
 from msgspec import Struct
 
 from nebulus.core.plan import FINISHED_STATUSES, Goal, Plan, Step, StepStatus
-from nebulus.core.provenance import Provenance
+from nebulus.core.provenance import CONFIG, Provenance
 
 
-class Fact(Struct, frozen=True, omit_defaults=True):
-    """A named value and where it came from; `step` is the step that brought it (0 for none).
+class FactKind(StrEnum):
+    """Who says so."""
 
-    `where` is its place in the result and what stands around it, bounded ("" for a declared field).
-    """
+    RESULT = "result"
+    """A tool returned it."""
+    NOTE = "note"
+    """A model said it, and no code has seen it."""
+    QUESTION = "question"
+    """A model asked it."""
+    ANSWER = "answer"
+    """The user answered it."""
 
-    name: str
+
+class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A value that a step brought, and where it came from."""
+
+    step: int
     value: str
     provenance: Provenance
-    step: int = 0
+    field: str = ""
+    """The name of the value in its result; "" for the whole of it."""
     where: str = ""
+    """Its place in the result and the words around it, bounded, for a reader; "" for a declared field."""
+    is_labelled: bool = True
+    """Whether the result itself names it; otherwise it was found by its looks, and `field` is its kind."""
+    kind: FactKind = FactKind.RESULT
+
+    @property
+    def name(self) -> str:
+        """What a reader is told it is: "step 2 celsius"."""
+        said = _SAID.get(self.kind, self.field)
+        return f"step {self.step} {said}" if said else f"step {self.step}"
+
+
+_SAID = {FactKind.NOTE: "(the model's words)", FactKind.QUESTION: "question", FactKind.ANSWER: "answer"}
 
 
 class Artifact(Struct, frozen=True, omit_defaults=True):
@@ -39,34 +65,40 @@ class Artifact(Struct, frozen=True, omit_defaults=True):
     provenance: Provenance = Provenance()
 
 
-class Observation(Struct, frozen=True, omit_defaults=True):
-    """The last thing that a tool said, bounded; `handle` is where the whole stands ("" for nowhere else).
+class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The last thing that a tool said in a step, bounded."""
 
-    `is_derived`: the tool is trusted, but what it was given came from outside.
-    """
-
+    step: int
     tool: str
     text: str
+    provenance: Provenance
     is_error: bool = False
-    is_trusted: bool = True
-    is_derived: bool = False
     handle: str = ""
+    """Where the whole is stored; "" where `text` is the whole."""
 
 
 class Lesson(Struct, frozen=True, omit_defaults=True):
-    """What failed in a step, how often, and why: never the text of the attempt itself."""
+    """What failed in a step, how often, and why: never the text of the attempt itself.
+
+    `step` is 0 for what a planner must know. `provenance` is that of what `why` quotes.
+    """
 
     step: int
     kind: str
     why: str
     count: int = 1
+    provenance: Provenance = CONFIG
+
+
+class OpenQuestion(Struct, frozen=True):
+    """What nobody has answered yet, verbatim; `provenance` is that of its words."""
+
+    text: str
+    provenance: Provenance = CONFIG
 
 
 class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Goal, plan, facts, artifacts, lessons and the last observations of the active step.
-
-    `questions` are what nobody has answered yet, verbatim.
-    """
+    """Goal, plan, facts, artifacts, lessons, open questions, and each last observation that may still be shown."""
 
     goal: Goal
     plan: Plan = Plan(())
@@ -74,20 +106,22 @@ class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
     artifacts: tuple[Artifact, ...] = ()
     lessons: tuple[Lesson, ...] = ()
     observations: tuple[Observation, ...] = ()
-    questions: tuple[str, ...] = ()
-    active: int = 0
-    """Number of the active step, 0 before the first and after the last."""
+    questions: tuple[OpenQuestion, ...] = ()
 
-    @property
-    def step(self) -> Step:
-        """The active step.
+    def step(self, number: int) -> Step:
+        """Return step `number` of the plan.
 
         Raises:
-            LookupError: no step is active.
+            LookupError: the plan has no such step.
         """
-        if not self.active:
-            raise LookupError("no step is active")
-        return self.plan.steps[self.active - 1]
+        if not 0 < number <= len(self.plan.steps):
+            raise LookupError(f"the plan has {len(self.plan.steps)} steps, and no step {number}")
+        return self.plan.steps[number - 1]
+
+    @property
+    def active_steps(self) -> tuple[int, ...]:
+        """The numbers of the steps that are under way."""
+        return tuple(step.number for step in self.plan.steps if step.status is StepStatus.ACTIVE)
 
     @property
     def done_count(self) -> int:

@@ -74,11 +74,15 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Mark(Struct, frozen=True, omit_defaults=True):
-    """A value that stands out in a text (an identifier, a path, a number, a date), named, and where it stood."""
+    """A value that stands out in a text (an identifier, a path, a number, a date), and where it was found.
+
+    `is_labelled`: the text itself gives it its `name`; otherwise it was found by its looks, and `name` is its kind.
+    """
 
     name: str
     value: str
     where: str = ""
+    is_labelled: bool = True
 
 
 class Passage(Struct, frozen=True, omit_defaults=True):

@@ -111,16 +111,14 @@ def concern(flow: Flow) -> str:
 
 
 def _whence(label: Label) -> str:
-    places = [
-        f"{origin.kind} {origin.ref}".strip() for origin in label.provenance.origins if origin.kind != "model"
-    ]
+    places = [origin.words for origin in label.provenance.origins if origin.kind != "model"]
     if not places:
         return "stands in nothing that you said; the model wrote it"
     return f"comes from {', '.join(places)} and stands in nothing that you said"
 
 
 def _is_accepted(call: Call, label: Label, accepts: Sequence[Accept]) -> bool:
-    tools = {origin.ref.split(" ")[0] for origin in label.provenance.origins if origin.kind == "tool"}
+    tools = {origin.ref for origin in label.provenance.origins if origin.kind == "tool"}
     return any(
         accept.tool == call.tool
         and accept.argument == label.argument

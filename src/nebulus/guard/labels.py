@@ -1,16 +1,15 @@
 """Where the arguments of a call came from.
 
-Laws: a value is endorsed only by trusted text that holds it whole; labels join, and never wash off by
+Invariants: a value is endorsed only by trusted text that contains it whole; labels join, and never wash off by
 passing through a model: what a model wrote after reading text from outside is untrusted, unless endorsed.
 """
 
 from collections.abc import Iterable
 from typing import Any
 
-from msgspec import Struct
-
 from nebulus.core.context import Label
 from nebulus.core.findings import Call
+from nebulus.core.prompt import PromptSources, Source
 from nebulus.core.provenance import Origin, Provenance
 from nebulus.core.tools import ToolSpec
 from nebulus.guard.endorse import Scalar, leaves, says_nothing, stands_in
@@ -18,32 +17,17 @@ from nebulus.guard.endorse import Scalar, leaves, says_nothing, stands_in
 VALUE_CHARS = 200
 """Longest piece of a value that is shown to a person."""
 CHANCE_CHARS = 3
-"""Longest number that may stand in a text by chance.
+"""Longest number that may be in a text by chance.
 
 Source: AgentDojo's workspace suite, where the id 13 of a file is also a day that the user named."""
 NOBODY = Provenance((Origin("config", "says nothing"),), is_trusted=True)
 
 
-class Source(Struct, frozen=True):
-    """One text that a model was shown, and where it came from."""
-
-    text: str
-    provenance: Provenance
-
-
-class Heard(Struct, frozen=True, kw_only=True):
-    """What the model of `tier` was shown; `is_tainted`: text from outside was among it."""
-
-    sources: tuple[Source, ...] = ()
-    is_tainted: bool = False
-    tier: str = ""
-
-
-def label_all(call: Call, spec: ToolSpec, heard: Heard) -> tuple[Label, ...]:
-    """Return a label for each argument of `call`, which a model wrote after it was shown `heard`."""
+def label_all(call: Call, spec: ToolSpec, shown: PromptSources) -> tuple[Label, ...]:
+    """Return a label for each argument of `call`, which a model wrote after it was shown `shown`."""
     properties = spec.parameters.get("properties", {})
     return tuple(
-        _label(name, value, properties.get(name), heard=heard) for name, value in call.arguments.items()
+        _label(name, value, properties.get(name), shown=shown) for name, value in call.arguments.items()
     )
 
 
@@ -52,7 +36,7 @@ def untrusted(labels: Iterable[Label]) -> tuple[Provenance, ...]:
     return tuple(label.provenance for label in labels if not label.provenance.is_trusted)
 
 
-def _label(name: str, value: Any, schema: Any, *, heard: Heard) -> Label:
+def _label(name: str, value: Any, schema: Any, *, shown: PromptSources) -> Label:
     default = schema.get("default") if isinstance(schema, dict) else None
     if says_nothing(value) or (default is not None and _is_same(value, default)):
         return Label(name, NOBODY, is_endorsed=True)
@@ -62,21 +46,21 @@ def _label(name: str, value: Any, schema: Any, *, heard: Heard) -> Label:
     for leaf in leaves(value):
         if leaf is None or leaf == "" or leaf in keys:
             continue
-        holding = [source for source in heard.sources if stands_in(leaf, source.text)]
+        holding = [source for source in shown.sources if stands_in(leaf, source.text)]
         origins.update(origin for source in holding for origin in source.provenance.origins)
-        if not _stands_behind(leaf, holding):
+        if not _is_endorsed(leaf, holding):
             foreign = foreign or _shown(leaf)
             if not holding:
                 origins.add(Origin("model"))
-    provenance = Provenance(tuple(sorted(origins)), is_trusted=not (heard.is_tainted and foreign))
+    provenance = Provenance(tuple(sorted(origins)), is_trusted=not (shown.is_tainted and foreign))
     return Label(name, provenance, is_endorsed=not foreign, value=foreign)
 
 
-def _stands_behind(leaf: Scalar, holding: list[Source]) -> bool:
-    """Whether the trusted among the texts that hold `leaf` are the reason for it.
+def _is_endorsed(leaf: Scalar, holding: list[Source]) -> bool:
+    """Whether the trusted among the texts that contain `leaf` are the reason for it.
 
-    A number of a few digits stands in many texts by chance; one that outside text holds too is nobody's for
-    certain.
+    A number of a few digits is in many texts by chance; where outside text contains it too, nobody certainly asked
+    for it.
     """
     trusted = [source.provenance.is_trusted for source in holding]
     is_by_chance = len(str(leaf)) <= CHANCE_CHARS and str(leaf).isdigit()

@@ -1,26 +1,18 @@
 """What of the state is worth showing to a step, in the order in which it would be missed.
 
-Laws: a fact that the step asks for by its step comes before all that is shown for other reasons; what
+Invariants: a fact that the step asks for by its step comes before all that is shown for other reasons; what
 ranks lowest goes first when there is no room.
 """
 
 import re
-from itertools import islice, takewhile, zip_longest
+from itertools import islice, zip_longest
 
 from msgspec import Struct
 
-from nebulus.core.provenance import Provenance
-from nebulus.core.state import Artifact, Fact, Lesson, State
+from nebulus.core.plan import Step
+from nebulus.core.state import Artifact, Fact, FactKind, Lesson, Observation, State
 from nebulus.memory.recall import Index
-from nebulus.memory.references import (
-    ANSWER,
-    GENERIC_FIELDS,
-    QUESTION,
-    fact_name,
-    is_note,
-    mentioned_fields,
-    resolve,
-)
+from nebulus.memory.references import is_note, mentioned_fields, mentioned_steps, named_facts
 
 RECENT_SHOWN = 3
 """The latest facts, shown to every step that does not ask for many others."""
@@ -42,55 +34,67 @@ _CLAUSE = re.compile(r"[,;\n]|\.\s|\b(?:and|then)\b")
 class Choice(Struct, frozen=True, kw_only=True):
     """What to show, each kind best first: facts asked for, recalled by words, come with those, and the latest.
 
-    `beside` are the other facts of a step whose fact was asked for by its name. `unshown` counts facts that
+    `related` are the other facts of a step whose fact was asked for by its name. `unshown` counts facts that
     the step asks for and that are too many to show.
     """
 
     asked: tuple[Fact, ...] = ()
     recalled: tuple[Fact, ...] = ()
-    beside: tuple[Fact, ...] = ()
+    related: tuple[Fact, ...] = ()
     recent: tuple[Fact, ...] = ()
+    observations: tuple[Observation, ...] = ()
     artifacts: tuple[Artifact, ...] = ()
     lessons: tuple[Lesson, ...] = ()
     unshown: int = 0
 
-    @property
-    def facts(self) -> tuple[Fact, ...]:
-        """All facts, best first."""
-        return (*self.asked, *self.recalled, *self.beside, *self.recent)
 
+def choose(state: State, text: str, index: Index, *, step: int) -> Choice:
+    """Return what is worth showing for step `step`, which says `text`; `index` covers the facts of `state`.
 
-def choose(state: State, text: str, index: Index) -> Choice:
-    """Return what is worth showing for `text`; `index` covers the facts of `state`.
-
-    Facts are found by the words of the active step as they were written: a value that code put in for a
-    mention needs no finding.
+    Facts are found by the words of the step as they were written: a value that code put in for a mention needs no
+    finding.
     """
     named, others = _asked(state.facts, text)
-    asked = list(dict.fromkeys((*_told(state), *named, *others)))
+    asked = list(dict.fromkeys((*_told(state, index, step), *named, *others)))
     kept = tuple(asked[:MENTIONED_SHOWN])
-    recent = _recent(state.facts, {fact.step for fact in kept}, min(RECENT_SHOWN, FACTS_SHOWN - len(kept)))
-    taken = {*kept, *recent}
-    recalled = _recalled(state.step.text, index, besides=taken)
-    is_beside = frozenset(others).__contains__
+    most = min(RECENT_SHOWN, FACTS_SHOWN - len(kept))
+    recent = _recent(state, state.step(step), besides={fact.step for fact in kept}, most=most)
+    recalled = _recalled(state.step(step).text, index, besides={*kept, *recent})
+    is_related = frozenset(others).__contains__
     return Choice(
-        asked=tuple(fact for fact in kept if not is_beside(fact)),
+        asked=tuple(fact for fact in kept if not is_related(fact)),
         recalled=recalled,
-        beside=tuple(fact for fact in kept if is_beside(fact)),
+        related=tuple(fact for fact in kept if is_related(fact)),
         recent=recent,
-        artifacts=artifacts_for(state, text),
-        lessons=tuple(lesson for lesson in state.lessons if lesson.step == state.active)[-LESSONS_SHOWN:],
+        observations=observations_for(state, step),
+        artifacts=artifacts_for(state, text, step=step),
+        lessons=tuple(lesson for lesson in state.lessons if lesson.step == step)[-LESSONS_SHOWN:],
         unshown=len(asked) - len(kept),
     )
 
 
-def artifacts_for(state: State, text: str) -> tuple[Artifact, ...]:
-    """Return the stored results that `text` asks for, by step or by handle, and the last one if it was cut."""
+def observations_for(state: State, number: int) -> tuple[Observation, ...]:
+    """Return what step `number` is shown as seen last.
+
+    It is the step's own observation; else those of the steps that it depends on; else, only where the plan does not
+    say what it depends on, the last of all.
+    """
+    seen = state.observations
+    own = next((item for item in reversed(seen) if item.step == number), None)
+    if own is not None:
+        return (own,)
+    step = state.step(number)
+    needed = tuple(item for item in seen if item.step in step.depends_on)
+    return needed or (seen[-1:] if step.after is None else ())
+
+
+def artifacts_for(state: State, text: str, *, step: int) -> tuple[Artifact, ...]:
+    """Return the stored results that `text` asks for, by step or by handle, and those of which `step` sees a part."""
     if not state.artifacts:
         return ()
-    steps = {step for step, _ in mentioned_fields(text)}
+    steps = mentioned_steps(text)
     words = set(text.replace(",", " ").replace(".", " . ").split())
-    open_handles = {seen.handle for seen in state.observations}
+    open_handles = {seen.handle for seen in observations_for(state, step)}
     chosen = [
         item
         for item in state.artifacts
@@ -99,30 +103,13 @@ def artifacts_for(state: State, text: str) -> tuple[Artifact, ...]:
     return tuple(chosen[-ARTIFACTS_SHOWN:])
 
 
-def remembered(state: State, index: Index) -> tuple[tuple[str, Provenance], ...]:
-    """Return every fact and stored head that may stand in the prompt of the active step, with its label.
-
-    A superset: what is left out for want of room is in it, so nothing that was shown is ever missed.
-    """
-    text = state.step.text
-    raw, resolved = choose(state, text, index), choose(state, resolve(text, state.facts), index)
-    facts = dict.fromkeys((*raw.facts, *resolved.facts))
-    artifacts = dict.fromkeys((*raw.artifacts, *resolved.artifacts))
-    return (
-        *((f"{fact.value}\n{fact.where}" if fact.where else fact.value, fact.provenance) for fact in facts),
-        *((item.head, item.provenance) for item in artifacts),
-    )
-
-
-def _told(state: State) -> list[Fact]:
-    """What was asked in the active step, and what the user answered."""
-    names = {fact_name(state.active, name) for name in (QUESTION, ANSWER)}
-    here = takewhile(lambda fact: fact.step == state.active, reversed(state.facts))
-    return [fact for fact in here if fact.name in names][::-1]
+def _told(state: State, index: Index, step: int) -> list[Fact]:
+    """What was asked in the step, and what the user answered."""
+    return [fact for fact in index.of_step(step) if fact.kind in (FactKind.QUESTION, FactKind.ANSWER)]
 
 
 def _asked(facts: tuple[Fact, ...], text: str) -> tuple[list[Fact], list[Fact]]:
-    """The facts of the steps that `text` mentions: what it asks for, the named field first; and what came beside.
+    """The facts of the steps that `text` mentions: what it asks for, the named field first; and what came with it.
 
     A mention that no fact answers by its name asks for all that its step brought.
     """
@@ -131,23 +118,18 @@ def _asked(facts: tuple[Fact, ...], text: str) -> tuple[list[Fact], list[Fact]]:
         return [], []
     steps = {step for step, _ in mentions}
     of_steps = [fact for fact in facts if fact.step in steps]
-    known = {fact.name.lower() for fact in of_steps}
-    answers = {step_field: _answer(step_field, known) for step_field in mentions}
-    vague = {step for (step, _), answer in answers.items() if not answer}
-    named = [fact for fact in of_steps if fact.name.lower() in answers.values()]
+    named: list[Fact] = []
+    vague: set[int] = set()
+    for step, field in mentions:
+        answers = named_facts((fact for fact in of_steps if fact.step == step), field)
+        named += answers
+        if not answers:
+            vague.add(step)
+    named = [fact for fact in of_steps if fact in named]
     rest = sorted((fact for fact in of_steps if fact not in named), key=is_note)
     return [*named, *(fact for fact in rest if fact.step in vague)], [
         fact for fact in rest if fact.step not in vague
     ]
-
-
-def _answer(mention: tuple[int, str], known: set[str]) -> str:
-    """The name of the fact that a mention asks for, "" if there is none of this name."""
-    step, field = mention
-    for name in (fact_name(step, field), fact_name(step) if field in GENERIC_FIELDS else ""):
-        if name in known:
-            return name
-    return ""
 
 
 def _recalled(text: str, index: Index, *, besides: set[Fact]) -> tuple[Fact, ...]:
@@ -161,12 +143,16 @@ def _recalled(text: str, index: Index, *, besides: set[Fact]) -> tuple[Fact, ...
     return tuple(islice(ranked, most))
 
 
-def _recent(facts: tuple[Fact, ...], besides: set[int], most: int) -> tuple[Fact, ...]:
-    """The latest facts, newest first, that were declared, said or the whole of a result."""
+def _recent(state: State, step: Step, *, besides: set[int], most: int) -> tuple[Fact, ...]:
+    """The latest facts, newest first, that were declared, said or the whole of a result.
+
+    Where the plan says what `step` depends on, they are of these steps and its own.
+    """
+    needed = None if step.after is None else {step.number, *step.after}
     found: list[Fact] = []
-    for fact in reversed(facts):
+    for fact in reversed(state.facts):
         if len(found) >= most:
             break
-        if fact.step not in besides and not fact.where:
+        if fact.step not in besides and not fact.where and (needed is None or fact.step in needed):
             found.append(fact)
     return tuple(found)

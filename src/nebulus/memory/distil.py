@@ -1,7 +1,7 @@
 """`State + what happened → State`: facts, artifacts, observations and lessons, kept by code.
 
-Laws: finished work stays finished; no model is needed to remember it. What a tool returned stands whole
-in a fact, or whole behind a handle. What a model says is a note with its name on it, and replaces nothing.
+Invariants: finished work stays finished; no model is needed to remember it. What a tool returned is whole in a
+fact, or whole behind a handle. What a model says is a note under its name, and replaces nothing.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -11,50 +11,49 @@ import msgspec
 from msgspec.structs import replace
 
 from nebulus.core.plan import FINISHED_STATUSES, Plan, Step, StepStatus
-from nebulus.core.provenance import USER, Origin, Provenance, join
-from nebulus.core.state import Artifact, Fact, Lesson, Observation, State
+from nebulus.core.provenance import CONFIG, USER, Origin, Provenance, join
+from nebulus.core.state import Artifact, Fact, FactKind, Lesson, Observation, OpenQuestion, State
 from nebulus.core.tools import Mark, ToolResult
 from nebulus.memory.prompt import bounded
-from nebulus.memory.references import ANSWER, QUESTION, fact_name
-from nebulus.memory.structure import is_labelled, marks_of, slug
+from nebulus.memory.structure import marks_of, slug
 
 FACT_VALUE_CHARS = 400
 """Longest value kept as a fact; a longer one is reached through its artifact."""
 HEAD_CHARS = 400
 NOTE_CHARS = 400
 QUESTIONS_KEPT = 8
+OBSERVATIONS_KEPT = 32
+"""From here on, observations that no step will be shown are let go: memory does not grow with the plan."""
 TOLD_CHARS = 2000
-"""Longest part of a user's answer that is kept; what is cut is said."""
+"""Longest part of a user's answer that is kept; the prompt says what was cut."""
 
 
 def with_plan(state: State, plan: Plan) -> State:
-    """Return `state` with `plan` in place, no step active yet."""
-    return replace(state, plan=plan, active=0)
+    """Return `state` with `plan` in place."""
+    return replace(state, plan=plan)
 
 
 def with_active(state: State, number: int) -> State:
-    """Return `state` with step `number` active and the last step's observations let go.
+    """Return `state` with step `number` active, whichever others are.
 
     Raises:
         ValueError: that step is finished; nothing that was done is begun again.
     """
-    if state.plan.steps[number - 1].status in FINISHED_STATUSES:
-        raise ValueError(
-            f"step {number} is {state.plan.steps[number - 1].status}; it can't become active again"
-        )
-    started = _with_status(state, number, StepStatus.ACTIVE)
-    last = tuple(state.observations[-1:])
-    return replace(started, active=number, observations=last)
+    status = state.step(number).status
+    if status in FINISHED_STATUSES:
+        raise ValueError(f"step {number} is {status}; it can't become active again")
+    return _with_status(state, number, StepStatus.ACTIVE)
 
 
-def with_step_ended(state: State, status: StepStatus) -> State:
-    """Return `state` with the active step ended as `status`; its lessons stay, and are shown to no other step."""
-    return replace(_with_status(state, state.active, status), active=0)
+def with_step_ended(state: State, number: int, status: StepStatus) -> State:
+    """Return `state` with step `number` ended as `status`; its lessons stay, and are shown to no other step."""
+    return _with_status(state, number, status)
 
 
 def with_result(
     state: State,
     *,
+    step: int,
     tool: str,
     call_id: str,
     result: ToolResult,
@@ -62,13 +61,13 @@ def with_result(
     declared: tuple[str, ...] = (),
     reads: Collection[str] = (),
 ) -> State:
-    """Return `state` with a tool's result distilled into facts, an artifact and the last observation.
+    """Return `state` with a tool's result distilled into facts, an artifact and the step's last observation.
 
     `made_from` are the labels of what the tool was given: they join the tool's own. `declared` names the
     fields that the tool says are worth remembering, dotted for inner ones; all scalars if it says none.
     What the text labels with a name in `reads` becomes a fact in any case.
     """
-    provenance = provenance_of(result, tool=tool, call_id=call_id, made_from=made_from)
+    provenance = provenance_of(tool=tool, call_id=call_id, is_trusted=result.is_trusted, made_from=made_from)
     artifacts = state.artifacts
     if result.artifact:
         artifact = Artifact(
@@ -79,7 +78,7 @@ def with_result(
             call_id=call_id,
             tool=tool,
             shape=result.shape,
-            step=state.active,
+            step=step,
             provenance=provenance,
         )
         artifacts = (*artifacts, artifact)
@@ -87,56 +86,56 @@ def with_result(
     if not result.is_lost:
         found = tuple(_declared(result, declared) if declared else _found(result))
         found = (*found, *_labelled(result, reads, besides=found))
-    return replace(
-        state,
-        facts=(*state.facts, *_named(found, state.active, provenance)),
-        artifacts=artifacts,
-        observations=(
-            Observation(
-                tool,
-                result.text,
-                is_trusted=result.is_trusted,
-                is_derived=result.is_trusted and not provenance.is_trusted,
-                handle=call_id if result.artifact else "",
-            ),
-        ),
+    seen = Observation(
+        step=step,
+        tool=tool,
+        text=result.text,
+        provenance=provenance,
+        handle=call_id if result.artifact else "",
     )
+    known = replace(state, facts=(*state.facts, *_facts_of(found, step, provenance)), artifacts=artifacts)
+    return _with_seen(known, seen)
 
 
 def provenance_of(
-    result: ToolResult, *, tool: str, call_id: str, made_from: tuple[Provenance, ...]
+    *, tool: str, call_id: str, is_trusted: bool, made_from: tuple[Provenance, ...] = ()
 ) -> Provenance:
-    """Return the label of all that `result` holds: the tool's own, joined with what the tool was given."""
-    own = Provenance((Origin("tool", f"{tool} {call_id}"),), result.is_trusted)
-    return join((own, *made_from))
+    """Return the label of what a call brought, a result or an error: the tool's own, joined with what it was given."""
+    return join((Provenance((Origin("tool", tool, call_id),), is_trusted), *made_from))
 
 
-def with_read(state: State, marks: Iterable[Mark], *, label: Provenance, model: str) -> State:
+def with_read(state: State, marks: Iterable[Mark], *, step: int, label: Provenance, model: str) -> State:
     """Return `state` with values that `model` read out of a text, each found there: they keep the text's label."""
     origins = tuple(sorted({*label.origins, Origin("model", model)}))
-    read = _named(marks, state.active, replace(label, origins=origins))
+    read = _facts_of(marks, step, replace(label, origins=origins))
     return replace(state, facts=(*state.facts, *read))
 
 
-def with_error(state: State, *, tool: str, text: str, is_derived: bool = False) -> State:
-    """Return `state` with a tool's error as the last observation; `is_derived`: what it was given came from outside."""
-    return replace(state, observations=(Observation(tool, text, True, is_derived=is_derived),))
+def with_error(state: State, *, step: int, tool: str, text: str, provenance: Provenance) -> State:
+    """Return `state` with a tool's error as the step's last observation; `provenance` as for a result."""
+    return _with_seen(
+        state, Observation(step=step, tool=tool, text=text, provenance=provenance, is_error=True)
+    )
 
 
-def with_lesson(state: State, *, kind: str, why: str) -> State:
-    """Return `state` with one more failure of the active step counted, under its kind and reason."""
+def with_lesson(state: State, *, step: int, kind: str, why: str, provenance: Provenance = CONFIG) -> State:
+    """Return `state` with one more failure of `step` counted, under its kind and reason; 0 is for the planner.
+
+    `provenance` is the label of what `why` quotes; a lesson that quotes nothing is ours.
+    """
     lessons = list(state.lessons)
     for index, lesson in enumerate(lessons):
-        if (lesson.step, lesson.kind, lesson.why) == (state.active, kind, why):
-            lessons[index] = replace(lesson, count=lesson.count + 1)
+        if (lesson.step, lesson.kind, lesson.why) == (step, kind, why):
+            both = join((lesson.provenance, provenance))
+            lessons[index] = replace(lesson, count=lesson.count + 1, provenance=both)
             return replace(state, lessons=tuple(lessons))
-    return replace(state, lessons=(*state.lessons, Lesson(state.active, kind, why)))
+    return replace(state, lessons=(*state.lessons, Lesson(step, kind, why, provenance=provenance)))
 
 
-def with_note(state: State, text: str, *, model: str, is_trusted: bool) -> State:
-    """Return `state` with what `model` said in the active step: bounded, its own, and no word of code's.
+def with_note(state: State, text: str, *, step: int, model: str, is_trusted: bool) -> State:
+    """Return `state` with what `model` said in `step`: bounded, its own, and never taken for a result.
 
-    `is_trusted` is false where text from outside stood in the prompt that it was said to.
+    `is_trusted` is false where text from outside was in the prompt that it answered.
     """
     said = " ".join(text.split())
     if not said:
@@ -144,28 +143,29 @@ def with_note(state: State, text: str, *, model: str, is_trusted: bool) -> State
     if len(said) > NOTE_CHARS:
         said = f"{said[:NOTE_CHARS]}… [{len(said) - NOTE_CHARS} more characters not kept]"
     label = Provenance((Origin("model", model),), is_trusted)
-    note = Fact(fact_name(state.active, "(the model's words)"), said, label, state.active)
+    note = Fact(step=step, value=said, provenance=label, kind=FactKind.NOTE)
     return replace(state, facts=(*state.facts, note))
 
 
-def with_question(state: State, question: str) -> State:
+def with_question(state: State, question: str, *, provenance: Provenance = CONFIG) -> State:
     """Return `state` with an open question, verbatim; of many, the newest are kept."""
-    return replace(state, questions=(*state.questions, question)[-QUESTIONS_KEPT:])
+    asked = OpenQuestion(question, provenance)
+    return replace(state, questions=(*state.questions, asked)[-QUESTIONS_KEPT:])
 
 
 def without_question(state: State, question: str) -> State:
     """Return `state` with `question` answered."""
-    return replace(state, questions=tuple(open_ for open_ in state.questions if open_ != question))
+    return replace(state, questions=tuple(item for item in state.questions if item.text != question))
 
 
-def with_told(state: State, question: str, answer: str, *, model: str, is_trusted: bool) -> State:
-    """Return `state` with what `model` asked in the active step, and what the user answered.
+def with_told(state: State, question: str, answer: str, *, step: int, model: str, is_trusted: bool) -> State:
+    """Return `state` with what `model` asked in `step`, and what the user answered.
 
-    The answer is the user's own word. The question is not: a model chose its words, `is_trusted` as for a note.
+    The answer is the user's. The question is not: a model chose its words, `is_trusted` as for a note.
     """
     label = Provenance((Origin("model", model),), is_trusted)
-    asked = Fact(fact_name(state.active, QUESTION), question, label, state.active)
-    told = Fact(fact_name(state.active, ANSWER), bounded(answer, TOLD_CHARS), USER, state.active)
+    asked = Fact(step=step, value=question, provenance=label, kind=FactKind.QUESTION)
+    told = Fact(step=step, value=bounded(answer, TOLD_CHARS), provenance=USER, kind=FactKind.ANSWER)
     return replace(state, facts=(*state.facts, asked, told))
 
 
@@ -175,10 +175,27 @@ def _with_status(state: State, number: int, status: StepStatus) -> State:
     return replace(state, plan=replace(state.plan, steps=tuple(steps)))
 
 
-def _named(found: Iterable[Mark], step: int, provenance: Provenance) -> Iterator[Fact]:
+def _with_seen(state: State, seen: Observation) -> State:
+    """`state` with `seen` as the last observation of its step; what no unfinished step may be shown is let go."""
+    kept = [item for item in state.observations if item.step != seen.step]
+    if len(kept) >= OBSERVATIONS_KEPT:
+        unfinished = [step for step in state.plan.steps if step.status not in FINISHED_STATUSES]
+        needed = {number for step in unfinished for number in (step.number, *step.depends_on)}
+        kept = [item for item in kept if item.step in needed]
+    return replace(state, observations=(*kept, seen))
+
+
+def _facts_of(found: Iterable[Mark], step: int, provenance: Provenance) -> Iterator[Fact]:
     for mark in found:
         if 0 < len(mark.value) <= FACT_VALUE_CHARS:
-            yield Fact(fact_name(step, mark.name), mark.value, provenance, step, mark.where)
+            yield Fact(
+                step=step,
+                field=mark.name,
+                value=mark.value,
+                provenance=provenance,
+                where=mark.where,
+                is_labelled=mark.is_labelled,
+            )
 
 
 def _declared(result: ToolResult, declared: tuple[str, ...]) -> Iterator[Mark]:
@@ -205,7 +222,7 @@ def _labelled(result: ToolResult, names: Collection[str], *, besides: Iterable[M
     """What the text labels with one of `names`, unless it is among the marks that were found already."""
     wanted = {slug(name) for name in names} - {slug(mark.name) for mark in besides}
     for mark in (result.marks or marks_of(result.text, first=names)) if wanted else ():
-        if slug(mark.name) in wanted and is_labelled(mark.where):
+        if slug(mark.name) in wanted and mark.is_labelled:
             yield mark
 
 
@@ -213,7 +230,7 @@ def _inner(text: str, path: str) -> str | None:
     """The scalar at a dotted path of a JSON text."""
     try:
         value: Any = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):  # Text that is no JSON has no inner values.
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):  # Text that is not JSON has no inner values.
         return None
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None

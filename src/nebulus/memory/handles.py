@@ -23,5 +23,5 @@ def labels_of(
     arguments: dict[str, Any], spec: ToolSpec, artifacts: Sequence[Artifact]
 ) -> tuple[Provenance, ...]:
     """Return where the stored results came from that `arguments` name: what is read out of them is no better."""
-    named = {arguments.get(name) for name in spec.handles}
+    named = [arguments.get(name) for name in spec.handles]
     return tuple(item.provenance for item in artifacts if item.handle in named)

@@ -1,6 +1,6 @@
 """The passages of a text that tell most of what is looked for, where all of it has no room.
 
-Laws: a passage is copied character for character and never begins or ends inside a word; a run of characters
+Invariants: a passage is copied character for character and never begins or ends inside a word; a run of characters
 that nothing divides (an image, a key) is left out whole; how much is left out can be told.
 """
 
@@ -66,7 +66,9 @@ def shown_of(passages: Sequence[Passage], *, size_bytes: int, room_bytes: int) -
 
 
 def _ranked(pieces: Sequence[Passage], wanted: str) -> tuple[Passage, ...]:
-    facts = tuple(Fact("", piece.text, Provenance(), place) for place, piece in enumerate(pieces))
+    facts = tuple(
+        Fact(step=place, value=piece.text, provenance=Provenance()) for place, piece in enumerate(pieces)
+    )
     found = Index().covering(facts).closest(wanted, most=len(pieces))
     return tuple(pieces[fact.step] for fact in found)
 

@@ -1,6 +1,6 @@
 """Facts found again by the words of a step: an index that grows with the facts, ranked by BM25.
 
-Laws: an index is a value; covering more facts gives a new one and leaves the old as it was. A fact is
+Invariants: an index is a value; covering more facts gives a new one and leaves the old as it was. A fact is
 recalled only for words that tell it from others: one shared common word is no reason to show it.
 """
 
@@ -35,11 +35,12 @@ _COMMON = frozenset(_COMMON_WORDS.split())
 
 
 class Index(Struct, frozen=True):
-    """`facts` in order, and for each word the places of the facts that hold it."""
+    """`facts` in order; for each word the places of the facts that contain it, and for each step those of its facts."""
 
     facts: tuple[Fact, ...] = ()
     postings: dict[str, tuple[int, ...]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    steps: dict[int, tuple[int, ...]] = field(default_factory=dict)
     lengths: tuple[int, ...] = ()
     total: int = 0
 
@@ -50,16 +51,22 @@ class Index(Struct, frozen=True):
             return Index().covering(facts)
         if len(facts) == known:
             return self
-        postings, counts = dict(self.postings), dict(self.counts)
+        postings, counts, steps = dict(self.postings), dict(self.counts), dict(self.steps)
         lengths: list[int] = []
         for place, fact in enumerate(facts[known:], start=known):
+            steps[fact.step] = (*steps.get(fact.step, ()), place)
             words = {*words_of(fact.name), *words_of(f"{fact.value} {fact.where}", parts=False)}
             lengths.append(len(words))
             for word in words:
                 counts[word] = counts.get(word, 0) + 1
                 if counts[word] <= POSTINGS_KEPT:
                     postings[word] = (*postings.get(word, ()), place)
-        return Index(facts, postings, counts, (*self.lengths, *lengths), self.total + sum(lengths))
+        total = self.total + sum(lengths)
+        return Index(facts, postings, counts, steps, (*self.lengths, *lengths), total)
+
+    def of_step(self, number: int) -> tuple[Fact, ...]:
+        """Return the facts that step `number` brought, in order."""
+        return tuple(self.facts[place] for place in self.steps.get(number, ()))
 
     def best(self, text: str, *, most: int) -> tuple[Fact, ...]:
         """Return at most `most` facts that share telling words with `text`, the best first; the newest of equals.
@@ -109,13 +116,9 @@ class Index(Struct, frozen=True):
         """Every other fact that came with a telling one, with the best score of these."""
         best: dict[int, float] = {}
         for place in telling:
-            start = end = place
-            while start and self.facts[start - 1].step == self.facts[place].step:
-                start -= 1
-            while end + 1 < len(self.facts) and self.facts[end + 1].step == self.facts[place].step:
-                end += 1
-            for sibling in set(range(start, end + 1)) - telling:
-                best[sibling] = max(best.get(sibling, 0.0), scores[place])
+            for sibling in self.steps[self.facts[place].step]:
+                if sibling not in telling:
+                    best[sibling] = max(best.get(sibling, 0.0), scores[place])
         return best
 
     def _weight(self, word: str) -> float:
@@ -139,5 +142,5 @@ def words_of(text: str, *, parts: bool = True) -> Iterator[str]:
 
 
 def is_distinctive(word: str) -> bool:
-    """Whether a word is a name or a code by its look, and no plain word."""
+    """Whether a word looks like a name or a code, not like a plain word."""
     return not word.isalpha()

@@ -1,16 +1,19 @@
 """Mentions of earlier results in a step's text ("the result of step 3"), resolved by code.
 
-Laws: only what a tool returned is put in, character for character; a mention that names nothing known
-stays as it is, for the model to read beside the facts.
+Invariants: only what a tool returned is put in, character for character; a mention that names nothing known
+stays as it is, for the model to read with the facts.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-from nebulus.core.state import Fact
+from msgspec import Struct
+
+from nebulus.core.provenance import Provenance
+from nebulus.core.state import Fact, FactKind
 
 INLINE_CHARS = 200
-"""Longest value that is written into a step's text; a longer one stands among the facts instead."""
+"""Longest value that is written into a step's text; a longer one is among the facts instead."""
 
 _WORD = r"(?P<{0}>[A-Za-z_][A-Za-z0-9_]*)"
 _PATTERNS = tuple(
@@ -25,14 +28,15 @@ _PATTERNS = tuple(
 GENERIC_FIELDS = frozenset({"", "result", "output", "answer", "value", "returned", "gave", "found"})
 """Words that mean the whole result of a step and not one field of it."""
 
-QUESTION = "question"
-ANSWER = "answer"
-"""Under these names stand what a model asked in a step, and what the user answered."""
+_QUESTION = "question"
+_ANSWER = "answer"
 
 
-def fact_name(step: int, field: str = "") -> str:
-    """Return the name under which a result of `step` is remembered."""
-    return f"step {step} {field}".strip()
+class Words(Struct, frozen=True):
+    """A part of a step's text: its own words, or a value that code put in for a mention, with the label of each."""
+
+    text: str
+    provenance: Provenance
 
 
 def mentioned_steps(text: str) -> frozenset[int]:
@@ -51,39 +55,76 @@ def mentioned_fields(text: str) -> frozenset[tuple[int, str]]:
 
 def resolve(text: str, facts: Iterable[Fact]) -> str:
     """Return `text` with each mention of a known, short, one-line result replaced by its value."""
+    return "".join(words.text for words in resolved(text, facts, label=Provenance()))
+
+
+def resolved(text: str, facts: Iterable[Fact], *, label: Provenance) -> tuple[Words, ...]:
+    """Return `text` as `resolve` does, in parts: each value with its fact's label, the words between with `label`."""
     wanted = mentioned_steps(text)
     if not wanted:
-        return text
+        return (Words(text, label),)
     known = tuple(fact for fact in facts if fact.step in wanted)
-
-    def replacement(match: re.Match[str]) -> str:
-        value = _lookup(known, int(match["step"]), (match["field"] or "").lower())
-        is_inline = bool(value) and len(value) <= INLINE_CHARS and "\n" not in value
-        return value if is_inline else match[0]
-
+    parts: list[Words | str] = [text]
     for pattern in _PATTERNS:
-        text = pattern.sub(replacement, text)
-    return text
+        parts = [part for whole in parts for part in _put_in(pattern, whole, known)]
+    return tuple(part if isinstance(part, Words) else Words(part, label) for part in parts if part)
 
 
 def referenced(text: str, facts: Iterable[Fact]) -> frozenset[str]:
     """Return the values that `resolve` puts into `text`."""
     known = tuple(facts)
-    spelled = {f"{{{{step {step} {field}}}}}": field for step, field in mentioned_fields(text)}
-    return frozenset(resolve(mention, known) for mention in spelled) - frozenset(spelled)
+    found = (_inline(known, step, field) for step, field in mentioned_fields(text))
+    return frozenset(fact.value for fact in found if fact is not None)
+
+
+def named_facts(facts: Iterable[Fact], field: str) -> list[Fact]:
+    """Return those of one step's `facts` that `field`, in lower case, names; else the whole, for a generic word."""
+    known = [fact for fact in facts if fact.kind is not FactKind.NOTE]
+    named = [fact for fact in known if _name_of(fact) == field]
+    return named or [fact for fact in known if not _name_of(fact) and field in GENERIC_FIELDS]
 
 
 def is_note(fact: Fact) -> bool:
-    """Whether `fact` is what a model said and no code has seen: it has no other origin."""
-    return bool(fact.provenance.origins) and all(origin.kind == "model" for origin in fact.provenance.origins)
+    """Whether `fact` is what a model said or asked, and no code has seen."""
+    return fact.kind in (FactKind.NOTE, FactKind.QUESTION)
 
 
-def _lookup(facts: tuple[Fact, ...], step: int, field: str) -> str:
-    """Return the value that `field` of `step` means: by name, or the step's only fact for a generic word."""
+def _put_in(pattern: re.Pattern[str], whole: Words | str, known: tuple[Fact, ...]) -> Iterator[Words | str]:
+    """The parts of `whole` with the values of the mentions that `pattern` finds; a value is not searched again."""
+    if isinstance(whole, Words):
+        yield whole
+        return
+    end = 0
+    for match in pattern.finditer(whole):
+        fact = _inline(known, int(match["step"]), (match["field"] or "").lower())
+        if fact is not None:
+            yield whole[end : match.start()]
+            yield Words(fact.value, fact.provenance)
+            end = match.end()
+    yield whole[end:]
+
+
+def _inline(facts: tuple[Fact, ...], step: int, field: str) -> Fact | None:
+    """The fact that `field` of `step` means, if it can be written into a step's text."""
+    fact = _lookup(facts, step, field)
+    is_short = fact is not None and 0 < len(fact.value) <= INLINE_CHARS and "\n" not in fact.value
+    return fact if is_short else None
+
+
+def _lookup(facts: tuple[Fact, ...], step: int, field: str) -> Fact | None:
+    """The fact that `field` of `step` means: the latest of its name, or the step's only fact for a generic word."""
     of_step = [fact for fact in facts if fact.step == step and not is_note(fact)]
-    by_name = {fact.name: fact.value for fact in of_step}
-    if fact_name(step, field) in by_name:
-        return by_name[fact_name(step, field)]
-    if field not in GENERIC_FIELDS:
-        return ""
-    return by_name.get(fact_name(step), of_step[0].value if len(of_step) == 1 else "")
+    named = named_facts(of_step, field)
+    if named:
+        return named[-1]
+    return of_step[0] if len(of_step) == 1 and field in GENERIC_FIELDS else None
+
+
+def _name_of(fact: Fact) -> str:
+    match fact.kind:
+        case FactKind.QUESTION:
+            return _QUESTION
+        case FactKind.ANSWER:
+            return _ANSWER
+        case _:
+            return fact.field.lower()

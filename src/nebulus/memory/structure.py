@@ -1,6 +1,6 @@
 """Values that stand out in a text: what it labels, its identifiers, addresses, paths, dates and numbers.
 
-Laws: a value is copied character for character, never computed; each says where it stood; their number
+Invariants: a value is copied character for character, never computed; each says where it was found; their number
 is bounded, and so is the work that any text can cause.
 """
 
@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
 from nebulus.core.tools import Mark
 
@@ -36,7 +37,7 @@ _VALUES = re.compile(
     re.VERBOSE,
 )
 _HINT = re.compile(r"[\d@/]|\.[a-z]")
-"""What a line must hold for any of these values to stand in it."""
+"""What a line must contain for any of these values to be in it."""
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -67,10 +68,10 @@ def shape_of(text: str) -> str:
 
 
 def _decoded(text: str) -> Any:
-    """The JSON value that `text` spells, None if it spells none."""
+    """The JSON value of `text`, None if it is not JSON."""
     try:
         return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):  # Most texts are no JSON.
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):  # Most texts are not JSON.
         return None
 
 
@@ -127,20 +128,15 @@ def _in_text(text: str, most: int, names: Collection[str]) -> Iterator[Mark]:
                 kind = match.lastgroup or "number"
                 if len(found[kind]) < most and match[0] not in found[kind]:
                     where = f"line {number}: {_around(line, match.start())}"
-                    found[kind][match[0]] = Mark(kind, match[0], where)
+                    found[kind][match[0]] = Mark(kind, match[0], where, is_labelled=False)
     for kind in _KIND_ORDER:
         yield from found[kind].values()
 
 
 def _around(line: str, place: int) -> str:
-    """The line; of a long one, what stands nearest."""
+    """The line; of a long one, the part around `place`."""
     start = max(0, place - WHERE_CHARS // 2) if len(line) > WHERE_CHARS else 0
     return line[start : start + WHERE_CHARS].strip()
-
-
-def is_labelled(where: str) -> bool:
-    """Whether a value at `where` was found by its own label, and not by its looks, with the line around it."""
-    return ": " not in where
 
 
 def _numbered(marks: list[Mark]) -> tuple[Mark, ...]:
@@ -149,7 +145,7 @@ def _numbered(marks: list[Mark]) -> tuple[Mark, ...]:
     result = []
     for mark in marks:
         count = seen[mark.name] = seen.get(mark.name, 0) + 1
-        result.append(Mark(f"{mark.name} {count}", mark.value, mark.where) if count > 1 else mark)
+        result.append(replace(mark, name=f"{mark.name} {count}") if count > 1 else mark)
     return tuple(result)
 
 

@@ -1,16 +1,16 @@
 """How much of a window a prompt takes, and which part of it is too large.
 
-Laws: bytes become tokens by a rate learnt from what the model's own server reported, the highest seen, so
+Invariants: bytes become tokens by a rate learnt from what the model's own server reported, the highest seen, so
 that a prompt is rather thought too long than too short; what is refused is refused by an exact count.
 """
 
-import re
 from math import ceil
 
 import msgspec
 from msgspec import Struct
 
 from nebulus.core.answers import Message, ModelRequest
+from nebulus.core.prompt import PieceKind, Prompt
 from nebulus.core.tools import ToolSpec
 
 FIRST_RATE = 0.5
@@ -22,11 +22,25 @@ OVERHEAD_TOKENS = 32
 """What a chat template may add between two prompts of the same sizes. Source: ChatML, five tokens a turn."""
 
 _encoder = msgspec.json.Encoder()
-_LABELS = re.compile(r"^(Goal|Constraints|Facts|Stored|Open questions|Failed before|Last|Now):", re.MULTILINE)
+_NAMES = {
+    PieceKind.INSTRUCTIONS: "the instructions",
+    PieceKind.GOAL: "the goal",
+    PieceKind.CONSTRAINT: "the constraints",
+    PieceKind.PROGRESS: "what is done",
+    PieceKind.ASIDE: "the history",
+    PieceKind.FACT: "the facts",
+    PieceKind.STORED: "the stored results",
+    PieceKind.QUESTION: "the open questions",
+    PieceKind.LESSON: "what failed before",
+    PieceKind.RESULT: "what a tool returned",
+    PieceKind.ERROR: "the error of a tool",
+    PieceKind.NOTICE: "the notices",
+    PieceKind.STEP: "the step",
+}
 
 
 class Part(Struct, frozen=True):
-    """One part of a prompt in words, and its size."""
+    """One part of a request in words, and its size."""
 
     name: str
     size_bytes: int
@@ -45,7 +59,7 @@ def tools_bytes(tools: tuple[ToolSpec, ...]) -> int:
     )
 
 
-def learnt(rate: float, request: ModelRequest, prompt_tokens: int) -> float:
+def learnt(rate: float, size: int, prompt_tokens: int) -> float:
     """Return tokens a byte after a server reported `prompt_tokens` for `request`; 0.0 means not known yet."""
     size = size_bytes(request.messages, request.tools)
     return max(rate, prompt_tokens / size) if size and prompt_tokens else rate
@@ -61,37 +75,27 @@ def room_bytes(rate: float, tokens: int) -> int:
     return max(0, int((tokens - OVERHEAD_TOKENS) / (rate or FIRST_RATE)) - 1)  # one less: fractions round up
 
 
-def parts_of(request: ModelRequest) -> tuple[Part, ...]:
-    """Return the parts of a prompt, the largest first."""
+def parts_of(request: ModelRequest, prompt: Prompt | None = None) -> tuple[Part, ...]:
+    """Return the parts of a request, the largest first: the sections of `prompt`, or the messages without one."""
     parts = [Part(f"the schemas of {len(request.tools)} tools", tools_bytes(request.tools))]
-    for message in request.messages:
-        if message.role == "system":
-            parts.append(Part("the instructions", len(message.content.encode())))
-        else:
-            parts.extend(_sections(message.content))
+    if prompt is None:
+        parts += [
+            Part(f"the {message.role} message", len(message.content.encode())) for message in request.messages
+        ]
+    else:
+        parts += [Part(_NAMES[kind], size) for kind, size in prompt.sections()]
     return tuple(sorted(parts, key=lambda part: -part.size_bytes))
 
 
-def too_large(request: ModelRequest, *, tokens: int, window_tokens: int) -> str:
+def too_large(request: ModelRequest, *, tokens: int, window_tokens: int, prompt: Prompt | None = None) -> str:
     """Return in words by how much `request` is too large for its window, and which part is the largest.
 
     `tokens` is what its prompt was counted to be; its own `most_tokens` are the reserve for thought and answer.
     """
     over = tokens + request.most_tokens - window_tokens
-    largest = parts_of(request)[0]
+    largest = parts_of(request, prompt)[0]
     share = largest.size_bytes / max(1, size_bytes(request.messages, request.tools))
     return (
         f"the prompt needs {tokens} tokens and {request.most_tokens} for the answer, {over} more than the window "
         f"of {window_tokens}; the largest part is {largest.name}, about {ceil(share * tokens)} tokens"
     )
-
-
-def _sections(text: str) -> list[Part]:
-    starts = [(match.start(), match[1]) for match in _LABELS.finditer(text)]
-    if not starts or starts[0][0]:
-        starts.insert(0, (0, "beginning"))
-    ends = [start for start, _ in starts[1:]] + [len(text)]
-    return [
-        Part(f"the part {label!r}", len(text[start:end].encode()))
-        for (start, label), end in zip(starts, ends, strict=True)
-    ]

@@ -1,6 +1,7 @@
 """State is a plain value, and says where the run stands."""
 
 import pytest
+from msgspec.structs import replace
 
 from nebulus.core.plan import FINISHED_STATUSES, Goal, Plan, Step, StepStatus
 from nebulus.core.state import State
@@ -14,16 +15,30 @@ PLAN = Plan(
         Step(number=5, text="send", status=StepStatus.PENDING),
     )
 )
-STATE = State(goal=Goal(text="report"), plan=PLAN, active=3)
+STATE = State(goal=Goal(text="report"), plan=PLAN)
 
 
-def test_the_active_step_is_the_one_of_its_number() -> None:
-    assert STATE.step.text == "write"
+def test_a_step_is_found_by_its_number() -> None:
+    assert STATE.step(3).text == "write"
 
 
-def test_without_an_active_step_there_is_none_to_ask_for() -> None:
-    with pytest.raises(LookupError, match="no step is active"):
-        _ = State(goal=Goal(text="report"), plan=PLAN).step
+@pytest.mark.parametrize("number", [-1, 0, 6])
+def test_a_step_that_the_plan_does_not_have_is_an_error_that_says_so(number: int) -> None:
+    with pytest.raises(LookupError, match=f"no step {number}"):
+        STATE.step(number)
+
+
+def test_several_steps_may_be_active_at_once() -> None:
+    steps = tuple(replace(step, status=StepStatus.ACTIVE) if step.number > 3 else step for step in PLAN.steps)
+    assert replace(STATE, plan=Plan(steps)).active_steps == (4, 5)
+    assert STATE.active_steps == ()
+
+
+def test_a_step_comes_after_the_one_before_it_unless_the_plan_says_otherwise() -> None:
+    assert Step(number=1, text="t").depends_on == ()
+    assert Step(number=3, text="t").depends_on == (2,)
+    assert Step(number=3, text="t", after=()).depends_on == ()
+    assert Step(number=4, text="t", after=(1, 2)).depends_on == (1, 2)
 
 
 def test_a_step_that_is_pending_active_or_failed_is_not_done_and_any_other_is() -> None:
@@ -43,4 +58,4 @@ def test_the_next_step_is_the_first_that_is_pending() -> None:
 
 def test_a_state_cannot_be_changed_in_place() -> None:
     with pytest.raises(AttributeError, match="immutable"):
-        STATE.active = 4  # type: ignore[misc]
+        STATE.facts = ()  # type: ignore[misc]

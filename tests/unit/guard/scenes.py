@@ -77,7 +77,7 @@ name = "all"
 effect = ["read", "write", "irreversible", "egress"]
 then = "allow"
 """
-FOREIGN = Provenance((Origin("tool", "read_file c3"),))
+FOREIGN = Provenance((Origin("tool", "read_file", "c3"),))
 
 
 def policy(text: str, *cedar: str, protected: tuple[str, ...] = ()) -> CedarPolicy:

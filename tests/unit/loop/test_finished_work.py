@@ -55,8 +55,8 @@ def test_no_step_that_is_done_is_ever_asked_for_again(choices: list[int], cut: i
         events.append(event)
         assert before <= finished(machine)
         if isinstance(machine.command, AskModel):
-            assert machine.state.active not in finished(machine)
-            assert f"Now: step {machine.state.active}. " in machine.command.request.messages[-1].content
+            assert machine.active not in finished(machine)
+            assert f"Now: step {machine.active}. " in machine.command.request.messages[-1].content
     given_goal = e.GoalGiven(goal=machine.state.goal, plan=Plan(steps), run_id="r")
     resumed = replay(sc.setup(), (given_goal, *events[:cut]))
     for event in events[cut:]:

@@ -113,5 +113,5 @@ def test_what_was_made_from_outside_text_is_from_outside_though_its_tool_is_trus
     machine = feed(machine, e.EffectIntended(call_id=machine.call.call_id, key="k"))
     machine = feed(machine, e.ToolReturned(call_id=machine.call.call_id, result=ToolResult(text="stored x7")))
     assert not machine.state.facts[-1].provenance.is_trusted
-    assert machine.state.observations[-1].is_derived
+    assert not machine.state.observations[-1].provenance.is_trusted
     assert told(feed(machine, sc.called("drop", value="c"))).is_tainted

@@ -39,7 +39,7 @@ def told(machine: Machine, text: str = TEXT, *, tier: str = "small") -> Machine:
     machine = feed(machine, sc.called("letter", tier, value="a"))
     machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
     assert isinstance(machine.command, RunTool)
-    assert machine.command.reads == machine.state.step.reads | READS
+    assert machine.command.reads == machine.step.reads | READS
     return feed(machine, e.ToolReturned(call_id=machine.call.call_id, result=ToolResult(text=text)))
 
 
@@ -70,8 +70,8 @@ def test_what_a_tool_declares_to_be_read_is_asked_for_and_becomes_a_fact_with_th
     (fact,) = [fact for fact in machine.state.facts if fact.name == "step 1 weight"]
     assert (fact.value, fact.where) == ("12.50 kg", "line 1")
     assert not fact.provenance.is_trusted, "a text from outside stays one, whoever read it"
-    assert fact.provenance.origins == (Origin("model", "small"), Origin("tool", "letter c2"))
-    assert machine.state.active == 2
+    assert fact.provenance.origins == (Origin("model", "small"), Origin("tool", "letter", "c2"))
+    assert machine.active == 2
     assert "Now: step 2. put 12.50 kg" in question(machine).request.messages[-1].content
     assert machine.spent.model_calls == 2, "reading is paid for"
 
@@ -113,7 +113,7 @@ def test_a_labelled_line_is_found_though_the_tool_declares_other_facts() -> None
 
 def test_what_was_made_up_is_dropped_and_said_and_the_run_goes_on() -> None:
     machine = feed(reading(), sc.said('{"weight": "13 kg"}'))
-    assert machine.state.active == 2
+    assert machine.active == 2
     assert lessons(machine) == [("ungrounded", 1)]
     assert "13 kg" not in str(machine.state.lessons), "a made up value is not repeated"
     assert not [fact for fact in machine.state.facts if "weight" in fact.name]
@@ -121,7 +121,7 @@ def test_what_was_made_up_is_dropped_and_said_and_the_run_goes_on() -> None:
 
 def test_what_the_text_does_not_hold_is_left_out_without_a_complaint() -> None:
     machine = feed(reading(), sc.said('{"weight": ""}'))
-    assert machine.state.active == 2
+    assert machine.active == 2
     assert not machine.state.lessons
 
 
@@ -133,7 +133,7 @@ def test_an_answer_that_cant_be_read_is_asked_for_once_more_otherwise_and_then_l
     assert machine.phase is Phase.READING
     assert (again.temperature, again.seed) != (first.temperature, first.seed)
     machine = feed(machine, sc.said("Really a lot."))
-    assert machine.state.active == 2
+    assert machine.active == 2
     assert lessons(machine) == [("unreadable", 2)]
     assert "a lot" not in str(machine.state.lessons), "what a document made a model say goes nowhere"
 
@@ -146,7 +146,7 @@ def test_a_backend_that_breaks_is_waited_for_then_the_next_tier_reads_then_the_r
     machine = feed(machine, broken())
     assert (machine.phase, question(machine).tier) == (Phase.READING, "large")
     machine = feed(machine, replace(broken(), tier="large"))
-    assert machine.state.active == 2
+    assert machine.active == 2
     assert question(machine).tier == "small", "the step's own ladder is as it was"
     assert lessons(machine) == [("permanent", 1), ("permanent", 1)]
 
@@ -216,4 +216,4 @@ def test_replay_stands_where_the_run_stood_while_it_was_reading() -> None:
     for count, event in enumerate(calls, start=1):
         machine = feed(machine, event)
         assert replay(given, (goal, *calls[:count])) == machine
-    assert machine.state.active == 2
+    assert machine.active == 2

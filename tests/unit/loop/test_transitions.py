@@ -175,7 +175,7 @@ def transitions_from(begun: Machine, *, at_most: int) -> set[tuple[Phase, type, 
             tries, counts = after.tries, after.spent
             state = (
                 after.phase,
-                after.state.active,
+                after.active,
                 tries.rung,
                 len(tries.succeeded),
                 len(tries.findings),

@@ -18,7 +18,7 @@ from nebulus.memory.record import stored_result
 
 LETTER = "Dear all,\nthe parcel weighs 12.50 kg and goes to Anna Berg.\nYours"
 READS = {"who": "to whom it goes", "weight": ""}
-LABEL = Provenance((Origin("tool", "look c1"),))
+LABEL = Provenance((Origin("tool", "look", "c1"),))
 
 
 def unread(text: str = LETTER, reads: dict[str, str] | None = None) -> Unread:
@@ -92,7 +92,8 @@ def test_an_answer_that_was_cut_or_has_another_shape_is_a_finding() -> None:
 
 
 def test_the_request_asks_for_one_text_a_value_and_calls_the_text_data() -> None:
-    (system, user), form = compose_reading(unread(), room_bytes=4000)
+    prompt, form = compose_reading(unread(), room_bytes=4000)
+    system, user = prompt.messages()
     assert isinstance(form, Shape)
     assert form.schema["required"] == ["who", "weight"]
     assert "data, not instructions" in system.content
@@ -111,7 +112,8 @@ def test_of_a_long_text_the_part_that_tells_of_the_values_is_shown_and_how_much_
     assert sum(len(piece.text) for piece in told.passages) <= 6000
     wanting = unread_of(told, reads, (), tool="look", label=LABEL)
     assert wanting is not None
-    (_, user), _ = compose_reading(wanting, room_bytes=1500)
+    prompt, _ = compose_reading(wanting, room_bytes=1500)
+    user = prompt.messages()[-1]
     assert "the parcel came to 12.50 kg" in user.content
     assert len(user.content.encode()) <= 1500
     head, _, body = user.content.partition("not shown)\n")
@@ -123,7 +125,7 @@ def test_of_a_long_text_the_part_that_tells_of_the_values_is_shown_and_how_much_
 
 
 def test_what_is_known_by_its_name_need_not_be_read_and_an_empty_text_can_not_be() -> None:
-    known = (Fact("step 3 Weight", "12.50 kg", LABEL, 3),)
+    known = (Fact(step=3, field="Weight", value="12.50 kg", provenance=LABEL),)
     wanting = unread_of(ToolResult(text=LETTER), READS, known, tool="look", label=LABEL)
     assert wanting is not None
     assert [item.name for item in wanting.wanted] == ["who"]
@@ -135,7 +137,7 @@ def test_a_date_that_stands_somewhere_is_not_the_date_that_is_wanted() -> None:
     text = "Oslo, 2026-11-02. We met on 2026-11-05, and it shall be ready by 2026-12-01."
     state = with_active(State(goal=Goal(text="g"), plan=Plan((Step(number=1, text="t"),))), 1)
     result = ToolResult(text=text + "\n")
-    state = with_result(state, tool="look", call_id="c1", result=result, reads=("date",))
+    state = with_result(state, step=1, tool="look", call_id="c1", result=result, reads=("date",))
     assert "step 1 date" in {fact.name for fact in state.facts}
     wanting = unread_of(result, {"date": "by when it shall be ready"}, state.facts, tool="look", label=LABEL)
     assert wanting is not None

@@ -36,7 +36,7 @@ def history(turns: int) -> list[dict[str, Any]]:
 
 
 def shown(messages: list[dict[str, Any]], **room: int) -> str:
-    return compose_folded(fold(messages), **room)[-1].content
+    return compose_folded(fold(messages), **room).messages()[-1].content
 
 
 def test_a_transcript_of_200_turns_is_answered_from_a_prompt_as_long_as_one_of_60() -> None:
@@ -48,7 +48,7 @@ def test_a_transcript_of_200_turns_is_answered_from_a_prompt_as_long_as_one_of_6
 
 
 def test_the_clients_own_instructions_stand_first_and_whole() -> None:
-    system = compose_folded(fold(history(30)))[0].content
+    system = compose_folded(fold(history(30))).messages()[0].content
     assert system.startswith("Be exact.\n\n")
 
 
@@ -81,7 +81,7 @@ def test_an_error_is_a_lesson_and_no_finished_step() -> None:
     assert folded.state.plan.steps[0].status is StepStatus.FAILED
     assert (
         'Failed before:\n- 1x tool_error: read {"path": "a"}: no such file'
-        in compose_folded(folded)[-1].content
+        in compose_folded(folded).messages()[-1].content
     )
 
 
@@ -97,7 +97,7 @@ def test_calls_and_answers_that_are_not_one_to_one_stay_verbatim() -> None:
         ]
     )
     assert len(folded.state.plan.steps) == 1
-    assert folded.asides == (
+    assert tuple(aside.text for aside in folded.asides) == (
         "an answer to no call (k9): stray",
         "an answer to no call (k2): second",
         "an answer to no call (k2): first",
@@ -133,9 +133,9 @@ def test_after_any_folding_no_finished_step_is_offered_again(
     folded = fold(messages)
     *done, now = folded.state.plan.steps
     assert all(step.status is StepStatus.CALLED for step in done)
-    assert folded.state.active == now.number
+    assert folded.now == now.number
     assert folded.state.next_pending() == 0
-    text = compose_folded(folded, room_bytes=room)[-1].content
+    text = compose_folded(folded, room_bytes=room).messages()[-1].content
     assert f"Now: step {now.number}. " in text
 
 
@@ -143,7 +143,8 @@ def test_after_any_folding_no_finished_step_is_offered_again(
 @given(messages=st.lists(_TURN, max_size=25))
 def test_every_text_is_folded_kept_or_asked(messages: list[dict[str, Any]]) -> None:
     folded = fold(messages)
-    kept = [*folded.asides, folded.system, folded.state.goal.text, folded.state.step.text]
+    kept = [*(aside.text for aside in folded.asides), folded.system, folded.state.goal.text]
+    kept.append(folded.state.step(folded.now).text)
     kept += [fact.value for fact in folded.state.facts] + [seen.text for seen in folded.state.observations]
     for message in messages:
         text = message.get("content") or ""

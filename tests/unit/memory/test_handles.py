@@ -5,7 +5,7 @@ from nebulus.core.state import Artifact
 from nebulus.core.tools import ToolSpec
 from nebulus.memory.handles import addressed, labels_of
 
-LABEL = Provenance((Origin("tool", "read c2"),))
+LABEL = Provenance((Origin("tool", "read", "c2"),))
 STORED = (Artifact(handle="c2", content="f" * 64, size_bytes=9, provenance=LABEL),)
 LOOK = ToolSpec(name="look", handles=("handle",))
 

@@ -9,7 +9,7 @@ from nebulus.memory.recall import Index, words_of
 
 
 def fact(step: int, name: str, value: str, where: str = "") -> Fact:
-    return Fact(f"step {step} {name}".strip(), value, Provenance(), step, where)
+    return Fact(step=step, field=name, value=value, provenance=Provenance(), where=where)
 
 
 MANY = tuple(fact(n, "path", f"src/m{n}.py") for n in range(1, 300))

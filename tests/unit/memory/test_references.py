@@ -6,13 +6,13 @@ from hypothesis import strategies as st
 
 from nebulus.core.provenance import Provenance
 from nebulus.core.state import Fact
-from nebulus.memory.references import INLINE_CHARS, fact_name, mentioned_steps, referenced, resolve
+from nebulus.memory.references import INLINE_CHARS, mentioned_steps, referenced, resolve
 
 LABEL = Provenance()
 
 
 def fact(step: int, value: str, field: str = "") -> Fact:
-    return Fact(fact_name(step, field), value, LABEL, step)
+    return Fact(step=step, field=field, value=value, provenance=LABEL)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulus.core.answers import Message, ModelRequest
+from nebulus.core.answers import ModelRequest
+from nebulus.core.prompt import Piece, PieceKind, Prompt
+from nebulus.core.provenance import USER
 from nebulus.core.tools import ToolSpec
 from nebulus.memory.window import (
     OVERHEAD_TOKENS,
@@ -16,9 +18,16 @@ from nebulus.memory.window import (
     tools_bytes,
 )
 
-USER = "Goal: " + "g" * 900 + "\nConstraints:\n- stay\nDone: 0 of 1 steps\nNow: step 1. go"
+PROMPT = Prompt(
+    (
+        Piece(PieceKind.INSTRUCTIONS, label="Carry it out."),
+        Piece(PieceKind.GOAL, "g" * 900, USER, label="Goal: "),
+        Piece(PieceKind.CONSTRAINT, "stay", USER, title="Constraints:", label="- "),
+        Piece(PieceKind.STEP, "go", USER, label="Now: step 1. "),
+    )
+)
 REQUEST = ModelRequest(
-    messages=(Message("system", "Carry it out."), Message("user", USER)),
+    messages=PROMPT.messages(),
     tools=(ToolSpec(name="look", description="Look"),),
     max_tokens=100,
 )
@@ -40,12 +49,13 @@ def test_what_is_said_to_fit_is_estimated_to_fit(rate: float, tokens: int) -> No
 
 
 def test_the_largest_part_is_named_with_its_size_and_by_how_much_all_is_too_large() -> None:
-    assert parts_of(REQUEST)[0].name == "the part 'Goal'"
-    said = too_large(REQUEST, tokens=500, window_tokens=512)
+    assert parts_of(REQUEST, PROMPT)[0].name == "the goal"
+    said = too_large(REQUEST, tokens=500, window_tokens=512, prompt=PROMPT)
     assert "500 tokens and 100 for the answer, 88 more than the window of 512" in said
-    assert "the largest part is the part 'Goal', about " in said
+    assert "the largest part is the goal, about " in said
 
 
-def test_every_byte_belongs_to_one_part() -> None:
+def test_without_its_pieces_a_request_has_its_messages_as_parts() -> None:
+    assert parts_of(REQUEST)[0].name == "the user message"
     assert sum(part.size_bytes for part in parts_of(REQUEST)) == size_bytes(REQUEST.messages, REQUEST.tools)
     assert 0 < tools_bytes(REQUEST.tools) < 100
