@@ -17,7 +17,8 @@ from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.core.budget import Budget
 from nebulus.core.errors import ConfigError
 from nebulus.core.tiers import StepKind, Tier
-from nebulus.recovery.strategy import Limits, check_overrides
+from nebulus.core.limits import Limits
+from nebulus.recovery.strategy import check_overrides
 
 FILE_NAME = "nebulus.toml"
 STATE_FOLDER = ".nebulus"

@@ -73,4 +73,3 @@ class JudgedCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels: tuple[Label, ...] = ()
     is_tainted: bool = False
     is_planned: bool = False
-

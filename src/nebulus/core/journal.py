@@ -55,7 +55,9 @@ def decode_event(data: bytes | str) -> Event:
     try:
         return _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise JournalError(f"a journal record is not an event of version {JOURNAL_VERSION}: {error}") from error
+        raise JournalError(
+            f"a journal record is not an event of version {JOURNAL_VERSION}: {error}"
+        ) from error
 
 
 def encode_batch(batch: Iterable[Record | RawRecord]) -> bytes:

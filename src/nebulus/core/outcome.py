@@ -4,7 +4,6 @@ from enum import StrEnum
 from typing import Any, ClassVar, TypeAlias
 
 import msgspec
-
 from msgspec import Struct
 
 from nebulus.core.budget import Spent

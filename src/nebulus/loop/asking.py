@@ -54,9 +54,7 @@ def on_parsed(machine: Machine, task: Task, activity: Parsing, event: AnswerPars
             assert_never(event.parsed)
 
 
-def _take_off(
-    machine: Machine, task: Task, parsed: e.CallsParsed, *, tier: str, is_tainted: bool
-) -> Machine:
+def _take_off(machine: Machine, task: Task, parsed: e.CallsParsed, *, tier: str, is_tainted: bool) -> Machine:
     """Return the machine with the calls of an answer under way."""
     flights = tuple(Flight(proposed, tier, is_tainted) for proposed in parsed.calls)
     return settle(machine, task.to(Calling(flights), doubt=parsed.doubt))

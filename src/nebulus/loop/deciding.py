@@ -224,9 +224,8 @@ def _for_call(machine: Machine, task: Task, flight: Flight) -> Strategy:
             return table.for_tool_failure(failure, history=history, limits=limits)
         case Extracting(activity=p.Recovering(problem)) as state:
             tiers = machine.config.tiers_for(StepKind.EXTRACT)
-            moves = {Move.WAIT, Move.STOP} | (
-                {Move.ESCALATE} if state.tier_index + 1 < len(tiers) else set()
-            )
+            has_next = state.tier_index + 1 < len(tiers)
+            moves = frozenset({Move.WAIT, Move.STOP, *((Move.ESCALATE,) if has_next else ())})
             seen = state.failures.count(problem.failure.kind.value) - 1
             history = History(seen=seen, total=state.retries - 1, possible=moves)
             return table.for_model_failure(problem.failure, history=history, limits=limits)

@@ -9,7 +9,14 @@ from msgspec.structs import replace
 from nebulus.core import events as e
 from nebulus.core import strategy as s
 from nebulus.core.budget import ASKING, exceeded
-from nebulus.core.events import AnswerParsed, ModelAnswered, ModelFailed, RecoveryChosen, RouteChosen, WaitEnded
+from nebulus.core.events import (
+    AnswerParsed,
+    ModelAnswered,
+    ModelFailed,
+    RecoveryChosen,
+    RouteChosen,
+    WaitEnded,
+)
 from nebulus.core.findings import FindingKind
 from nebulus.core.provenance import Provenance
 from nebulus.core.tools import ToolResult
@@ -41,9 +48,7 @@ def begin_extraction(
     for and an earlier result has brought. `label` is the result's.
     """
     facts, wanted = machine.state.facts, machine.state.step(task.step).reads
-    brought_before = tuple(
-        fact for fact in facts[:known] if fact.step == task.step and fact.field in wanted
-    )
+    brought_before = tuple(fact for fact in facts[:known] if fact.step == task.step and fact.field in wanted)
     unread = unread_of(result, reads, (*facts[known:], *brought_before), tool=flight.call.tool, label=label)
     if unread is None:
         return None
@@ -63,7 +68,9 @@ def on_answered(
     return _doing(pay(machine, event), task, flight, parsing)
 
 
-def on_parsed(machine: Machine, task: Task, flight: Flight, state: Extracting, event: AnswerParsed) -> Machine:
+def on_parsed(
+    machine: Machine, task: Task, flight: Flight, state: Extracting, event: AnswerParsed
+) -> Machine:
     """Keep what the text contains; say what was made up; ask once more for what can't be read at all."""
     tool = state.unread.tool
     tier = state.activity.tier if isinstance(state.activity, p.Parsing) else ""

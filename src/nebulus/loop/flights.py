@@ -148,7 +148,9 @@ def on_returned(machine: Machine, task: Task, flight: Flight, _: p.Running, even
     return settled(machine, task, flight, p.Succeeded())
 
 
-def on_tool_failed(machine: Machine, task: Task, flight: Flight, state: p.Running, event: ToolFailed) -> Machine:
+def on_tool_failed(
+    machine: Machine, task: Task, flight: Flight, state: p.Running, event: ToolFailed
+) -> Machine:
     """Choose what to do about a tool that did not do its work."""
     failure, call = refined(event.failure), flight.call
     spec = machine.config.tool(call.tool)
@@ -203,7 +205,9 @@ def on_waited(machine: Machine, task: Task, flight: Flight, state: p.CallWaiting
     return machine.with_flight(task, replace(flight, state=p.Running(state.key)))
 
 
-def on_unknown(machine: Machine, task: Task, flight: Flight, state: p.Running, event: OutcomeUnknown) -> Machine:
+def on_unknown(
+    machine: Machine, task: Task, flight: Flight, state: p.Running, event: OutcomeUnknown
+) -> Machine:
     """Ask a person whether it happened: code could not tell."""
     question = _question(
         machine, task, flight, kind="unknown_outcome", reason=event.why, about=state.key, rule=""

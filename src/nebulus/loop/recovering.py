@@ -19,7 +19,6 @@ from nebulus.loop.ending import ask, fail, failure_of, finish
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import (
     Attempts,
-    Broken,
     Consulting,
     NeedsHelp,
     Planning,
@@ -82,7 +81,9 @@ def on_waited(machine: Machine, task: Task, _: Waiting, __: WaitEnded) -> Machin
     return ask(machine, task)
 
 
-def carry_out(machine: Machine, task: Task, strategy: s.Strategy, failure: Failure, *, tool: str = "") -> Machine:
+def carry_out(
+    machine: Machine, task: Task, strategy: s.Strategy, failure: Failure, *, tool: str = ""
+) -> Machine:
     """Return the machine after what was decided about `failure`, its envelope for the end or for a person.
 
     `tool` is the tool that failed, if one did.

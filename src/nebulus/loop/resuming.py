@@ -88,7 +88,7 @@ def _retried(machine: Machine, task: Task) -> Machine:
     history = changed(task.attempts.history)  # a person, or time, may have changed the world
     attempts = task.attempts.reset(tier_index=0, refusals=0, calls=0, history=history, is_helped=False)
     fresh = replace(task, attempts=attempts)
-    if task.step and attempts.succeeded and machine.state.step(task.step).checks:
-        if not still_required(machine, fresh):
-            return evaluate(machine, fresh)
+    has_checks = bool(task.step and machine.state.step(task.step).checks)
+    if attempts.succeeded and has_checks and not still_required(machine, fresh):
+        return evaluate(machine, fresh)
     return ask(machine, fresh)

@@ -79,9 +79,7 @@ def _begin(machine: Machine, number: int) -> Machine:
     task = Task(kind=StepKind.EXECUTE, step=number)
     tasks = tuple(sorted((*machine.tasks, task), key=lambda one: one.step))
     began = {**machine.step_began, number: machine.position}
-    begun = replace(
-        machine, state=with_active(machine.state, number), phase=Working(tasks), step_began=began
-    )
+    begun = replace(machine, state=with_active(machine.state, number), phase=Working(tasks), step_began=began)
     lost = lost_value(begun, number)
     return fail(begun, task, lost) if lost is not None else ask(begun, task)
 
@@ -181,8 +179,10 @@ def done(machine: Machine, result: Result | None = None) -> Machine:
     steps = [step for step in machine.state.plan.steps if step.status is not StepStatus.DROPPED]
     counts = {status: sum(step.status is status for step in steps) for status in sorted(FINISHED_STATUSES)}
     has_proof = bool(machine.state.goal.checks) or counts[StepStatus.PROVEN] == len(steps)
-    is_proven = has_proof and bool(steps or machine.state.goal.checks) if result is None else (
-        result.is_proven and (has_proof or counts[StepStatus.CLAIMED] == 0)
+    is_proven = (
+        has_proof and bool(steps or machine.state.goal.checks)
+        if result is None
+        else (result.is_proven and (has_proof or counts[StepStatus.CLAIMED] == 0))
     )
     said = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
     doubts = ", ".join(map(str, machine.doubtful_steps))

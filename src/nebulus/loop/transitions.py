@@ -67,10 +67,12 @@ RUN = _table(
         _run(
             p.CheckingGoal, e.ChecksEvaluated, steps.on_goal_checked, p.CheckingGoal, p.Answering, p.Finished
         ),
-        *(
-            _run(phase, e.RunResumed, resuming.on_resumed, phase, *_WORK, *_OVER)
-            for phase in (p.Planning, p.Working, p.CheckingGoal, p.Answering, p.Finished)
-        ),
+        _run(p.Planning, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
+        _run(p.Working, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
+        _run(p.CheckingGoal, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
+        _run(p.Answering, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
+        _run(p.Stopping, e.RunResumed, resuming.on_resumed, *_OVER),
+        _run(p.Finished, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
     )
 )
 """What happens to the run as a whole."""
@@ -97,9 +99,7 @@ TASK = _table(
             p.Routing,
             *_STEP_ENDED,
         ),
-        _task(
-            p.Recovering, e.RecoveryChosen, recovering.on_strategy, p.Waiting, p.Consulting, *_MENDED
-        ),
+        _task(p.Recovering, e.RecoveryChosen, recovering.on_strategy, p.Waiting, p.Consulting, *_MENDED),
         _task(p.Waiting, e.WaitEnded, recovering.on_waited, *_ASKED_AGAIN),
         _task(p.Checking, e.ChecksEvaluated, steps.on_checked, p.Recovering, *_STEP_ENDED),
         _task(p.NeedsHelp, e.PersonAnswered, recovering.on_helped, *_ASKED_AGAIN),
@@ -196,16 +196,15 @@ def _to_call(machine: Machine, event: Event, call_id: str) -> Machine:
 
 def _to_whom_it_concerns(machine: Machine, event: e.PersonAnswered | e.PersonAbsent) -> Machine:
     """Hand a person's decision to the task or call that waits for it."""
+    asked = event.question_id
     for task in machine.tasks:
-        activity = task.activity
-        if isinstance(activity, p.NeedsHelp | p.Consulting):
-            if activity.question.question_id == event.question_id:
-                return _apply(TASK, machine, event, activity, (task, activity))
+        match task.activity:
+            case p.NeedsHelp(question, _) | p.Consulting(question) if question.question_id == asked:
+                return _apply(TASK, machine, event, task.activity, (task, task.activity))
         for flight in task.flights:
-            state = flight.state
-            if isinstance(state, p.AwaitingApproval | p.Reconciling):
-                if state.question.question_id == event.question_id:
-                    return _apply(CALL, machine, event, state, (task, flight, state))
+            match flight.state:
+                case p.AwaitingApproval(question) | p.Reconciling(question) if question.question_id == asked:
+                    return _apply(CALL, machine, event, flight.state, (task, flight, flight.state))
     raise _illegal(machine, event, machine.phase)
 
 
@@ -264,8 +263,6 @@ def diagram(table: Table, *, title: str) -> str:
     """Return a table as a Mermaid state diagram, one line a transition."""
     lines = ["---", f"title: {title}", "---", "stateDiagram-v2"]
     for row in table.values():
-        for target in sorted(row.to, key=lambda kind: kind.__name__):
-            lines.append(f"    {row.state.__name__} --> {target.__name__}: {row.event.__name__}")
+        targets = sorted(kind.__name__ for kind in row.to)
+        lines.extend(f"    {row.state.__name__} --> {target}: {row.event.__name__}" for target in targets)
     return "\n".join(lines)
-
-

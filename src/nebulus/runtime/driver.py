@@ -112,8 +112,8 @@ class RunDriver:
         try:
             for record in past:
                 yield record
-            while not is_over and (record := await queue.get()) is not None:
-                yield record
+            while not is_over and (fresh := await queue.get()) is not None:
+                yield fresh
         finally:
             self._watchers.remove(queue)
 
@@ -240,7 +240,10 @@ class RunDriver:
                 return await ask_model(command, composed, self._world)
             case RunTool():
                 call_id = command.call.call_id
-                may_have_run, self._may_have_run = call_id in self._may_have_run, self._may_have_run - {call_id}
+                may_have_run, self._may_have_run = (
+                    call_id in self._may_have_run,
+                    self._may_have_run - {call_id},
+                )
                 return await perform(command, self._world, may_have_run=may_have_run)
             case AskPerson():
                 async with self._people:  # a person is asked one question at a time
@@ -293,9 +296,7 @@ class RunDriver:
         """Take `event`, without secrets and as it can be read again, as the next record."""
         known = self._world.secrets.without(event)
         known, data = recordable(known, self.machine)
-        record = Record(
-            position=self.machine.position + 1, event=known, chain=chained(self._chain, data)
-        )
+        record = Record(position=self.machine.position + 1, event=known, chain=chained(self._chain, data))
         self._settle(record, data)
         self._pending.append(RawRecord(position=record.position, event=Raw(data), chain=record.chain))
         match known:
@@ -303,6 +304,8 @@ class RunDriver:
                 self._unsaved_s += took_s
             case ToolReturned(took_s=took_s) | ToolFailed(took_s=took_s):
                 self._unsaved_s += took_s
+            case _:
+                pass
         self._must_save = (
             self._must_save
             or self._unsaved_s > UNSAVED_S

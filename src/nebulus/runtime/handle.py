@@ -59,7 +59,8 @@ class RunHandle:
         if event is not None:
             self._driver.submit(event)
         idle = asyncio.ensure_future(self._driver.wait_idle())
-        await asyncio.wait({idle, self._holding}, return_when=asyncio.FIRST_COMPLETED)
+        both: set[asyncio.Future[Any]] = {idle, self._holding}
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         if self._holding.done():
             idle.cancel()
             return (Finish(outcome=self._holding.result()),)
@@ -119,8 +120,9 @@ class RunHandle:
         """
         self._holding = asyncio.ensure_future(holding)
         attached = asyncio.ensure_future(self._attached.wait())
+        both: set[asyncio.Future[Any]] = {self._holding, attached}
         try:
-            await asyncio.wait({self._holding, attached}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
             self._holding.cancel()
             raise

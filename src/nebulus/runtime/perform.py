@@ -54,7 +54,9 @@ async def perform(
             assert_never(command)
 
 
-async def ask_model(command: AskModel, composed: ComposedRequest, world: World) -> ModelAnswered | ModelFailed:
+async def ask_model(
+    command: AskModel, composed: ComposedRequest, world: World
+) -> ModelAnswered | ModelFailed:
     """Ask the model of the command's tier for an answer to `composed`."""
     began, name = world.clock.now_s(), f"tier {command.tier}"
     about = {"step": command.step, "kind": command.kind, "tier": command.tier, "call_id": command.call_id}

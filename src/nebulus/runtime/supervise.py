@@ -201,7 +201,7 @@ class Supervisor:
         """
         await self._engine.cancel(run_id)
 
-    async def runs(self, *, limit: int | None = None, after: str = "") -> list[RunInfo]:
+    async def runs(self, *, limit: int | None = None, after: str | None = None) -> list[RunInfo]:
         """List runs, newest first: `limit` of them, those after the run named `after`."""
         return await self._engine.runs(limit=limit, after=after)
 
@@ -327,5 +327,3 @@ def read_outcome(info: RunInfo) -> Outcome | None:
         return _outcomes.decode(info.result) if info.result else None
     except msgspec.MsgspecError as error:
         raise JournalError(f"the run's outcome can't be read by this version: {error}") from error
-
-

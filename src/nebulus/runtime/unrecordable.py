@@ -65,5 +65,3 @@ def _failure(fault: Fault, what: str, why: str) -> Failure:
 
 def _seconds(value: float) -> float:
     return value if 0 <= value < 1e9 else 0.0
-
-

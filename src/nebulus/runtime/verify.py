@@ -52,7 +52,9 @@ def verify(batches: Iterable[bytes], outcome: Outcome | None) -> Verification:
                 links.append(record.chain)
         except (IllegalEventError, JournalError, LookupError, AssertionError) as error:
             at = len(links)
-            return _broken(at, links[-1] if links else GENESIS, links, f"it can't have happened here: {error}")
+            return _broken(
+                at, links[-1] if links else GENESIS, links, f"it can't have happened here: {error}"
+            )
     why = _wrong_end(machine, outcome)
     return Verification(records=position, head=chain, why=why, chain=tuple(links))
 

@@ -13,7 +13,6 @@ from typing import Protocol
 from msgspec import Struct
 
 from nebulus.core.errors import ConfigError, JournalError, RunCancelledError, StoreError
-from nebulus.ports.engine import Perform
 from nebulus.ports.world import Clock
 
 SLEEP = "nebulus.sleep"
@@ -91,95 +90,17 @@ class HeldRun:
     """The `OpenRun` of every engine; `ink` is the engine's part of it."""
 
     def __init__(self, run_id: str, entries: Sequence[Entry], *, ink: Ink, clock: Clock) -> None:
-        self._run_id = run_id
-        self._entries = entries
-        self._past = results(entries)
+        self.run_id = run_id
+        self.past = results(entries)
         self._ink = ink
-        self._clock = clock
-        self._replayed = 0
-        self._refusal = ""
 
-    @property
-    def run_id(self) -> str:
-        """The run's name."""
-        return self._run_id
+    async def record(self, batch: bytes) -> None:
+        """Record a batch. Raises: as `OpenRun.record`."""
+        await self._ink.write(Entry("event", text_of(batch, "a batch of records")))
 
-    @property
-    def past(self) -> tuple[bytes, ...]:
-        """The results of the steps recorded before this process took the run, in order."""
-        return self._past
-
-    async def step(self, name: str, perform: Perform) -> bytes:
-        """Return the recorded result of the next step, or perform it and record what it returns.
-
-        Raises:
-            JournalError: the record has another name here; another step raised or is in flight.
-            RunCancelledError: a stop was asked for; `perform` was not called.
-            StoreError: the result can't be recorded.
-        """
-        if name == SLEEP:
-            raise JournalError(f"{SLEEP!r} names a sleep; call the step something else")
-        with self._turn(name):
-            if self._replayed < len(self._entries):
-                return self._recorded(name).encode()
-            await self._stop_if_asked(name)
-            result = await perform()
-            await self._ink.write(Entry(name, text_of(result, f"the result of step {name!r}")))
-            return result
-
-    async def sleep(self, seconds: float) -> None:
-        """Let `seconds` pass since the sleep was first begun, in whichever process that was.
-
-        Raises: what `step` raises.
-        """
-        with self._turn(SLEEP):
-            if self._replayed < len(self._entries):
-                end_s = float(self._recorded(SLEEP))
-            else:
-                end_s = self._clock.now_s() + seconds
-                await self._ink.write(Entry(SLEEP, repr(end_s)))
-            # A clock that was set back must not make a sleep longer than it was meant to be.
-            end_s = min(end_s, self._clock.now_s() + seconds)
-            while (left_s := end_s - self._clock.now_s()) > 0:
-                await self._stop_if_asked(SLEEP)
-                await self._clock.sleep(min(left_s, _LISTEN_S))
+    async def stop_asked(self) -> bool:
+        """Tell whether somebody wants this run to stop."""
+        return await self._ink.stop_asked()
 
     def finish(self) -> None:
-        """Accept that the body is done.
-
-        Raises:
-            JournalError: more is recorded than the body asked for.
-        """
-        if self._replayed < len(self._entries):
-            raise JournalError(
-                f"run {self._run_id!r} ended after {self._replayed} records, but {len(self._entries)} are"
-                f" recorded: the next is {self._entries[self._replayed].name!r}; this is not the program"
-                " that recorded them"
-            )
-
-    @contextmanager
-    def _turn(self, name: str) -> Iterator[None]:
-        if self._refusal:
-            raise JournalError(f"step {name!r} of run {self._run_id!r} can't begin: {self._refusal}")
-        self._refusal = f"step {name!r} is still in flight; a run takes one step at a time"
-        try:
-            yield
-        except BaseException as error:
-            self._refusal = f"step {name!r} raised {type(error).__name__}; resume the run instead"
-            raise
-        self._refusal = ""
-
-    def _recorded(self, name: str) -> str:
-        entry = self._entries[self._replayed]
-        if entry.name != name:
-            raise JournalError(
-                f"record {self._replayed + 1} of run {self._run_id!r} is {entry.name!r}, but the run now asks"
-                f" for {name!r}; resume it with keep={len(results(self._entries[: self._replayed]))} to go on"
-                " from there in the new way"
-            )
-        self._replayed += 1
-        return entry.result
-
-    async def _stop_if_asked(self, name: str) -> None:
-        if await self._ink.stop_asked():
-            raise RunCancelledError(f"run {self._run_id!r} was asked to stop, and did before step {name!r}")
+        """Accept that the body is done."""

@@ -68,7 +68,7 @@ class MemoryEngine:
         self._store.runs[run_id] = run
         return await self._hold(run)
 
-    async def resume(self, run_id: str, *, keep: int | None = None) -> bytes:
+    async def resume(self, run_id: str, *, keep: int | None = None, reopen: bool = False) -> bytes:
         """Take a run up again, cut to its first `keep` steps, and return what its body returned.
 
         Raises:
@@ -81,15 +81,15 @@ class MemoryEngine:
         self._refuse_held(run)
         refuse_other_version(run_id, recorded=run.version, ours=self._version)
         kept = run.entries if keep is None else cut(run.entries, keep)
-        if run.result is not None and len(kept) == len(run.entries):
+        if run.result is not None and len(kept) == len(run.entries) and not reopen:
             return run.result
         run.entries, run.result, run.stop = list(kept), None, False
         return await self._hold(run)
 
-    async def runs(self) -> list[RunInfo]:
-        """List all runs, newest first."""
+    async def runs(self, *, limit: int | None = None, after: str | None = None) -> list[RunInfo]:
+        """List runs, newest first."""
         newest_first = sorted(self._store.runs.values(), key=lambda run: run.created_s, reverse=True)
-        return [_described(run) for run in newest_first]
+        return [_described(run) for run in newest_first][:limit]
 
     async def info(self, run_id: str) -> RunInfo:
         """Describe one run.
