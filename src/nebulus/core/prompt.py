@@ -43,17 +43,15 @@ class PieceKind(StrEnum):
     """What must be done now, or asked now."""
 
 
-QUOTES_MISTAKES = frozenset({PieceKind.LESSON, PieceKind.ERROR})
+QUOTES_MISTAKES = (PieceKind.LESSON, PieceKind.ERROR)
 """Kinds whose text may quote a wrong value: one that appears only there was not given to the model."""
-_ITEMS = frozenset(
-    {
-        PieceKind.CONSTRAINT,
-        PieceKind.PROGRESS,
-        PieceKind.ASIDE,
-        PieceKind.STORED,
-        PieceKind.QUESTION,
-        PieceKind.LESSON,
-    }
+_ITEMS = (
+    PieceKind.CONSTRAINT,
+    PieceKind.PROGRESS,
+    PieceKind.ASIDE,
+    PieceKind.STORED,
+    PieceKind.QUESTION,
+    PieceKind.LESSON,
 )
 """Kinds that are items of a list."""
 _BREAK = r"(?:\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029])"

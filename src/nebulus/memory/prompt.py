@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from nebulus.core.plan import FINISHED_STATUSES, Step
 from nebulus.core.prompt import Piece, PieceKind, Prompt, Source
-from nebulus.core.provenance import USER
+from nebulus.core.provenance import USER, Provenance
 from nebulus.core.state import Artifact, Fact, Lesson, Observation, OpenQuestion, State
 from nebulus.memory.choice import Choice, choose
 from nebulus.memory.recall import Index
@@ -83,10 +83,10 @@ def compose_step(
     Raises:
         LookupError: the plan has no such step.
     """
-    asked = state.step(step)
-    now = _now(state, asked, resolves=resolves)
+    asked, known = state.step(step), (index or Index()).covering(state.facts)
+    now = _now(asked, state.plan.provenance, known if resolves else Index())
     text = "".join(piece.text for piece in now)
-    chosen = choose(state, text, (index or Index()).covering(state.facts), step=step)
+    chosen = choose(state, text, known, step=step)
     if is_narrow:
         chosen = replace(chosen, recalled=(), recent=(), observations=())
     head = [Piece(PieceKind.INSTRUCTIONS, label=INSTRUCTIONS), *_head(state)]
@@ -215,9 +215,9 @@ def _head(state: State) -> Iterator[Piece]:
         yield Piece(PieceKind.CONSTRAINT, constraint, USER, title="Constraints:", label="- ")
 
 
-def _now(state: State, step: Step, *, resolves: bool) -> tuple[Piece, ...]:
+def _now(step: Step, label: Provenance, index: Index) -> tuple[Piece, ...]:
     """The step: its own words with the label of who wrote them, and each value that is put in with that of its fact."""
-    parts = resolved(step.text, state.facts if resolves else (), label=state.plan.provenance)
+    parts = resolved(step.text, index.of_steps(mentioned_steps(step.text)), label=label)
     first, *rest = parts or (Words("", USER),)
     return (
         Piece(PieceKind.STEP, first.text, first.provenance, label=f"Now: step {step.number}. "),
