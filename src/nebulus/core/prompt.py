@@ -57,7 +57,7 @@ _ITEMS = (
 _BREAK = r"(?:\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029])"
 _LINE_NAMES = (
     "goal|constraints|done|done before|said before|facts|stored|open questions|failed before|last|now|"
-    "not shown for want of room"
+    r"not shown for want of room|result of step \d+|failure|answer with these fields"
 )
 """How the lines and sections of our prompts begin, in lower case."""
 _LIKE_OURS = re.compile(rf"({_BREAK})(?=[\s>*_#`\-]*(?:{_LINE_NAMES})[\s*_`]*:)", re.IGNORECASE)
