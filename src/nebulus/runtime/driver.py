@@ -132,7 +132,7 @@ class RunDriver:
                 self._settle(record, data)
         running = (command for command in commands(self.machine) if isinstance(command, RunTool))
         self._may_have_run = frozenset(command.call.call_id for command in running)
-        self._saved_steps = self.machine.state.done_count
+        self._saved_steps = len(self.machine.evidence)
 
     async def drive(self, *first: Event) -> Outcome:
         """Feed what begins this holding of the run, then go on to the end.
@@ -310,7 +310,7 @@ class RunDriver:
             self._must_save
             or self._unsaved_s > UNSAVED_S
             or not self._can_be_repeated(known)
-            or self.machine.state.done_count != self._saved_steps
+            or len(self.machine.evidence) != self._saved_steps
         )
 
     def _can_be_repeated(self, event: Event) -> bool:
@@ -342,7 +342,7 @@ class RunDriver:
         await self._journal.record(encode_batch(self._pending))
         self._pending.clear()
         self._unsaved_s, self._must_save = 0.0, False
-        self._saved_steps = self.machine.state.done_count
+        self._saved_steps = len(self.machine.evidence)
 
 
 def _place(step: int, call_id: str) -> Key:

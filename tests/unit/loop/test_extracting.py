@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from nebulus.core import events as e
 from nebulus.core.answers import Shape
 from nebulus.core.budget import Budget
-from nebulus.core.commands import AskModel, Judge, RunTool, Wait
+from nebulus.core.commands import AskModel, JudgeCall, RunTool, Wait
 from nebulus.core.errors import ConfigError
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.outcome import Done
@@ -18,9 +18,9 @@ from nebulus.core.provenance import Origin
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import Effect, ToolResult, ToolSpec
 from nebulus.guard.flow import Accept, flow_of
-from nebulus.loop.machine import feed, replay
-from nebulus.loop.progress import Machine, Phase, Setup
-from nebulus.recovery.strategy import Limits
+from nebulus.loop.transitions import replay
+from tests.unit.loop.scenario import Scene, feed
+from nebulus.core.limits import Limits
 from tests.unit.loop import scenario as sc
 
 TEXT = "Dear Anna, the parcel came to 12.50 kg when we put it on the scale.\nGreetings"
@@ -34,25 +34,25 @@ def setup(*tiers: Tier, **more: Any) -> Setup:
     return Setup(tools=(LETTER, *sc.TOOLS), tiers=tiers or (sc.SMALL, sc.LARGE), **more)
 
 
-def told(machine: Machine, text: str = TEXT, *, tier: str = "small") -> Machine:
+def told(machine: Scene, text: str = TEXT, *, tier: str = "small") -> Scene:
     """The machine after the model called for a letter and got `text`."""
     machine = feed(machine, sc.called("letter", tier, value="a"))
-    machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
+    machine = sc.allowed(machine)
     assert isinstance(machine.command, RunTool)
     assert machine.command.reads == machine.step.reads | READS
-    return feed(machine, e.ToolReturned(call_id=machine.call.call_id, result=ToolResult(text=text)))
+    return sc.returned(machine, text)
 
 
-def reading(given: Setup | None = None, text: str = TEXT) -> Machine:
+def reading(given: Setup | None = None, text: str = TEXT) -> Scene:
     return told(sc.begun(*STEPS, given=given or setup()), text)
 
 
-def question(machine: Machine) -> AskModel:
+def question(machine: Scene) -> AskModel:
     assert isinstance(machine.command, AskModel)
     return machine.command
 
 
-def lessons(machine: Machine) -> list[tuple[str, int]]:
+def lessons(machine: Scene) -> list[tuple[str, int]]:
     return [(lesson.kind, lesson.count) for lesson in machine.state.lessons]
 
 
@@ -73,14 +73,14 @@ def test_what_a_tool_declares_to_be_read_is_asked_for_and_becomes_a_fact_with_th
     assert fact.provenance.origins == (Origin("model", "small"), Origin("tool", "letter", "c2"))
     assert machine.active == 2
     assert "Now: step 2. put 12.50 kg" in question(machine).request.messages[-1].content
-    assert machine.spent.model_calls == 2, "reading is paid for"
+    assert machine.machine.spent.model_calls == 2, "reading is paid for"
 
 
 def test_a_call_with_what_was_read_is_from_outside_unless_the_policy_accepts_its_narrow_form() -> None:
     machine = feed(reading(), sc.said('{"weight": "12.50 kg"}'))
     machine = feed(machine, sc.called("put", value="12.50 kg"))
-    assert isinstance(machine.command, Judge)
-    context, spec = machine.command.context, machine.setup.tool("put")
+    assert isinstance(machine.command, JudgeCall)
+    context, spec = machine.command.context, machine.machine.config.tool("put")
     assert not flow_of(machine.call, spec, context).is_endorsed
     taken = Accept(tool="put", argument="value", source="letter", kind="number", most=20)
     weighed = replace(machine.call, arguments={"value": 12.5})
@@ -141,7 +141,7 @@ def test_an_answer_that_cant_be_read_is_asked_for_once_more_otherwise_and_then_l
 def test_a_backend_that_breaks_is_waited_for_then_the_next_tier_reads_then_the_run_goes_on() -> None:
     machine = feed(reading(), broken(FailureKind.TRANSIENT))
     assert isinstance(machine.command, Wait)
-    machine = feed(machine, e.TimePassed(seconds=0.5))
+    machine = sc.waited(machine)
     assert (machine.phase, question(machine).tier) == (Phase.READING, "small")
     machine = feed(machine, broken())
     assert (machine.phase, question(machine).tier) == (Phase.READING, "large")
@@ -180,14 +180,14 @@ def test_a_step_can_say_what_must_be_read_and_it_is_read_once() -> None:
 
 def test_the_next_call_of_the_answer_waits_until_the_first_result_was_read() -> None:
     machine = feed(sc.begun(*STEPS, given=setup()), sc.said(TWO.format("a") + TWO.format("b")))
-    machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
-    machine = feed(machine, e.ToolReturned(call_id=machine.call.call_id, result=ToolResult(text=TEXT)))
+    machine = sc.allowed(machine)
+    machine = sc.returned(machine, TEXT)
     assert machine.phase is Phase.READING
-    lacking = to_builtins(replace(machine.setup, tools=sc.TOOLS))
+    lacking = to_builtins(replace(machine.machine.config, tools=sc.TOOLS))
     with pytest.raises(ConfigError, match="a call of 'letter' is under way"):
         feed(machine, e.SetupChanged(setup=lacking))
     machine = feed(machine, sc.said('{"weight": "12.50 kg"}'))
-    assert isinstance(machine.command, Judge)
+    assert isinstance(machine.command, JudgeCall)
     assert machine.call.arguments == {"value": "b"}
 
 

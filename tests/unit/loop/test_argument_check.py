@@ -4,28 +4,27 @@ from msgspec.structs import replace
 
 from nebulus.core import events as e
 from nebulus.core.answers import ModelRequest, OneCall
-from nebulus.core.commands import AskModel, Judge
+from nebulus.core.commands import AskModel, JudgeCall
 from nebulus.core.failure import FailureKind
 from nebulus.core.outcome import Done, Failed, Proof
 from nebulus.core.plan import ToolSucceeded
 from nebulus.core.tools import Effect, ToolResult
-from nebulus.loop.machine import feed
-from nebulus.loop.progress import Machine
+from tests.unit.loop.scenario import Scene, feed
 from tests.unit.loop import scenario as sc
 
 
-def at_second_step(text: str, **more: bool) -> Machine:
+def at_second_step(text: str, **more: bool) -> Scene:
     """A machine whose first step is done and whose second says `text`."""
     steps = (sc.step(1, "look", ToolSucceeded("look")), sc.step(2, text, ToolSucceeded("look")))
     machine = sc.begun(*steps, given=replace(sc.setup(), **more))
     machine = feed(machine, sc.called("look", value="anything"))
-    machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
-    return feed(machine, e.ToolReturned(call_id=machine.call.call_id, result=ToolResult(text="wrong-9")))
+    machine = sc.allowed(machine)
+    return sc.returned(machine, "wrong-9")
 
 
-def asked(machine: Machine) -> ModelRequest:
+def asked(machine: Scene) -> ModelRequest:
     assert isinstance(machine.command, AskModel)
-    return machine.command.request
+    return machine.request
 
 
 def test_a_contradiction_is_asked_again_with_one_tool_and_nothing_that_misled() -> None:
@@ -37,7 +36,7 @@ def test_a_contradiction_is_asked_again_with_one_tool_and_nothing_that_misled() 
     assert [tool.name for tool in again.tools] == ["look"]
     assert "wrong-9" not in again.messages[-1].content
     assert "1x unheeded: the step says value = right-7" in again.messages[-1].content
-    assert isinstance(feed(machine, sc.called("look", value="right-7")).command, Judge)
+    assert isinstance(feed(machine, sc.called("look", value="right-7")).command, JudgeCall)
 
 
 def test_a_doubt_is_raised_until_one_attempt_is_left_and_then_let_be() -> None:
@@ -45,15 +44,15 @@ def test_a_doubt_is_raised_until_one_attempt_is_left_and_then_let_be() -> None:
     for _ in range(2):
         machine = feed(machine, sc.called("look", value="wrong-9"))
         assert isinstance(machine.command, AskModel)
-    assert isinstance(feed(machine, sc.called("look", value="wrong-9")).command, Judge)
+    assert isinstance(feed(machine, sc.called("look", value="wrong-9")).command, JudgeCall)
 
 
 def test_with_heeding_off_the_call_goes_to_the_guard() -> None:
-    machine = at_second_step("look value = right-7", heeds_steps=False)
-    assert isinstance(feed(machine, sc.called("look", value="wrong-9")).command, Judge)
+    machine = at_second_step("look value = right-7", checks_arguments=False)
+    assert isinstance(feed(machine, sc.called("look", value="wrong-9")).command, JudgeCall)
 
 
-def acting_in_doubt(effect: Effect) -> Machine:
+def acting_in_doubt(effect: Effect) -> Scene:
     """A machine whose only step mentions what its call leaves out, the doubt raised as often as it may be."""
     tools = tuple(replace(tool, effect=effect) for tool in sc.setup().tools)
     given = replace(sc.setup(), tools=tools)
@@ -65,9 +64,8 @@ def acting_in_doubt(effect: Effect) -> Machine:
 
 def test_a_call_in_doubt_is_written_down_where_the_run_ends() -> None:
     machine = acting_in_doubt(Effect.WRITE)
-    machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
-    machine = feed(machine, e.EffectIntended(call_id=machine.call.call_id, key=machine.command.key))  # type: ignore[union-attr]
-    machine = feed(machine, e.ToolReturned(call_id=machine.call.call_id, result=ToolResult(text="done")))
+    machine = sc.allowed(machine)
+    machine = sc.returned(machine, "done")
     outcome = machine.outcome
     assert isinstance(outcome, Done)
     assert outcome.proof is Proof.CLAIMED
@@ -90,14 +88,14 @@ def test_an_argument_that_nothing_asks_for_is_not_offered_again() -> None:
     )
     machine = feed(machine, sc.called("look", value="a7", most=3))
     assert list(asked(machine).tools[0].parameters["properties"]) == ["value"]
-    assert isinstance(feed(machine, sc.called("look", value="a7")).command, Judge)
+    assert isinstance(feed(machine, sc.called("look", value="a7")).command, JudgeCall)
 
 
 def test_a_step_that_needs_an_answer_which_was_lost_is_not_begun() -> None:
-    def after_lost(text: str) -> Machine:
+    def after_lost(text: str) -> Scene:
         steps = (sc.step(1, "look", ToolSucceeded("look")), sc.step(2, text, ToolSucceeded("look")))
         machine = feed(sc.begun(*steps), sc.called("look", value="anything"))
-        machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
+        machine = sc.allowed(machine)
         lost = ToolResult(text="look had taken effect; what it gave back was lost", is_lost=True)
         return feed(machine, e.ToolReturned(call_id=machine.call.call_id, result=lost))
 
