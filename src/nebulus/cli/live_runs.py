@@ -171,7 +171,8 @@ def finish(report: RunReport, work: Work) -> None:
         raise typer.Exit(code)
     asks_for_answer = report.goal.result is not None
     if not (asks_for_answer and report.is_answered and work.is_quiet):
-        lines = summary_lines(report, resume=again(report.run_id, work.folder))
+        resume_it = again(report.run_id, work.folder)
+        lines = summary_lines(report, resume=resume_it, has_answer=not asks_for_answer)
         show(lines, stderr() if asks_for_answer else stdout())
     if report.is_answered:
         write_answer(report.answer)

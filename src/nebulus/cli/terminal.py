@@ -37,7 +37,7 @@ class TerminalFace:
         self._under_way: tuple[UnderWay, ...] = ()
         self._pieces, self._pieces_since_s = 0, 0.0
         self._live = Live(
-            get_renderable=self._picture,
+            get_renderable=self.__rich__,
             console=console,
             refresh_per_second=_REFRESH_PER_S,
             transient=is_transient,
@@ -83,7 +83,8 @@ class TerminalFace:
         finally:
             self._live.start(refresh=True)
 
-    def _picture(self) -> RenderableType:
+    def __rich__(self) -> RenderableType:
+        """Return the picture as it is now."""
         machine = self._machine
         if machine is None:
             self._spinner.update(text=Text("starting the model"))

@@ -25,17 +25,18 @@ _EFFECTS_SHOWN = 8
 _SOURCES_SHOWN = 40
 
 
-def summary_lines(report: RunReport, *, resume: str) -> list[Line]:
+def summary_lines(report: RunReport, *, resume: str, has_answer: bool = True) -> list[Line]:
     """Return the summary of a run.
 
-    `resume` is the command that resumes it ("nebulus resume RUN"), "" for a run that is not kept.
+    `resume` is the command that resumes it ("nebulus resume RUN"), "" for a run that is not kept. `has_answer`: the
+    answer is in it, and not only where its values were seen.
     """
     outcome = report.outcome
     if outcome is None:
         return _unfinished(report, resume)
     match outcome:
         case Done():
-            lines = [*_done(outcome), *_see_also(resume)]
+            lines = [*_done(outcome, has_answer=has_answer), *_see_also(resume)]
         case Blocked():
             lines = _blocked(outcome, resume)
         case Refused():
@@ -72,6 +73,8 @@ def headline(outcome: Outcome | None) -> Line:
 
 def source_lines(result: Result) -> list[Line]:
     """Return each value of an answer with where it was seen; a value that was seen nowhere is "claimed"."""
+    if not result.sources:
+        return [Line("    ~ the answer: claimed; no code compares it with what was seen", "yellow")]
     lines = [_source(source, result.value) for source in result.sources[:_SOURCES_SHOWN]]
     hidden = len(result.sources) - _SOURCES_SHOWN
     return [*lines, Line(f"    … {counted(hidden, 'more value')}", "dim")] if hidden > 0 else lines
@@ -105,19 +108,22 @@ def value_at(value: Any, pointer: str) -> Any:
     return value
 
 
-def _done(outcome: Done) -> list[Line]:
+def _done(outcome: Done, *, has_answer: bool) -> list[Line]:
     lines = [headline(outcome), Line(f"  {outcome.summary}"), *map(_evidence, outcome.evidence)]
     if any(not item.is_proven for item in outcome.evidence):
         lines.append(Line("  (✓ code looked at the world · ~ a call succeeded, or the model said so)", "dim"))
-    return [*lines, *_answer(outcome.result)] if outcome.result is not None else lines
+    if outcome.result is None:
+        return lines
+    answer = _answer(outcome.result) if has_answer else []
+    return [*lines, *answer, *source_lines(outcome.result)]
 
 
 def _answer(result: Result) -> list[Line]:
     name = "no answer" if result.is_failure else "answer"
     if not isinstance(result.value, str):
-        return [_field(name, safe(format_value(result.value))), *source_lines(result)]
+        return [_field(name, safe(format_value(result.value)))]
     first, *rest = safe_lines(result.value) or [""]
-    return [_field(name, first), *(Line(f"{'':<15}{line}") for line in rest), *source_lines(result)]
+    return [_field(name, first), *(Line(f"{'':<15}{line}") for line in rest)]
 
 
 def _evidence(item: Evidence) -> Line:
