@@ -3,7 +3,7 @@
 from nebulus import Agent, tool
 """
 
-from nebulus.adapters.tools.function import tool
+from nebulus.adapters.tools.function import ToolOptions, tool
 from nebulus.app.agent import Agent
 from nebulus.core.budget import Budget
 from nebulus.core.commands import Command
@@ -55,6 +55,7 @@ __all__ = [
     "RunStatus",
     "Step",
     "Tool",
+    "ToolOptions",
     "ToolOutput",
     "ToolSpec",
     "__version__",
