@@ -223,6 +223,14 @@ class Agent:
         """List runs, newest first: at most `limit`, those that follow the run `after`."""
         return await self._open.supervisor.runs(limit=limit, after=after)
 
+    async def journal(self, run_id: str) -> tuple[bytes, ...]:
+        """Return what is recorded of a run: batches of JSON records, in order.
+
+        Raises:
+            RunUnknownError: there is no such run.
+        """
+        return await self._open.supervisor.raw_journal(run_id)
+
     async def questions(self) -> list[Question]:
         """Return what waits for a person: in runs under way, and in runs that are blocked."""
         found = {
