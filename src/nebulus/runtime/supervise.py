@@ -87,6 +87,8 @@ class Supervisor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for taken in list(self._taken.values()):
+            await taken.handle.let_go()
         await self._engine.close()
 
     async def start(
