@@ -13,7 +13,7 @@ import jsonschema_rs
 import msgspec
 
 from nebulus.core.errors import ConfigError
-from nebulus.core.result import WRAPPED, Result, ResultSpec
+from nebulus.core.result import Result, ResultSpec
 
 WORKS = (
     "str, int, float, bool, an enum, list[X] or dict[str, X] of these, a msgspec Struct, a dataclass, a TypedDict, "
@@ -37,15 +37,7 @@ def result_spec(kind: Any) -> ResultSpec:
     schema = _schema(result)
     failed = [_schema(failure) for failure in failures]
     failure_schema = failed[0] if len(failed) == 1 else {"anyOf": failed} if failed else {}
-    if _is_object(schema):
-        return ResultSpec(schema=schema, failure_schema=failure_schema)
-    wrapped = {
-        "type": "object",
-        "properties": {WRAPPED: schema},
-        "required": [WRAPPED],
-        "additionalProperties": False,
-    }
-    return ResultSpec(schema=wrapped, failure_schema=failure_schema, is_wrapped=True)
+    return ResultSpec(schema=schema, failure_schema=failure_schema)
 
 
 def decode_result(kind: Any, result: Result) -> Any:
@@ -156,13 +148,6 @@ def _closed(node: Any) -> Any:
             return [_closed(value) for value in node]
         case _:
             return node
-
-
-def _is_object(schema: Mapping[str, Any]) -> bool:
-    options = schema.get("anyOf") or schema.get("oneOf")
-    if isinstance(options, list):
-        return all(isinstance(option, dict) and _is_object(option) for option in options)
-    return schema.get("type") == "object" or "properties" in schema
 
 
 def _decoded(kind: Any, value: Any) -> Any:
