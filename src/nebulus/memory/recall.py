@@ -31,7 +31,7 @@ _COMMON_WORDS = """
     to use using was what when which with you your id key name path result value
 """
 _COMMON = frozenset(_COMMON_WORDS.split())
-"""Words that stand in every step, and the field names that every tool uses."""
+"""Words that are in every step, and the field names that every tool uses."""
 
 
 class Index(Struct, frozen=True):
@@ -74,8 +74,8 @@ class Index(Struct, frozen=True):
         """Return at most `most` facts that share telling words with `text`, the best first; the newest of equals.
 
         Facts of one step tell of each other: where the words single out a result, all that came with it is
-        worth showing, what else they name of it first ("the contact of Berg AG"). A fact whose value stands
-        in `text` already is left out, unless it can say where the value stood.
+        worth showing, what else they name of it first ("the contact of Berg AG"). A fact whose value
+        is in `text` already is left out, unless it can say where the value was found.
         """
         scores: dict[int, float] = {}
         shared: dict[int, int] = {}
