@@ -25,7 +25,10 @@ class RunStatus(StrEnum):
 
 
 class RunInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One run in a list. Times are seconds since the epoch; `result` is what the body returned."""
+    """One run. Times are seconds since the epoch; `result` is what the body returned.
+
+    `request` is empty in a list: `Engine.info` loads it.
+    """
 
     run_id: str
     status: RunStatus
@@ -107,8 +110,12 @@ class Engine(Protocol):
         """
         ...
 
-    async def runs(self) -> list[RunInfo]:
-        """List all runs, newest first."""
+    async def runs(self, *, limit: int | None = None, after: str | None = None) -> list[RunInfo]:
+        """List runs, newest first, without their requests: at most `limit`, those that follow the run `after`.
+
+        Raises:
+            RunUnknownError: there is no run `after`.
+        """
         ...
 
     async def info(self, run_id: str) -> RunInfo:

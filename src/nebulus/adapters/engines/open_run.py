@@ -1,7 +1,7 @@
-"""A run that this process holds: its recorded past is replayed, then what is new is recorded.
+"""The `OpenRun` of every engine: the recorded past is returned first, then what is new is performed and recorded.
 
-Laws, for every engine: one step at a time; a recorded step is never performed again; a step that
-raised is not recorded, and ends this holding of the run, so that no later step can take its place.
+Invariants: one step at a time; a recorded step is never performed again; a step that raised is not recorded
+and ends this holding of the run, so that no later step can take its place.
 """
 
 import asyncio
@@ -36,14 +36,14 @@ class WallClock:
 
 
 class Entry(Struct, frozen=True):
-    """One line of a run's journal: a step's name and the text it returned, or the end of a sleep."""
+    """One record of a run: a step's name and the text that it returned, or the end of a sleep."""
 
     name: str
     result: str
 
 
-class Ink(Protocol):
-    """What an engine must be able to do for a run that it holds."""
+class JournalWriter(Protocol):
+    """What an engine does for a run that it holds."""
 
     async def write(self, entry: Entry) -> None:
         """Make `entry` durable, after all before it.
@@ -59,20 +59,20 @@ class Ink(Protocol):
 
 
 def results(entries: Sequence[Entry]) -> tuple[bytes, ...]:
-    """Return what the steps among `entries` returned, in order; sleeps are no steps."""
+    """Return what the steps among `entries` returned, in order; sleeps are not steps."""
     return tuple(entry.result.encode() for entry in entries if entry.name != SLEEP)
 
 
-def cut(entries: Sequence[Entry], keep: int) -> Sequence[Entry]:
-    """Return `entries` up to and including step number `keep`; all of them if there are no more steps.
+def cut(entries: Sequence[Entry], keep: int | None) -> Sequence[Entry]:
+    """Return `entries` up to and including step number `keep`; all of them for None or if there are no more.
 
     Raises:
         ConfigError: `keep` is negative.
     """
-    if keep < 0:
+    if keep is not None and keep < 0:
         raise ConfigError(f"keep={keep} steps is negative; 0 keeps none, leaving it out keeps all")
     ends = [0] + [at for at, entry in enumerate(entries, start=1) if entry.name != SLEEP]
-    return entries if keep >= len(ends) - 1 else entries[: ends[keep]]
+    return entries if keep is None or keep >= len(ends) - 1 else entries[: ends[keep]]
 
 
 def text_of(result: bytes, what: str) -> str:
@@ -87,35 +87,20 @@ def text_of(result: bytes, what: str) -> str:
         raise StoreError(f"{what} is not UTF-8 text ({error}); an engine stores JSON") from error
 
 
-class HeldRun:
-    """The `OpenRun` of every engine; `ink` is the engine's part of it."""
+class JournaledRun:
+    """A run that this process holds. `entries` are its past; `writer` is the engine's part of it."""
 
-    def __init__(self, run_id: str, entries: Sequence[Entry], *, ink: Ink, clock: Clock) -> None:
-        self._run_id = run_id
-        self._entries = entries
-        self._past = results(entries)
-        self._ink = ink
-        self._clock = clock
+    def __init__(self, run_id: str, entries: Sequence[Entry], *, writer: JournalWriter, clock: Clock) -> None:
+        self.run_id = run_id
+        self.past = results(entries)
+        self._entries, self._writer, self._clock = entries, writer, clock
         self._replayed = 0
         self._refusal = ""
-
-    @property
-    def run_id(self) -> str:
-        """The run's name."""
-        return self._run_id
-
-    @property
-    def past(self) -> tuple[bytes, ...]:
-        """The results of the steps recorded before this process took the run, in order."""
-        return self._past
 
     async def step(self, name: str, perform: Perform) -> bytes:
         """Return the recorded result of the next step, or perform it and record what it returns.
 
-        Raises:
-            JournalError: the record has another name here; another step raised or is in flight.
-            RunCancelledError: a stop was asked for; `perform` was not called.
-            StoreError: the result can't be recorded.
+        Raises: as `OpenRun.step`.
         """
         if name == SLEEP:
             raise JournalError(f"{SLEEP!r} names a sleep; call the step something else")
@@ -124,20 +109,20 @@ class HeldRun:
                 return self._recorded(name).encode()
             await self._stop_if_asked(name)
             result = await perform()
-            await self._ink.write(Entry(name, text_of(result, f"the result of step {name!r}")))
+            await self._writer.write(Entry(name, text_of(result, f"the result of step {name!r}")))
             return result
 
     async def sleep(self, seconds: float) -> None:
         """Let `seconds` pass since the sleep was first begun, in whichever process that was.
 
-        Raises: what `step` raises.
+        Raises: as `OpenRun.step`.
         """
         with self._turn(SLEEP):
             if self._replayed < len(self._entries):
                 end_s = float(self._recorded(SLEEP))
             else:
                 end_s = self._clock.now_s() + seconds
-                await self._ink.write(Entry(SLEEP, repr(end_s)))
+                await self._writer.write(Entry(SLEEP, repr(end_s)))
             # A clock that was set back must not make a sleep longer than it was meant to be.
             end_s = min(end_s, self._clock.now_s() + seconds)
             while (left_s := end_s - self._clock.now_s()) > 0:
@@ -152,7 +137,7 @@ class HeldRun:
         """
         if self._replayed < len(self._entries):
             raise JournalError(
-                f"run {self._run_id!r} ended after {self._replayed} records, but {len(self._entries)} are"
+                f"run {self.run_id!r} ended after {self._replayed} records, but {len(self._entries)} are"
                 f" recorded: the next is {self._entries[self._replayed].name!r}; this is not the program"
                 " that recorded them"
             )
@@ -160,7 +145,7 @@ class HeldRun:
     @contextmanager
     def _turn(self, name: str) -> Iterator[None]:
         if self._refusal:
-            raise JournalError(f"step {name!r} of run {self._run_id!r} can't begin: {self._refusal}")
+            raise JournalError(f"step {name!r} of run {self.run_id!r} can't begin: {self._refusal}")
         self._refusal = f"step {name!r} is still in flight; a run takes one step at a time"
         try:
             yield
@@ -173,7 +158,7 @@ class HeldRun:
         entry = self._entries[self._replayed]
         if entry.name != name:
             raise JournalError(
-                f"record {self._replayed + 1} of run {self._run_id!r} is {entry.name!r}, but the run now asks"
+                f"record {self._replayed + 1} of run {self.run_id!r} is {entry.name!r}, but the run now asks"
                 f" for {name!r}; resume it with keep={len(results(self._entries[: self._replayed]))} to go on"
                 " from there in the new way"
             )
@@ -181,5 +166,5 @@ class HeldRun:
         return entry.result
 
     async def _stop_if_asked(self, name: str) -> None:
-        if await self._ink.stop_asked():
-            raise RunCancelledError(f"run {self._run_id!r} was asked to stop, and did before step {name!r}")
+        if await self._writer.stop_asked():
+            raise RunCancelledError(f"run {self.run_id!r} was asked to stop, and did before step {name!r}")
