@@ -1,74 +1,298 @@
 """The library's front door: an agent with tools of one's own, in a few lines."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
-from nebulus.app.application import Predicates, new_run_id, open_application
+from msgspec.structs import replace
+
+from nebulus.app.application import Application, Predicates, Watch, open_application
 from nebulus.app.bootstrap import MEMORY
-from nebulus.app.settings import NANO, EngineSettings, Settings, TierSettings
+from nebulus.app.results import decode_result, result_spec
+from nebulus.app.settings import NANO, EngineSettings, Settings, TierSettings, load_settings, tier_name
 from nebulus.core.budget import Budget
-from nebulus.core.outcome import Outcome
-from nebulus.ports.guard import Person, Policy
+from nebulus.core.commands import Command
+from nebulus.core.errors import ConfigError
+from nebulus.core.outcome import Blocked, Done, Outcome, Question
+from nebulus.core.plan import Goal, Plan
+from nebulus.ports.backend import ModelBackend
+from nebulus.ports.engine import RunInfo
+from nebulus.ports.guard import Person, PersonReply, Policy
 from nebulus.ports.tool import Tool
-from nebulus.ports.world import Observer
+from nebulus.runtime.handle import RunHandle
+from nebulus.runtime.supervise import read_outcome
+
+Model: TypeAlias = str | ModelBackend
 
 
 class Agent:
     """Carries goals out with the given tools on the given models.
 
-    `model` is one spelling or a sequence from small to large: `nano`, `PATH.gguf`, `ollama:qwen3:8b`,
-    `http://localhost:8000#NAME`. `window_tokens` says how large a window is where a server does not tell,
-    or narrows it. With a `workspace`, the built-in file tools are there too. `engine` is
-    "memory" (nothing survives the process), a SQLite path, or a PostgreSQL URL. `checks` are predicates
-    that a goal may name ("named NAME").
+    `model` is one model or a sequence from small to large: a name (`nano`, `PATH.gguf`, `ollama:qwen3:8b`,
+    `http://localhost:8000#NAME`) or a backend object. `window_tokens` says how large a window is where a server does
+    not tell, or narrows it. With a `workspace`, the built-in file tools are there too. `engine` is "memory" (nothing
+    survives the process), a SQLite path, or a PostgreSQL URL. `policy` is a policy object or the path of a rules file
+    (`.toml` or `.cedar`). `checks` are predicates that a goal may name ("named NAME"). `watch` makes an observer for
+    each run, given its name.
 
         agent = Agent(tools=[weather], model="ollama:qwen3:8b")
-        outcome = agent.run("Find out whether it rains in Oslo.")
+        outcome = agent.run("How warm is it in Oslo?", result=int)
+        print(outcome.answer)
+
+    `run` opens and closes everything by itself. To hold runs, resume them, or have several at once, use it as an
+    async context manager:
+
+        async with Agent(tools=[weather], engine="runs.sqlite") as agent:
+            handle = await agent.start("How warm is it in Oslo?")
+            async for record in handle.events():
+                ...
+            outcome = await handle.result()
     """
 
     def __init__(
         self,
         *,
         tools: Sequence[Tool] = (),
-        model: str | Sequence[str] = NANO,
+        model: Model | Sequence[Model] = NANO,
         window_tokens: int = 0,
         workspace: str | Path | None = None,
         engine: str = MEMORY,
-        policy: Policy | None = None,
+        policy: Policy | str | Path | None = None,
         person: Person | None = None,
         budget: Budget | None = None,
         checks: Predicates | None = None,
-        observers: Sequence[Observer] = (),
+        watch: Sequence[Watch] = (),
     ) -> None:
-        models = [model] if isinstance(model, str) else list(model)
-        self._settings = Settings(
+        models = [model] if isinstance(model, str) or not isinstance(model, Sequence) else list(model)
+        named = {
+            tier_name(one) if isinstance(one, str) else f"model{number}": one
+            for number, one in enumerate(models, start=1)
+        }
+        if len(named) < len(models):
+            raise ConfigError(f"two models have the same short name ({', '.join(named)}); give only one of them")
+        settings = Settings(
             tiers={
-                spelling: TierSettings(model=spelling, window_tokens=window_tokens) for spelling in models
+                name: TierSettings(
+                    model=one if isinstance(one, str) else type(one).__name__, window_tokens=window_tokens
+                )
+                for name, one in named.items()
             },
             engine=EngineSettings(url=engine),
             budget=budget or Budget(),
+            policy=str(policy) if isinstance(policy, str | Path) else "",
         )
-        self._workspace = None if workspace is None else Path(workspace)
-        self._plugs: dict[str, Any] = {
-            "tools": tools,
-            "policy": policy,
-            "person": person,
-            "predicates": checks,
-            "observers": observers,
-        }
+        self._set_up(
+            settings,
+            Path.cwd(),
+            workspace=None if workspace is None else Path(workspace),
+            tools=tools,
+            policy=None if isinstance(policy, str | Path) else policy,
+            person=person,
+            predicates=checks,
+            watch=watch,
+            backends={name: one for name, one in named.items() if not isinstance(one, str)},
+        )
 
-    def run(self, goal: str) -> Outcome:
-        """Carry `goal` out and return its outcome: prose, or a runbook with numbered steps.
+    @classmethod
+    def from_settings(
+        cls,
+        path: str | Path,
+        *,
+        workspace: str | Path | None = None,
+        tools: Sequence[Tool] = (),
+        person: Person | None = None,
+    ) -> "Agent":
+        """Return the agent that a settings file describes; its relative paths begin in the file's folder.
 
         Raises:
-            ConfigError: a model, the workspace or the goal can't be used; nothing was begun.
+            ConfigError: the file can't be read, or a setting is wrong.
         """
-        return asyncio.run(self.run_async(goal))
+        file = Path(path)
+        agent = cls.__new__(cls)
+        agent._set_up(
+            load_settings(file, file.parent),
+            file.parent.absolute(),
+            workspace=None if workspace is None else Path(workspace),
+            tools=tools,
+            person=person,
+        )
+        return agent
 
-    async def run_async(self, goal: str) -> Outcome:
+    def _set_up(self, settings: Settings, folder: Path, *, workspace: Path | None, **plugs: Any) -> None:
+        self._settings, self._folder, self._workspace = settings, folder, workspace
+        self._replies = _Replies(plugs.pop("person", None))
+        self._plugs = plugs
+        self._stack = AsyncExitStack()
+        self._application: Application | None = None
+        self._handles: dict[str, RunHandle] = {}
+
+    async def __aenter__(self) -> "Agent":
+        opening = open_application(self._settings, self._folder, person=self._replies, **self._plugs)
+        self._application = await self._stack.enter_async_context(opening)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._application = None
+        await self._stack.aclose()
+        self._stack = AsyncExitStack()
+
+    def run(self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None) -> Outcome:
+        """Carry `goal` out and return its outcome: prose, a runbook with numbered steps, or a `Goal`.
+
+        `result` is what the run shall answer: `str`, or a type (msgspec Struct, dataclass, TypedDict, Pydantic model,
+        JSON Schema). `outcome.answer` is then of that type.
+
+        Raises:
+            ConfigError: a model, the workspace, the goal or the type can't be used, and nothing was begun; or an
+                event loop is running already, where `run_async` does the same.
+        """
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return asyncio.run(self.run_async(goal, plan=plan, result=result))
+        raise ConfigError(
+            "an event loop is running already (a notebook, or an async program); "
+            "write `await agent.run_async(...)` in place of `agent.run(...)`"
+        )
+
+    async def run_async(self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None) -> Outcome:
         """As `run`, inside a running event loop."""
-        async with open_application(self._settings, Path.cwd(), **self._plugs) as application:
-            request = await application.prepare(goal, workspace=self._workspace)
-            return await application.supervisor.start(new_run_id(), request)
+        if self._application is None:
+            async with self:
+                return await self.run_async(goal, plan=plan, result=result)
+        handle = await self.start(goal, plan=plan, result=result)
+        return _typed(await handle.result(), result)
+
+    def ask(self, question: str, *, result: Any = str) -> Outcome:
+        """Answer `question` with one call of the model and no tool. Raises: as `run`."""
+        return self._without_tools().run(question, result=result)
+
+    async def ask_async(self, question: str, *, result: Any = str) -> Outcome:
+        """As `ask`, inside a running event loop."""
+        return await self._without_tools().run_async(question, result=result)
+
+    def _without_tools(self) -> "Agent":
+        agent = Agent.__new__(Agent)
+        agent._set_up(
+            self._settings, self._folder, workspace=None, person=self._replies, **{**self._plugs, "tools": ()}
+        )
+        return agent
+
+    async def start(
+        self,
+        goal: str | Goal,
+        *,
+        plan: Plan | None = None,
+        result: Any = None,
+        run_id: str = "",
+        handed_out: Iterable[type[Command]] = (),
+    ) -> RunHandle:
+        """Begin a run towards `goal` and return its handle; it goes on by itself.
+
+        `handed_out` are the kinds of commands that the caller performs, through `RunHandle.advance`.
+
+        Raises:
+            ConfigError: as `run`; or the agent is not open.
+        """
+        handle = await self._open.start(
+            goal,
+            plan=plan,
+            result=None if result is None else result_spec(result),
+            workspace=self._workspace,
+            run_id=run_id,
+            handed_out=frozenset(handed_out),
+        )
+        self._handles[handle.run_id] = handle
+        return handle
+
+    async def resume(self, run_id: str, *, accepts_changes: bool = False) -> RunHandle:
+        """Take a run up where it was, or try again what broke; one that is done stays so.
+
+        Raises:
+            RunUnknownError: there is no such run.
+            RunBusyError: another process holds it.
+            ConfigError: configuration or policy have changed since, and `accepts_changes` is not set.
+        """
+        handle = await self._open.supervisor.resume(run_id, accepts_changes=accepts_changes)
+        self._handles[run_id] = handle
+        return handle
+
+    async def runs(self, *, limit: int | None = None, after: str | None = None) -> list[RunInfo]:
+        """List runs, newest first: at most `limit`, those that follow the run `after`."""
+        return await self._open.supervisor.runs(limit=limit, after=after)
+
+    async def journal(self, run_id: str) -> tuple[bytes, ...]:
+        """Return what is recorded of a run: batches of JSON records, in order.
+
+        Raises:
+            RunUnknownError: there is no such run.
+        """
+        return await self._open.supervisor.raw_journal(run_id)
+
+    async def questions(self) -> list[Question]:
+        """Return what waits for a person: in runs under way, and in runs that are blocked."""
+        found = {
+            question.digest or question.question_id: question
+            for handle in self._handles.values()
+            if not handle.is_done
+            for question in handle.questions()
+        }
+        for info in await self.runs():
+            outcome = read_outcome(info)
+            if isinstance(outcome, Blocked):
+                found.setdefault(outcome.question.digest or outcome.question.question_id, outcome.question)
+        return list(found.values())
+
+    async def approve(self, question: Question, *, text: str = "", by: str = "") -> None:
+        """Say yes to a question. A run under way goes on; a blocked one does when it is resumed."""
+        await self._answer(question, PersonReply(is_yes=True, text=text, by=by))
+
+    async def deny(self, question: Question, *, text: str = "", by: str = "") -> None:
+        """Say no to a question. A run under way goes on; a blocked one does when it is resumed."""
+        await self._answer(question, PersonReply(is_yes=False, text=text, by=by))
+
+    async def _answer(self, question: Question, reply: PersonReply) -> None:
+        handle = self._handles.get(question.run_id)
+        if handle is not None and not handle.is_done and question in handle.questions():
+            await handle.answer(question.question_id, reply.is_yes, text=reply.text, by=reply.by)
+        else:
+            self._replies.keep(question, reply)
+
+    @property
+    def _open(self) -> Application:
+        if self._application is None:
+            raise ConfigError("the agent is not open; write `async with Agent(...) as agent:`")
+        return self._application
+
+
+class _Replies:
+    """Gives a kept reply to exactly the question that it answers; else asks `person`, if there is one."""
+
+    def __init__(self, person: Person | None) -> None:
+        self._person = person
+        self._kept: dict[tuple[str, str, str], PersonReply] = {}
+
+    def keep(self, question: Question, reply: PersonReply) -> None:
+        """Keep a reply until its question is asked."""
+        self._kept[_name(question)] = reply
+
+    async def ask(self, question: Question) -> PersonReply | None:
+        """Return the reply to `question`; None if nobody gave one."""
+        reply = self._kept.pop(_name(question), None)
+        if reply is None and self._person is not None:
+            return await self._person.ask(question)
+        return reply
+
+
+def _name(question: Question) -> tuple[str, str, str]:
+    return question.run_id, question.question_id, question.digest
+
+
+def _typed(outcome: Outcome, kind: Any) -> Outcome:
+    """Return `outcome` with its answer as the type that was asked for."""
+    if kind is None or not isinstance(outcome, Done) or outcome.result is None:
+        return outcome
+    value = decode_result(kind, outcome.result)
+    return replace(outcome, result=replace(outcome.result, value=value))

@@ -1,7 +1,7 @@
 """An application: settings made into an engine, backends and worlds, for as long as it is open.
 
-Laws: everything that can be wrong is found before a run begins (settings, servers, windows, workspace,
-a prompt that can't fit); what was opened is closed.
+Invariants: everything that can be wrong is found before a run begins (settings, servers, windows, workspace, a prompt
+that can't fit); a run's world is opened once; what was opened is closed.
 """
 
 import asyncio
@@ -10,36 +10,42 @@ import functools
 import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from nebulus.app import bootstrap
 from nebulus.app.settings import Settings
-from nebulus.core.commands import AskModel
+from nebulus.core.commands import Command
+from nebulus.core.config import RunConfig
 from nebulus.core.errors import BackendError, ConfigError
-from nebulus.core.events import GoalGiven
+from nebulus.core.events import RunStarted
+from nebulus.core.plan import Goal, Plan
+from nebulus.core.result import ResultSpec
 from nebulus.core.tools import SandboxLevel
 from nebulus.guard.check import Scene
-from nebulus.loop.machine import feed
-from nebulus.loop.progress import Setup, new_machine
+from nebulus.loop.machine import new_machine
+from nebulus.loop.request import minimal_requests
 from nebulus.loop.runbook import read_runbook, with_implied_checks
-from nebulus.loop.turn import floors
+from nebulus.loop.transitions import feed
 from nebulus.memory.window import too_large
 from nebulus.ports.backend import BackendInfo, ModelBackend
 from nebulus.ports.guard import Person, Policy
 from nebulus.ports.tool import Tool
 from nebulus.ports.world import ArtifactStore, Observer
 from nebulus.runtime.breakers import Breakers
+from nebulus.runtime.handle import RunHandle
 from nebulus.runtime.secrecy import DiscreetStore, discreet_logs
-from nebulus.runtime.supervise import RunRequest, Supervisor
+from nebulus.runtime.supervise import Opened, RunRequest, Supervisor
 from nebulus.runtime.world import Observers, World
 
-Predicates = Mapping[str, Callable[..., Any]]
+Predicates: TypeAlias = Mapping[str, Callable[..., Any]]
+Watch: TypeAlias = Callable[[str], Observer]
+"""Makes the observer of the run of this name."""
 
 
 class Application:
-    """What is open. Made by `open_application`; `supervisor` begins, resumes and lists runs."""
+    """What is open. Made by `open_application`; `start` begins runs, `supervisor` resumes and lists them."""
 
     def __init__(
         self,
@@ -49,44 +55,72 @@ class Application:
         tools: Sequence[Tool] = (),
         policy: Policy | None = None,
         person: Person | None = None,
-        observers: Sequence[Observer] = (),
+        watch: Sequence[Watch] = (),
         predicates: Predicates | None = None,
         backends: Mapping[str, ModelBackend] | None = None,
     ) -> None:
-        """Plug in: tools beside the built-in ones, backends by tier in place of those that settings name."""
+        """Plug in: tools next to the built-in ones, backends by tier in place of those that settings name."""
         self.settings, self.folder = settings, folder
         self._tools, self._predicates = tuple(tools), dict(predicates or {})
         self._policy, self._person = policy, person
-        self._observers = Observers(observers)
+        self._watch = tuple(watch)
         self._breakers = Breakers(settings.limits)
         self._backends: dict[str, ModelBackend] = dict(backends or {})
+        self._given = frozenset(self._backends)
         self.supervisor = Supervisor(
             bootstrap.engine(settings.engine.url, folder), self._open_world, going_back=self._withdraw
         )
 
-    async def prepare(self, goal_text: str, *, workspace: Path | None = None) -> RunRequest:
-        """Return the request for a run towards `goal_text`, everything checked that can be.
+    async def start(
+        self,
+        goal: str | Goal,
+        *,
+        plan: Plan | None = None,
+        result: ResultSpec | None = None,
+        workspace: Path | None = None,
+        run_id: str = "",
+        place: Mapping[str, str] | None = None,
+        handed_out: frozenset[type[Command]] = frozenset(),
+    ) -> RunHandle:
+        """Begin a run towards `goal` and return its handle, everything checked that can be.
+
+        A text is read as a runbook; a `Goal` with its `plan` is taken as it is. `place` is remembered for whoever
+        takes the run up elsewhere.
 
         Raises:
-            ConfigError: the goal, a server, the workspace, or a prompt that can't fit a window.
-            BackendError: a server did not answer.
+            ConfigError: the goal, a server, the workspace, or a prompt that can't fit a window; nothing was begun.
         """
-        goal, plan = read_runbook(bootstrap.secrets(self.settings).hide(goal_text))
-        place = {} if workspace is None else {"workspace": os.path.realpath(workspace)}
-        async with bootstrap.tools(
-            place, self._tools, self.settings, stored=self._stored, folder=self.folder
-        ) as kit:
-            setup = await self._setup(kit.tools)
-            plan = with_implied_checks(plan, setup.tools)
-            policy = self._policy_for(setup, kit)
-            request = RunRequest(goal=goal, plan=plan, setup=setup, policy_digest=policy.digest, place=place)
-        await self._require_room(request)
-        return request
+        if isinstance(goal, str):
+            wanted, steps = read_runbook(bootstrap.secrets(self.settings).hide(goal))
+        else:
+            wanted, steps = goal, plan or Plan(())
+        if result is not None:
+            wanted = type(wanted)(
+                text=wanted.text, constraints=wanted.constraints, checks=wanted.checks, result=result
+            )
+        where = dict(place or {})
+        if workspace is not None:
+            where["workspace"] = os.path.realpath(workspace)
+        name = run_id or new_run_id()
+        async with AsyncExitStack() as stack:
+            opened = await stack.enter_async_context(self._opened(name, where))
+            request = RunRequest(
+                goal=wanted,
+                plan=with_implied_checks(steps, opened.config.tools, goal=wanted),
+                config=opened.config,
+                policy_digest=opened.world.policy.digest,
+                place=where,
+            )
+            await self._require_room(request)
+            handed_over = stack.pop_all()
+        world = _already_open(opened, handed_over)
+        return await self.supervisor.start(name, request, opened=world, handed_out=handed_out)
 
     async def close(self) -> None:
-        """Let go of every backend."""
-        for backend in self._backends.values():
-            await backend.close()
+        """Let go of every backend that was opened here."""
+        for name, backend in self._backends.items():
+            if name not in self._given:
+                await backend.close()
         self._backends.clear()
 
     async def _withdraw(self, run_id: str) -> None:
@@ -101,7 +135,7 @@ class Application:
         """What is stored, for every run: one store, so that what a run in memory stored is found again."""
         return bootstrap.artifacts(self.settings.engine.url, self.folder)
 
-    async def _setup(self, tools: Sequence[Tool]) -> Setup:
+    async def _config(self, tools: Sequence[Tool]) -> RunConfig:
         names = [tool.spec.name for tool in tools]
         doubled = {name for name in names if names.count(name) > 1}
         if doubled:
@@ -111,21 +145,21 @@ class Application:
             info = await self._describe(name)
             if tier.reasoning_tokens and not info.reasons:
                 raise ConfigError(
-                    f"tiers.{name}.reasoning_tokens={tier.reasoning_tokens}: {info.name} carries no thought out; "
+                    f"tiers.{name}.reasoning_tokens={tier.reasoning_tokens}: {info.name} can't reason first; "
                     "set it to 0"
                 )
             tiers.append(tier.tier(name, info.window_tokens))
-        return Setup(
+        return RunConfig(
             tools=tuple(tool.spec for tool in tools),
             tiers=tuple(tiers),
             budget=self.settings.budget,
             limits=self.settings.limits,
         )
 
-    def _policy_for(self, setup: Setup, kit: bootstrap.Kit) -> Policy:
+    def _policy_for(self, config: RunConfig, kit: bootstrap.Kit) -> Policy:
         if self._policy is not None:
             return self._policy
-        scene = Scene(specs=setup.tools, agents=(setup.agent, *(tier.name for tier in setup.tiers)))
+        scene = Scene(specs=config.tools, agents=(config.agent, *(tier.name for tier in config.tiers)))
         root = kit.workspace.root if kit.workspace else None
         return bootstrap.policy(self.settings, self.folder, scene, workspace=root)
 
@@ -138,45 +172,52 @@ class Application:
             raise ConfigError(f"tiers.{tier}: {error}") from error
 
     async def _require_room(self, request: RunRequest) -> None:
-        """Refuse to start where the floor of a prompt and the answer's reserve do not fit a tier's window."""
-        machine = feed(new_machine(request.setup), GoalGiven(goal=request.goal, plan=request.plan))
-        if not isinstance(machine.command, AskModel):
-            return
-        windows = {tier.name: tier.window_tokens for tier in request.setup.tiers}
-        for asked in floors(machine):
-            count = await self._backends[asked.tier].count(asked.request)
-            window_tokens = windows[asked.tier]
-            if count.tokens + asked.request.most_tokens > window_tokens:
-                why = too_large(asked.request, tokens=count.tokens, window_tokens=window_tokens)
-                raise ConfigError(f"tiers.{asked.tier}: {why}; nothing that is remembered is in it yet")
+        """Refuse to start where the smallest prompt and the answer's reserve do not fit a tier's window."""
+        started = RunStarted(goal=request.goal, plan=request.plan, config=request.config)
+        machine = feed(new_machine(request.config), started)
+        windows = {tier.name: tier.window_tokens for tier in request.config.tiers}
+        for tier, composed in minimal_requests(machine):
+            asked = composed.request
+            count = await self._backends[tier].count(asked)
+            if count.tokens + asked.most_tokens > windows[tier]:
+                why = too_large(
+                    asked, tokens=count.tokens, window_tokens=windows[tier], prompt=composed.prompt
+                )
+                raise ConfigError(f"tiers.{tier}: {why}; nothing that is remembered is in it yet")
+
+    def _open_world(self, run_id: str, request: RunRequest) -> AbstractAsyncContextManager[Opened]:
+        return self._opened(run_id, request.place)
 
     @asynccontextmanager
-    async def _open_world(self, request: RunRequest) -> AsyncIterator[tuple[Setup, World]]:
+    async def _opened(self, run_id: str, place: Mapping[str, str]) -> AsyncIterator[Opened]:
         async with AsyncExitStack() as stack:
             kit = await stack.enter_async_context(
-                bootstrap.tools(
-                    request.place, self._tools, self.settings, stored=self._stored, folder=self.folder
-                )
+                bootstrap.tools(place, self._tools, self.settings, stored=self._stored, folder=self.folder)
             )
-            setup = await self._setup(kit.tools)
-            secrets = bootstrap.secrets(self.settings)
-            stack.enter_context(discreet_logs(secrets))
-            yield (
-                setup,
-                World(
-                    backends=self._backends,
-                    tools={tool.spec.name: tool for tool in kit.tools},
-                    policy=self._policy_for(setup, kit),
-                    person=stack.enter_context(bootstrap.person(self.settings, self.folder, self._person)),
-                    workspace=kit.workspace,
-                    checker=bootstrap.checker(kit.workspace, self._predicates),
-                    artifacts=DiscreetStore(self._stored, secrets),
-                    observers=self._observers,
-                    sandbox_level=kit.sandbox.level if kit.sandbox else SandboxLevel.NONE,
-                    secrets=secrets,
-                    breakers=self._breakers,
-                ),
+            config = await self._config(kit.tools)
+            known = bootstrap.secrets(self.settings)
+            stack.enter_context(discreet_logs(known))
+            world = World(
+                backends=self._backends,
+                tools={tool.spec.name: tool for tool in kit.tools},
+                policy=self._policy_for(config, kit),
+                person=stack.enter_context(bootstrap.person(self.settings, self.folder, self._person)),
+                workspace=kit.workspace,
+                checker=bootstrap.checker(kit.workspace, self._predicates),
+                artifacts=DiscreetStore(self._stored, known),
+                observers=Observers(watch(run_id) for watch in self._watch),
+                sandbox_level=kit.sandbox.level if kit.sandbox else SandboxLevel.NONE,
+                secrets=known,
+                breakers=self._breakers,
             )
+            yield Opened(config, world)
+
+
+@asynccontextmanager
+async def _already_open(opened: Opened, stack: AsyncExitStack) -> AsyncIterator[Opened]:
+    """Hand on a world that is open, and close it at the end."""
+    async with stack:
+        yield opened
 
 
 @asynccontextmanager

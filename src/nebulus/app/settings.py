@@ -17,7 +17,8 @@ from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.core.budget import Budget
 from nebulus.core.errors import ConfigError
 from nebulus.core.tiers import StepKind, Tier
-from nebulus.recovery.strategy import Limits, check_overrides
+from nebulus.core.limits import Limits
+from nebulus.recovery.strategy import check_overrides
 
 FILE_NAME = "nebulus.toml"
 STATE_FOLDER = ".nebulus"
@@ -161,6 +162,11 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
     if wrong:
         raise ConfigError(f"{source}: limits.strategies: {wrong}")
     return settings
+
+
+def tier_name(model: str) -> str:
+    """Return a short name for a model that came without one: the last part of how it is written."""
+    return re.split(r"[/#]", model.rstrip("/"))[-1].removesuffix(".gguf") or model
 
 
 def read_model(text: str) -> BackendSettings:

@@ -30,7 +30,8 @@ async def list_runs(settings: Settings, folder: Path) -> list[RunInfo]:
     if not has_runs(settings, folder):
         return []
     async with open_application(settings, folder) as application:
-        return await application.supervisor.runs()
+        supervisor = application.supervisor
+        return [await supervisor.info(info.run_id) for info in await supervisor.runs()]
 
 
 async def read_story(run_id: str, settings: Settings, folder: Path) -> Story:

@@ -1,50 +1,73 @@
-"""Everything that the machine can want done: imperatives, each answered by one event."""
+"""Everything that the machine can want done: imperatives, each answered by one event.
+
+Commands are small: a prompt is composed when `AskModel` is performed. Decisions are taken by pure code at once;
+all other commands touch the world and may be under way at the same time.
+"""
 
 from typing import TypeAlias
 
 from msgspec import Struct, field
 
-from nebulus.core.answers import ModelRequest
 from nebulus.core.context import Context
 from nebulus.core.findings import Call
 from nebulus.core.outcome import Outcome, Question
 from nebulus.core.plan import Check
+from nebulus.core.tiers import StepKind
+
+
+class ChooseRoute(Struct, frozen=True, tag=True, kw_only=True):
+    """Choose the tier for the next question. Answered by `RouteChosen`."""
+
+    step: int
+    kind: StepKind
+    call_id: str = ""
+
+
+class ParseAnswer(Struct, frozen=True, tag=True, kw_only=True):
+    """Parse the last answer. Answered by `AnswerParsed`."""
+
+    step: int
+    kind: StepKind
+    call_id: str = ""
+
+
+class JudgeCall(Struct, frozen=True, tag=True, kw_only=True):
+    """Judge a call, given what is known about it. Answered by `CallJudged` or `CallDropped`."""
+
+    call: Call
+    context: Context
+
+
+class ChooseRecovery(Struct, frozen=True, tag=True, kw_only=True):
+    """Choose what is done about a failure. Answered by `RecoveryChosen`."""
+
+    step: int
+    call_id: str = ""
 
 
 class AskModel(Struct, frozen=True, tag=True, kw_only=True):
     """Ask the model of `tier`. Answered by `ModelAnswered` or `ModelFailed`.
 
-    `is_tight`: by the estimate there may be no room for prompt and answer, so it is counted exactly first.
+    `attempt` counts from 0 within the step; `call_id` names the call whose result is read, "" for none.
     """
 
+    step: int
+    kind: StepKind
     tier: str
-    request: ModelRequest
-    is_tight: bool = False
-
-
-class Judge(Struct, frozen=True, tag=True, kw_only=True):
-    """Judge a call, with what is known beside it. Answered by `CallAllowed`, `CallRefused` or `ApprovalAsked`."""
-
-    call: Call
-    context: Context = Context()
-
-
-class Intend(Struct, frozen=True, tag=True, kw_only=True):
-    """Record that an effect is about to happen. Answered by `EffectIntended`."""
-
-    call: Call
-    key: str
+    attempt: int = 0
+    call_id: str = ""
 
 
 class RunTool(Struct, frozen=True, tag=True, kw_only=True):
     """Run an allowed call. Answered by `ToolReturned`, `ToolFailed` or `OutcomeUnknown`.
 
-    `reads` are the values that must be read out of its text, each with its meaning: of a long one, the
+    `reads` are the values that must be read out of its text, each with its meaning: of a long text, the
     passages that tell of them are recorded.
     """
 
     call: Call
     key: str
+    step: int = 0
     reads: dict[str, str] = field(default_factory=dict)
 
 
@@ -54,17 +77,21 @@ class AskPerson(Struct, frozen=True, tag=True, kw_only=True):
     question: Question
 
 
-class RunChecks(Struct, frozen=True, tag=True, kw_only=True):
-    """Look whether checks hold. Answered by `ChecksJudged`."""
+class EvaluateChecks(Struct, frozen=True, tag=True, kw_only=True):
+    """Evaluate the checks of a step, or of the goal (step 0). Answered by `ChecksEvaluated`."""
 
+    step: int
     checks: tuple[Check, ...]
 
 
 class Wait(Struct, frozen=True, tag=True, kw_only=True):
-    """Let time pass, durably. Answered by `TimePassed`."""
+    """Let time pass until `until_s` (seconds since the epoch), `seconds` at most. Answered by `WaitEnded`."""
 
+    step: int
     seconds: float
+    until_s: float = 0.0
     why: str = ""
+    call_id: str = ""
 
 
 class Finish(Struct, frozen=True, tag=True, kw_only=True):
@@ -73,4 +100,6 @@ class Finish(Struct, frozen=True, tag=True, kw_only=True):
     outcome: Outcome
 
 
-Command: TypeAlias = AskModel | Judge | Intend | RunTool | AskPerson | RunChecks | Wait | Finish
+Decision: TypeAlias = ChooseRoute | ParseAnswer | JudgeCall | ChooseRecovery
+External: TypeAlias = AskModel | RunTool | AskPerson | EvaluateChecks | Wait
+Command: TypeAlias = Decision | External | Finish

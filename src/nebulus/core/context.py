@@ -65,7 +65,7 @@ class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return next((label for label in self.labels if label.argument == argument), None)
 
 
-class Judged(Struct, frozen=True, kw_only=True, omit_defaults=True):
+class JudgedCall(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A call as it was judged, for the record: `arguments` is canonical JSON, bounded."""
 
     tool: str = ""
@@ -73,6 +73,3 @@ class Judged(Struct, frozen=True, kw_only=True, omit_defaults=True):
     labels: tuple[Label, ...] = ()
     is_tainted: bool = False
     is_planned: bool = False
-
-
-NOTHING = Judged()

@@ -1,85 +1,190 @@
-"""Everything that can happen to a run: facts, in the past tense, one spelling each.
+"""Everything that can happen to a run: facts in the past tense, and the decisions that code took.
 
-An event answers exactly one command. `took_s` is measured by the runtime, in seconds.
+Invariants: an event answers exactly one command and says which by step, call or question; decisions are events,
+so replaying a journal runs no parser, router, policy or composer. `took_s` is measured by the runtime, in seconds.
 """
 
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 from msgspec import Struct, field
 
 from nebulus.core.answers import ModelAnswer
 from nebulus.core.budget import Spent
-from nebulus.core.context import NOTHING, Judged
+from nebulus.core.config import RunConfig
+from nebulus.core.context import Conduct, JudgedCall, Label
 from nebulus.core.failure import Failure
+from nebulus.core.findings import Call, Edit, Finding
 from nebulus.core.plan import Goal, Plan
-from nebulus.core.tools import SandboxLevel, ToolResult
+from nebulus.core.result import Result
+from nebulus.core.strategy import Strategy
+from nebulus.core.tiers import StepKind
+from nebulus.core.tools import Mark, SandboxLevel, ToolResult
+from nebulus.core.verdict import Verdict
+
+JOURNAL_VERSION = 2
+"""Raised when a journal written before would replay to another machine; recorded in a run's first event."""
 
 
-class GoalGiven(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """A run began. An empty plan means that the planning tier shall propose one.
-
-    The digests name the setup that the run began with, so that a changed one is noticed on resume.
-    """
+class RunStarted(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """A run began. A plan without steps means that the planning tier shall propose one."""
 
     goal: Goal
+    config: RunConfig
     plan: Plan = Plan(())
     run_id: str = ""
-    setup_digest: str = ""
     policy_digest: str = ""
+    version: int = JOURNAL_VERSION
+
+
+class RunResumed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """A person took the run up again: after its outcome, with another configuration, or from an earlier step.
+
+    `spent` and `usage` are given where records were cut off: budgets and rules go on counting what was done.
+    """
+
+    config: RunConfig | None = None
+    policy_digest: str = ""
+    spent: Spent | None = None
+    usage: Conduct | None = None
+
+
+class RouteChosen(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The router chose a tier for the next question about a step, or about a call's result."""
+
+    step: int
+    kind: StepKind
+    tier: str
+    reason: str
+    call_id: str = ""
 
 
 class ModelAnswered(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """A model of `tier` answered."""
+    """A model answered.
 
+    `prompt_bytes` is the size of what it was sent and `tools_shown` names the tools in it, in order.
+    """
+
+    step: int
+    kind: StepKind
     tier: str
     answer: ModelAnswer
+    call_id: str = ""
+    prompt_bytes: int = 0
+    tools_shown: tuple[str, ...] = ()
     took_s: float = 0.0
 
 
 class ModelFailed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """No answer that may be used came from `tier`."""
+    """No usable answer came from a tier."""
 
+    step: int
+    kind: StepKind
     tier: str
     failure: Failure
+    call_id: str = ""
     took_s: float = 0.0
 
 
-class CallAllowed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The guard allows the call; `canonical` holds the path arguments as they were judged."""
+class ProposedCall(Struct, frozen=True, omit_defaults=True):
+    """A call that an answer proposes, with the sources of its arguments."""
+
+    call: Call
+    labels: tuple[Label, ...] = ()
+    is_planned: bool = False
+    """Its tool is one that the plan set out to use in this step."""
+
+
+class CallsParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The answer is calls. `doubt` is what speaks against them and was let pass after it had been raised."""
+
+    calls: tuple[ProposedCall, ...]
+    edits: tuple[Edit, ...] = ()
+    doubt: str = ""
+
+
+class ClaimParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The answer is words, taken as the claim that the step is done."""
+
+    text: str
+
+
+class QuestionParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The answer only asks something."""
+
+    text: str
+
+
+class PlanParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The answer is a plan that was accepted."""
+
+    plan: Plan
+
+
+class ValuesParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The answer is values read out of a result; `made_up` names those that the result does not hold."""
+
+    marks: tuple[Mark, ...] = ()
+    made_up: tuple[str, ...] = ()
+
+
+class ResultParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The answer is the result that the goal asks for."""
+
+    result: Result
+
+
+class Unusable(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The answer can't be used, for one precise reason."""
+
+    finding: Finding
+
+
+Parsed: TypeAlias = (
+    CallsParsed | ClaimParsed | QuestionParsed | PlanParsed | ValuesParsed | ResultParsed | Unusable
+)
+
+
+class AnswerParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """What the last answer says. `is_tainted`: text from outside was in the prompt that it answers."""
+
+    step: int
+    parsed: Parsed
+    call_id: str = ""
+    is_tainted: bool = False
+
+
+class CallJudged(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """The guard's verdict on a call; `paths` holds its path arguments as they were judged, where they changed."""
 
     call_id: str
-    rule: str
-    canonical: dict[str, str] = field(default_factory=dict)
+    verdict: Verdict
+    paths: dict[str, str] = field(default_factory=dict)
     policy_digest: str = ""
     sandbox: SandboxLevel = SandboxLevel.NONE
-    judged: Judged = NOTHING
+    judged: JudgedCall = JudgedCall()
 
 
-class CallRefused(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The guard refuses the call."""
+class CallDropped(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """A call is not made, since it would bring nothing that was not brought before."""
 
     call_id: str
-    rule: str
     reason: str
-    policy_digest: str = ""
-    sandbox: SandboxLevel = SandboxLevel.NONE
-    judged: Judged = NOTHING
 
 
-class ApprovalAsked(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The guard wants a person to decide on the call, its path arguments being `canonical`."""
+class RecoveryChosen(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """What is done about a failure of a step, or of one of its calls.
 
-    call_id: str
-    rule: str
-    reason: str
-    canonical: dict[str, str] = field(default_factory=dict)
-    policy_digest: str = ""
-    sandbox: SandboxLevel = SandboxLevel.NONE
-    judged: Judged = NOTHING
+    `until_s` is when a wait ends, in seconds since the epoch: a restart waits only for what is left.
+    """
+
+    step: int
+    strategy: Strategy
+    call_id: str = ""
+    until_s: float = 0.0
 
 
 class PersonAnswered(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """A person decided; `text` is their word, if they gave one."""
+    """A person decided; `text` is what they wrote, if anything."""
 
     question_id: str
     is_yes: bool
@@ -91,13 +196,6 @@ class PersonAbsent(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=Tr
     """Nobody is there to answer now."""
 
     question_id: str
-
-
-class EffectIntended(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The effect is about to happen, under this key: from here on it may have happened."""
-
-    call_id: str
-    key: str
 
 
 class ToolReturned(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
@@ -117,52 +215,43 @@ class ToolFailed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True
 
 
 class OutcomeUnknown(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The effect may have happened: the process died, or the time ran out, after it was intended."""
+    """The effect may have happened: the process died, or the time ran out, while it was under way."""
 
     call_id: str
     why: str
 
 
-class ChecksJudged(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """Code looked: one result a check, in order; `why` explains those that did not hold."""
+class ChecksEvaluated(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """Code evaluated the checks of a step (0: of the goal): one result a check, in order; `why` explains failures."""
 
-    held: tuple[bool, ...]
+    step: int
+    passed: tuple[bool, ...]
     why: tuple[str, ...] = ()
 
 
-class TimePassed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+class WaitEnded(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
     """A wait is over."""
 
+    step: int
     seconds: float
-
-
-class SetupChanged(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """A person took the run up with another setup, here as plain JSON, with another policy, or from earlier on.
-
-    `conduct` is what the run had done before that, as plain JSON, and `spent` what it had spent: limits and
-    budgets go on counting where its record was cut.
-    """
-
-    setup: dict[str, Any]
-    policy_digest: str = ""
-    conduct: dict[str, Any] = field(default_factory=dict)
-    spent: Spent | None = None
+    call_id: str = ""
 
 
 Event: TypeAlias = (
-    GoalGiven
+    RunStarted
+    | RunResumed
+    | RouteChosen
     | ModelAnswered
     | ModelFailed
-    | CallAllowed
-    | CallRefused
-    | ApprovalAsked
+    | AnswerParsed
+    | CallJudged
+    | CallDropped
+    | RecoveryChosen
     | PersonAnswered
     | PersonAbsent
-    | EffectIntended
     | ToolReturned
     | ToolFailed
     | OutcomeUnknown
-    | ChecksJudged
-    | TimePassed
-    | SetupChanged
+    | ChecksEvaluated
+    | WaitEnded
 )

@@ -1,19 +1,19 @@
 """The record of a run: events in order, chained by digest.
 
-A journal is text anybody can read: one JSON object a line. Only what happened is in it; what was
-asked is recomputed from it by the machine. The digests are stored with the events, so that a change made
-afterwards shows where it begins; who can rewrite every record can rewrite the digests as well, which only
-a digest noted elsewhere shows.
+A journal is text anybody can read: JSON records with one event each. Records that were made durable together are one
+batch. The digests are stored with the events, so that a change made afterwards shows where it begins; who can rewrite
+every record can rewrite the digests as well, which only a digest noted elsewhere shows.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Raw, Struct
 
 from nebulus.core.errors import JournalError
-from nebulus.core.events import Event
+from nebulus.core.events import JOURNAL_VERSION, Event
 
 GENESIS = "0" * 16
 
@@ -22,34 +22,45 @@ _decoder: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Event)
 
 
 class Record(Struct, frozen=True, kw_only=True):
-    """One line of a journal: `position` counts from 1; `chain` covers this event and all before it."""
+    """One record of a journal: `position` counts from 1; `chain` covers this event and all before it."""
 
     position: int
     event: Event
     chain: str
 
 
+class RawRecord(Struct, frozen=True, kw_only=True):
+    """A record whose event is still the text that was stored."""
+
+    position: int
+    event: Raw
+    chain: str
+
+
 _batch_decoder: msgspec.json.Decoder[list[Record]] = msgspec.json.Decoder(list[Record])
+_raw_decoder: msgspec.json.Decoder[list[RawRecord]] = msgspec.json.Decoder(list[RawRecord])
 
 
 def encode_event(event: Event) -> bytes:
-    """Return the one spelling of an event: compact JSON."""
+    """Return an event as compact JSON: the only form in which it is stored."""
     return _encoder.encode(event)
 
 
 def decode_event(data: bytes | str) -> Event:
-    """Return the event that `data` spells.
+    """Return the event that `data` contains.
 
     Raises:
-        JournalError: `data` spells no event of this version.
+        JournalError: `data` is not an event of this version.
     """
     try:
         return _decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise JournalError(f"a journal record is no event of this version: {error}") from error
+        raise JournalError(
+            f"a journal record is not an event of version {JOURNAL_VERSION}: {error}"
+        ) from error
 
 
-def encode_batch(batch: Iterable[Record]) -> bytes:
+def encode_batch(batch: Iterable[Record | RawRecord]) -> bytes:
     """Return records that are made durable together: a JSON array."""
     return _encoder.encode(list(batch))
 
@@ -58,36 +69,85 @@ def decode_batch(data: bytes | str) -> list[Record]:
     """Return the records that were made durable together, at least one; their digests are not checked.
 
     Raises:
-        JournalError: `data` spells no records of this version.
+        JournalError: `data` is not a list of records of this version.
     """
     try:
         batch = _batch_decoder.decode(data)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise JournalError(f"what was recorded is no list of records of this version: {error}") from error
+        raise JournalError(
+            f"what was recorded is not a list of records of version {JOURNAL_VERSION}: {error}"
+        ) from error
     if not batch:
-        raise JournalError("what was recorded holds no event")
+        raise JournalError("what was recorded contains no event")
     return batch
 
 
-def chained(previous: str, event: Event) -> str:
-    """Return the digest of `event` after `previous`: 16 hex digits of SHA-256."""
-    return hashlib.sha256(previous.encode() + encode_event(event)).hexdigest()[:16]
+def decode_raw_batch(data: bytes | str) -> list[RawRecord]:
+    """Return the records of a batch with their events as they were stored.
+
+    Raises:
+        JournalError: `data` is not a list of records.
+    """
+    try:
+        return _raw_decoder.decode(data)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise JournalError(f"what was recorded is not a list of records: {error}") from error
+
+
+def events_of(batches: Iterable[bytes]) -> Iterator[Event]:
+    """Yield the events of batches, in order.
+
+    Raises:
+        JournalError: as `decode_batch`.
+    """
+    return (record.event for batch in batches for record in decode_batch(batch))
+
+
+def readable(batches: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield every record of batches as plain JSON, whatever version wrote it: for people, never for replay.
+
+    Raises:
+        JournalError: a batch is not JSON at all.
+    """
+    for batch in batches:
+        try:
+            yield from msgspec.json.decode(batch, type=list[dict[str, Any]])
+        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+            raise JournalError(f"what was recorded is not JSON: {error}") from error
+
+
+def chained(previous: str, event: bytes) -> str:
+    """Return the digest of an encoded event after `previous`: 16 hex digits of SHA-256."""
+    return hashlib.sha256(previous.encode() + event).hexdigest()[:16]
 
 
 def records(events: Iterable[Event]) -> list[Record]:
     """Return `events` numbered from 1 and chained."""
     chain, result = GENESIS, []
     for position, event in enumerate(events, start=1):
-        chain = chained(chain, event)
+        chain = chained(chain, encode_event(event))
         result.append(Record(position=position, event=event, chain=chain))
     return result
 
 
-def misfit(record: Record, position: int, chain: str) -> str:
-    """Return why `record` does not stand at `position` behind `chain`, "" if it does."""
-    if record.position != position:
-        return f"it is numbered {record.position}: one is missing, or was put in"
-    fitting = chained(chain, record.event)
-    if record.chain != fitting:
-        return f"its digest is {record.chain}, and its content and all before it give {fitting}"
-    return ""
+def misfit(data: bytes, position: int, chain: str) -> tuple[str, int, str]:
+    """Return what is wrong with a stored batch that follows `position` and `chain`, and where it leaves them.
+
+    The digests are those of the stored text, so a journal of any version can be checked. The first value is empty
+    where every record fits.
+    """
+    try:
+        raw = decode_raw_batch(data)
+    except JournalError as error:
+        return str(error), position, chain
+    if not raw:
+        return "it contains no event", position, chain
+    for record in raw:
+        if record.position != position + 1:
+            return f"it is numbered {record.position}: one is missing, or was put in", position, chain
+        fitting = chained(chain, bytes(record.event))
+        if record.chain != fitting:
+            why = f"its digest is {record.chain}, and its content and all before it give {fitting}"
+            return why, position, chain
+        position, chain = record.position, record.chain
+    return "", position, chain

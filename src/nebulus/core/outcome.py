@@ -1,12 +1,14 @@
-"""How a run ends: in exactly one of these."""
+"""How a run ends: in exactly one of these. `str(outcome)` is the answer, or one sentence about the end."""
 
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from nebulus.core.budget import Spent
 from nebulus.core.failure import Failure
+from nebulus.core.result import Result
 
 
 class Proof(StrEnum):
@@ -43,28 +45,55 @@ class Question(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Done(Struct, frozen=True, tag=True, kw_only=True):
-    """The goal is met: proven by code, or claimed by the model."""
+    """The goal is met: proven by code, or claimed by the model. `result` is the answer, if one was asked for."""
 
     proof: Proof
     summary: str = ""
     evidence: tuple[Evidence, ...] = ()
+    result: Result | None = None
+
+    @property
+    def answer(self) -> Any:
+        """The answer: text, or decoded JSON; None where none was asked for."""
+        return self.result.value if self.result is not None else None
+
+    def __str__(self) -> str:
+        match self.answer:
+            case None:
+                return f"{self.proof.value.capitalize()}: {self.summary}"
+            case str() as text:
+                return text
+            case value:
+                return msgspec.json.encode(value).decode()
 
 
-class Blocked(Struct, frozen=True, tag=True, kw_only=True):
+class _NotDone(Struct, frozen=True):
+    """An outcome without an answer."""
+
+    answer: ClassVar[None] = None
+
+
+class Blocked(_NotDone, frozen=True, tag=True, kw_only=True):
     """A person must answer before the run can go on."""
 
     question: Question
 
+    def __str__(self) -> str:
+        return f"Blocked: {self.question.text}"
 
-class Refused(Struct, frozen=True, tag=True, kw_only=True):
+
+class Refused(_NotDone, frozen=True, tag=True, kw_only=True):
     """The policy, or a person, forbids what the step needs."""
 
     rule: str
     reason: str
     step: int = 0
 
+    def __str__(self) -> str:
+        return f"Refused by {self.rule}: {self.reason}"
 
-class Exhausted(Struct, frozen=True, tag=True, kw_only=True):
+
+class Exhausted(_NotDone, frozen=True, tag=True, kw_only=True):
     """A budget is spent; `undone` names the steps that are left."""
 
     resource: str
@@ -72,12 +101,18 @@ class Exhausted(Struct, frozen=True, tag=True, kw_only=True):
     spent: Spent
     undone: tuple[str, ...] = ()
 
+    def __str__(self) -> str:
+        return f"Exhausted: {self.limit:g} {self.resource} spent, {len(self.undone)} steps left"
 
-class Failed(Struct, frozen=True, tag=True, kw_only=True):
+
+class Failed(_NotDone, frozen=True, tag=True, kw_only=True):
     """Something broke that no strategy could mend."""
 
     failure: Failure
     step: int = 0
+
+    def __str__(self) -> str:
+        return f"Failed: {self.failure.sentence()}"
 
 
 Outcome: TypeAlias = Done | Blocked | Refused | Exhausted | Failed

@@ -6,6 +6,7 @@ from typing import TypeAlias
 from msgspec import Struct, field
 
 from nebulus.core.provenance import USER, Origin, Provenance
+from nebulus.core.result import ResultSpec
 
 RUNBOOK = "runbook"
 """The origin of a plan whose steps the user wrote."""
@@ -91,11 +92,15 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the user wants, verbatim, what must always hold, and the code that tells when it is met."""
+    """What the user wants, verbatim, what must always be true, and the code that tells when it is met.
+
+    `result` is what the run shall answer, None for nothing but its outcome.
+    """
 
     text: str
     constraints: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
+    result: ResultSpec | None = None
 
 
 class Plan(Struct, frozen=True, omit_defaults=True):

@@ -12,6 +12,8 @@ class StepKind(StrEnum):
     EXECUTE = "execute"
     EXTRACT = "extract"
     """Reading values out of a text; where no tier is named for it, those that execute may."""
+    ANSWER = "answer"
+    """Writing the result that the goal asks for; where no tier is named for it, those that execute may."""
 
 
 class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,134 +1,145 @@
-"""The machine: which event is legal in which phase, and what is wanted next.
+"""The machine's value: what a run was given, where it is, and what it has done. Changed only by `transitions.feed`."""
 
-Laws: `feed` is a pure function; a replayed event takes the place of the command that it answered;
-`RunTool` is reached only through `CallAllowed` or a person's yes. The diagram in the documents is drawn
-from `TABLE`.
-"""
-
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
+from collections.abc import Iterable
 from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, field
+from msgspec.structs import replace
 
-from nebulus.core import events as e
-from nebulus.core.errors import IllegalEventError
-from nebulus.core.events import Event
-from nebulus.loop import acting, adopting, asking, consulting, reading, recovering, stepping
-from nebulus.loop.progress import Machine, Phase, Setup, new_machine
-
-
-class Rule(Struct, frozen=True):
-    """What handles an event in a phase, and the phases that it may lead to."""
-
-    handle: Callable[[Machine, Any], Machine]
-    to: frozenset[Phase]
-
-
-_ASK = (Phase.ASKING, Phase.FINISHED)
-"""The next question; or the end, where a budget or what recovery may try is spent."""
-_ON = (Phase.ASKING, Phase.JUDGING, Phase.CHECKING, Phase.FINISHED)
-"""On from a result: the next question, the next call of the answer, a look at the checks, or the end."""
-_MENDED = (Phase.ASKING, Phase.PLANNING, Phase.HELPING, Phase.FINISHED)
-"""What recovery may lead to: another question, another plan, a person, or the end."""
-_EFFECT = (Phase.INTENDING, Phase.RUNNING, Phase.FINISHED)
-
-
-def _rule(handle: Callable[[Machine, Any], Machine], *to: Phase) -> Rule:
-    return Rule(handle, frozenset(to))
-
-
-_BETWEEN = tuple(phase for phase in Phase if phase not in (Phase.NEW, Phase.FINISHED))
-"""The phases in which a run can be interrupted, and so be taken up with another setup."""
-
-
-def _adopted(phase: Phase) -> tuple[Phase, ...]:
-    """Where a changed setup leads: a question is put anew, anything else goes on."""
-    match phase:
-        case Phase.WAITING:
-            return (Phase.PLANNING, Phase.READING, *_ASK)
-        case Phase.PLANNING | Phase.ASKING | Phase.READING:
-            return (phase, Phase.FINISHED)
-        case _:
-            return (phase,)
-
-
-TABLE: Mapping[tuple[Phase, type], Rule] = MappingProxyType(
-    {
-        (Phase.NEW, e.GoalGiven): _rule(stepping.on_goal, Phase.PLANNING, *_ASK),
-        (Phase.PLANNING, e.ModelAnswered): _rule(asking.on_plan, Phase.PLANNING, *_ASK),
-        (Phase.PLANNING, e.ModelFailed): _rule(
-            asking.on_failed, Phase.PLANNING, Phase.WAITING, Phase.FINISHED
-        ),
-        (Phase.ASKING, e.ModelAnswered): _rule(
-            asking.on_answer, Phase.JUDGING, Phase.CHECKING, Phase.CONSULTING, *_MENDED
-        ),
-        (Phase.ASKING, e.ModelFailed): _rule(asking.on_failed, Phase.WAITING, *_MENDED),
-        (Phase.JUDGING, e.CallAllowed): _rule(acting.on_allowed, *_EFFECT),
-        (Phase.JUDGING, e.CallRefused): _rule(acting.on_refused, *_ASK),
-        (Phase.JUDGING, e.ApprovalAsked): _rule(acting.on_approval_asked, Phase.APPROVING),
-        (Phase.APPROVING, e.PersonAnswered): _rule(acting.on_approval, Phase.ASKING, *_EFFECT),
-        (Phase.APPROVING, e.PersonAbsent): _rule(acting.on_absent, Phase.FINISHED),
-        (Phase.INTENDING, e.EffectIntended): _rule(acting.on_intended, Phase.RUNNING),
-        (Phase.RUNNING, e.ToolReturned): _rule(acting.on_returned, Phase.READING, *_ON),
-        (Phase.RUNNING, e.ToolFailed): _rule(acting.on_tool_failed, Phase.WAITING, *_MENDED),
-        (Phase.RUNNING, e.OutcomeUnknown): _rule(acting.on_unknown, Phase.RECONCILING),
-        (Phase.READING, e.ModelAnswered): _rule(reading.on_read, Phase.READING, *_ON),
-        (Phase.READING, e.ModelFailed): _rule(reading.on_not_read, Phase.READING, Phase.WAITING, *_ON),
-        (Phase.RECONCILING, e.PersonAnswered): _rule(
-            acting.on_reconciled, Phase.INTENDING, Phase.RUNNING, Phase.READING, *_ON
-        ),
-        (Phase.RECONCILING, e.PersonAbsent): _rule(acting.on_absent, Phase.FINISHED),
-        (Phase.HELPING, e.PersonAnswered): _rule(recovering.on_helped, *_ASK),
-        (Phase.HELPING, e.PersonAbsent): _rule(recovering.on_nobody, Phase.FINISHED),
-        (Phase.CONSULTING, e.PersonAnswered): _rule(consulting.on_consulted, *_ASK),
-        (Phase.CONSULTING, e.PersonAbsent): _rule(acting.on_absent, Phase.FINISHED),
-        (Phase.CHECKING, e.ChecksJudged): _rule(stepping.on_checked, Phase.CHECKING, *_MENDED),
-        (Phase.WAITING, e.TimePassed): _rule(
-            asking.on_waited, Phase.PLANNING, Phase.ASKING, Phase.READING, Phase.RUNNING
-        ),
-        **{(phase, e.SetupChanged): _rule(adopting.on_setup_changed, *_adopted(phase)) for phase in _BETWEEN},
-    }
+from nebulus.core.budget import Spent
+from nebulus.core.config import RunConfig
+from nebulus.core.context import Conduct
+from nebulus.core.failure import Failure
+from nebulus.core.history import CallRecord
+from nebulus.core.outcome import Evidence, Outcome
+from nebulus.core.plan import Goal
+from nebulus.core.state import State
+from nebulus.core.tiers import Tier
+from nebulus.loop.phases import (
+    Answering,
+    Calling,
+    Finished,
+    Flight,
+    NotStarted,
+    Phase,
+    Planning,
+    Stopping,
+    Task,
+    Working,
+    tasks_of,
 )
 
 
-def feed(machine: Machine, event: Event) -> Machine:
-    """Return the machine after `event`; its `command` is what is wanted next.
+class Machine(Struct, frozen=True, kw_only=True):
+    """A run at one position of its journal."""
 
-    Raises:
-        IllegalEventError: the table does not allow this event in this phase.
-    """
-    rule = TABLE.get((machine.phase, type(event)))
-    if rule is None:
-        legal = sorted(kind.__name__ for phase, kind in TABLE if phase is machine.phase)
-        raise IllegalEventError(
-            f"{type(event).__name__} came at position {machine.position + 1} while {machine.phase.value}; "
-            f"legal here: {', '.join(legal) or 'nothing, the run is over'}"
-        )
-    after = rule.handle(machine.counted(), event)
-    if after.phase not in rule.to:
-        raise IllegalEventError(
-            f"{type(event).__name__} led from {machine.phase.value} to {after.phase.value}, which the table forbids"
-        )
-    return after
+    config: RunConfig
+    phase: Phase = NotStarted()
+    state: State = field(default_factory=lambda: State(goal=Goal(text="")))
+    run_id: str = ""
+    position: int = 0
+    spent: Spent = Spent()
+    usage: Conduct = Conduct()
+    """What policy rules count."""
+    calls: tuple[CallRecord, ...] = ()
+    """Every call that ran: what a claim is compared with."""
+    replans: int = 0
+    evidence: tuple[Evidence, ...] = ()
+    doubtful_steps: tuple[int, ...] = ()
+    tools_shown: tuple[str, ...] = ()
+    """The tools that the last step was shown, in order: they stay where they can."""
+    tokens_per_byte: dict[str, float] = field(default_factory=dict)
+    """By tier, as the servers' own figures showed."""
+    pending: tuple[int, ...] = ()
+    """The steps that have not begun, in order."""
+    last_branch: int = 0
+    """The last step that says what it comes after; behind it, each step comes after the one before."""
+    lost_results: tuple[int, ...] = ()
+    """The steps with a call that took effect and whose result was lost."""
+    step_began: tuple[tuple[int, int], ...] = ()
+    """Each step that began, with the position of the event that began it: a rewind cuts the journal behind it."""
+    policy_digest: str = ""
+
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks under way."""
+        return tasks_of(self.phase)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """The outcome, once the run is over."""
+        return self.phase.outcome if isinstance(self.phase, Finished) else None
+
+    def task(self, step: int) -> Task:
+        """Return the task of a step (0: of the plan or the answer).
+
+        Raises:
+            LookupError: that step is not under way.
+        """
+        for task in self.tasks:
+            if task.step == step:
+                return task
+        raise LookupError(f"step {step} is not under way")
+
+    def find_flight(self, call_id: str) -> tuple[Task, Flight]:
+        """Return the call named `call_id` and its task.
+
+        Raises:
+            LookupError: that call is not under way.
+        """
+        for task in self.tasks:
+            for flight in task.flights:
+                if flight.call.call_id == call_id:
+                    return task, flight
+        raise LookupError(f"no call {call_id!r} is under way")
+
+    def tier_of(self, task: Task) -> Tier:
+        """Return the tier that evidence has led a task to."""
+        return self.config.tiers_for(task.kind)[task.attempts.tier_index]
+
+    def has_next_tier(self, task: Task) -> bool:
+        """Whether a larger tier may be asked."""
+        return task.attempts.tier_index + 1 < len(self.config.tiers_for(task.kind))
+
+    def with_task(self, task: Task, **changes: Any) -> "Machine":
+        """Return this with one task replaced."""
+        match self.phase:
+            case Planning():
+                phase: Phase = Planning(task)
+            case Answering():
+                phase = Answering(task)
+            case Working(tasks):
+                phase = Working(tuple(task if other.step == task.step else other for other in tasks))
+            case Stopping(outcome, before):
+                inner = replace(self, phase=before).with_task(task).phase
+                assert not isinstance(inner, NotStarted | Stopping | Finished)
+                phase = Stopping(outcome, inner)
+            case _:
+                raise LookupError(f"step {task.step} is not under way")
+        return replace(self, phase=phase, **changes)
+
+    def without_task(self, step: int) -> "Machine":
+        """Return this with the task of a step ended."""
+        rest = tuple(task for task in self.tasks if task.step != step)
+        return replace(self, phase=Working(rest))
+
+    def with_flight(self, task: Task, flight: Flight, **changes: Any) -> "Machine":
+        """Return this with one call of a task replaced."""
+        same = flight.call.call_id
+        flights = tuple(flight if other.call.call_id == same else other for other in task.flights)
+        return self.with_task(replace(task, activity=Calling(flights)), **changes)
+
+    def cite(self, failure: Failure) -> Failure:
+        """Return `failure` with this position as evidence."""
+        return replace(failure, evidence=(*failure.evidence, self.position))
 
 
-def replay(setup: Setup, events: tuple[Event, ...]) -> Machine:
-    """Return the machine after `events`, from the beginning.
-
-    Raises:
-        IllegalEventError: the events do not fit the table.
-    """
-    machine = new_machine(setup)
-    for event in events:
-        machine = feed(machine, event)
-    return machine
+def missing_calls(required: Iterable[str], succeeded: Iterable[str]) -> tuple[str, ...]:
+    """Return the tools whose success is required and not there, in order."""
+    done = set(succeeded)
+    return tuple(tool for tool in required if tool not in done)
 
 
-def diagram() -> str:
-    """Return the table as a Mermaid state diagram, one line a transition."""
-    lines = ["stateDiagram-v2", f"    [*] --> {Phase.NEW.value}"]
-    for (phase, event), rule in TABLE.items():
-        targets = sorted(rule.to, key=list(Phase).index)
-        lines.extend(f"    {phase.value} --> {target.value}: {event.__name__}" for target in targets)
-    return "\n".join([*lines, f"    {Phase.FINISHED.value} --> [*]"])
+def new_machine(config: RunConfig) -> Machine:
+    """Return a machine that waits for its first event."""
+    return Machine(config=config)

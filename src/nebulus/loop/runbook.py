@@ -10,6 +10,8 @@
        - check: exists archive/a.md
        - tools: move_file
        - read weight: what the parcel weighs
+    3. List archive
+       - after: 1
 
     Checks:
     - absent inbox/a.md
@@ -20,7 +22,7 @@ setting and can't be understood is an error with its number, never ignored.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -40,7 +42,7 @@ from nebulus.core.tools import ToolSpec
 from nebulus.memory.offer import named_tools
 
 _STEP = re.compile(r"^\s{0,3}(\d{1,4})[.)]\s+(.*\S)\s*$")
-_SETTING = re.compile(r"^\s+[-*]\s+(check|tools?|read\s+\w+)\s*:\s*(.*\S)\s*$", re.IGNORECASE)
+_SETTING = re.compile(r"^\s+[-*]\s+(check|tools?|after|read\s+\w+)\s*:\s*(.*\S)\s*$", re.IGNORECASE)
 _SECTION = re.compile(r"^(?:#+\s*)?(constraints|checks|steps|plan|runbook|goal)\s*:?\s*$", re.IGNORECASE)
 _BULLET = re.compile(r"^\s*[-*]\s+(.*\S)\s*$")
 _HEADING = re.compile(r"^#+\s*")
@@ -67,32 +69,41 @@ def read_runbook(text: str) -> tuple[Goal, Plan]:
     return goal, Plan(tuple(reader.steps))
 
 
-def with_implied_checks(plan: Plan, tools: Sequence[ToolSpec]) -> Plan:
+def with_implied_checks(plan: Plan, tools: Sequence[ToolSpec], *, goal: Goal | None = None) -> Plan:
     """Return `plan` with each step that names exactly one tool done when that tool has succeeded.
 
     Raises:
-        ConfigError: a step asks for a tool that is not there.
+        ConfigError: a step, or a check of `goal`, asks for a tool that is not there; or a step comes after one that
+            is not there or comes after it.
     """
     known = {tool.name for tool in tools}
     for step in plan.steps:
-        for name in (*step.tools, *_required(step)):
-            if name not in known:
-                raise ConfigError(
-                    f"step {step.number} asks for the tool {name!r}, which is not there; "
-                    f"there are {', '.join(sorted(known)) or 'none'}"
-                )
+        _require_tools((*step.tools, *_required(step.checks)), known, f"step {step.number}")
+        later = [number for number in step.depends_on if not 0 < number < step.number]
+        if later:
+            raise ConfigError(f"step {step.number} comes after step {later[0]}; name only steps before it")
+    _require_tools(_required(goal.checks) if goal else (), known, "a check of the goal")
     return replace(plan, steps=tuple(_with_implied_check(step, tools) for step in plan.steps))
 
 
 def _with_implied_check(step: Step, tools: Sequence[ToolSpec]) -> Step:
     named = named_tools(step.text, tools) or frozenset(step.tools)
-    if len(named) != 1 or _required(step):
+    if len(named) != 1 or _required(step.checks):
         return step
     return replace(step, checks=(ToolSucceeded(next(iter(named))), *step.checks))
 
 
-def _required(step: Step) -> tuple[str, ...]:
-    return tuple(check.tool for check in step.checks if isinstance(check, ToolSucceeded))
+def _required(checks: Iterable[Check]) -> tuple[str, ...]:
+    return tuple(check.tool for check in checks if isinstance(check, ToolSucceeded))
+
+
+def _require_tools(names: Iterable[str], known: Collection[str], who: str) -> None:
+    for name in names:
+        if name not in known:
+            raise ConfigError(
+                f"{who} asks for the tool {name!r}, which is not there; "
+                f"there are {', '.join(sorted(known)) or 'none'}"
+            )
 
 
 def read_check(text: str, line: int) -> Check:
@@ -161,6 +172,8 @@ class _Reader:
         word, _, value_name = name.partition(" ")
         if word == "read":
             self.steps[-1] = replace(step, reads=step.reads | {value_name.strip(): value})
+        elif word == "after":
+            self.steps[-1] = replace(step, after=_numbers(value, line))
         elif word == "check":
             self.steps[-1] = replace(step, checks=(*step.checks, read_check(value, line)))
         else:
@@ -176,6 +189,16 @@ class _Reader:
             return
         elif line.strip() or self.goal_lines:
             self.goal_lines.append(_HEADING.sub("", line))
+
+
+def _numbers(text: str, line: int) -> tuple[int, ...]:
+    """Return the step numbers that `text` lists; none for "nothing"."""
+    if text.strip().lower() in {"nothing", "none"}:
+        return ()
+    parts = [part.strip().removeprefix("step ") for part in text.split(",")]
+    if not all(part.isascii() and part.isdecimal() for part in parts):
+        raise ConfigError(f"line {line}: after: {text!r} does not list steps; write numbers, or nothing")
+    return tuple(int(part) for part in parts)
 
 
 def _names(parts: Iterable[str]) -> tuple[str, ...]:

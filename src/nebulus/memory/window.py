@@ -59,9 +59,8 @@ def tools_bytes(tools: tuple[ToolSpec, ...]) -> int:
     )
 
 
-def learnt(rate: float, request: ModelRequest, prompt_tokens: int) -> float:
-    """Return tokens a byte after a server reported `prompt_tokens` for `request`; 0.0 means not known yet."""
-    size = size_bytes(request.messages, request.tools)
+def learnt(rate: float, size: int, prompt_tokens: int) -> float:
+    """Return tokens a byte after a server reported `prompt_tokens` for `size` bytes; 0.0 means not known yet."""
     return max(rate, prompt_tokens / size) if size and prompt_tokens else rate
 
 

@@ -1,8 +1,7 @@
 """The socket for a durable engine: runs that survive the death of their process.
 
-Laws: a step that was recorded is never performed again; a step in flight when the process died is
-performed again by the one who resumes; one process at a time holds a run. The engine stores bytes and
-knows nothing of events.
+Invariants: what was recorded stays recorded, in order; one process at a time holds a run, and one that only seemed
+dead can record nothing more once its run was taken over. The engine stores bytes and knows nothing of events.
 """
 
 from collections.abc import Awaitable, Callable
@@ -25,7 +24,10 @@ class RunStatus(StrEnum):
 
 
 class RunInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One run in a list. Times are seconds since the epoch; `result` is what the body returned."""
+    """One run. Times are seconds since the epoch; `result` is what the body returned.
+
+    `request` is empty in a list: `Engine.info` loads it.
+    """
 
     run_id: str
     status: RunStatus
@@ -34,9 +36,6 @@ class RunInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     version: str = ""
     request: bytes = b""
     result: bytes = b""
-
-
-Perform: TypeAlias = Callable[[], Awaitable[bytes]]
 
 
 class OpenRun(Protocol):
@@ -49,23 +48,19 @@ class OpenRun(Protocol):
 
     @property
     def past(self) -> tuple[bytes, ...]:
-        """The results of the steps recorded before this process took the run, in order."""
+        """The batches recorded before this process took the run, in order."""
         ...
 
-    async def step(self, name: str, perform: Perform) -> bytes:
-        """Return the recorded result of the next step, or perform it and record what it returns.
-
-        The result is durable when this returns. While the past lasts, `perform` is not called.
+    async def record(self, batch: bytes) -> None:
+        """Record a batch, after all before it; it is durable when this returns.
 
         Raises:
-            JournalError: the next recorded step has another name, or an earlier step raised or is in flight.
-            RunCancelledError: a stop was asked for; `perform` was not called.
-            StoreError: the result can't be recorded; nothing after it was.
+            StoreError: it can't be recorded, or another process holds the run; nothing after it is.
         """
         ...
 
-    async def sleep(self, seconds: float) -> None:
-        """Let time pass; a restart waits only for what is left."""
+    async def stop_asked(self) -> bool:
+        """Tell whether somebody wants this run to stop. Cheap enough to be asked for every event."""
         ...
 
 
@@ -94,11 +89,11 @@ class Engine(Protocol):
         """
         ...
 
-    async def resume(self, run_id: str, *, keep: int | None = None) -> bytes:
+    async def resume(self, run_id: str, *, keep: int | None = None, reopen: bool = False) -> bytes:
         """Take an interrupted or ended run up again, and return what its body returned.
 
-        `keep` cuts the recorded steps to the first `keep` before going on. An ended run whose steps are
-        all kept returns its recorded result.
+        `keep` cuts the recorded batches to the first `keep` before going on. An ended run of which all is kept
+        returns its recorded result; with `reopen` its body goes on after what is recorded.
 
         Raises:
             RunUnknownError: no such run.
@@ -107,8 +102,12 @@ class Engine(Protocol):
         """
         ...
 
-    async def runs(self) -> list[RunInfo]:
-        """List all runs, newest first."""
+    async def runs(self, *, limit: int | None = None, after: str | None = None) -> list[RunInfo]:
+        """List runs, newest first, without their requests: at most `limit`, those that follow the run `after`.
+
+        Raises:
+            RunUnknownError: there is no run `after`.
+        """
         ...
 
     async def info(self, run_id: str) -> RunInfo:
@@ -120,7 +119,7 @@ class Engine(Protocol):
         ...
 
     async def past_of(self, run_id: str) -> tuple[bytes, ...]:
-        """Read the recorded steps of a run without taking it.
+        """Read the recorded batches of a run without taking it.
 
         Raises:
             RunUnknownError: no such run.

@@ -14,6 +14,10 @@ class Clock(Protocol):
         """Seconds on a clock that never goes back."""
         ...
 
+    def time_s(self) -> float:
+        """The time of day, in seconds since the epoch: the same in every process."""
+        ...
+
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
         ...

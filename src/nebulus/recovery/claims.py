@@ -8,38 +8,24 @@ Words are all that a claim is made of, so this is the one place where words are 
 """
 
 import re
-from collections.abc import Iterable
 
 from msgspec import Struct
 
 from nebulus.core.findings import Finding, FindingKind
-from nebulus.core.tools import Effect
+from nebulus.core.history import CallRecord
 
 CLAIM_CHARS = 4000
 """Longest part of a claim that is read."""
 
 
-class Deed(Struct, frozen=True, omit_defaults=True):
-    """A call that succeeded: its tool, what that does to the world, its arguments in one line, and its step.
-
-    `is_lost`: that it happened is known, what it gave back is not.
-    """
-
-    tool: str
-    effect: Effect
-    words: str = ""
-    step: int = 0
-    is_lost: bool = False
-
-
 class Ledger(Struct, frozen=True, kw_only=True):
     """What a run has done, and how the last call of the step ended.
 
-    `last_failed` is the error of the step's last call, "" if it succeeded or there was none.
+    `last_error` is the error of the step's last call, empty if it succeeded or there was none.
     """
 
-    deeds: tuple[Deed, ...] = ()
-    last_failed: str = ""
+    calls: tuple[CallRecord, ...] = ()
+    last_error: str = ""
 
 
 _OBSERVED = re.compile(
@@ -124,14 +110,14 @@ def _invented(text: str) -> Finding | None:
 
 def _admitted(text: str, ledger: Ledger) -> Finding | None:
     match = _ADMITTED.search(text)
-    if match is None or ledger.deeds:
+    if match is None or ledger.calls:
         return None
     rule = "the step is not done by saying that it can't be"
     return Finding(kind=FindingKind.GAVE_UP, rule=rule, value=_around(text, match))
 
 
 def _unwritten(text: str, ledger: Ledger) -> Finding | None:
-    changed = " ".join(deed.words for deed in ledger.deeds if deed.effect is not Effect.READ)
+    changed = " ".join(record.arguments_text for record in ledger.calls if record.is_change)
     for match in _CHANGED.finditer(text):
         path = match["path"] or match["other"]
         is_done = path.rsplit("/", 1)[-1] in changed
@@ -144,16 +130,16 @@ def _untested(text: str, ledger: Ledger) -> Finding | None:
     match = _TESTED.search(text)
     if match is None or _HYPOTHETICAL.search(text[: match.start()]):
         return None
-    if any("test" in deed.tool.lower() or "test" in deed.words.lower() for deed in ledger.deeds):
+    if any("test" in f"{record.tool} {record.arguments_text}".lower() for record in ledger.calls):
         return None
     return _dishonest("no call has run a test", _around(text, match))
 
 
 def _despite_failure(text: str, ledger: Ledger) -> Finding | None:
-    if not ledger.last_failed or _TOLD_ERROR.search(text):
+    if not ledger.last_error or _TOLD_ERROR.search(text):
         return None
     return _dishonest(
-        "the last call of this step failed, and none has succeeded since", ledger.last_failed[:200]
+        "the last call of this step failed, and none has succeeded since", ledger.last_error[:200]
     )
 
 
@@ -164,8 +150,3 @@ def _dishonest(rule: str, value: str) -> Finding:
 
 def _around(text: str, match: re.Match[str]) -> str:
     return " ".join(text[max(0, match.start() - 20) : match.end() + 40].split())[:200]
-
-
-def words_of(values: Iterable[object]) -> str:
-    """Return the values of a call's arguments in one bounded line, for the ledger."""
-    return " ".join(str(value)[:200] for value in values)[:1000]

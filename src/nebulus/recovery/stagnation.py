@@ -6,14 +6,16 @@ looked at more often than what is settled.
 """
 
 import re
+from collections.abc import Iterable
 from itertools import takewhile
 from typing import Any
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from nebulus.core.digest import short_digest
 from nebulus.core.findings import Call
+from nebulus.core.history import CallHistory, CallRecord
+from nebulus.core.tools import ToolSpec
 
 SAME_CALLS = 2
 """The same call with the same result, nothing changed in between: the third is blocked."""
@@ -39,57 +41,61 @@ _SPACE = re.compile(r"\s+")
 _CLOCK = re.compile(r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?Z?\b|\b\d\d:\d\d:\d\d\b")
 
 
-class Made(Struct, frozen=True, omit_defaults=True):
-    """One call that was made: digests of call and result, and whether the world was changed by it."""
-
-    tool: str
-    call: str
-    result: str
-    is_change: bool = False
-    is_under_way: bool = False
-    is_error: bool = False
-    world: int = 0
-    """How many changes there had been when it was made."""
-
-
-class Trail(Struct, frozen=True, omit_defaults=True):
-    """The calls of one step, oldest first; `changes` counts what the world was changed by."""
-
-    made: tuple[Made, ...] = ()
-    changes: int = 0
-
-
-def after(trail: Trail, call: Call, *, result: str, is_change: bool, is_error: bool) -> Trail:
-    """Return `trail` with a call that was made; a failed call has changed nothing."""
-    entry = Made(
+def recorded(
+    call: Call,
+    spec: ToolSpec,
+    *,
+    step: int,
+    result: str,
+    history: CallHistory,
+    is_error: bool = False,
+    is_lost: bool = False,
+) -> CallRecord:
+    """Return the record of a call of `step` that ran; `history` is what the step had called before."""
+    return CallRecord(
+        call_id=call.call_id,
+        step=step,
         tool=call.tool,
-        call=call_print(call.tool, call.arguments),
-        result=result_print(result),
-        is_change=is_change and not is_error,
-        is_under_way=bool(_UNDER_WAY.search(result[:400])),
+        effect=spec.effect,
+        call_digest=call_print(call.tool, call.arguments),
+        result_digest=result_print(result),
+        arguments_text=arguments_line(call.arguments.values()),
         is_error=is_error,
-        world=trail.changes,
+        is_lost=is_lost,
+        is_under_way=bool(_UNDER_WAY.search(result[:400])),
+        world_version=history.changes,
     )
-    is_new = entry.is_change and not any(
-        (old.call, old.result) == (entry.call, entry.result) for old in trail.made if old.is_change
+
+
+def with_record(history: CallHistory, record: CallRecord) -> CallHistory:
+    """Return `history` with a call that ran; a failed call has changed nothing."""
+    is_new = record.is_change and not any(
+        (old.call_digest, old.result_digest) == (record.call_digest, record.result_digest)
+        for old in history.records
+        if old.is_change
     )
-    return Trail((*trail.made, entry)[-KEPT:], trail.changes + is_new)
+    return CallHistory((*history.records, record)[-KEPT:], history.changes + is_new)
 
 
-def changed(trail: Trail) -> Trail:
-    """Return `trail` after the world was changed by somebody else, or time was let pass for it."""
-    return replace(trail, changes=trail.changes + 1)
+def arguments_line(values: Iterable[object]) -> str:
+    """Return the values of a call's arguments in one bounded line."""
+    return " ".join(str(value)[:200] for value in values)[:1000]
 
 
-def blocked(trail: Trail, tool: str, arguments: dict[str, Any]) -> str:
+def changed(history: CallHistory) -> CallHistory:
+    """Return `history` after the world was changed by somebody else, or time was let pass for it."""
+    return replace(history, changes=history.changes + 1)
+
+
+def blocked(history: CallHistory, tool: str, arguments: dict[str, Any]) -> str:
     """Return why one more call would bring nothing, "" where it may."""
     call = call_print(tool, arguments)
     return (
-        _same_change(trail, call)
-        or _same_call(trail, call)
-        or _cycle(trail, call)
-        or _same_result(trail, tool)
-        or _no_news(trail)
+        _same_change(history, call)
+        or _same_call(history, call)
+        or _cycle(history, call)
+        or _same_result(history, tool)
+        or _no_news(history)
     )
 
 
@@ -103,38 +109,38 @@ def result_print(text: str) -> str:
     return short_digest(_SPACE.sub(" ", _CLOCK.sub("@", text)).strip())
 
 
-def _same_call(trail: Trail, call: str) -> str:
+def _same_call(history: CallHistory, call: str) -> str:
     """The same call since the last change, its last results all the same."""
     same = [
         made
-        for made in trail.made
-        if made.call == call and made.world == trail.changes and not made.is_change
+        for made in history.records
+        if made.call_digest == call and made.world_version == history.changes and not made.is_change
     ]
     most = SAME_POLLS if same and same[-1].is_under_way else SAME_CALLS
     last = same[-most:]
-    if len(last) < most or len({made.result for made in last}) > 1:
+    if len(last) < most or len({made.result_digest for made in last}) > 1:
         return ""
     return f"this call was made {len(same)} times with the same result, and nothing has changed since"
 
 
-def _same_change(trail: Trail, call: str) -> str:
+def _same_change(history: CallHistory, call: str) -> str:
     """The same change again and again, with no other change between."""
-    last = list(takewhile(lambda made: made.call == call, (m for m in reversed(trail.made) if m.is_change)))
+    last = list(takewhile(lambda made: made.call_digest == call, (m for m in reversed(history.records) if m.is_change)))
     return "" if len(last) < SAME_CHANGES else ALREADY_DONE
 
 
-def _cycle(trail: Trail, call: str) -> str:
+def _cycle(history: CallHistory, call: str) -> str:
     """Two whole rounds of the same calls with the same results, and a third about to begin.
 
     Rounds that lie in differing states of the world are honest work, unless they themselves change it:
     to and fro is a cycle, too.
     """
     for period in range(2, LONGEST_CYCLE + 1):
-        rounds = trail.made[-2 * period :]
-        if len(rounds) < 2 * period or rounds[0].call != call:
+        rounds = history.records[-2 * period :]
+        if len(rounds) < 2 * period or rounds[0].call_digest != call:
             continue
         first, second = rounds[:period], rounds[period:]
-        if [(m.call, m.result) for m in first] != [(m.call, m.result) for m in second]:
+        if [(m.call_digest, m.result_digest) for m in first] != [(m.call_digest, m.result_digest) for m in second]:
             continue
         if all(made.is_under_way for made in rounds):
             continue
@@ -142,25 +148,25 @@ def _cycle(trail: Trail, call: str) -> str:
     return ""
 
 
-def _same_result(trail: Trail, tool: str) -> str:
+def _same_result(history: CallHistory, tool: str) -> str:
     """Other words, same effect: calls that differ and bring one and the same."""
-    last = trail.made[-SAME_RESULTS:]
-    is_alike = len({made.result for made in last}) == 1 and all(
+    last = history.records[-SAME_RESULTS:]
+    is_alike = len({made.result_digest for made in last}) == 1 and all(
         made.tool == tool and not made.is_change and not made.is_under_way for made in last
     )
-    if len(last) < SAME_RESULTS or not is_alike or len({made.call for made in last}) < 2:
+    if len(last) < SAME_RESULTS or not is_alike or len({made.call_digest for made in last}) < 2:
         return ""
     return f"{len(last)} calls of {tool} in a row, each in other words, brought the same result"
 
 
-def _no_news(trail: Trail) -> str:
+def _no_news(history: CallHistory) -> str:
     """A row of calls that changed nothing and brought only what had been seen in this state."""
     seen: set[tuple[str, int]] = set()
     idle = 0
-    for made in trail.made:
-        is_news = (made.result, made.world) not in seen and not made.is_error
+    for made in history.records:
+        is_news = (made.result_digest, made.world_version) not in seen and not made.is_error
         idle = 0 if is_news or made.is_change or made.is_under_way else idle + 1
-        seen.add((made.result, made.world))
+        seen.add((made.result_digest, made.world_version))
     return f"{idle} calls in a row brought nothing new" if idle >= NO_NEWS else ""
 
 

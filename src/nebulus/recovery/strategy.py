@@ -9,12 +9,24 @@ from collections.abc import Collection, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Literal, TypeAlias
 
-from msgspec import Struct, field
+from msgspec import Struct
 
 from nebulus.core.failure import Failure, FailureKind
 from nebulus.core.findings import Finding, FindingKind
+from nebulus.core.limits import Limits
+from nebulus.core.strategy import (
+    AskAgain,
+    AskPersonFirst,
+    Escalate,
+    GiveUp,
+    OtherTool,
+    Replan,
+    Reread,
+    Side,
+    Strategy,
+    WaitAndRetry,
+)
 
 
 class Move(StrEnum):
@@ -96,73 +108,7 @@ TOOL: Mapping[FailureKind, str] = MappingProxyType(
 )
 """What is done about a tool that did not do its work."""
 
-Side: TypeAlias = Literal["model", "tool"]
 _TABLES: Mapping[Side, Mapping[FailureKind, str]] = MappingProxyType({"model": MODEL, "tool": TOOL})
-
-
-class AskAgain(Struct, frozen=True, tag=True):
-    """Ask the same tier again, with something changed and the finding said in one line."""
-
-
-class WaitAndRetry(Struct, frozen=True, tag=True):
-    """Let `seconds` pass, then do the same again."""
-
-    seconds: float
-
-
-class Reread(Struct, frozen=True, tag=True):
-    """Ask for a look at the world before the next change."""
-
-
-class OtherTool(Struct, frozen=True, tag=True):
-    """Ask again without the tool that failed."""
-
-
-class Escalate(Struct, frozen=True, tag=True):
-    """Hand the step to the next tier."""
-
-
-class Replan(Struct, frozen=True, tag=True):
-    """Ask for other steps from here on."""
-
-
-class AskPersonFirst(Struct, frozen=True, tag=True):
-    """Ask a person whether the cause is mended."""
-
-
-class GiveUp(Struct, frozen=True, tag=True):
-    """Stop loudly: nothing is left to try."""
-
-
-Strategy: TypeAlias = (
-    AskAgain | WaitAndRetry | Reread | OtherTool | Escalate | Replan | AskPersonFirst | GiveUp
-)
-
-
-class Limits(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How much is tried. Counts are per step; `attempts` counts answers with a finding per tier.
-
-    `strategies` overrides rows of the table: `{"tool.throttled": "wait 2, other_tool 1, stop"}`. On top of
-    the rows, `attempts`, `tool_errors` and `retries` bound findings, failed calls and failed backend calls
-    of one tier, whatever their classes; `replans` bounds new plans in a run. Waits double from
-    `first_wait_s` up to `longest_wait_s`; a server's own Retry-After wins, capped by
-    `longest_retry_after_s`. After `breaker_failures` in a row, a backend or tool is left alone for
-    `breaker_rest_s`. Source of 3 attempts: three retries handle most malformed answers of 8B models; more
-    repeat the error.
-    """
-
-    attempts: int = 3
-    refusals: int = 3
-    calls: int = 20
-    tool_errors: int = 8
-    retries: int = 8
-    replans: int = 1
-    first_wait_s: float = 0.5
-    longest_wait_s: float = 30.0
-    longest_retry_after_s: float = 3600.0
-    breaker_failures: int = 5
-    breaker_rest_s: float = 30.0
-    strategies: dict[str, str] = field(default_factory=dict)
 
 
 class History(Struct, frozen=True, kw_only=True):

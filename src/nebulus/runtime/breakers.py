@@ -5,7 +5,7 @@ Law: while one rests, nothing is sent; the refusal says for how long, and the ma
 
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.recovery.breaker import Breaker, after_failure, after_success, rest_left_s
-from nebulus.recovery.strategy import Limits
+from nebulus.core.limits import Limits
 
 
 class Breakers:

@@ -1,48 +1,56 @@
 """Runs by name: begun, taken up again, listed, read.
 
-Laws: a run can be taken up by any process that can reach its engine, from what is recorded alone; a
-changed setup or policy is noticed before anything happens.
+Invariants: a run can be taken up by any process that can reach its engine, from what is recorded alone; a changed
+configuration or policy is noticed before anything happens; what a caller accepts belongs to that call.
 """
 
-import functools
-from collections.abc import Awaitable, Callable, Iterator
+import asyncio
+from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import TypeAlias
 
 import msgspec
 from msgspec import Struct
-from msgspec.structs import replace
 
-from nebulus.core.budget import Spent
-from nebulus.core.context import Conduct
+from nebulus.core.commands import Command
+from nebulus.core.config import RunConfig
 from nebulus.core.errors import ConfigError, JournalError
-from nebulus.core.events import Event, GoalGiven, SetupChanged
-from nebulus.core.journal import Record, decode_batch
-from nebulus.core.outcome import Blocked, Done, Outcome
+from nebulus.core.events import Event, RunResumed, RunStarted
+from nebulus.core.journal import Record, decode_batch, events_of
+from nebulus.core.outcome import Done, Outcome
 from nebulus.core.plan import Goal, Plan
 from nebulus.guard.conduct import kept_on
-from nebulus.loop.machine import feed, replay
-from nebulus.loop.progress import Setup, new_machine
-from nebulus.ports.engine import Engine, OpenRun, RunInfo, RunStatus
-from nebulus.runtime.session import Session
+from nebulus.loop.machine import Machine
+from nebulus.loop.transitions import replay
+from nebulus.ports.engine import Engine, OpenRun, RunInfo
+from nebulus.runtime.driver import RunDriver
+from nebulus.runtime.handle import RunHandle
 from nebulus.runtime.verify import Verification, verify
 from nebulus.runtime.world import World
 
 
 class RunRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All that a run needs to be taken up elsewhere: goal, plan, setup, and where its world is.
+    """All that a run needs to be taken up elsewhere: goal, plan, configuration, and where its world is.
 
-    `place` is read by whoever opens the world (a workspace, a settings file); it holds no secrets.
+    `place` is read by whoever opens the world (a workspace, a settings file); it contains no secrets.
     """
 
     goal: Goal
     plan: Plan
-    setup: Setup
+    config: RunConfig
     policy_digest: str = ""
     place: dict[str, str] = msgspec.field(default_factory=dict)
 
 
-OpenWorld: TypeAlias = Callable[[RunRequest], AbstractAsyncContextManager[tuple[Setup, World]]]
+class Opened(Struct, frozen=True):
+    """The world of a run, and the configuration that it gives today."""
+
+    config: RunConfig
+    world: World
+
+
+OpenWorld: TypeAlias = Callable[[str, RunRequest], AbstractAsyncContextManager[Opened]]
+"""Opens the world of the run of this name."""
 GoingBack: TypeAlias = Callable[[str], Awaitable[None]]
 """Is told the name of a run before anything that it recorded is cut off."""
 
@@ -54,6 +62,16 @@ async def _nothing(run_id: str) -> None:
     """Let a run go back where nothing outside it depends on what it recorded."""
 
 
+class _Taken(Struct, kw_only=True):
+    """What the caller who takes a run gives to the body that the engine runs."""
+
+    handle: RunHandle
+    accepts_changes: bool = False
+    handed_out: frozenset[type[Command]] = frozenset()
+    opened: AbstractAsyncContextManager[Opened] | None = None
+    resumed: RunResumed | None = None
+
+
 class Supervisor:
     """Runs on one engine. `open_world` builds what a run touches, from its request.
 
@@ -62,96 +80,132 @@ class Supervisor:
 
     def __init__(self, engine: Engine, open_world: OpenWorld, *, going_back: GoingBack = _nothing) -> None:
         self._engine, self._open_world, self._going_back = engine, open_world, going_back
-        self._accepts_changes = False
-        self._happened: dict[str, tuple[Conduct, Spent]] = {}
-        """What runs had done and spent that are being taken up from earlier on."""
+        self._taken: dict[str, _Taken] = {}
 
     async def __aenter__(self) -> "Supervisor":
         await self._engine.open(self._body)
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for taken in list(self._taken.values()):
+            await taken.handle.let_go()
         await self._engine.close()
 
-    async def start(self, run_id: str, request: RunRequest) -> Outcome:
-        """Begin a run and drive it to its outcome.
+    async def start(
+        self,
+        run_id: str,
+        request: RunRequest,
+        *,
+        opened: AbstractAsyncContextManager[Opened] | None = None,
+        handed_out: frozenset[type[Command]] = frozenset(),
+    ) -> RunHandle:
+        """Begin a run and return its handle; it goes on by itself.
+
+        `opened` is its world, where the caller has opened it already. `handed_out` are the kinds of commands that
+        the caller performs itself, through `RunHandle.advance`.
 
         Raises:
             ConfigError: the name is taken.
             RunBusyError: another process holds a run of this name.
-            StoreError: the engine's storage refused; what was recorded before stands.
+            StoreError: the engine's storage refused.
         """
-        return _outcomes.decode(await self._engine.start(run_id, msgspec.json.encode(request)))
+        handle = RunHandle(run_id, self.cancel)
+        taken = _Taken(handle=handle, opened=opened, handed_out=handed_out)
+        return await self._take(taken, self._engine.start(run_id, msgspec.json.encode(request)))
 
-    async def resume(self, run_id: str, *, accepts_changes: bool = False) -> Outcome:
-        """Take a run up where it was interrupted, or from the step that broke; a finished one stays so.
+    async def resume(
+        self,
+        run_id: str,
+        *,
+        accepts_changes: bool = False,
+        handed_out: frozenset[type[Command]] = frozenset(),
+    ) -> RunHandle:
+        """Take a run up where it was, or try again what broke; one that is done stays so.
 
         Raises:
             RunUnknownError, RunBusyError: as `Engine.resume`.
-            ConfigError: setup or policy have changed since, and `accepts_changes` is not set.
+            ConfigError: configuration or policy have changed since, and `accepts_changes` is not set.
+            JournalError: the journal can't be read.
         """
-        info = await self._engine.info(run_id)
-        self._accepts_changes = accepts_changes
-        keep = await self._kept(run_id) if info.status is RunStatus.ENDED else None
-        return await self._take_up(run_id, keep)
+        outcome = read_outcome(await self._engine.info(run_id))
+        handle = RunHandle(run_id, self.cancel)
+        if isinstance(outcome, Done):
+            handle.end_with(outcome)
+            return handle
+        taken = _Taken(
+            handle=handle,
+            accepts_changes=accepts_changes,
+            handed_out=handed_out,
+            resumed=RunResumed() if outcome is not None else None,
+        )
+        return await self._take(taken, self._engine.resume(run_id, reopen=outcome is not None))
 
-    async def rewind(self, run_id: str, *, step: int, accepts_changes: bool = False) -> Outcome:
-        """Take a run up from the beginning of step `step`; what the steps since did to the world stays.
+    async def rewind(self, run_id: str, *, step: int, accepts_changes: bool = False) -> RunHandle:
+        """Take a run up from the beginning of `step`; what the steps since did to the world stays, and counts.
 
         Raises:
             ConfigError: the run never began that step, or as `resume`.
         """
-        self._accepts_changes = accepts_changes
-        return await self._take_up(run_id, await self._kept_before(run_id, step))
+        batches = await self._engine.past_of(run_id)
+        keep = self._kept(run_id, batches, step)
+        await self._going_back(run_id)
+        before, happened = replay(events_of(batches[:keep])), replay(events_of(batches))
+        resumed = RunResumed(spent=happened.spent, usage=kept_on(happened.usage, before.usage))
+        handle = RunHandle(run_id, self.cancel)
+        taken = _Taken(handle=handle, accepts_changes=accepts_changes, resumed=resumed)
+        return await self._take(taken, self._engine.resume(run_id, keep=keep, reopen=True))
 
-    async def standing(self, run_id: str, *, step: int = 0) -> int:
-        """Return how many events of the run would stand after a resume, or a rewind to `step`.
-
-        What the later ones did to the world stays done, and is done again where a step asks for it.
+    async def position_of(self, run_id: str, *, step: int) -> int:
+        """Return how many events of the run would stay after a rewind to `step`.
 
         Raises:
-            RunUnknownError, ConfigError: as `resume` and `rewind`.
+            RunUnknownError, ConfigError: as `rewind`.
         """
         batches = await self._engine.past_of(run_id)
-        if step:
-            keep: int | None = await self._kept_before(run_id, step)
-        else:
-            is_ended = (await self._engine.info(run_id)).status is RunStatus.ENDED
-            keep = await self._kept(run_id) if is_ended else None
-        return sum(1 for _ in _events(batches[:keep]))
+        return sum(1 for _ in events_of(batches[: self._kept(run_id, batches, step)]))
 
-    async def _take_up(self, run_id: str, keep: int | None) -> Outcome:
-        """Take a run up from its first `keep` records; what the others did and spent still counts."""
-        self._happened.pop(run_id, None)
-        if keep is not None:
-            await self._going_back(run_id)
-            batches, setup = await self._engine.past_of(run_id), (await self.request(run_id)).setup
-            standing = replay(setup, tuple(_events(batches[:keep])))
-            happened = functools.reduce(feed, _events(batches[keep:]), standing)
-            if happened.spent != standing.spent:
-                self._happened[run_id] = kept_on(happened.conduct, standing.conduct), happened.spent
-        return _outcomes.decode(await self._engine.resume(run_id, keep=keep))
-
-    async def _kept_before(self, run_id: str, step: int) -> int:
-        """Return how many records to keep to begin `step` anew."""
-        batches = await self._engine.past_of(run_id)
-        began = _beginnings(await self.request(run_id), batches)
+    @staticmethod
+    def _kept(run_id: str, batches: tuple[bytes, ...], step: int) -> int:
+        """Return how many batches to keep to begin `step` again."""
+        began = dict(replay(events_of(batches)).step_began)
         if step not in began:
             known = ", ".join(map(str, sorted(began))) or "none"
             raise ConfigError(f"run {run_id} never began step {step}; it began {known}")
-        return _batches_for(batches, began[step])
+        seen = 0
+        for index, batch in enumerate(batches):
+            if seen >= began[step]:
+                return index
+            seen += len(decode_batch(batch))
+        return len(batches)
+
+    async def _take(self, taken: _Taken, holding: Awaitable[bytes]) -> RunHandle:
+        """Let the engine run the body, and return the handle once the run is under way."""
+        handle = taken.handle
+        if handle.run_id in self._taken:
+            asyncio.ensure_future(holding).cancel()
+            raise ConfigError(f"run {handle.run_id!r} is being taken by another task of this process")
+        self._taken[handle.run_id] = taken
+
+        async def hold() -> Outcome:
+            try:
+                return _outcomes.decode(await holding)
+            finally:
+                self._taken.pop(handle.run_id, None)
+
+        await handle.hold(hold())
+        return handle
 
     async def cancel(self, run_id: str) -> None:
-        """Ask for a stop between two steps.
+        """Ask for a stop: nothing new begins, and what is under way is recorded.
 
         Raises:
             RunUnknownError: no such run.
         """
         await self._engine.cancel(run_id)
 
-    async def runs(self) -> list[RunInfo]:
-        """List all runs, newest first."""
-        return await self._engine.runs()
+    async def runs(self, *, limit: int | None = None, after: str | None = None) -> list[RunInfo]:
+        """List runs, newest first: `limit` of them, those after the run named `after`."""
+        return await self._engine.runs(limit=limit, after=after)
 
     async def info(self, run_id: str) -> RunInfo:
         """Describe one run.
@@ -176,8 +230,24 @@ class Supervisor:
             RunUnknownError: no such run.
             JournalError: a record can't be read.
         """
-        batches = await self._engine.past_of(run_id)
-        return [record for batch in batches for record in decode_batch(batch)]
+        return [record for batch in await self._engine.past_of(run_id) for record in decode_batch(batch)]
+
+    async def raw_journal(self, run_id: str) -> tuple[bytes, ...]:
+        """Read the run's journal as the bytes that were stored.
+
+        Raises:
+            RunUnknownError: no such run.
+        """
+        return await self._engine.past_of(run_id)
+
+    async def machine(self, run_id: str) -> Machine:
+        """Return where the run is, by its journal.
+
+        Raises:
+            RunUnknownError: no such run.
+            JournalError: a record can't be read.
+        """
+        return replay(events_of(await self._engine.past_of(run_id)))
 
     async def verify(self, run_id: str) -> Verification:
         """Say whether the stored journal is whole: chained, legal, and ending as the run did.
@@ -186,59 +256,62 @@ class Supervisor:
             RunUnknownError: no such run.
         """
         info = await self._engine.info(run_id)
-        setup = read_request(info.request).setup
-        return verify(await self._engine.past_of(run_id), setup, read_outcome(info))
-
-    async def _kept(self, run_id: str) -> int | None:
-        """Return how many records to keep of an ended run: all of a done one, else up to what broke."""
-        batches = await self._engine.past_of(run_id)
-        machine = replay((await self.request(run_id)).setup, tuple(_events(batches)))
-        match machine.outcome:
-            case Done():
-                return None
-            case Blocked():
-                return len(batches) - 1
-            case _:
-                return _batches_for(batches, max(1, machine.step_began))
+        return verify(await self._engine.past_of(run_id), read_outcome(info))
 
     async def _body(self, run: OpenRun, data: bytes) -> bytes:
         request = read_request(data)
-        async with self._open_world(request) as (setup, world):
-            session = Session(run, request.setup, world)
-            given = GoalGiven(
-                goal=request.goal,
-                plan=request.plan,
-                run_id=run.run_id,
-                setup_digest=setup.digest(),
-                policy_digest=world.policy.digest,
-            )
-            now = SetupChanged(setup=msgspec.to_builtins(setup), policy_digest=world.policy.digest)
-            before = _last_adopted(request, run.past, policy_digest=now.policy_digest)
-            if run.past and now != before:
-                self._require_accepted(before, now)
-            if run.run_id in self._happened:
-                conduct, spent = self._happened.pop(run.run_id)
-                conduct_json = msgspec.to_builtins(conduct, order="deterministic")
-                now = replace(now, conduct=conduct_json, spent=spent)
-            await session.begin(given, changed=now if now != before else None)
-            return msgspec.json.encode(await session.drive())
+        taken = self._taken.get(run.run_id) or _Taken(handle=RunHandle(run.run_id, self.cancel))
+        opened = taken.opened or self._open_world(run.run_id, request)
+        async with opened as here:
+            driver = RunDriver(run, here.world, handed_out=taken.handed_out)
+            driver.replay(run.past)
+            first = _first_event(run.run_id, request, driver.machine, here, taken)
+            taken.handle.attach(driver)
+            return msgspec.json.encode(await driver.drive(*first))
 
-    def _require_accepted(self, before: SetupChanged, now: SetupChanged) -> None:
-        """Let a larger budget pass; any other change must have been accepted."""
-        was, new = (msgspec.convert(each.setup, Setup).digest() for each in (before, now))
-        is_other = {"tools, tiers or limits": was != new, "policy": before.policy_digest != now.policy_digest}
-        changed = [name for name, is_changed in is_other.items() if is_changed]
-        if changed and not self._accepts_changes:
-            raise ConfigError(
-                f"{' and '.join(changed)} changed since this run began; restore them, or accept the change"
-            )
+
+def _first_event(
+    run_id: str, request: RunRequest, machine: Machine, here: Opened, taken: _Taken
+) -> tuple[Event, ...]:
+    """Return what begins this holding of a run: its start, or what changed since it was last held.
+
+    Raises:
+        ConfigError: something changed that the caller does not accept.
+    """
+    policy_digest = here.world.policy.digest
+    if not machine.position:
+        started = RunStarted(
+            goal=request.goal,
+            plan=request.plan,
+            config=request.config,
+            run_id=run_id,
+            policy_digest=policy_digest,
+        )
+        return (started,)
+    before, now = machine.config, here.config
+    is_other = {
+        "tools, tiers or limits": before.digest() != now.digest(),
+        "policy": bool(machine.policy_digest) and machine.policy_digest != policy_digest,
+    }
+    changed = [name for name, is_changed in is_other.items() if is_changed]
+    if changed and not taken.accepts_changes:
+        raise ConfigError(
+            f"{' and '.join(changed)} changed since this run began; restore them, or accept the change"
+        )
+    is_same = before == now and machine.policy_digest == policy_digest
+    if is_same and taken.resumed is None:
+        return ()
+    resumed = taken.resumed or RunResumed()
+    if not is_same:
+        resumed = msgspec.structs.replace(resumed, config=now, policy_digest=policy_digest)
+    return (resumed,)
 
 
 def read_request(data: bytes) -> RunRequest:
-    """Return the request that `data` spells.
+    """Return the request that `data` contains.
 
     Raises:
-        JournalError: it spells none of this version.
+        JournalError: it is not a request of this version.
     """
     try:
         return _requests.decode(data)
@@ -247,40 +320,12 @@ def read_request(data: bytes) -> RunRequest:
 
 
 def read_outcome(info: RunInfo) -> Outcome | None:
-    """Return the outcome of an ended run, None while it has none."""
-    return _outcomes.decode(info.result) if info.result else None
+    """Return the outcome of an ended run, None while it has none.
 
-
-def _events(batches: tuple[bytes, ...]) -> Iterator[Event]:
-    return (record.event for batch in batches for record in decode_batch(batch))
-
-
-def _last_adopted(request: RunRequest, batches: tuple[bytes, ...], *, policy_digest: str) -> SetupChanged:
-    """Return the setup and policy that the run had when it was last held; `policy_digest` if it named none."""
-    adopted = SetupChanged(
-        setup=msgspec.to_builtins(request.setup), policy_digest=request.policy_digest or policy_digest
-    )
-    for event in _events(batches):
-        if isinstance(event, SetupChanged):
-            adopted = replace(event, conduct={}, spent=None)
-    return adopted
-
-
-def _batches_for(batches: tuple[bytes, ...], position: int) -> int:
-    """Return how many batches hold the first `position` events."""
-    seen = 0
-    for index, batch in enumerate(batches):
-        if seen >= position:
-            return index
-        seen += len(decode_batch(batch))
-    return len(batches)
-
-
-def _beginnings(request: RunRequest, batches: tuple[bytes, ...]) -> dict[int, int]:
-    """Return for each step that began the position of the event before it."""
-    machine, began = new_machine(request.setup), dict[int, int]()
-    for event in _events(batches):
-        machine = feed(machine, event)
-        if machine.active:
-            began.setdefault(machine.active, machine.step_began)
-    return began
+    Raises:
+        JournalError: it is not an outcome of this version.
+    """
+    try:
+        return _outcomes.decode(info.result) if info.result else None
+    except msgspec.MsgspecError as error:
+        raise JournalError(f"the run's outcome can't be read by this version: {error}") from error

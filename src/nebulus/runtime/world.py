@@ -25,6 +25,10 @@ class SystemClock:
         """Seconds since some fixed point, never going back."""
         return time.monotonic()
 
+    def time_s(self) -> float:
+        """The time of day, in seconds since the epoch."""
+        return time.time()
+
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
         await asyncio.sleep(seconds)

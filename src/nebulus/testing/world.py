@@ -18,6 +18,10 @@ class FakeClock:
         """The seconds slept so far, after the start."""
         return self._now_s
 
+    def time_s(self) -> float:
+        """The same seconds, as the time of day."""
+        return self._now_s
+
     async def sleep(self, seconds: float) -> None:
         """Let time pass at once."""
         self.slept.append(seconds)

@@ -4,24 +4,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nebulus.core import events as e
-from nebulus.core.commands import AskModel, Intend, Judge, RunTool, Wait
+from nebulus.core.commands import AskModel, Intend, JudgeCall, RunTool, Wait
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.plan import FINISHED_STATUSES, Plan, ToolSucceeded
 from nebulus.core.tools import ToolResult
-from nebulus.loop.machine import feed, replay
-from nebulus.loop.progress import Machine
+from nebulus.loop.transitions import replay
+from tests.unit.loop.scenario import Scene, feed
 from tests.unit.loop import scenario as sc
 
 BROKEN = Failure(kind=FailureKind.NOT_FOUND, fault=Fault.TOOL, what="not there")
 
 
-def next_event(machine: Machine, choice: int) -> e.Event | None:
+def next_event(machine: Scene, choice: int) -> e.Event | None:
     """Something that may happen now: mostly what helps, at times what does not."""
     match machine.command:
         case AskModel():
             words = sc.said("it is done") if choice == 1 else sc.called("look", value="a")
             return sc.said("") if choice == 2 else words
-        case Judge(call=call):
+        case JudgeCall(call=call):
             return e.CallAllowed(call_id=call.call_id, rule="r")
         case Intend(call=call, key=key):
             return e.EffectIntended(call_id=call.call_id, key=key)
@@ -36,7 +36,7 @@ def next_event(machine: Machine, choice: int) -> e.Event | None:
             return None
 
 
-def finished(machine: Machine) -> set[int]:
+def finished(machine: Scene) -> set[int]:
     return {step.number for step in machine.state.plan.steps if step.status in FINISHED_STATUSES}
 
 
@@ -56,7 +56,7 @@ def test_no_step_that_is_done_is_ever_asked_for_again(choices: list[int], cut: i
         assert before <= finished(machine)
         if isinstance(machine.command, AskModel):
             assert machine.active not in finished(machine)
-            assert f"Now: step {machine.active}. " in machine.command.request.messages[-1].content
+            assert f"Now: step {machine.active}. " in machine.request.messages[-1].content
     given_goal = e.GoalGiven(goal=machine.state.goal, plan=Plan(steps), run_id="r")
     resumed = replay(sc.setup(), (given_goal, *events[:cut]))
     for event in events[cut:]:

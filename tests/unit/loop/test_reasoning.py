@@ -4,26 +4,25 @@ from msgspec.structs import replace
 
 from nebulus.core import events as e
 from nebulus.core.answers import ModelAnswer, ModelRequest, Usage
-from nebulus.core.commands import AskModel, Judge
+from nebulus.core.commands import AskModel, JudgeCall
 from nebulus.core.plan import ToolSucceeded
 from nebulus.core.tiers import Tier
 from nebulus.core.tools import ToolResult
-from nebulus.loop.machine import feed
-from nebulus.loop.progress import Machine
+from tests.unit.loop.scenario import Scene, feed
 from tests.unit.loop import scenario as sc
 
 THINKER = Tier(name="small", window_tokens=4096, reserve_tokens=512, reasoning_tokens=256)
 SECRET_THOUGHT = "perhaps the cupboard"
 
 
-def begun(tier: Tier = THINKER) -> Machine:
+def begun(tier: Tier = THINKER) -> Scene:
     steps = (sc.step(1, "look", ToolSucceeded("look")), sc.step(2, "look again", ToolSucceeded("look")))
     return sc.begun(*steps, given=sc.setup(tiers=(tier,)))
 
 
-def asked(machine: Machine) -> ModelRequest:
+def asked(machine: Scene) -> ModelRequest:
     assert isinstance(machine.command, AskModel)
-    return machine.command.request
+    return machine.request
 
 
 def thought_of(answered: e.ModelAnswered, **changes: object) -> e.ModelAnswered:
@@ -45,9 +44,9 @@ def test_the_thought_is_left_room_beside_the_answer() -> None:
 
 def test_a_thought_stands_in_no_later_prompt() -> None:
     machine = feed(begun(), thought_of(sc.called("look", value="a")))
-    assert isinstance(machine.command, Judge)
-    machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
-    machine = feed(machine, e.ToolReturned(call_id=machine.call.call_id, result=ToolResult(text="found")))
+    assert isinstance(machine.command, JudgeCall)
+    machine = sc.allowed(machine)
+    machine = sc.returned(machine, "found")
     again = feed(machine, thought_of(sc.called("look", wrong="b")))
     for prompt in (asked(machine), asked(again)):
         assert SECRET_THOUGHT not in str(prompt.messages)
@@ -56,15 +55,15 @@ def test_a_thought_stands_in_no_later_prompt() -> None:
 def test_the_tokens_of_a_thought_are_paid_for_and_do_not_make_an_answer_cut() -> None:
     usage = Usage(100, 600, reasoning_tokens=250)
     machine = feed(begun(), thought_of(sc.called("look", value="a"), usage=usage))
-    assert isinstance(machine.command, Judge)
-    assert machine.spent.completion_tokens == 600
+    assert isinstance(machine.command, JudgeCall)
+    assert machine.machine.spent.completion_tokens == 600
 
 
 def test_thought_and_answer_that_fill_their_caps_are_never_executed() -> None:
     usage = Usage(100, 512 + 256)
     machine = feed(begun(), thought_of(sc.called("look", value="a"), usage=usage))
     assert isinstance(machine.command, AskModel)
-    assert machine.tries.findings
+    assert machine.attempts.findings
 
 
 def test_a_call_in_a_text_that_begins_inside_a_thought_is_not_made() -> None:
@@ -72,4 +71,4 @@ def test_a_call_in_a_text_that_begins_inside_a_thought_is_not_made() -> None:
     inside = replace(inside, answer=replace(inside.answer, starts_in_reasoning=True))
     assert isinstance(feed(begun(sc.SMALL), inside).command, AskModel)
     ended = ModelAnswer(text=f"hm</think>{inside.answer.text}", starts_in_reasoning=True)
-    assert isinstance(feed(begun(sc.SMALL), replace(inside, answer=ended)).command, Judge)
+    assert isinstance(feed(begun(sc.SMALL), replace(inside, answer=ended)).command, JudgeCall)

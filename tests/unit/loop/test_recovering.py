@@ -3,14 +3,13 @@
 from msgspec.structs import replace
 
 from nebulus.core import events as e
-from nebulus.core.commands import AskModel, AskPerson, Finish, Intend, Judge, RunTool, Wait
+from nebulus.core.commands import AskModel, AskPerson, Finish, Intend, JudgeCall, RunTool, Wait
 from nebulus.core.failure import Failure, FailureKind, Fault, Recognised
 from nebulus.core.outcome import Done, Failed
 from nebulus.core.plan import Goal, Plan, StepStatus, ToolSucceeded
 from nebulus.core.tools import ToolResult
-from nebulus.loop.machine import feed
-from nebulus.loop.progress import Machine, Phase, new_machine
-from nebulus.recovery.strategy import Limits
+from tests.unit.loop.scenario import Scene, feed
+from nebulus.core.limits import Limits
 from tests.unit.loop import scenario as sc
 
 
@@ -18,29 +17,29 @@ def broken(kind: FailureKind, *, recognised: Recognised = Recognised.STRUCTURE, 
     return Failure(kind=kind, fault=Fault.TOOL, what=what, recognised=recognised)
 
 
-def running(machine: Machine, tool: str, value: str = "a", tier: str = "small") -> Machine:
+def running(machine: Scene, tool: str, value: str = "a", tier: str = "small") -> Scene:
     """Return the machine with a call of `tool` under way."""
     machine = feed(machine, sc.called(tool, tier, value=value))
-    machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
+    machine = sc.allowed(machine)
     if isinstance(machine.command, RunTool):
         return machine
-    return feed(machine, e.EffectIntended(call_id=machine.call.call_id, key=machine.key))
+    return machine
 
 
-def failed(machine: Machine, failure: Failure) -> Machine:
-    return feed(machine, e.ToolFailed(call_id=machine.call.call_id, failure=failure))
+def failed(machine: Scene, failure: Failure) -> Scene:
+    return sc.broken(machine, failure)
 
 
-def returned(machine: Machine, text: str = "ok") -> Machine:
-    return feed(machine, e.ToolReturned(call_id=machine.call.call_id, result=ToolResult(text=text)))
+def returned(machine: Scene, text: str = "ok") -> Scene:
+    return sc.returned(machine, text)
 
 
-def asked(machine: Machine) -> AskModel:
+def asked(machine: Scene) -> AskModel:
     assert isinstance(machine.command, AskModel)
     return machine.command
 
 
-def offered(machine: Machine) -> set[str]:
+def offered(machine: Scene) -> set[str]:
     return {tool.name for tool in asked(machine).request.tools}
 
 
@@ -49,7 +48,7 @@ def test_a_transient_failure_is_waited_for_and_the_very_same_call_is_made_again(
     key = machine.key
     machine = failed(machine, broken(FailureKind.TRANSIENT))
     assert isinstance(machine.command, Wait)
-    again = feed(machine, e.TimePassed(seconds=machine.command.seconds)).command
+    again = sc.waited(machine).command
     assert isinstance(again, RunTool)
     assert again.key == key
 
@@ -83,7 +82,7 @@ def test_a_person_is_asked_whether_the_cause_is_mended_and_a_yes_tries_anew() ->
     assert yes.phase is Phase.ASKING
     assert "granted" in asked(yes).request.messages[-1].content
     again = feed(yes, sc.called("put", value="a"))
-    assert isinstance(again.command, Judge), "the very call that failed may be made again"
+    assert isinstance(again.command, JudgeCall), "the very call that failed may be made again"
     for answer in (e.PersonAnswered(question_id="q", is_yes=False), e.PersonAbsent(question_id="q")):
         outcome = feed(machine, answer).outcome
         assert isinstance(outcome, Failed)
@@ -128,7 +127,7 @@ def test_a_new_plan_is_asked_for_with_what_the_tool_said_and_not_only_that_it_wa
     assert "b is read-only" in asked(machine).request.messages[-1].content
 
 
-def _planned(steps: tuple[object, ...], rows: dict[str, str]) -> Machine:
+def _planned(steps: tuple[object, ...], rows: dict[str, str]) -> Scene:
     plan = Plan(steps, origin="tier small")  # type: ignore[arg-type]
     given = new_machine(sc.setup(limits=Limits(strategies=rows)))
     return feed(given, e.GoalGiven(goal=Goal(text="Do it."), plan=plan, run_id="r"))
@@ -148,7 +147,7 @@ def test_who_insists_on_a_change_that_is_made_is_done() -> None:
     for _ in range(2):
         machine = feed(machine, sc.called("put", value="a"))
     assert isinstance(machine.outcome, Done)
-    assert machine.spent.tool_calls == 1, "the change was made once"
+    assert machine.machine.spent.tool_calls == 1, "the change was made once"
 
 
 def test_a_claim_that_the_ledger_contradicts_does_not_end_a_step() -> None:
@@ -186,15 +185,15 @@ def test_each_failure_ends_in_one_loud_outcome_whatever_its_class() -> None:
                 case Finish():
                     break
                 case Wait(seconds=seconds):
-                    machine = feed(machine, e.TimePassed(seconds=seconds))
+                    machine = sc.waited(machine)
                 case AskPerson():
-                    machine = feed(machine, e.PersonAbsent(question_id="q"))
+                    machine = sc.absent(machine)
                 case RunTool():
                     machine = failed(machine, broken(kind))
-                case Judge():
-                    machine = feed(machine, e.CallAllowed(call_id=machine.call.call_id, rule="r"))
+                case JudgeCall():
+                    machine = sc.allowed(machine)
                 case Intend():
-                    machine = feed(machine, e.EffectIntended(call_id=machine.call.call_id, key=machine.key))
+                    machine = machine
                 case _:
                     machine = feed(machine, sc.called("put", value="a"))
         assert isinstance(machine.outcome, Failed), kind

@@ -9,13 +9,12 @@ from msgspec.structs import replace
 
 from nebulus.core import events as e
 from nebulus.core.budget import Budget
-from nebulus.core.commands import AskModel, Intend, RunChecks, RunTool
+from nebulus.core.commands import AskModel, Intend, EvaluateChecks, RunTool
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.plan import Goal, PathExists, Plan, ToolSucceeded
 from nebulus.core.tools import ToolResult
 from nebulus.loop.machine import TABLE, diagram, feed, replay
-from nebulus.loop.progress import Machine, Phase, new_machine
-from nebulus.recovery.strategy import Limits
+from nebulus.core.limits import Limits
 from tests.unit.loop import scenario as sc
 
 FAILURES = [Failure(kind=kind, fault=Fault.BACKEND, what="it broke") for kind in FailureKind]
@@ -36,12 +35,12 @@ ANSWERS = [
 ]
 
 
-def possible(machine: Machine) -> list[e.Event]:
+def possible(machine: Scene) -> list[e.Event]:
     """All that could be recorded now, in a few variants of each."""
     call_id = machine.call.call_id
     asked = machine.command
     tier = asked.tier if isinstance(asked, AskModel) else ""
-    count = len(asked.checks) if isinstance(asked, RunChecks) else 0
+    count = len(asked.checks) if isinstance(asked, EvaluateChecks) else 0
     variants: dict[type, list[e.Event]] = {
         e.ModelAnswered: [e.ModelAnswered(tier=tier, answer=answer.answer) for answer in ANSWERS],
         e.ModelFailed: [e.ModelFailed(tier=tier, failure=failure) for failure in FAILURES],
@@ -57,8 +56,8 @@ def possible(machine: Machine) -> list[e.Event]:
         e.ChecksJudged: [e.ChecksJudged(held=(held,) * count, why=("no",) * count) for held in (True, False)],
         e.TimePassed: [e.TimePassed(seconds=1.0)],
         e.SetupChanged: [
-            e.SetupChanged(setup=to_builtins(replace(machine.setup, budget=budget)))
-            for budget in (machine.setup.budget, Budget(model_calls=1))
+            e.SetupChanged(setup=to_builtins(replace(machine.machine.config, budget=budget)))
+            for budget in (machine.machine.config.budget, Budget(model_calls=1))
         ],
     }
     return [event for phase, kind in TABLE if phase is machine.phase for event in variants[kind]]
@@ -142,7 +141,7 @@ def test_every_transition_that_the_table_declares_can_happen() -> None:
     consulting = feed(sc.begun(sc.step(1, "think"), given=once), asks)
     taken |= transitions_from(sc.begun(sc.step(1, "think"), given=once), at_most=3)
     taken |= transitions_from(consulting, at_most=2)
-    again = feed(feed(consulting, e.PersonAnswered(question_id="q", is_yes=True)), asks)
+    again = feed(sc.answered(consulting, is_yes=True), asks)
     taken |= transitions_from(again, at_most=1)
     reading = sc.begun(replace(DUE, checks=(ToolSucceeded("put"),)), sc.step(2, "think"))
     taken |= transitions_from(after_put(feed(reading, sc.called("put", value="a"))), at_most=5)
@@ -156,7 +155,7 @@ def test_every_transition_that_the_table_declares_can_happen() -> None:
     assert not never
 
 
-def after_put(judged: Machine) -> Machine:
+def after_put(judged: Scene) -> Scene:
     """The machine after the call that it judges was allowed and came back."""
     call_id = judged.call.call_id
     ready = feed(judged, e.CallAllowed(call_id=call_id, rule="r"))
@@ -164,7 +163,7 @@ def after_put(judged: Machine) -> Machine:
     return feed(intended, e.ToolReturned(call_id=call_id, result=ToolResult(text="ok")))
 
 
-def transitions_from(begun: Machine, *, at_most: int) -> set[tuple[Phase, type, Phase]]:
+def transitions_from(begun: Scene, *, at_most: int) -> set[tuple[Phase, type, Phase]]:
     """Walk breadth-first over machines that differ in what matters, and return the transitions seen."""
     taken, seen, frontier = set(), set(), deque([begun])
     while frontier and len(seen) < at_most:

@@ -1,0 +1,283 @@
+"""The decisions that pure code takes: which tier, what an answer says, what to do about a failure.
+
+Each returns the event that records it, so a journal is replayed without taking any decision again. Judging a call needs
+the policy and the workspace, and is in `runtime`.
+"""
+
+from msgspec.structs import replace
+
+from nebulus.calls import ReaderProfile, read
+from nebulus.core import events as e
+from nebulus.core.answers import FinishReason, ModelAnswer
+from nebulus.core.commands import AskModel, ChooseRecovery, ChooseRoute, ParseAnswer
+from nebulus.core.digest import canonical
+from nebulus.core.events import AnswerParsed, Parsed, ProposedCall, RecoveryChosen, RouteChosen
+from nebulus.core.failure import Failure, Recognised
+from nebulus.core.findings import Call, Finding, FindingKind
+from nebulus.core.plan import ToolSucceeded
+from nebulus.core.strategy import Side, Strategy, WaitAndRetry
+from nebulus.core.tiers import StepKind
+from nebulus.core.tools import Effect, ToolSpec
+from nebulus.guard.labels import label_all
+from nebulus.loop import phases as p
+from nebulus.loop.argument_check import check_arguments
+from nebulus.loop.machine import Machine
+from nebulus.loop.phases import Extracting, Flight, Task
+from nebulus.loop.proposal import read_plan
+from nebulus.loop.recovering import ASKED, no_progress
+from nebulus.loop.request import ComposedRequest, offered_readers, tools_for
+from nebulus.loop.steps import still_required
+from nebulus.memory.answer import answer_of
+from nebulus.memory.extract import accepted
+from nebulus.memory.offer import named_tools
+from nebulus.memory.prompt import bounded
+from nebulus.recovery import strategy as table
+from nebulus.recovery.claims import Ledger, contradiction, is_question
+from nebulus.recovery.stagnation import ALREADY_DONE, blocked
+from nebulus.recovery.strategy import History, Move
+
+
+def choose_route(machine: Machine, command: ChooseRoute) -> RouteChosen:
+    """Choose the smallest tier that may do this kind of work, or the one that evidence has led to."""
+    task = machine.task(command.step)
+    if command.call_id:
+        state = _extraction(machine.find_flight(command.call_id)[1])
+        index, why = state.tier_index, ""
+    else:
+        index, why = task.attempts.tier_index, "; ".join(task.attempts.escalation_reasons)
+    tiers = machine.config.tiers_for(command.kind)
+    reason = why or f"the smallest of {len(tiers)} that may {command.kind.value}"
+    return RouteChosen(
+        step=command.step,
+        kind=command.kind,
+        tier=tiers[index].name,
+        reason=reason,
+        call_id=command.call_id,
+    )
+
+
+def asked_for(machine: Machine, command: ParseAnswer) -> AskModel:
+    """Return the question that the answer to be parsed answers."""
+    task = machine.task(command.step)
+    activity, attempt = task.activity, task.attempts.number
+    if command.call_id:
+        state = _extraction(machine.find_flight(command.call_id)[1])
+        activity, attempt = state.activity, state.attempts + state.retries
+    assert isinstance(activity, p.Parsing)
+    return AskModel(
+        step=command.step, kind=command.kind, tier=activity.tier, attempt=attempt, call_id=command.call_id
+    )
+
+
+def parse_answer(machine: Machine, command: ParseAnswer, composed: ComposedRequest) -> AnswerParsed:
+    """Say what the last answer means; `composed` is the request that it answers."""
+    task = machine.task(command.step)
+    if command.call_id:
+        state = _extraction(machine.find_flight(command.call_id)[1])
+        assert isinstance(state.activity, p.Parsing)
+        parsed = _values(state.activity.answer, state)
+    else:
+        assert isinstance(task.activity, p.Parsing)
+        parsed = _parsed(machine, task, task.activity, composed)
+    return AnswerParsed(
+        step=command.step, parsed=parsed, call_id=command.call_id, is_tainted=composed.prompt.is_tainted
+    )
+
+
+def _values(answer: ModelAnswer, state: Extracting) -> Parsed:
+    found = accepted(answer, state.unread)
+    if isinstance(found, Finding):
+        return e.Unusable(finding=found)
+    return e.ValuesParsed(marks=found.marks, made_up=found.made_up)
+
+
+def _parsed(machine: Machine, task: Task, parsing: p.Parsing, composed: ComposedRequest) -> Parsed:
+    match task.kind:
+        case StepKind.PLAN:
+            return _plan(machine, task, parsing, composed)
+        case StepKind.ANSWER:
+            spec = machine.state.goal.result
+            assert spec is not None
+            if parsing.answer.finish is FinishReason.LENGTH:
+                rule = "the answer was cut at the token cap"
+                return e.Unusable(finding=Finding(kind=FindingKind.TRUNCATED, rule=rule))
+            result = answer_of(parsing.answer.text, spec, machine.state)
+            if isinstance(result, Finding):
+                return e.Unusable(finding=result)
+            return e.ResultParsed(result=result)
+        case _:
+            return _calls_or_words(machine, task, parsing, composed)
+
+
+def _plan(machine: Machine, task: Task, parsing: p.Parsing, composed: ComposedRequest) -> Parsed:
+    plan = read_plan(parsing.answer, machine.config.tools, tier=parsing.tier)
+    if isinstance(plan, Finding):
+        return e.Unusable(finding=plan)
+    is_tainted = composed.prompt.is_tainted or task.attempts.is_tainted
+    return e.PlanParsed(plan=replace(plan, is_tainted=is_tainted))
+
+
+def _calls_or_words(machine: Machine, task: Task, parsing: p.Parsing, composed: ComposedRequest) -> Parsed:
+    request, answer = composed.request, parsing.answer
+    reading = read(
+        answer,
+        request.tools,
+        shown=composed.prompt.groundable_text(),
+        profile=ReaderProfile(starts_in_reasoning=answer.starts_in_reasoning),
+        cap_tokens=request.most_tokens,
+    )
+    if reading.finding is not None:
+        return e.Unusable(finding=reading.finding)
+    if not reading.calls:
+        return _words(machine, task, reading.text)
+    position = machine.position + 1
+    calls = tuple(
+        replace(call, call_id=f"c{position}" + (f".{index}" if index else ""))
+        for index, call in enumerate(reading.calls)
+    )
+    checked = check_arguments(machine, task, calls)
+    if checked.finding is not None:
+        return e.Unusable(finding=checked.finding)
+    first = calls[0]
+    why = blocked(task.attempts.history, first.tool, first.arguments)
+    if why:
+        return _blocked(machine, task, first, why)
+    sources = composed.prompt.sources(parsing.tier)
+    proposed = tuple(
+        ProposedCall(
+            call,
+            label_all(call, machine.config.tool(call.tool), sources),
+            _is_planned(machine, task, machine.config.tool(call.tool)),
+        )
+        for call in calls
+    )
+    return e.CallsParsed(calls=proposed, edits=reading.edits, doubt=checked.doubt)
+
+
+def _blocked(machine: Machine, task: Task, call: Call, why: str) -> Parsed:
+    """Say once that a call brings nothing. Who insists on what is done already has nothing else to do."""
+    finding = no_progress(call.tool, bounded(canonical(call.arguments).decode(), 200), why)
+    is_told = any(earlier.value == finding.value for earlier in task.attempts.findings)
+    if finding.rule == ALREADY_DONE and is_told and not still_required(machine, task):
+        return e.ClaimParsed(text="it asks again for the change that it has made")
+    return e.Unusable(finding=finding)
+
+
+def _words(machine: Machine, task: Task, text: str) -> Parsed:
+    if is_question(text, step=machine.state.step(task.step).text):
+        return e.QuestionParsed(text=text)
+    missing = still_required(machine, task)
+    if missing:
+        rule = f"the step needs a call of {missing[0]}, and none was made"
+        return e.Unusable(finding=Finding(kind=FindingKind.NO_CALL, rule=rule, tool=missing[0]))
+    succeeded = tuple(record for record in machine.calls if not record.is_error)
+    wrong = contradiction(text, Ledger(calls=succeeded, last_error=task.attempts.last_error))
+    return e.Unusable(finding=wrong) if wrong is not None else e.ClaimParsed(text=text)
+
+
+def _is_planned(machine: Machine, task: Task, spec: ToolSpec) -> bool:
+    """Whether the goal names the tool; or the step, of a trusted plan, lists, requires or names it."""
+    step, plan = machine.state.step(task.step), machine.state.plan
+    if named_tools(machine.state.goal.text, (spec,)):
+        return True
+    wanted = {*step.tools, *(check.tool for check in step.checks if isinstance(check, ToolSucceeded))}
+    return not plan.is_tainted and (spec.name in wanted or bool(named_tools(step.text, (spec,))))
+
+
+def choose_recovery(machine: Machine, command: ChooseRecovery, *, now_s: float) -> RecoveryChosen:
+    """Choose what is done about a failure; `now_s` is the time of day, for when a wait ends."""
+    task = machine.task(command.step)
+    if command.call_id:
+        _, flight = machine.find_flight(command.call_id)
+        strategy = _for_call(machine, task, flight)
+    else:
+        assert isinstance(task.activity, p.Recovering)
+        strategy = _for_task(machine, task, task.activity.problem)
+    until_s = now_s + strategy.seconds if isinstance(strategy, WaitAndRetry) else 0.0
+    return RecoveryChosen(
+        step=command.step, strategy=strategy, call_id=command.call_id, until_s=round(until_s, 3)
+    )
+
+
+def _for_task(machine: Machine, task: Task, problem: p.Problem) -> Strategy:
+    limits, attempts = machine.config.limits, task.attempts
+    moves = possible_moves(machine, task)
+    if problem.finding is None:
+        history = _history(task, "model", problem.failure, total=attempts.retries, moves=moves)
+        return table.for_model_failure(problem.failure, history=history, limits=limits)
+    if problem.finding.kind is ASKED.kind:
+        moves &= {Move.ASK, Move.ESCALATE, Move.STOP}
+    return table.for_finding(
+        problem.finding,
+        before=attempts.findings[:-1],
+        history=History(possible=moves - {Move.WAIT}),
+        limits=limits,
+    )
+
+
+def _for_call(machine: Machine, task: Task, flight: Flight) -> Strategy:
+    limits = machine.config.limits
+    match flight.state:
+        case p.CallRecovering(failure, _):
+            moves = _moves_for_tool(machine, task, flight, failure)
+            history = _history(task, "tool", failure, total=task.attempts.tool_errors, moves=moves)
+            return table.for_tool_failure(failure, history=history, limits=limits)
+        case Extracting(activity=p.Recovering(problem)) as state:
+            tiers = machine.config.tiers_for(StepKind.EXTRACT)
+            has_next = state.tier_index + 1 < len(tiers)
+            moves = frozenset({Move.WAIT, Move.STOP, *((Move.ESCALATE,) if has_next else ())})
+            seen = state.failures.count(problem.failure.kind.value) - 1
+            history = History(seen=seen, total=state.retries - 1, possible=moves)
+            return table.for_model_failure(problem.failure, history=history, limits=limits)
+        case state:
+            raise AssertionError(f"nothing failed: {type(state).__name__}")
+
+
+def _history(task: Task, side: Side, failure: Failure, *, total: int, moves: frozenset[Move]) -> History:
+    """Return what came before this failure, which is counted already."""
+    seen = task.attempts.failures.count(f"{side}.{failure.kind.value}") - 1
+    return History(seen=seen, total=total - 1, possible=moves)
+
+
+def possible_moves(machine: Machine, task: Task) -> frozenset[Move]:
+    """Return the moves that can be made about an answer or a backend here."""
+    moves = {Move.WAIT, Move.ASK, Move.STOP}
+    if machine.has_next_tier(task):
+        moves.add(Move.ESCALATE)
+    if _may_replan(machine, task):
+        moves.add(Move.REPLAN)
+    if task.step and not task.attempts.is_helped:
+        moves.add(Move.PERSON)
+    return frozenset(moves)
+
+
+def _moves_for_tool(machine: Machine, task: Task, flight: Flight, failure: Failure) -> frozenset[Move]:
+    """Return the moves for a tool that failed: nothing is repeated on a guess, nothing required is avoided."""
+    tool = machine.config.tool(flight.call.tool)
+    tier = machine.tier_of(task)
+    moves = set(possible_moves(machine, task))
+    if not (tool.is_repeatable or failure.recognised is not Recognised.TEXT):
+        moves.discard(Move.WAIT)
+    if tool.effect is not Effect.READ and offered_readers(machine, task, tier):
+        moves.add(Move.REREAD)
+    is_required = ToolSucceeded(tool.name) in machine.state.step(task.step).checks
+    others = [spec for spec in tools_for(machine, task, tier) if spec.name != tool.name]
+    if others and not is_required:
+        moves.add(Move.OTHER_TOOL)
+    return frozenset(moves)
+
+
+def _may_replan(machine: Machine, task: Task) -> bool:
+    """Whether other steps may be asked for: never in place of the user's, nor while other steps are under way."""
+    return (
+        task.step > 0
+        and len(machine.tasks) == 1
+        and machine.state.plan.origin != "runbook"
+        and machine.replans < machine.config.limits.replans
+        and bool(machine.config.tiers_for(StepKind.PLAN))
+    )
+
+
+def _extraction(flight: Flight) -> Extracting:
+    assert isinstance(flight.state, Extracting)
+    return flight.state

@@ -1,0 +1,147 @@
+"""Values that must be read out of a result: a model is asked, and code believes what the text contains.
+
+Invariants: a value keeps the label of the text that it was read out of, and names the model that read it; what could
+not be read is said in a lesson, and never ends a run; what comes after the result waits until then.
+"""
+
+from msgspec.structs import replace
+
+from nebulus.core import events as e
+from nebulus.core import strategy as s
+from nebulus.core.budget import ASKING, exceeded
+from nebulus.core.events import (
+    AnswerParsed,
+    ModelAnswered,
+    ModelFailed,
+    RecoveryChosen,
+    RouteChosen,
+    WaitEnded,
+)
+from nebulus.core.findings import FindingKind
+from nebulus.core.provenance import Provenance
+from nebulus.core.tools import ToolResult
+from nebulus.loop import phases as p
+from nebulus.loop.machine import Machine
+from nebulus.loop.payment import pay, pay_failed
+from nebulus.loop.phases import Extracting, Flight, Stopping, Task
+from nebulus.loop.settling import settled
+from nebulus.memory.distil import with_lesson, with_read
+from nebulus.memory.extract import unread_of
+
+ATTEMPTS = 2
+"""An answer that can't be read is asked for once more, with something changed."""
+
+
+def begin_extraction(
+    machine: Machine,
+    task: Task,
+    flight: Flight,
+    result: ToolResult,
+    *,
+    reads: dict[str, str],
+    known: int,
+    label: Provenance,
+) -> Machine | None:
+    """Return the machine asking for what must be read out of `result`; None where nothing must be.
+
+    `known` is how many facts there were before the result: what it brought need not be read, nor what the step asks
+    for and an earlier result has brought. `label` is the result's.
+    """
+    facts, wanted = machine.state.facts, machine.state.step(task.step).reads
+    brought_before = tuple(fact for fact in facts[:known] if fact.step == task.step and fact.field in wanted)
+    unread = unread_of(result, reads, (*facts[known:], *brought_before), tool=flight.call.tool, label=label)
+    if unread is None:
+        return None
+    return _ask(machine, task, flight, Extracting(unread=unread))
+
+
+def on_routed(machine: Machine, task: Task, flight: Flight, state: Extracting, event: RouteChosen) -> Machine:
+    """Ask the tier that was chosen."""
+    return _doing(machine, task, flight, replace(state, activity=p.Asking(event.tier)))
+
+
+def on_answered(
+    machine: Machine, task: Task, flight: Flight, state: Extracting, event: ModelAnswered
+) -> Machine:
+    """Pay for the answer; it must be parsed next."""
+    parsing = replace(state, activity=p.Parsing(event.tier, event.answer))
+    return _doing(pay(machine, event), task, flight, parsing)
+
+
+def on_parsed(
+    machine: Machine, task: Task, flight: Flight, state: Extracting, event: AnswerParsed
+) -> Machine:
+    """Keep what the text contains; say what was made up; ask once more for what can't be read at all."""
+    tool = state.unread.tool
+    tier = state.activity.tier if isinstance(state.activity, p.Parsing) else ""
+    match event.parsed:
+        case e.ValuesParsed(marks=marks, made_up=made_up):
+            label = state.unread.provenance
+            read = with_read(machine.state, marks, step=task.step, label=label, model=tier)
+            machine = replace(machine, state=read)
+            if made_up:
+                why = f"{', '.join(made_up)}: the result of {tool} contains no such value"
+                machine = _with_lesson(machine, task, FindingKind.UNGROUNDED.value, why)
+            return settled(machine, task, flight, p.Succeeded())
+        case e.Unusable(finding=finding):
+            why = f"what {tier} read in {tool}: {finding.rule}"
+            machine = _with_lesson(machine, task, finding.kind.value, why)
+            if state.attempts + 1 >= ATTEMPTS:
+                return settled(machine, task, flight, p.Succeeded())
+            return _ask(machine, task, flight, replace(state, attempts=state.attempts + 1))
+        case _:
+            raise AssertionError("only values are parsed out of a result")
+
+
+def on_not_answered(
+    machine: Machine, task: Task, flight: Flight, state: Extracting, event: ModelFailed
+) -> Machine:
+    """Choose what to do about a backend that gave no usable answer."""
+    tried = replace(
+        state,
+        activity=p.Recovering(p.Problem(event.failure)),
+        retries=state.retries + 1,
+        failures=(*state.failures, event.failure.kind.value),
+    )
+    return _doing(pay_failed(machine, event), task, flight, tried)
+
+
+def on_strategy(
+    machine: Machine, task: Task, flight: Flight, state: Extracting, event: RecoveryChosen
+) -> Machine:
+    """Wait, or go to the next tier, as for any question; where neither helps, go on without the values."""
+    assert isinstance(state.activity, p.Recovering)
+    failure, tool = state.activity.problem.failure, state.unread.tool
+    match event.strategy:
+        case s.WaitAndRetry(seconds):
+            wait = p.Waiting(seconds, event.until_s, failure.sentence())
+            return _doing(machine, task, flight, replace(state, activity=wait))
+        case s.Escalate():
+            machine = _with_lesson(machine, task, failure.kind.value, failure.what)
+            fresh = Extracting(unread=state.unread, tier_index=state.tier_index + 1)
+            return _ask(machine, task, flight, fresh)
+        case _:
+            machine = _with_lesson(machine, task, failure.kind.value, f"{tool} was not read: {failure.what}")
+            return settled(machine, task, flight, p.Succeeded())
+
+
+def on_waited(machine: Machine, task: Task, flight: Flight, state: Extracting, _: WaitEnded) -> Machine:
+    """Ask again."""
+    return _ask(machine, task, flight, state)
+
+
+def _ask(machine: Machine, task: Task, flight: Flight, state: Extracting) -> Machine:
+    """Return the machine asking, while anything may be spent on it."""
+    if isinstance(machine.phase, Stopping) or not exceeded(machine.config.budget, machine.spent, ASKING):
+        return _doing(machine, task, flight, replace(state, activity=p.Routing()))
+    why = f"{state.unread.tool} was not read: nothing may be spent on it"
+    machine = _with_lesson(machine, task, "exhausted_budget", why)
+    return settled(machine, task, flight, p.Succeeded())
+
+
+def _doing(machine: Machine, task: Task, flight: Flight, state: Extracting) -> Machine:
+    return machine.with_flight(task, replace(flight, state=state))
+
+
+def _with_lesson(machine: Machine, task: Task, kind: str, why: str) -> Machine:
+    return replace(machine, state=with_lesson(machine.state, step=task.step, kind=kind, why=why))

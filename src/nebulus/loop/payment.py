@@ -1,0 +1,26 @@
+"""What an answer costs: counted towards the budget, whether it could be used or not."""
+
+from msgspec.structs import replace
+
+from nebulus.core.answers import Usage
+from nebulus.core.events import ModelAnswered, ModelFailed
+from nebulus.loop.machine import Machine
+from nebulus.memory.window import learnt
+
+
+def pay(machine: Machine, event: ModelAnswered) -> Machine:
+    """Return the machine with an answer paid for, and the rate of its tier's tokens learnt."""
+    usage = event.answer.usage
+    usd = machine.config.tier(event.tier).cost_usd(usage.prompt_tokens, usage.completion_tokens)
+    rate = learnt(machine.tokens_per_byte.get(event.tier, 0.0), event.prompt_bytes, usage.prompt_tokens)
+    return replace(
+        machine,
+        spent=machine.spent.with_answer(usage, seconds=event.took_s, usd=usd),
+        tokens_per_byte={**machine.tokens_per_byte, event.tier: rate},
+        tools_shown=event.tools_shown or machine.tools_shown,
+    )
+
+
+def pay_failed(machine: Machine, event: ModelFailed) -> Machine:
+    """Return the machine with a failed attempt counted."""
+    return replace(machine, spent=machine.spent.with_answer(Usage(), seconds=event.took_s, usd=0.0))

@@ -1,0 +1,193 @@
+"""The request for a question: what the model is shown, which tools, and in which form it must answer.
+
+Requests are composed when a question is asked, never stored: replaying a run composes none. Something changes from one
+attempt to the next (form, temperature, seed).
+"""
+
+from collections.abc import Collection
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from nebulus.core.answers import Form, FreeForm, ModelRequest, OneCall, Shape
+from nebulus.core.commands import AskModel
+from nebulus.core.findings import FindingKind
+from nebulus.core.prompt import Prompt
+from nebulus.core.tiers import StepKind, Tier
+from nebulus.core.tools import Effect, ToolSpec
+from nebulus.loop.machine import Machine
+from nebulus.loop.phases import Extracting, Task, Working
+from nebulus.loop.proposal import plan_schema
+from nebulus.loop.steps import still_required
+from nebulus.memory.answer import answer_form, compose_answer
+from nebulus.memory.choice import artifacts_for
+from nebulus.memory.extract import compose_reading
+from nebulus.memory.offer import named_tools, offer
+from nebulus.memory.prompt import compose_plan, compose_step
+from nebulus.memory.recall import Index
+from nebulus.memory.window import estimated, room_bytes, tools_bytes
+from nebulus.recovery.strategy import RESTATED
+
+TEMPERATURES = (0.0, 0.3, 0.7)
+"""By attempt: greedy first, then looser, since a blind repeat reproduces the error."""
+
+
+class ComposedRequest(Struct, frozen=True, kw_only=True):
+    """A request, the prompt that it renders, and its size.
+
+    `is_tight`: by the estimate there may be no room for prompt and answer, so the tokens are counted exactly first.
+    `tools_shown` names the tools whose order the next prompt keeps, empty where this one narrowed them.
+    """
+
+    request: ModelRequest
+    prompt: Prompt
+    size_bytes: int
+    is_tight: bool = False
+    tools_shown: tuple[str, ...] = ()
+
+
+def compose(machine: Machine, command: AskModel, index: Index | None = None) -> ComposedRequest:
+    """Return the request for `command`, composed to fit its tier's window.
+
+    `index` finds facts by words; it must cover the facts of the machine's state, and is made where none is given.
+
+    Raises:
+        LookupError: that step, call or tier is not there.
+    """
+    task, tier = machine.task(command.step), machine.config.tier(command.tier)
+    room = room_bytes(machine.tokens_per_byte.get(tier.name, 0.0), tier.room_tokens)
+    tools: tuple[ToolSpec, ...] = ()
+    shown: tuple[str, ...] = ()
+    match command.kind:
+        case StepKind.EXTRACT:
+            _, flight = machine.find_flight(command.call_id)
+            assert isinstance(flight.state, Extracting)
+            prompt, form = compose_reading(flight.state.unread, room_bytes=room)
+        case StepKind.PLAN:
+            tools = tuple(tool for tool in machine.config.tools if not tool.handles)
+            prompt, form = compose_plan(machine.state), Shape(plan_schema(tools))
+        case StepKind.ANSWER:
+            spec = machine.state.goal.result
+            assert spec is not None
+            prompt, form = compose_answer(machine.state, spec, room_bytes=room), answer_form(spec)
+        case StepKind.EXECUTE:
+            tools = tools_for(machine, task, tier)
+            form = _step_form(machine, task, tools)
+            is_narrow = isinstance(form, OneCall) and bool(form.tool) and bool(task.attempts.findings)
+            if isinstance(form, OneCall) and is_narrow:
+                tools = _only(tools, form.tool, task)
+            prompt = compose_step(
+                machine.state,
+                step=task.step,
+                resolves=machine.config.resolves_references,
+                index=index,
+                room_bytes=room - tools_bytes(tools),
+                is_narrow=is_narrow,
+            )
+            if not (task.attempts.findings or task.attempts.avoided_tools or task.attempts.must_read):
+                shown = tuple(tool.name for tool in tools)
+    size = prompt.size_bytes + tools_bytes(tools)
+    tokens = estimated(machine.tokens_per_byte.get(tier.name, 0.0), size)
+    return ComposedRequest(
+        request=_request(prompt, tools, form, tier=tier, attempt=command.attempt),
+        prompt=prompt,
+        size_bytes=size,
+        is_tight=tokens > tier.room_tokens,
+        tools_shown=shown,
+    )
+
+
+def _request(
+    prompt: Prompt, tools: tuple[ToolSpec, ...], form: Form, *, tier: Tier, attempt: int
+) -> ModelRequest:
+    return ModelRequest(
+        messages=prompt.messages(),
+        tools=tools,
+        form=form,
+        max_tokens=tier.reserve_tokens,
+        reasoning_tokens=tier.reasoning_tokens,
+        temperature=TEMPERATURES[min(attempt, len(TEMPERATURES) - 1)],
+        seed=attempt,
+    )
+
+
+def minimal_requests(machine: Machine) -> tuple[tuple[str, ComposedRequest], ...]:
+    """Return, for each tier that may be asked first, the largest request that the run must be able to make.
+
+    It is composed before the first step: instructions, tools, goal, constraints and step, nothing remembered.
+    """
+    if not machine.tasks:
+        return ()
+    task = machine.tasks[0]
+    numbers = [step.number for step in machine.state.plan.steps] or [0]
+    return tuple(
+        (tier.name, max((_first_request(machine, number, tier) for number in numbers), key=_size))
+        for tier in machine.config.tiers_for(task.kind)
+    )
+
+
+def _first_request(machine: Machine, step: int, tier: Tier) -> ComposedRequest:
+    kind = StepKind.EXECUTE if step else machine.tasks[0].kind
+    alone = Task(kind=kind, step=step)
+    at_step = replace(machine, phase=Working((alone,))) if step else machine
+    return compose(at_step, AskModel(step=step, kind=kind, tier=tier.name))
+
+
+def _size(composed: ComposedRequest) -> int:
+    return composed.size_bytes
+
+
+def tools_for(machine: Machine, task: Task, tier: Tier) -> tuple[ToolSpec, ...]:
+    """Return the tools that a step is shown on `tier`.
+
+    A tool that looks inside stored results is shown where the step names it, or has one to look into.
+    """
+    if task.attempts.must_read and (readers := offered_readers(machine, task, tier)):
+        return readers
+    step = machine.state.step(task.step)
+    known = tuple(tool for tool in machine.config.tools if tool.name not in task.attempts.avoided_tools)
+    working = [tool for tool in known if not tool.handles]
+    shown = offer(step, working, most=tier.tools_shown, before=machine.tools_shown)
+    opening = [tool for tool in known if tool.handles]
+    if not opening:
+        return shown
+    named = {*named_tools(step.text, opening), *step.tools}
+    has_stored = bool(artifacts_for(machine.state, step.text, step=task.step))
+    return (*shown, *(tool for tool in opening if has_stored or tool.name in named))
+
+
+def offered_readers(machine: Machine, task: Task, tier: Tier) -> tuple[ToolSpec, ...]:
+    """Return the tools that a step may use and that only read."""
+    readers = [tool for tool in machine.config.tools if tool.effect is Effect.READ and not tool.handles]
+    return offer(machine.state.step(task.step), readers, most=tier.tools_shown)
+
+
+def _only(tools: tuple[ToolSpec, ...], name: str, task: Task) -> tuple[ToolSpec, ...]:
+    """Return one tool alone, without the arguments that nothing asked for."""
+    unasked = {one.where[1:] for one in task.attempts.findings if one.kind is FindingKind.UNASKED}
+    return tuple(_without(tool, unasked) for tool in tools if tool.name == name)
+
+
+def _without(tool: ToolSpec, names: Collection[str]) -> ToolSpec:
+    """Return `tool` without some of its parameters."""
+    properties = tool.parameters.get("properties", {})
+    kept = {name: shape for name, shape in properties.items() if name not in names}
+    if len(kept) == len(properties):
+        return tool
+    return replace(tool, parameters={**tool.parameters, "properties": kept})
+
+
+def _step_form(machine: Machine, task: Task, tools: tuple[ToolSpec, ...]) -> Form:
+    attempts, offered = task.attempts, {tool.name for tool in tools}
+    if not offered:
+        return FreeForm()
+    if attempts.must_read:
+        return OneCall()
+    last = attempts.findings[-1] if attempts.findings else None
+    if last is not None and last.kind in RESTATED and last.tool in offered:
+        return OneCall(last.tool)
+    missing = [name for name in still_required(machine, task) if name in offered]
+    if missing:
+        can_look = any(tool.handles for tool in tools)
+        return OneCall(missing[0] if len(missing) == 1 and not can_look else "")
+    return OneCall() if last is not None and not attempts.succeeded else FreeForm()

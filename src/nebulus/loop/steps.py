@@ -1,0 +1,300 @@
+"""From the goal to steps, from step to step, and to the end.
+
+Invariants: finished work stays finished; a step begins when all that it depends on is finished; where code can check
+that a step or the goal is met, code decides.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+
+from msgspec.structs import replace
+
+from nebulus.core.events import ChecksEvaluated, RunStarted
+from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.core.findings import Finding, FindingKind
+from nebulus.core.outcome import Done, Evidence, Proof
+from nebulus.core.plan import FINISHED_STATUSES, Check, Plan, Step, StepStatus, ToolSucceeded
+from nebulus.core.result import Result
+from nebulus.core.state import State
+from nebulus.core.tiers import StepKind
+from nebulus.loop.ending import ask, fail, finish
+from nebulus.loop.machine import Machine, missing_calls
+from nebulus.loop.phases import Answering, Checking, CheckingGoal, NotStarted, Planning, Task, Working
+from nebulus.loop.recovering import on_finding
+from nebulus.memory.distil import with_active, with_plan, with_step_ended
+from nebulus.memory.references import mentioned_fields
+
+
+def on_started(machine: Machine, _: NotStarted, event: RunStarted) -> Machine:
+    """Begin with the plan that was given; else ask for one; or answer at once where there are no tools to use."""
+    begun = replace(
+        machine,
+        config=event.config,
+        state=State(goal=event.goal),
+        run_id=event.run_id,
+        policy_digest=event.policy_digest,
+    )
+    if event.plan.steps:
+        return take_plan(begun, event.plan)
+    if event.goal.result is not None and not any(not tool.handles for tool in event.config.tools):
+        return _conclude(begun)
+    return ask_for_plan(begun, Task(kind=StepKind.PLAN))
+
+
+def ask_for_plan(machine: Machine, task: Task) -> Machine:
+    """Return the machine asking a planning tier for steps."""
+    return ask(replace(machine, phase=Planning(task)), task)
+
+
+def take_plan(machine: Machine, plan: Plan) -> Machine:
+    """Return the machine working on an accepted plan; what is finished stays, with its number."""
+    before = machine.state.plan.steps
+    added = tuple(_shifted(step, len(before)) for step in plan.steps)
+    state = with_plan(machine.state, replace(plan, steps=(*before, *added)))
+    branches = (step.number for step in added if step.after is not None)
+    planned = replace(
+        machine,
+        state=state,
+        phase=Working(()),
+        pending=tuple(step.number for step in added),
+        last_branch=max(branches, default=0),
+    )
+    return begin_ready(planned)
+
+
+def _shifted(step: Step, by: int) -> Step:
+    after = None if step.after is None else tuple(number + by for number in step.after)
+    if by and step.number == 1 and after is None:
+        after = ()
+    return replace(step, number=step.number + by, after=after)
+
+
+def begin_ready(machine: Machine) -> Machine:
+    """Return the machine with every step begun that can be; or at the goal, where no step is left."""
+    room = machine.config.limits.parallel_steps - len(machine.tasks)
+    for number in tuple(islice(_ready(machine), max(0, room))):
+        machine = _begin(machine, number)
+        if not isinstance(machine.phase, Working):
+            return machine
+    if machine.tasks:
+        return machine
+    if machine.pending:
+        return fail(machine, None, _unreachable(machine.state.step(machine.pending[0])))
+    return _check_goal(machine)
+
+
+def _ready(machine: Machine) -> Iterator[int]:
+    """Yield the pending steps of which everything that they depend on is finished."""
+    steps = machine.state.plan.steps
+    for number in machine.pending:
+        if all(steps[needed - 1].status in FINISHED_STATUSES for needed in steps[number - 1].depends_on):
+            yield number
+        elif number > machine.last_branch:
+            return  # all that follow come after this one
+
+
+def _begin(machine: Machine, number: int) -> Machine:
+    task = Task(kind=StepKind.EXECUTE, step=number)
+    tasks = tuple(sorted((*machine.tasks, task), key=lambda one: one.step))
+    begun = replace(
+        machine,
+        state=with_active(machine.state, number),
+        phase=Working(tasks),
+        pending=_without(machine.pending, number),
+        step_began=(*machine.step_began, (number, machine.position)),
+    )
+    lost = lost_value(begun, number)
+    return fail(begun, task, lost) if lost is not None else ask(begun, task)
+
+
+def _without(pending: tuple[int, ...], number: int) -> tuple[int, ...]:
+    at = pending.index(number)
+    return (*pending[:at], *pending[at + 1 :])
+
+
+def lost_value(machine: Machine, number: int) -> Failure | None:
+    """Return the failure of a step that asks for the result of a call whose result was lost, None if it doesn't.
+
+    No model can know the value; what it would give instead would be made up.
+    """
+    if not machine.lost_results:
+        return None
+    state = machine.state
+    known = {fact.step for fact in state.facts} | {artifact.step for artifact in state.artifacts}
+    lost = set(machine.lost_results) - known
+    wanted = sorted(
+        (step, field) for step, field in mentioned_fields(state.step(number).text) if step in lost
+    )
+    if not wanted:
+        return None
+    step, field = wanted[0]
+    return Failure(
+        kind=FailureKind.UNKNOWN_OUTCOME,
+        fault=Fault.TOOL,
+        what=f"step {number} needs the {field or 'result'} of step {step}, and that result was lost",
+        value=f"step {step} took effect; what it returned is not known",
+        fix="find the value out, write it into the step in place of the mention, and resume",
+    )
+
+
+def required_tools(checks: tuple[Check, ...]) -> tuple[str, ...]:
+    """Return the tools that `checks` require to be called with success."""
+    return tuple(check.tool for check in checks if isinstance(check, ToolSucceeded))
+
+
+def world_checks(checks: tuple[Check, ...]) -> tuple[Check, ...]:
+    """Return the checks that need a look at the world; the others are decided by the log of calls."""
+    return tuple(check for check in checks if not isinstance(check, ToolSucceeded))
+
+
+def still_required(machine: Machine, task: Task) -> tuple[str, ...]:
+    """Return the tools that the step of `task` must still have called with success, in order."""
+    checks = machine.state.step(task.step).checks if task.step else ()
+    return missing_calls(required_tools(checks), task.attempts.succeeded)
+
+
+def after_calls(machine: Machine, task: Task) -> Machine:
+    """Return the machine after every call of an answer succeeded: done, checking, or asking on."""
+    checks = machine.state.step(task.step).checks
+    if not checks or still_required(machine, task):
+        return _ask_on(machine, task)
+    return evaluate(machine, task)
+
+
+def evaluate(machine: Machine, task: Task) -> Machine:
+    """Return the machine evaluating the checks of a step; at once, where the log of calls decides alone."""
+    checks = world_checks(machine.state.step(task.step).checks)
+    if checks:
+        return machine.with_task(replace(task, activity=Checking(checks)))
+    return end_step(machine, task, StepStatus.CALLED)
+
+
+def on_checked(machine: Machine, task: Task, _: Checking, event: ChecksEvaluated) -> Machine:
+    """End the step if code saw every check pass; else say what is not done."""
+    if all(event.passed):
+        return end_step(machine, task, StepStatus.PROVEN)
+    finding = Finding(kind=FindingKind.CHECK_FAILED, rule="the step is not done", value=_reasons(event))
+    return on_finding(machine, task, finding)
+
+
+def on_goal_checked(machine: Machine, phase: CheckingGoal, event: ChecksEvaluated) -> Machine:
+    """Conclude if code saw every check of the goal pass; else the run has failed."""
+    if all(event.passed):
+        seen = tuple(Evidence(describe(check), True, machine.position) for check in phase.checks)
+        return _conclude(replace(machine, evidence=(*machine.evidence, *seen)))
+    return _goal_failed(machine, _reasons(event))
+
+
+def end_step(machine: Machine, task: Task, status: StepStatus) -> Machine:
+    """Return the machine past a step, its evidence kept."""
+    step, attempts = machine.state.step(task.step), task.attempts
+    seen = "; ".join(describe(check) for check in step.checks)
+    what = f"the model said: {attempts.claim}" if status is StepStatus.CLAIMED else seen
+    reasons = "; ".join(attempts.escalation_reasons)
+    tiers = f" (by {machine.tier_of(task).name}; {reasons})" if reasons else ""
+    doubt = f"; in doubt: {attempts.doubt}" if attempts.doubt else ""
+    is_proven = status is StepStatus.PROVEN
+    evidence = Evidence(f"step {step.number}: {what}{tiers}{doubt}", is_proven, machine.position)
+    doubtful = machine.doubtful_steps
+    ended = replace(
+        machine.without_task(step.number),
+        state=with_step_ended(machine.state, step.number, status),
+        evidence=(*machine.evidence, evidence),
+        doubtful_steps=(*doubtful, step.number) if doubt and not is_proven else doubtful,
+    )
+    return begin_ready(ended)
+
+
+def done(machine: Machine, result: Result | None = None) -> Machine:
+    """Return the machine ended well: proven if code checked the goal or every step, and every value of the answer."""
+    steps = [step for step in machine.state.plan.steps if step.status is not StepStatus.DROPPED]
+    counts = {status: sum(step.status is status for step in steps) for status in sorted(FINISHED_STATUSES)}
+    has_proof = bool(machine.state.goal.checks) or counts[StepStatus.PROVEN] == len(steps)
+    is_proven = (
+        has_proof and bool(steps or machine.state.goal.checks)
+        if result is None
+        else (result.is_proven and (has_proof or counts[StepStatus.CLAIMED] == 0))
+    )
+    said = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
+    doubts = ", ".join(map(str, machine.doubtful_steps))
+    noun = "step" if len(steps) == 1 else "steps"
+    summary = f"{len(steps)} {noun} done: {said}" if steps else "answered without a step"
+    return finish(
+        machine,
+        Done(
+            proof=Proof.PROVEN if is_proven else Proof.CLAIMED,
+            summary=f"{summary}; in doubt: step {doubts}" if doubts else summary,
+            evidence=machine.evidence,
+            result=result,
+        ),
+    )
+
+
+def describe(check: Check) -> str:
+    """Return a check in words."""
+    match check:
+        case ToolSucceeded(tool):
+            return f"{tool} succeeded"
+        case _:
+            fields = ", ".join(f"{name}={getattr(check, name)!r}" for name in check.__struct_fields__)
+            return f"{check.__struct_config__.tag} {fields}"
+
+
+def _check_goal(machine: Machine) -> Machine:
+    goal = machine.state.goal
+    called = {record.tool for record in machine.calls if not record.is_error}
+    missing = missing_calls(required_tools(goal.checks), called)
+    if missing:
+        return _goal_failed(machine, f"no call of {missing[0]} has succeeded")
+    checks = world_checks(goal.checks)
+    if checks:
+        return replace(machine, phase=CheckingGoal(checks))
+    seen = tuple(Evidence(describe(check), True, machine.position) for check in goal.checks)
+    return _conclude(replace(machine, evidence=(*machine.evidence, *seen)))
+
+
+def _conclude(machine: Machine) -> Machine:
+    if machine.state.goal.result is None:
+        return done(machine)
+    task = Task(kind=StepKind.ANSWER)
+    return ask(replace(machine, phase=Answering(task)), task)
+
+
+def _goal_failed(machine: Machine, why: str) -> Machine:
+    failure = Failure(
+        kind=FailureKind.CHECK_FAILED,
+        fault=Fault.CONTRACT,
+        what="every step ended, but the goal's check does not pass",
+        value=why,
+        fix="correct the plan or the check, then resume",
+    )
+    return fail(machine, None, failure)
+
+
+def _ask_on(machine: Machine, task: Task) -> Machine:
+    limit = machine.config.limits.calls
+    if task.attempts.calls < limit:
+        return ask(machine, task)
+    failure = Failure(
+        kind=FailureKind.NO_PROGRESS,
+        fault=Fault.MODEL,
+        what=f"{limit} calls in one step, and it is not done",
+        value=f"step {task.step}",
+        fix="split the step, or give it a check that says when it is done",
+        attempts=task.attempts.calls,
+    )
+    return fail(machine, task, failure)
+
+
+def _reasons(event: ChecksEvaluated) -> str:
+    return "; ".join(reason for reason in event.why if reason)
+
+
+def _unreachable(step: Step) -> Failure:
+    return Failure(
+        kind=FailureKind.CHECK_FAILED,
+        fault=Fault.CONTRACT,
+        what=f"step {step.number} can't begin: it comes after steps that are not finished",
+        value=", ".join(map(str, step.depends_on)),
+        fix="correct which steps it comes after",
+    )

@@ -1,0 +1,268 @@
+"""Which event is legal where, and what it leads to.
+
+Invariants: `feed` is a pure function that folds what was recorded; it runs no parser, router, policy or composer.
+A call runs only after `CallJudged` allowed it or a person approved it. The diagram in the documents is drawn from
+these tables.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from nebulus.core import events as e
+from nebulus.core.config import RunConfig
+from nebulus.core.errors import IllegalEventError
+from nebulus.core.events import Event
+from nebulus.core.tiers import Tier
+from nebulus.loop import asking, extracting, flights, recovering, resuming, steps
+from nebulus.loop import phases as p
+from nebulus.loop.machine import Machine, new_machine
+from nebulus.loop.phases import Flight, Task
+
+S = TypeVar("S")
+E = TypeVar("E")
+
+
+class Transition(Struct, frozen=True):
+    """What handles an event in a state, and the states that it may lead to."""
+
+    state: type
+    event: type
+    handle: Callable[..., Machine]
+    to: frozenset[type]
+
+
+Table = Mapping[tuple[type, type], Transition]
+
+
+def _run(state: type[S], event: type[E], handle: Callable[[Machine, S, E], Machine], *to: type) -> Transition:
+    return Transition(state, event, handle, frozenset(to))
+
+
+def _task(
+    state: type[S], event: type[E], handle: Callable[[Machine, Task, S, E], Machine], *to: type
+) -> Transition:
+    return Transition(state, event, handle, frozenset(to))
+
+
+def _call(
+    state: type[S], event: type[E], handle: Callable[[Machine, Task, Flight, S, E], Machine], *to: type
+) -> Transition:
+    return Transition(state, event, handle, frozenset(to))
+
+
+def _table(rows: Iterable[Transition]) -> Table:
+    return MappingProxyType({(row.state, row.event): row for row in rows})
+
+
+_WORK = (p.Planning, p.Working, p.CheckingGoal, p.Answering)
+_OVER = (p.Stopping, p.Finished)
+
+RUN = _table(
+    (
+        _run(p.NotStarted, e.RunStarted, steps.on_started, *_WORK, p.Finished),
+        _run(
+            p.CheckingGoal, e.ChecksEvaluated, steps.on_goal_checked, p.CheckingGoal, p.Answering, p.Finished
+        ),
+        _run(p.Planning, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
+        _run(p.Working, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
+        _run(p.CheckingGoal, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
+        _run(p.Answering, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
+        _run(p.Stopping, e.RunResumed, resuming.on_resumed, *_OVER),
+        _run(p.Finished, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
+    )
+)
+"""What happens to the run as a whole."""
+
+_ASKED_AGAIN = (p.Routing, *_OVER)
+"""The next question; or the end, where a budget or what recovery may try is spent."""
+_MENDED = (*_ASKED_AGAIN, p.NeedsHelp, p.Planning, p.Working)
+_STEP_ENDED = (p.Working, p.CheckingGoal, p.Answering, *_OVER)
+"""The next steps, a look at the goal, the question for the answer, or the end."""
+_CALLS = (p.Calling, p.Routing, p.Checking, *_STEP_ENDED)
+
+TASK = _table(
+    (
+        _task(p.Routing, e.RouteChosen, asking.on_routed, p.Asking),
+        _task(p.Asking, e.ModelAnswered, asking.on_answered, p.Parsing),
+        _task(p.Asking, e.ModelFailed, asking.on_not_answered, p.Recovering),
+        _task(
+            p.Parsing,
+            e.AnswerParsed,
+            asking.on_parsed,
+            p.Recovering,
+            p.Calling,
+            p.Checking,
+            p.Routing,
+            *_STEP_ENDED,
+        ),
+        _task(p.Recovering, e.RecoveryChosen, recovering.on_strategy, p.Waiting, p.Consulting, *_MENDED),
+        _task(p.Waiting, e.WaitEnded, recovering.on_waited, *_ASKED_AGAIN),
+        _task(p.Checking, e.ChecksEvaluated, steps.on_checked, p.Recovering, *_STEP_ENDED),
+        _task(p.NeedsHelp, e.PersonAnswered, recovering.on_helped, *_ASKED_AGAIN),
+        _task(p.NeedsHelp, e.PersonAbsent, recovering.on_nobody_helps, *_OVER),
+        _task(p.Consulting, e.PersonAnswered, recovering.on_consulted, *_ASKED_AGAIN),
+        _task(p.Consulting, e.PersonAbsent, recovering.on_nobody_answers, *_OVER),
+    )
+)
+"""What happens to one task: a plan, a step, or the answer."""
+
+_SETTLED = (p.Succeeded, p.Broken, p.Denied, p.Dropped)
+_AFTER = (*_SETTLED, *_CALLS, *_MENDED)
+"""The call is settled; and where it was the last one, whatever the step does next."""
+_BEGUN = (p.Running, *_OVER)
+
+CALL = _table(
+    (
+        _call(p.Judging, e.CallJudged, flights.on_judged, p.AwaitingApproval, *_BEGUN, *_AFTER),
+        _call(p.Judging, e.CallDropped, flights.on_dropped, *_AFTER),
+        _call(p.AwaitingApproval, e.PersonAnswered, flights.on_approval, *_BEGUN, *_AFTER),
+        _call(p.AwaitingApproval, e.PersonAbsent, flights.on_nobody_approves, *_OVER),
+        _call(p.Running, e.ToolReturned, flights.on_returned, p.Extracting, *_AFTER),
+        _call(p.Running, e.ToolFailed, flights.on_tool_failed, p.CallRecovering, *_SETTLED, *_OVER),
+        _call(p.Running, e.OutcomeUnknown, flights.on_unknown, p.Reconciling, *_OVER),
+        _call(p.CallRecovering, e.RecoveryChosen, flights.on_strategy, p.CallWaiting, *_AFTER),
+        _call(p.CallWaiting, e.WaitEnded, flights.on_waited, p.Running),
+        _call(p.Reconciling, e.PersonAnswered, flights.on_reconciled, p.Extracting, *_BEGUN, *_AFTER),
+        _call(p.Reconciling, e.PersonAbsent, flights.on_nobody_approves, *_OVER),
+        _call(p.Extracting, e.RouteChosen, extracting.on_routed, p.Extracting),
+        _call(p.Extracting, e.ModelAnswered, extracting.on_answered, p.Extracting),
+        _call(p.Extracting, e.ModelFailed, extracting.on_not_answered, p.Extracting),
+        _call(p.Extracting, e.AnswerParsed, extracting.on_parsed, p.Extracting, *_AFTER),
+        _call(p.Extracting, e.RecoveryChosen, extracting.on_strategy, p.Extracting, *_AFTER),
+        _call(p.Extracting, e.WaitEnded, extracting.on_waited, p.Extracting, *_AFTER),
+    )
+)
+"""What happens to one call."""
+
+_EXTRACTION_STEP: Mapping[type, type] = MappingProxyType(
+    {
+        e.RouteChosen: p.Routing,
+        e.ModelAnswered: p.Asking,
+        e.ModelFailed: p.Asking,
+        e.AnswerParsed: p.Parsing,
+        e.RecoveryChosen: p.Recovering,
+        e.WaitEnded: p.Waiting,
+    }
+)
+"""The activity of an extraction in which an event is legal."""
+
+
+def feed(machine: Machine, event: Event) -> Machine:
+    """Return the machine after `event`; `pending.commands` says what it wants next.
+
+    Raises:
+        IllegalEventError: the tables do not allow this event here.
+    """
+    counted = replace(machine, position=machine.position + 1)
+    match event:
+        case e.RunStarted() | e.RunResumed():
+            return _apply(RUN, counted, event, machine.phase, (machine.phase,))
+        case e.ChecksEvaluated(step=0):
+            return _apply(RUN, counted, event, machine.phase, (machine.phase,))
+        case e.PersonAnswered() | e.PersonAbsent():
+            return _to_whom_it_concerns(counted, event)
+        case e.CallJudged() | e.CallDropped() | e.ToolReturned() | e.ToolFailed() | e.OutcomeUnknown():
+            return _to_call(counted, event, event.call_id)
+        case _:
+            if isinstance(event, e.ChecksEvaluated) or not event.call_id:
+                return _to_task(counted, event, event.step)
+            return _to_call(counted, event, event.call_id)
+
+
+def _to_task(machine: Machine, event: Event, step: int) -> Machine:
+    try:
+        task = machine.task(step)
+    except LookupError as error:
+        raise _illegal(machine, event, machine.phase) from error
+    return _apply(TASK, machine, event, task.activity, (task, task.activity))
+
+
+def _to_call(machine: Machine, event: Event, call_id: str) -> Machine:
+    try:
+        task, flight = machine.find_flight(call_id)
+    except LookupError as error:
+        raise _illegal(machine, event, machine.phase) from error
+    state = flight.state
+    if isinstance(state, p.Extracting) and not isinstance(
+        state.activity, _EXTRACTION_STEP.get(type(event), object)
+    ):
+        raise _illegal(machine, event, state.activity)
+    return _apply(CALL, machine, event, state, (task, flight, state))
+
+
+def _to_whom_it_concerns(machine: Machine, event: e.PersonAnswered | e.PersonAbsent) -> Machine:
+    """Hand a person's decision to the task or call that waits for it."""
+    asked = event.question_id
+    for task in machine.tasks:
+        match task.activity:
+            case p.NeedsHelp(question, _) | p.Consulting(question) if question.question_id == asked:
+                return _apply(TASK, machine, event, task.activity, (task, task.activity))
+        for flight in task.flights:
+            match flight.state:
+                case p.AwaitingApproval(question) | p.Reconciling(question) if question.question_id == asked:
+                    return _apply(CALL, machine, event, flight.state, (task, flight, flight.state))
+    raise _illegal(machine, event, machine.phase)
+
+
+def _apply(table: Table, machine: Machine, event: Event, state: object, about: tuple[Any, ...]) -> Machine:
+    row = table.get((type(state), type(event)))
+    if row is None or (isinstance(machine.phase, p.Finished) and table is not RUN):
+        raise _illegal(machine, event, state, table)
+    after = row.handle(machine, *about, event)
+    reached = _reached(after, about)
+    if reached not in row.to:
+        raise IllegalEventError(
+            f"{type(event).__name__} led from {type(state).__name__} to {reached.__name__}, which the table forbids"
+        )
+    return after
+
+
+def _reached(machine: Machine, about: tuple[Any, ...]) -> type:
+    """Return where the call is now; else its task, where the call is gone; else the run."""
+    if isinstance(machine.phase, p.Finished | p.Stopping) or not isinstance(about[0], Task):
+        return type(machine.phase)
+    task = next((one for one in machine.tasks if one.step == about[0].step), None)
+    if task is None or task.kind is not about[0].kind:
+        return type(machine.phase)
+    if isinstance(about[1], Flight):
+        for flight in task.flights:
+            if flight.call.call_id == about[1].call.call_id:
+                return type(flight.state)
+    return type(task.activity)
+
+
+def _illegal(machine: Machine, event: Event, state: object, table: Table = RUN) -> IllegalEventError:
+    legal = sorted(kind.__name__ for found, kind in table if found is type(state))
+    return IllegalEventError(
+        f"{type(event).__name__} came at position {machine.position} while {type(state).__name__}; "
+        f"legal here: {', '.join(legal) or 'nothing'}"
+    )
+
+
+def replay(events: Iterable[Event]) -> Machine:
+    """Return the machine after `events`, from the beginning.
+
+    Raises:
+        IllegalEventError: the events do not fit the tables.
+    """
+    machine = new_machine(NO_CONFIG)
+    for event in events:
+        machine = feed(machine, event)
+    return machine
+
+
+NO_CONFIG = RunConfig(tiers=(Tier(name="none", window_tokens=1),))
+"""What a machine has before its first event says what it was given."""
+
+
+def diagram(table: Table, *, title: str) -> str:
+    """Return a table as a Mermaid state diagram, one line a transition."""
+    lines = ["---", f"title: {title}", "---", "stateDiagram-v2"]
+    for row in table.values():
+        targets = sorted(kind.__name__ for kind in row.to)
+        lines.extend(f"    {row.state.__name__} --> {target}: {row.event.__name__}" for target in targets)
+    return "\n".join(lines)

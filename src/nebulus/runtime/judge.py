@@ -1,0 +1,87 @@
+"""The guard's verdict on a call: paths are made canonical first, then the policy decides.
+
+Invariant: an error while deciding is a refusal.
+"""
+
+from nebulus.core.commands import JudgeCall
+from nebulus.core.context import Context, JudgedCall
+from nebulus.core.digest import canonical
+from nebulus.core.events import CallDropped, CallJudged
+from nebulus.core.failure import Failure
+from nebulus.core.findings import Call
+from nebulus.core.tools import SandboxLevel, ToolSpec
+from nebulus.core.verdict import Refuse, Verdict
+from nebulus.loop.machine import Machine
+from nebulus.memory.prompt import bounded
+from nebulus.recovery.stagnation import blocked
+from nebulus.runtime.world import World
+
+JUDGED_CHARS = 2000
+"""Longest JSON of a call's arguments that is recorded with a verdict; the model's answer contains the whole."""
+
+_STRENGTH = {SandboxLevel.NONE: 0, SandboxLevel.LANDLOCK: 1, SandboxLevel.NAMESPACES: 2}
+
+
+def judge(machine: Machine, command: JudgeCall, world: World) -> CallJudged | CallDropped:
+    """Return the verdict on a call; or that it is not made, since it would bring nothing."""
+    call, spec = command.call, world.tools[command.call.tool].spec
+    task, _ = machine.find_flight(call.call_id)
+    why = blocked(task.attempts.history, call.tool, call.arguments)
+    if why:
+        return CallDropped(call_id=call.call_id, reason=why)
+    verdict, paths = _decide(command, spec, world)
+    changed = {name: path for name, path in paths.items() if call.arguments[name] != path}
+    return CallJudged(
+        call_id=call.call_id,
+        verdict=verdict,
+        paths={} if isinstance(verdict, Refuse) else changed,
+        policy_digest=world.policy.digest,
+        sandbox=world.sandbox_level,
+        judged=_recorded(Call(call.tool, {**call.arguments, **paths}), command.context),
+    )
+
+
+def _decide(command: JudgeCall, spec: ToolSpec, world: World) -> tuple[Verdict, dict[str, str]]:
+    """Return the verdict and the canonical paths that it is about."""
+    call = command.call
+    paths = _canonical_paths(call, spec, world)
+    if isinstance(paths, Failure):
+        return Refuse("workspace", paths.what), {}
+    if _STRENGTH[world.sandbox_level] < _STRENGTH[spec.least_sandbox]:
+        return Refuse("sandbox", _too_weak(spec, world.sandbox_level)), paths
+    judged = Call(call.tool, {**call.arguments, **paths}, call.call_id)
+    try:
+        return world.policy.judge(judged, spec, command.context), paths
+    except Exception as error:  # noqa: BLE001 - whatever broke, the call is refused, and the record says why
+        why = f"the policy could not decide: {type(error).__name__}: {error}"
+        return Refuse("guard.error", bounded(why, 400)), paths
+
+
+def _too_weak(spec: ToolSpec, level: SandboxLevel) -> str:
+    return (
+        f"{spec.name} needs the sandbox level {spec.least_sandbox.value}, and this machine gives {level.value}; "
+        "run `nebulus doctor` to see what is missing"
+    )
+
+
+def _recorded(call: Call, context: Context) -> JudgedCall:
+    return JudgedCall(
+        tool=call.tool,
+        arguments=bounded(canonical(call.arguments).decode(), JUDGED_CHARS),
+        labels=context.labels,
+        is_tainted=context.is_tainted,
+        is_planned=context.is_planned,
+    )
+
+
+def _canonical_paths(call: Call, spec: ToolSpec, world: World) -> dict[str, str] | Failure:
+    paths: dict[str, str] = {}
+    for name in spec.paths:
+        given = call.arguments.get(name)
+        if given is None or world.workspace is None:
+            continue
+        canonical_path = world.workspace.canonical(str(given))
+        if isinstance(canonical_path, Failure):
+            return canonical_path
+        paths[name] = canonical_path
+    return paths
