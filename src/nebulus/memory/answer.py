@@ -32,6 +32,7 @@ from nebulus.memory.pieces import (
 )
 from nebulus.memory.recall import Index
 from nebulus.memory.room import Room
+from nebulus.memory.structure import scalars_of
 from nebulus.memory.trace import trace
 
 FROM_NOTHING = "Answer what is asked under Now."
@@ -160,7 +161,7 @@ def _found(state: State, room: Room, index: Index) -> Iterator[Piece]:
     results = [
         seen
         for seen in reversed(state.observations)
-        if not seen.is_error and not _is_told(seen.text, state.facts)
+        if not seen.is_error and not _is_told(seen, index.of_steps((seen.step,)))
     ]
     errors = [seen for seen in reversed(state.observations) if seen.is_error]
     last = [
@@ -213,9 +214,13 @@ def _facts_and_steps(state: State, room: Room, index: Index) -> tuple[list[Piece
     )
 
 
-def _is_told(text: str, facts: tuple[Fact, ...]) -> bool:
-    """Whether a fact is this very text."""
-    return any(not fact.field and fact.value == text for fact in facts)
+def _is_told(seen: Observation, facts: tuple[Fact, ...]) -> bool:
+    """Whether the facts of its step say all that was seen: the text itself, or each field of a flat JSON object."""
+    if any(not fact.field and fact.value == seen.text for fact in facts):
+        return True
+    told = {(fact.field, fact.value) for fact in facts}
+    fields = {(mark.name, mark.value) for mark in scalars_of(seen.text)}
+    return bool(fields) and fields <= told
 
 
 def _name_of(seen: Observation) -> str:

@@ -86,6 +86,14 @@ def test_a_long_result_is_shown_whole_where_there_is_room_and_else_its_beginning
     assert "- step 1: first" in tight
 
 
+def test_a_result_that_the_facts_tell_whole_is_not_said_twice() -> None:
+    flat = '{"celsius": 7, "wind": "calm"}'
+    assert "Result of step" not in shown(done(flat, celsius=7, wind="calm"))
+    assert f"-> {flat}" in shown(done(flat, celsius=7)), "a field is missing"
+    nested = '{"rows": [{"city": "Oslo"}, {"city": "Bergen"}]}'
+    assert f"-> {nested}" in shown(done(nested, city="Bergen")), "what belongs together is seen in the whole"
+
+
 def test_what_failed_is_said_with_why() -> None:
     state = done("7", "x")
     state = with_step_ended(state, 2, StepStatus.FAILED)
