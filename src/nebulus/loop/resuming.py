@@ -60,17 +60,25 @@ def _rerouted(machine: Machine, before: RunConfig) -> Machine:
     if machine.config == before:
         return machine
     for task in machine.tasks:
-        if isinstance(machine.phase, Finished):
-            break
-        match task.activity:
-            case p.Routing() | p.Asking() | p.Waiting():
-                machine = ask(machine, replace(task, attempts=replace(task.attempts, tier_index=0)))
-            case p.Calling(flights):
-                moved = replace(task, activity=p.Calling(tuple(map(_flight_rerouted, flights))))
-                machine = machine.with_task(_at_same_tier(moved, before, machine.config))
-            case _:
-                machine = machine.with_task(_at_same_tier(task, before, machine.config))
+        machine = machine.with_task(_task_rerouted(task, before, machine.config))
+    for task in machine.tasks:
+        if isinstance(task.activity, p.Routing):
+            machine = ask(machine, task)
     return machine
+
+
+def _task_rerouted(task: Task, before: RunConfig, config: RunConfig) -> Task:
+    """Return the task with its question routed again; at the tier of the same name, where none is asked now."""
+    match task.activity:
+        case p.Routing() | p.Asking() | p.Waiting():
+            return task.to(p.Routing(), tier_index=0)
+        case p.Calling(flights):
+            activity: p.Activity = p.Calling(tuple(map(_flight_rerouted, flights)))
+        case activity:
+            pass
+    name = before.tiers_for(task.kind)[task.attempts.tier_index].name
+    names = [tier.name for tier in config.tiers_for(task.kind)]
+    return task.to(activity, tier_index=names.index(name) if name in names else 0)
 
 
 def _flight_rerouted(flight: Flight) -> Flight:
@@ -81,14 +89,6 @@ def _flight_rerouted(flight: Flight) -> Flight:
             return replace(flight, state=replace(state, tier_index=0))
         case _:
             return flight
-
-
-def _at_same_tier(task: Task, before: RunConfig, config: RunConfig) -> Task:
-    """Return the task at the tier of the same name, or the smallest where there is no such tier any more."""
-    name = before.tiers_for(task.kind)[task.attempts.tier_index].name
-    names = [tier.name for tier in config.tiers_for(task.kind)]
-    index = names.index(name) if name in names else 0
-    return replace(task, attempts=replace(task.attempts, tier_index=index))
 
 
 def _tried_again(machine: Machine) -> Machine:
