@@ -63,7 +63,7 @@ def cost() -> list[dict[str, Any]]:
 
         def distil(text: str = text) -> State:
             told = stored_result(text, address="0" * 64, is_trusted=True)
-            return with_result(state, tool="t", call_id="c1", result=told)
+            return with_result(state, step=1, tool="t", call_id="c1", result=told)
 
         tracemalloc.start()
         kept = len(distil().facts)

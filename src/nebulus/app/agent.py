@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from nebulus.app.application import Application, Predicates, Watch, open_application
 from nebulus.app.bootstrap import MEMORY
 from nebulus.app.results import decode_result, result_spec
-from nebulus.app.settings import NANO, EngineSettings, Settings, TierSettings, load_settings
+from nebulus.app.settings import NANO, EngineSettings, Settings, TierSettings, load_settings, tier_name
 from nebulus.core.budget import Budget
 from nebulus.core.commands import Command
 from nebulus.core.errors import ConfigError
@@ -66,7 +66,12 @@ class Agent:
         watch: Sequence[Watch] = (),
     ) -> None:
         models = [model] if isinstance(model, str) or not isinstance(model, Sequence) else list(model)
-        named = {one if isinstance(one, str) else f"model{n}": one for n, one in enumerate(models, start=1)}
+        named = {
+            tier_name(one) if isinstance(one, str) else f"model{number}": one
+            for number, one in enumerate(models, start=1)
+        }
+        if len(named) < len(models):
+            raise ConfigError(f"two models have the same short name ({', '.join(named)}); give only one of them")
         settings = Settings(
             tiers={
                 name: TierSettings(
@@ -217,6 +222,14 @@ class Agent:
     async def runs(self, *, limit: int | None = None, after: str | None = None) -> list[RunInfo]:
         """List runs, newest first: at most `limit`, those that follow the run `after`."""
         return await self._open.supervisor.runs(limit=limit, after=after)
+
+    async def journal(self, run_id: str) -> tuple[bytes, ...]:
+        """Return what is recorded of a run: batches of JSON records, in order.
+
+        Raises:
+            RunUnknownError: there is no such run.
+        """
+        return await self._open.supervisor.raw_journal(run_id)
 
     async def questions(self) -> list[Question]:
         """Return what waits for a person: in runs under way, and in runs that are blocked."""

@@ -164,6 +164,11 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
     return settings
 
 
+def tier_name(model: str) -> str:
+    """Return a short name for a model that came without one: the last part of how it is written."""
+    return re.split(r"[/#]", model.rstrip("/"))[-1].removesuffix(".gguf") or model
+
+
 def read_model(text: str) -> BackendSettings:
     """Return the backend that a short spelling means.
 

@@ -43,23 +43,21 @@ class PieceKind(StrEnum):
     """What must be done now, or asked now."""
 
 
-QUOTES_MISTAKES = frozenset({PieceKind.LESSON, PieceKind.ERROR})
+QUOTES_MISTAKES = (PieceKind.LESSON, PieceKind.ERROR)
 """Kinds whose text may quote a wrong value: one that appears only there was not given to the model."""
-_ITEMS = frozenset(
-    {
-        PieceKind.CONSTRAINT,
-        PieceKind.PROGRESS,
-        PieceKind.ASIDE,
-        PieceKind.STORED,
-        PieceKind.QUESTION,
-        PieceKind.LESSON,
-    }
+_ITEMS = (
+    PieceKind.CONSTRAINT,
+    PieceKind.PROGRESS,
+    PieceKind.ASIDE,
+    PieceKind.STORED,
+    PieceKind.QUESTION,
+    PieceKind.LESSON,
 )
 """Kinds that are items of a list."""
 _BREAK = r"(?:\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029])"
 _LINE_NAMES = (
     "goal|constraints|done|done before|said before|facts|stored|open questions|failed before|last|now|"
-    "not shown for want of room"
+    r"not shown for want of room|result of step \d+|failure|answer with these fields"
 )
 """How the lines and sections of our prompts begin, in lower case."""
 _LIKE_OURS = re.compile(rf"({_BREAK})(?=[\s>*_#`\-]*(?:{_LINE_NAMES})[\s*_`]*:)", re.IGNORECASE)

@@ -137,6 +137,7 @@ def on_returned(machine: Machine, task: Task, flight: Flight, _: p.Running, even
         state=state,
         spent=machine.spent.with_tool(seconds=event.took_s),
         calls=(*machine.calls, record),
+        lost_results=(*machine.lost_results, task.step) if result.is_lost else machine.lost_results,
     )
     label = provenance_of(
         tool=call.tool, call_id=call.call_id, is_trusted=result.is_trusted, made_from=made_from

@@ -50,8 +50,14 @@ class Machine(Struct, frozen=True, kw_only=True):
     """The tools that the last step was shown, in order: they stay where they can."""
     tokens_per_byte: dict[str, float] = field(default_factory=dict)
     """By tier, as the servers' own figures showed."""
-    step_began: dict[int, int] = field(default_factory=dict)
-    """For each step the position of the event that began it: a rewind cuts the journal behind it."""
+    pending: tuple[int, ...] = ()
+    """The steps that have not begun, in order."""
+    last_branch: int = 0
+    """The last step that says what it comes after; behind it, each step comes after the one before."""
+    lost_results: tuple[int, ...] = ()
+    """The steps with a call that took effect and whose result was lost."""
+    step_began: tuple[tuple[int, int], ...] = ()
+    """Each step that began, with the position of the event that began it: a rewind cuts the journal behind it."""
     policy_digest: str = ""
 
     @property

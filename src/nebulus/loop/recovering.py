@@ -201,7 +201,9 @@ def _replan(machine: Machine, task: Task, failure: Failure) -> Machine:
     )
     attempts = Attempts(is_replanning=True, is_tainted=task.attempts.is_tainted)
     planning = Task(kind=StepKind.PLAN, attempts=attempts)
-    changed_plan = replace(machine, state=state, phase=Planning(planning), replans=machine.replans + 1)
+    changed_plan = replace(
+        machine, state=state, phase=Planning(planning), replans=machine.replans + 1, pending=()
+    )
     return ask(changed_plan, planning)
 
 

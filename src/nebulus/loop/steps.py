@@ -4,6 +4,9 @@ Invariants: finished work stays finished; a step begins when all that it depends
 that a step or the goal is met, code decides.
 """
 
+from collections.abc import Iterator
+from itertools import islice
+
 from msgspec.structs import replace
 
 from nebulus.core.events import ChecksEvaluated, RunStarted
@@ -46,8 +49,17 @@ def ask_for_plan(machine: Machine, task: Task) -> Machine:
 def take_plan(machine: Machine, plan: Plan) -> Machine:
     """Return the machine working on an accepted plan; what is finished stays, with its number."""
     before = machine.state.plan.steps
-    whole = replace(plan, steps=(*before, *(_shifted(step, len(before)) for step in plan.steps)))
-    return begin_ready(replace(machine, state=with_plan(machine.state, whole), phase=Working(())))
+    added = tuple(_shifted(step, len(before)) for step in plan.steps)
+    state = with_plan(machine.state, replace(plan, steps=(*before, *added)))
+    branches = (step.number for step in added if step.after is not None)
+    planned = replace(
+        machine,
+        state=state,
+        phase=Working(()),
+        pending=tuple(step.number for step in added),
+        last_branch=max(branches, default=0),
+    )
+    return begin_ready(planned)
 
 
 def _shifted(step: Step, by: int) -> Step:
@@ -59,29 +71,45 @@ def _shifted(step: Step, by: int) -> Step:
 
 def begin_ready(machine: Machine) -> Machine:
     """Return the machine with every step begun that can be; or at the goal, where no step is left."""
-    steps = machine.state.plan.steps
-    is_met = {step.number for step in steps if step.status in FINISHED_STATUSES}
-    pending = [step for step in steps if step.status is StepStatus.PENDING]
-    ready = [step for step in pending if is_met.issuperset(step.depends_on)]
     room = machine.config.limits.parallel_steps - len(machine.tasks)
-    for step in ready[: max(0, room)]:
-        machine = _begin(machine, step.number)
+    for number in tuple(islice(_ready(machine), max(0, room))):
+        machine = _begin(machine, number)
         if not isinstance(machine.phase, Working):
             return machine
     if machine.tasks:
         return machine
-    if pending:
-        return fail(machine, None, _unreachable(pending[0]))
+    if machine.pending:
+        return fail(machine, None, _unreachable(machine.state.step(machine.pending[0])))
     return _check_goal(machine)
+
+
+def _ready(machine: Machine) -> Iterator[int]:
+    """Yield the pending steps of which everything that they depend on is finished."""
+    steps = machine.state.plan.steps
+    for number in machine.pending:
+        if all(steps[needed - 1].status in FINISHED_STATUSES for needed in steps[number - 1].depends_on):
+            yield number
+        elif number > machine.last_branch:
+            return  # all that follow come after this one
 
 
 def _begin(machine: Machine, number: int) -> Machine:
     task = Task(kind=StepKind.EXECUTE, step=number)
     tasks = tuple(sorted((*machine.tasks, task), key=lambda one: one.step))
-    began = {**machine.step_began, number: machine.position}
-    begun = replace(machine, state=with_active(machine.state, number), phase=Working(tasks), step_began=began)
+    begun = replace(
+        machine,
+        state=with_active(machine.state, number),
+        phase=Working(tasks),
+        pending=_without(machine.pending, number),
+        step_began=(*machine.step_began, (number, machine.position)),
+    )
     lost = lost_value(begun, number)
     return fail(begun, task, lost) if lost is not None else ask(begun, task)
+
+
+def _without(pending: tuple[int, ...], number: int) -> tuple[int, ...]:
+    at = pending.index(number)
+    return (*pending[:at], *pending[at + 1 :])
 
 
 def lost_value(machine: Machine, number: int) -> Failure | None:
@@ -89,11 +117,14 @@ def lost_value(machine: Machine, number: int) -> Failure | None:
 
     No model can know the value; what it would give instead would be made up.
     """
+    if not machine.lost_results:
+        return None
     state = machine.state
     known = {fact.step for fact in state.facts} | {artifact.step for artifact in state.artifacts}
-    lost = {record.step for record in machine.calls if record.is_lost} - known
-    mentioned = mentioned_fields(state.step(number).text) if lost else []
-    wanted = sorted((step, field) for step, field in mentioned if step in lost)
+    lost = set(machine.lost_results) - known
+    wanted = sorted(
+        (step, field) for step, field in mentioned_fields(state.step(number).text) if step in lost
+    )
     if not wanted:
         return None
     step, field = wanted[0]

@@ -54,8 +54,8 @@ def choose(state: State, text: str, index: Index, *, step: int) -> Choice:
     Facts are found by the words of the step as they were written: a value that code put in for a mention needs no
     finding.
     """
-    named, others = _asked(state.facts, text)
-    asked = list(dict.fromkeys((*_told(state, index, step), *named, *others)))
+    named, others = _asked(index, text)
+    asked = list(dict.fromkeys((*_told(index, step), *named, *others)))
     kept = tuple(asked[:MENTIONED_SHOWN])
     most = min(RECENT_SHOWN, FACTS_SHOWN - len(kept))
     recent = _recent(state, state.step(step), besides={fact.step for fact in kept}, most=most)
@@ -103,12 +103,12 @@ def artifacts_for(state: State, text: str, *, step: int) -> tuple[Artifact, ...]
     return tuple(chosen[-ARTIFACTS_SHOWN:])
 
 
-def _told(state: State, index: Index, step: int) -> list[Fact]:
+def _told(index: Index, step: int) -> list[Fact]:
     """What was asked in the step, and what the user answered."""
-    return [fact for fact in index.of_step(step) if fact.kind in (FactKind.QUESTION, FactKind.ANSWER)]
+    return [fact for fact in index.of_steps((step,)) if fact.kind in (FactKind.QUESTION, FactKind.ANSWER)]
 
 
-def _asked(facts: tuple[Fact, ...], text: str) -> tuple[list[Fact], list[Fact]]:
+def _asked(index: Index, text: str) -> tuple[list[Fact], list[Fact]]:
     """The facts of the steps that `text` mentions: what it asks for, the named field first; and what came with it.
 
     A mention that no fact answers by its name asks for all that its step brought.
@@ -117,7 +117,7 @@ def _asked(facts: tuple[Fact, ...], text: str) -> tuple[list[Fact], list[Fact]]:
     if not mentions:
         return [], []
     steps = {step for step, _ in mentions}
-    of_steps = [fact for fact in facts if fact.step in steps]
+    of_steps = index.of_steps(steps)
     named: list[Fact] = []
     vague: set[int] = set()
     for step, field in mentions:

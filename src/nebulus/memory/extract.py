@@ -18,6 +18,7 @@ from nebulus.core.state import Fact
 from nebulus.core.tools import Mark, Passage, ToolResult
 from nebulus.memory.passages import Shown, passages_of, shown_of
 from nebulus.memory.structure import slug
+from nebulus.memory.whole import place_of
 
 INSTRUCTIONS = (
     "Copy the asked values out of the text under Text, exactly as they stand there. "
@@ -29,9 +30,6 @@ _NOTHING = frozenset({"", "n/a", "none", "null", "unknown", "not given", "not fo
 _GAP = "[…]\n"
 _HEAD_BYTES = 120
 """Room for the line above the text."""
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
-"""Letters of scripts that put no space between words, or join endings to names: kana, Han, Hangul."""
-_JOINING = r"[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 _FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n\s*```\s*$", re.DOTALL)
 
 
@@ -167,22 +165,7 @@ def _value(raw: Raw | None) -> str:
 def _line_of(value: str, passages: Sequence[Passage]) -> int:
     """The line that contains `value` as a whole, 0 if none does."""
     for piece in passages:
-        place = _place(value, piece.text)
+        place = place_of(value, piece.text)
         if place >= 0:
             return piece.line + piece.text.count("\n", 0, place)
     return 0
-
-
-def _place(value: str, text: str) -> int:
-    """Where `text` contains `value` as a whole, -1 if nowhere: a piece of a word, a number or a date is not it."""
-    match = re.search(_edge(value[0], before=True) + re.escape(value) + _edge(value[-1], before=False), text)
-    return match.start() if match else -1
-
-
-def _edge(character: str, *, before: bool) -> str:
-    """What must not be next to a value that begins or ends with `character`."""
-    if _UNSPACED.match(character):
-        return ""
-    if not character.isdigit():
-        return rf"(?<!{_JOINING})" if before else rf"(?!{_JOINING})"
-    return rf"(?<!{_JOINING})(?<!-)(?<!\d[.,/:])" if before else rf"(?!{_JOINING}|[.,/:\-]\d)"

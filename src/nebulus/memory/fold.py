@@ -72,7 +72,7 @@ def fold(messages: Iterable[Mapping[str, Any]], *, tools: Sequence[ToolSpec] = (
     specs = {tool.name: tool for tool in tools}
     for number, (call, answer) in enumerate(pairs, start=1):
         spec = specs.get(call.tool)
-        state = _with_pair(with_active(state, number), number, call, answer, spec=spec)
+        state = _with_pair(with_active(state, number), call, answer, number=number, spec=spec)
         if needs_store(answer.text) and not answer.is_error:
             contents[_address(answer.text)] = answer.text
     state = with_active(state, now.number)
@@ -146,7 +146,7 @@ def _asides(turns: Sequence[Turn], pairs: Sequence[tuple[Called, Answered]]) -> 
     return lines
 
 
-def _with_pair(state: State, number: int, call: Called, answer: Answered, *, spec: ToolSpec | None) -> State:
+def _with_pair(state: State, call: Called, answer: Answered, *, number: int, spec: ToolSpec | None) -> State:
     if answer.is_error:
         text = bounded(answer.text, ERROR_CHARS)
         failed = with_error(state, step=number, tool=call.tool, text=text, provenance=_label(call, spec))

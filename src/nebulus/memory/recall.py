@@ -6,7 +6,7 @@ recalled only for words that tell it from others: one shared common word is no r
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 
 from msgspec import Struct, field
@@ -46,6 +46,8 @@ class Index(Struct, frozen=True):
 
     def covering(self, facts: tuple[Fact, ...]) -> "Index":
         """Return the index of `facts`: this one with the new facts added, or a new one if these differ."""
+        if facts is self.facts:
+            return self
         known = len(self.facts)
         if facts[:known] != self.facts:
             return Index().covering(facts)
@@ -64,9 +66,9 @@ class Index(Struct, frozen=True):
         total = self.total + sum(lengths)
         return Index(facts, postings, counts, steps, (*self.lengths, *lengths), total)
 
-    def of_step(self, number: int) -> tuple[Fact, ...]:
-        """Return the facts that step `number` brought, in order."""
-        return tuple(self.facts[place] for place in self.steps.get(number, ()))
+    def of_steps(self, numbers: Iterable[int]) -> tuple[Fact, ...]:
+        """Return the facts that these steps brought, step by step."""
+        return tuple(self.facts[place] for number in sorted(numbers) for place in self.steps.get(number, ()))
 
     def best(self, text: str, *, most: int) -> tuple[Fact, ...]:
         """Return at most `most` facts that share telling words with `text`, the best first; the newest of equals.

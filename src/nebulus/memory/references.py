@@ -6,6 +6,7 @@ stays as it is, for the model to read with the facts.
 
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -39,11 +40,13 @@ class Words(Struct, frozen=True):
     provenance: Provenance
 
 
+@lru_cache(maxsize=256)
 def mentioned_steps(text: str) -> frozenset[int]:
     """Return the numbers of the steps whose results `text` mentions."""
     return frozenset(step for step, _ in mentioned_fields(text))
 
 
+@lru_cache(maxsize=256)
 def mentioned_fields(text: str) -> frozenset[tuple[int, str]]:
     """Return the steps whose results `text` mentions, each with the field's name in lower case."""
     return frozenset(

@@ -52,6 +52,11 @@ def marks_of(text: str, *, most: int = MARKS_KEPT, first: Collection[str] = ()) 
     return _numbered(kept or _first(_in_text(text, most, names), most, names))
 
 
+def scalars_of(text: str) -> Iterator[Mark]:
+    """Return every scalar of a JSON text, named by its path; nothing of a text that is not JSON."""
+    yield from _scalars(_decoded(text) if _looks_like_json(text) else None)
+
+
 def shape_of(text: str) -> str:
     """Return in words what `text` is: JSON of which form, or how many lines."""
     value = _decoded(text) if _looks_like_json(text) else None

@@ -84,8 +84,10 @@ class RunDriver:
         self._composed: dict[Key, ComposedRequest] = {}
         self._may_have_run: frozenset[str] = frozenset()
         self._index = Index()
-        self._inbox: asyncio.Queue[Event] = asyncio.Queue()
-        self._arriving: asyncio.Task[Event] | None = None
+        self._inbox: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._arriving: asyncio.Task[Event | None] | None = None
+        self._asking_alone: asyncio.Task[object] | None = None
+        self._is_stopping = False
         self._people = asyncio.Lock()
         self._watchers: list[asyncio.Queue[Record | None]] = []
         self._idle = asyncio.Event()
@@ -98,6 +100,14 @@ class RunDriver:
         """Hand in what happened: the answer to a command that the host performed, or a person's decision."""
         self._idle.clear()
         self._inbox.put_nowait(event)
+
+    def stop(self) -> None:
+        """Ask for a stop, from this process: nothing new begins, and effects under way are recorded first."""
+        self._is_stopping = True
+        if self._asking_alone is not None:
+            self._asking_alone.cancel()
+        else:
+            self._inbox.put_nowait(None)
 
     async def wait_idle(self) -> tuple[Command, ...]:
         """Wait until only the host can go on, and return what it must perform: its own commands, or `Finish`."""
@@ -132,7 +142,7 @@ class RunDriver:
                 self._settle(record, data)
         running = (command for command in commands(self.machine) if isinstance(command, RunTool))
         self._may_have_run = frozenset(command.call.call_id for command in running)
-        self._saved_steps = self.machine.state.done_count
+        self._saved_steps = len(self.machine.evidence)
 
     async def drive(self, *first: Event) -> Outcome:
         """Feed what begins this holding of the run, then go on to the end.
@@ -159,7 +169,8 @@ class RunDriver:
                     await self._let_go(frozenset())
                     await self._save()
                     return wanted[0].outcome
-                event = None if await self._journal.stop_asked() else await self._next(wanted)
+                is_stopping = self._is_stopping or await self._journal.stop_asked()
+                event = None if is_stopping else await self._next(wanted)
                 if event is None:
                     await self._stop()
                 else:
@@ -206,13 +217,27 @@ class RunDriver:
         if self._must_save or any(map(self._has_consequences, fresh)):
             await self._save()
         if len(own) == 1 and len(wanted) == 1 and fresh and not isinstance(fresh[0], AskPerson | Wait):
-            return await self._perform(fresh[0])  # nothing else can happen meanwhile: no task is needed
+            return await self._alone(fresh[0])  # nothing else can happen meanwhile: no task is needed
         for command in fresh:
             self._under_way[_key(command)] = asyncio.ensure_future(self._perform(command))
         if len(own) < len(wanted):
             await self._save()
             self._idle.set()
         return await self._first()
+
+    async def _alone(self, command: Command) -> Event | None:
+        """Perform the only command; None where a stop was asked for while a model was being asked."""
+        if not isinstance(command, AskModel):
+            return await self._perform(command)
+        self._asking_alone = task = asyncio.current_task()
+        try:
+            return await self._perform(command)
+        except asyncio.CancelledError:
+            if not self._is_stopping or task is None or task.uncancel():
+                raise
+            return None
+        finally:
+            self._asking_alone = None
 
     async def _first(self, *, is_stopping: bool = False) -> Event | None:
         """Return the first event of what is under way, or what the host hands in; None where the run must stop."""
@@ -227,7 +252,9 @@ class RunDriver:
                     return task.result()
             if self._arriving.done():
                 event, self._arriving = self._arriving.result(), None
-                return event
+                if event is not None or not is_stopping:
+                    return event
+                self._arriving = asyncio.ensure_future(self._inbox.get())
             if not is_stopping and await self._journal.stop_asked():
                 return None
 
@@ -310,7 +337,7 @@ class RunDriver:
             self._must_save
             or self._unsaved_s > UNSAVED_S
             or not self._can_be_repeated(known)
-            or self.machine.state.done_count != self._saved_steps
+            or len(self.machine.evidence) != self._saved_steps
         )
 
     def _can_be_repeated(self, event: Event) -> bool:
@@ -342,7 +369,7 @@ class RunDriver:
         await self._journal.record(encode_batch(self._pending))
         self._pending.clear()
         self._unsaved_s, self._must_save = 0.0, False
-        self._saved_steps = self.machine.state.done_count
+        self._saved_steps = len(self.machine.evidence)
 
 
 def _place(step: int, call_id: str) -> Key:

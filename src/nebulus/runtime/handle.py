@@ -83,8 +83,9 @@ class RunHandle:
         self._driver.submit(PersonAnswered(question_id=question_id, is_yes=is_yes, text=text, by=by))
 
     async def cancel(self) -> None:
-        """Ask for a stop: nothing new begins, and what is under way is recorded."""
+        """Ask for a stop: nothing new begins, and effects under way are recorded first. The run can be resumed."""
         await self._cancel(self.run_id)
+        self.stop()
 
     @property
     def machine(self) -> Machine:
@@ -101,6 +102,17 @@ class RunHandle:
     def is_done(self) -> bool:
         """Whether the holding of the run is over."""
         return self._holding is not None and self._holding.done()
+
+    def stop(self) -> None:
+        """Let go of the run as soon as no effect is under way; `result` raises then."""
+        if self._driver is not None:
+            self._driver.stop()
+
+    async def let_go(self) -> None:
+        """Stop, and wait until the run is no longer under way in this process."""
+        self.stop()
+        if self._holding is not None:
+            await asyncio.wait({self._holding})
 
     def attach(self, driver: RunDriver) -> None:
         """Take the driver of the run."""
@@ -119,6 +131,7 @@ class RunHandle:
             NebulusError: it ended before it was.
         """
         self._holding = asyncio.ensure_future(holding)
+        self._holding.add_done_callback(_retrieve)
         attached = asyncio.ensure_future(self._attached.wait())
         both: set[asyncio.Future[Any]] = {self._holding, attached}
         try:
@@ -130,3 +143,9 @@ class RunHandle:
             attached.cancel()
         if self._holding.done() and not self._attached.is_set():
             self._holding.result()
+
+
+def _retrieve(holding: "asyncio.Future[Outcome]") -> None:
+    """Take note of how a run was left, so that a handle which nobody asks warns nobody."""
+    if not holding.cancelled():
+        holding.exception()

@@ -87,6 +87,8 @@ class Supervisor:
         return self
 
     async def __aexit__(self, *_: object) -> None:
+        for taken in list(self._taken.values()):
+            await taken.handle.let_go()
         await self._engine.close()
 
     async def start(
@@ -165,7 +167,7 @@ class Supervisor:
     @staticmethod
     def _kept(run_id: str, batches: tuple[bytes, ...], step: int) -> int:
         """Return how many batches to keep to begin `step` again."""
-        began = replay(events_of(batches)).step_began
+        began = dict(replay(events_of(batches)).step_began)
         if step not in began:
             known = ", ".join(map(str, sorted(began))) or "none"
             raise ConfigError(f"run {run_id} never began step {step}; it began {known}")

@@ -35,10 +35,10 @@ REQUEST = ModelRequest(
 
 def test_the_highest_rate_that_was_seen_counts() -> None:
     size = size_bytes(REQUEST.messages, REQUEST.tools)
-    rate = learnt(0.0, REQUEST, size // 4)
+    rate = learnt(0.0, size, size // 4)
     assert rate == (size // 4) / size
-    assert learnt(rate, REQUEST, size // 8) == rate
-    assert learnt(rate, REQUEST, 0) == rate, "a server that reports nothing teaches nothing"
+    assert learnt(rate, size, size // 8) == rate
+    assert learnt(rate, size, 0) == rate, "a server that reports nothing teaches nothing"
 
 
 @given(rate=st.floats(0.05, 2.0), tokens=st.integers(0, 100_000))
