@@ -14,8 +14,8 @@ from typing import Protocol
 import pytest
 
 from nebulus.adapters.engines.dbos import DbosEngine
-from nebulus.adapters.engines.held import WallClock
 from nebulus.adapters.engines.memory import MemoryEngine, MemoryStore
+from nebulus.adapters.engines.open_run import WallClock
 from nebulus.adapters.engines.version import VERSION
 from nebulus.core.errors import NebulusError
 from nebulus.ports.engine import Body, Engine, OpenRun
@@ -137,18 +137,27 @@ class DbosHome:
         return DbosEngine(self.address, schema=SCHEMA, version=version, clock=clock or WallClock())
 
     async def other(self, run_id: str, request: bytes, *, notes: Path, hang_at: int) -> "OtherProcess":
-        words = [str(PROGRAM), self.address, run_id, request.decode(), str(notes), str(hang_at)]
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *words,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
-        )
-        other = OtherProcess(process)
+        other = await self._process(run_id, request.decode(), str(notes), str(hang_at))
         assert await other.heard() == "hanging"
         return other
+
+    async def resumed_elsewhere(self, run_id: str, *, notes: Path) -> str:
+        """What another process says that resumes the run."""
+        return await (await self._process(run_id, "", str(notes), "0")).go_on()
+
+    async def _process(self, *words: str) -> "OtherProcess":
+        return OtherProcess(
+            await asyncio.create_subprocess_exec(
+                sys.executable,
+                str(PROGRAM),
+                self.address,
+                *words,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+            )
+        )
 
 
 class OtherProcess:

@@ -1,4 +1,6 @@
-"""The other process: starts a run, says "hanging" in one step, goes on when told, and says how it ended."""
+"""The other process: starts a run, or resumes it without a request; it says "hanging" in one step, goes on
+when told, and says how the run ended.
+"""
 
 import asyncio
 import sys
@@ -18,7 +20,8 @@ async def main(address: str, run_id: str, request: str, notes: str, hang_at: str
     engine = DbosHome(address).engine()
     await engine.open(counter.body)
     try:
-        print((await engine.start(run_id, request.encode())).decode())
+        ended = engine.start(run_id, request.encode()) if request else engine.resume(run_id)
+        print((await ended).decode())
     except NebulusError as error:
         print(f"{type(error).__name__}: {error}")
     await engine.close()

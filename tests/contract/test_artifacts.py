@@ -1,19 +1,29 @@
 """What every artifact store promises: a value comes back whole from its address, or an error does."""
 
+import os
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulus.adapters.stores import FolderStore, MemoryStore
+from nebulus.adapters.stores import DatabaseStore, MemoryStore
 from nebulus.core.errors import StoreError
 from nebulus.ports.world import ArtifactStore
+from tests.contract.engine_homes import POSTGRES
 
 
-@pytest.fixture(params=["folder", "memory"])
+@pytest.fixture(params=["memory", "sqlite", "postgres"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
-    return FolderStore(tmp_path / "artifacts") if request.param == "folder" else MemoryStore()
+    match request.param:
+        case "memory":
+            return MemoryStore()
+        case "sqlite":
+            return DatabaseStore(tmp_path / "runs.sqlite")
+        case _:
+            if POSTGRES not in os.environ:
+                pytest.skip('no PostgreSQL: eval "$(scripts/postgres start)"')
+            return DatabaseStore(os.environ[POSTGRES])
 
 
 @pytest.mark.parametrize(
@@ -25,8 +35,8 @@ def test_what_is_put_comes_back_whole(store: ArtifactStore, content: str) -> Non
 
 @given(content=st.text(alphabet=st.characters(codec="utf-8")))
 def test_any_text_comes_back_whole(tmp_path_factory: pytest.TempPathFactory, content: str) -> None:
-    folder = FolderStore(tmp_path_factory.getbasetemp() / "any")
-    assert folder.get(folder.put(content)) == content
+    store = DatabaseStore(tmp_path_factory.getbasetemp() / "any.sqlite")
+    assert store.get(store.put(content)) == content
 
 
 def test_the_address_is_the_sha_256_of_the_text(store: ArtifactStore) -> None:

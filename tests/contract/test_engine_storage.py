@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from nebulus.adapters.engines.alive import PostgresMark, new_owner
 from nebulus.adapters.engines.dbos import DbosEngine
+from nebulus.adapters.engines.leases import PostgresLeases, new_owner
 from nebulus.core.errors import ConfigError, NebulusError, StoreError
 from nebulus.ports.engine import OpenRun, RunStatus
 from tests.contract.engine_homes import POSTGRES, SCHEMA, Counter, DbosHome, opened
@@ -51,7 +51,7 @@ async def test_a_database_of_something_else_is_refused_and_left_alone(tmp_path: 
     path = tmp_path / "photos.db"
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("CREATE TABLE photos (name TEXT)")
-    await assert_refused(str(path), "is a database of something else")
+    await assert_refused(str(path), "is a database of another program")
     with closing(sqlite3.connect(path)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("photos",)]
 
@@ -189,26 +189,27 @@ needs_postgres = pytest.mark.skipif(
 
 
 @needs_postgres
-def test_a_mark_that_the_server_dropped_is_taken_again() -> None:
-    ours, theirs = PostgresMark(os.environ[POSTGRES]), PostgresMark(os.environ[POSTGRES])
-    us, them = new_owner(), new_owner()
-    ours.take(us)
-    theirs.take(them)
-    assert theirs.living([us, them, new_owner()]) == {us, them}
+def test_a_lease_that_the_server_dropped_is_taken_again() -> None:
+    ours, theirs = (PostgresLeases(os.environ[POSTGRES], SCHEMA) for _ in range(2))
+    us, them, nobody = new_owner(), new_owner(), new_owner()
+    assert ours.take(us)
+    assert theirs.take(them)
+    assert not theirs.take(us)
+    assert theirs.held([us, them, nobody]) == {us, them}
     with psycopg.connect(os.environ[POSTGRES], autocommit=True) as connection:
         connection.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE application_name = 'nebulus-alive'"
+            " WHERE application_name = 'nebulus-leases'"
         )
-    assert theirs.living([us, them]) == {them}
+    assert theirs.held([us, them]) == {them}
     ours.renew()
     ours.renew()
-    assert theirs.living([us, them]) == {us, them}
-    ours.release()
-    ours.release()
-    while us in theirs.living([us]):  # the server needs a moment to see it
-        pass
-    theirs.release()
+    assert theirs.held([us, them]) == {us, them}
+    ours.release(us)
+    ours.release(us)
+    assert theirs.held([us, them]) == {them}
+    ours.close()
+    theirs.close()
 
 
 @needs_postgres

@@ -56,7 +56,7 @@ class Dying:
 
 async def act(what: str, run_id: str, address: str, folder: Path) -> dict[str, object]:
     """Do `what`, and return what became of it."""
-    with closing(ApprovalStore(address if "://" in address else folder / "approvals.sqlite")) as store:
+    with closing(ApprovalStore(address)) as store:
         if what == "approve":
             [waiting] = [item for item in store.waiting() if item.run_id == run_id]
             store.answer(waiting.question.digest, PersonReply(is_yes=True, by="ann"))

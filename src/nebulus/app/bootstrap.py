@@ -51,7 +51,12 @@ def engine(url: str, folder: Path) -> Engine:
         return MemoryEngine()
     from nebulus.adapters.engines.dbos import DbosEngine
 
-    return DbosEngine(url if "://" in url else folder / url)
+    return DbosEngine(_place(url, folder))
+
+
+def _place(url: str, folder: Path) -> str | Path:
+    """Return what adapters call the database of the runs: a URL, or the path of a file."""
+    return url if "://" in url else folder / url
 
 
 def backend(settings: BackendSettings) -> ModelBackend:
@@ -153,11 +158,18 @@ def checker(workspace: "FolderWorkspace | None", predicates: Mapping[str, Any]) 
 
 
 def artifacts(url: str, folder: Path) -> ArtifactStore:
-    """Return where large values are kept: beside the runs, or in memory with them."""
-    from nebulus.adapters.stores.folder import FolderStore
+    """Return where large values are kept: in the database of the runs, or in memory with them.
+
+    Raises:
+        ConfigError: the database can't be used.
+    """
     from nebulus.adapters.stores.memory import MemoryStore
 
-    return MemoryStore() if url == MEMORY else FolderStore(folder / STATE_FOLDER / "artifacts")
+    if url == MEMORY:
+        return MemoryStore()
+    from nebulus.adapters.stores.artifacts import DatabaseStore
+
+    return DatabaseStore(_place(url, folder))
 
 
 @contextmanager
@@ -180,7 +192,7 @@ def person(settings: Settings, folder: Path, here: Person | None) -> Iterator[Pe
 
 
 def approvals(settings: Settings, folder: Path) -> "ApprovalStore | None":
-    """Return where questions wait, beside the runs; None where runs are kept in memory.
+    """Return where questions wait, in the database of the runs; None where runs are kept in memory.
 
     Raises:
         ConfigError: the store can't be opened.
@@ -190,8 +202,7 @@ def approvals(settings: Settings, folder: Path) -> "ApprovalStore | None":
         return None
     from nebulus.adapters.approvals.store import ApprovalStore
 
-    address = url if "://" in url else (folder / url).with_name("approvals.sqlite")
-    return ApprovalStore(address, expires_s=settings.approvals.expires_s)
+    return ApprovalStore(_place(url, folder), expires_s=settings.approvals.expires_s)
 
 
 def policy(settings: Settings, folder: Path, scene: Scene, *, workspace: Path | None) -> Policy:

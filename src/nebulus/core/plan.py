@@ -15,13 +15,13 @@ TRANSCRIPT = "transcript"
 
 
 class PathExists(Struct, frozen=True, tag="exists"):
-    """A file or folder stands at `path` in the workspace."""
+    """There is a file or folder at `path` in the workspace."""
 
     path: str
 
 
 class PathAbsent(Struct, frozen=True, tag="absent"):
-    """Nothing stands at `path` in the workspace."""
+    """There is nothing at `path` in the workspace."""
 
     path: str
 
@@ -50,7 +50,7 @@ Check: TypeAlias = PathExists | PathAbsent | FileContains | ToolSucceeded | Name
 
 
 class StepStatus(StrEnum):
-    """Where a step stands."""
+    """How far a step is."""
 
     PENDING = "pending"
     ACTIVE = "active"

@@ -7,23 +7,26 @@ from msgspec import Struct, field
 from nebulus.core.provenance import Provenance
 
 WRAPPED = "answer"
-"""The field of the object that a value which is not an object is asked for in."""
+"""The field that holds the answer where it is asked for inside an object."""
 
 
 class ResultSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a goal asks for besides being met: text, or JSON of a schema."""
 
     schema: dict[str, Any] = field(default_factory=dict)
-    """A JSON Schema, empty for text."""
+    """The JSON Schema of the result, empty for text."""
     failure_schema: dict[str, Any] = field(default_factory=dict)
     """The schema of a typed failure that may be returned in place of the result; empty where there is none."""
-    is_wrapped: bool = False
-    """Whether the result is the field `answer` of what `schema` describes: servers want an object."""
 
     @property
     def is_text(self) -> bool:
         """Whether the answer is free text."""
         return not self.schema
+
+    @property
+    def is_wrapped(self) -> bool:
+        """Whether it is asked for as the field `answer` of an object, since servers want a single object."""
+        return bool(self.failure_schema) or (bool(self.schema) and self.schema.get("type") != "object")
 
 
 class FieldSource(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -1,6 +1,6 @@
 """What the runtime knows of a tool without running it.
 
-Law: a tool says what it does to the world (`Effect`); nothing is inferred from its name.
+Invariant: a tool says what it does to the world (`Effect`); nothing is inferred from its name.
 """
 
 from enum import StrEnum
@@ -37,7 +37,7 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     `parameters` is a JSON Schema of type object. `paths` names the arguments that are paths inside the
     workspace (made canonical before they are judged); `grounded` names the arguments whose value must
-    stand in what the model was shown; `facts` names the result fields worth remembering (all scalars if
+    appear in what the model was shown; `facts` names the result fields worth remembering (all scalars if
     empty). `is_idempotent`: takes our key, so a second call with the same key does nothing.
     `has_check`: can tell after a crash whether a call happened. `is_untrusted`: its results are text
     from outside, data and never instructions. `hosts` names the arguments that say where data goes (a
@@ -94,13 +94,13 @@ class Passage(Struct, frozen=True, omit_defaults=True):
 
 
 class ToolResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a tool gave back, as recorded: `text` is bounded, the whole stands in the artifact.
+    """What a tool gave back, as recorded: `text` is bounded, the whole is in the artifact.
 
     `fields` are the scalars worth remembering. `size_bytes` is the size of the whole result;
     `artifact` its content address ("" when a fact can hold all of `text`); `shape` says in words what it
     is, and `marks` are the values that stand out in it. Where values must be read out of more than `text`
     holds, `passages` are the pieces of the whole that tell most of them, best first. `is_lost`: the effect is
-    known to have happened, and what the tool gave back is not: `text` says so, and is no value.
+    known to have happened, and what the tool gave back is not: `text` says so, and is not a value.
     """
 
     text: str

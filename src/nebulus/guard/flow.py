@@ -1,6 +1,6 @@
 """Information flow: what a call of consequence may do after text from outside entered the prompt.
 
-Laws: it passes without a question only if its tool is one that the plan set out to use, and its
+Invariants: it passes without a question only if its tool is one that the plan set out to use, and its
 consequential arguments are endorsed by the user's words, by trusted facts, or by a narrow extraction that
 the policy accepts; what was done once is not endorsed to be done again.
 """
@@ -113,8 +113,8 @@ def concern(flow: Flow) -> str:
 def _whence(label: Label) -> str:
     places = [origin.words for origin in label.provenance.origins if origin.kind != "model"]
     if not places:
-        return "stands in nothing that you said; the model wrote it"
-    return f"comes from {', '.join(places)} and stands in nothing that you said"
+        return "is in nothing that you said; the model wrote it"
+    return f"comes from {', '.join(places)} and is in nothing that you said"
 
 
 def _is_accepted(call: Call, label: Label, accepts: Sequence[Accept]) -> bool:

@@ -32,6 +32,7 @@ from nebulus.memory.pieces import (
 )
 from nebulus.memory.recall import Index
 from nebulus.memory.room import Room
+from nebulus.memory.structure import scalars_of
 from nebulus.memory.trace import trace
 
 FROM_NOTHING = "Answer what is asked under Now."
@@ -40,6 +41,7 @@ FROM_FOUND = (
     "Where what is shown is not enough, say what is missing."
 )
 AS_JSON = "Answer with JSON alone."
+AS_JSON_INSIDE = f'Answer with JSON alone: {{"{WRAPPED}": ...}}.'
 OR_FAILURE = "Where the answer can't be given, answer with the fields under Failure instead."
 RECALLED_FIRST = 24
 """Facts that share words with the goal, shown before all others."""
@@ -76,18 +78,27 @@ def compose_answer(
 
 
 def answer_form(spec: ResultSpec) -> Form:
-    """Return the form of the answer: free text, or JSON of the schema or of the typed failure."""
+    """Return the form of the answer: free text, or an object, of the schema or with the field `answer`."""
     if spec.is_text:
         return FreeForm()
-    if not spec.failure_schema:
+    if not spec.is_wrapped:
         return Shape(spec.schema)
-    return Shape({"anyOf": [spec.schema, spec.failure_schema]})
+    either = {"anyOf": [spec.schema, spec.failure_schema]} if spec.failure_schema else spec.schema
+    return Shape(
+        {
+            "type": "object",
+            "properties": {WRAPPED: either},
+            "required": [WRAPPED],
+            "additionalProperties": False,
+        }
+    )
 
 
 def answer_of(text: str, spec: ResultSpec, state: State) -> Result | Finding:
     """Return the answer that a model wrote as `text`, checked and traced; a finding if it can't be used.
 
-    JSON may be in a Markdown fence. What fits both the result and the failure is the result.
+    JSON may be in a Markdown fence, and a wrapped answer without its wrapper. What fits both the result and the
+    failure is the result.
     """
     if not text.strip():
         return Finding(kind=FindingKind.EMPTY, rule="the answer is empty")
@@ -98,10 +109,11 @@ def answer_of(text: str, spec: ResultSpec, state: State) -> Result | Finding:
     except (msgspec.MsgspecError, UnicodeError) as error:
         rule = f"the answer is not JSON: {error}"
         return Finding(kind=FindingKind.UNREADABLE, rule=rule, value=bounded(text, 80))
+    if spec.is_wrapped and isinstance(value, dict) and value.keys() == {WRAPPED}:
+        value = value[WRAPPED]
     wrong = _complaint(spec.schema, value)
     if wrong is None:
-        schema, value = _unwrapped(spec, value)
-        return Result(value=value, sources=trace(value, state, schema=schema))
+        return Result(value=value, sources=trace(value, state, schema=spec.schema))
     if spec.failure_schema and _complaint(spec.failure_schema, value) is None:
         sources = trace(value, state, schema=spec.failure_schema)
         return Result(value=value, sources=sources, is_failure=True)
@@ -111,7 +123,7 @@ def answer_of(text: str, spec: ResultSpec, state: State) -> Result | Finding:
 def _instructions(state: State, spec: ResultSpec) -> Iterator[Piece]:
     has_found = bool(state.facts or state.observations or state.artifacts)
     parts = [FROM_FOUND if has_found else FROM_NOTHING]
-    parts += [] if spec.is_text else [AS_JSON]
+    parts += [] if spec.is_text else [AS_JSON_INSIDE if spec.is_wrapped else AS_JSON]
     parts += [OR_FAILURE] if spec.failure_schema else []
     yield Piece(PieceKind.INSTRUCTIONS, label=" ".join(parts))
 
@@ -149,7 +161,7 @@ def _found(state: State, room: Room, index: Index) -> Iterator[Piece]:
     results = [
         seen
         for seen in reversed(state.observations)
-        if not seen.is_error and not _is_told(seen.text, state.facts)
+        if not seen.is_error and not _is_told(seen, index.of_steps((seen.step,)))
     ]
     errors = [seen for seen in reversed(state.observations) if seen.is_error]
     last = [
@@ -202,9 +214,13 @@ def _facts_and_steps(state: State, room: Room, index: Index) -> tuple[list[Piece
     )
 
 
-def _is_told(text: str, facts: tuple[Fact, ...]) -> bool:
-    """Whether a fact is this very text."""
-    return any(not fact.field and fact.value == text for fact in facts)
+def _is_told(seen: Observation, facts: tuple[Fact, ...]) -> bool:
+    """Whether the facts of its step say all that was seen: the text itself, or each field of a flat JSON object."""
+    if any(not fact.field and fact.value == seen.text for fact in facts):
+        return True
+    told = {(fact.field, fact.value) for fact in facts}
+    fields = {(mark.name, mark.value) for mark in scalars_of(seen.text)}
+    return bool(fields) and fields <= told
 
 
 def _name_of(seen: Observation) -> str:
@@ -222,13 +238,6 @@ def _step(state: State, number: int) -> Piece:
         label=f"- step {number}: ",
         note=f" ({status})" if status else "",
     )
-
-
-def _unwrapped(spec: ResultSpec, value: Any) -> tuple[dict[str, Any], Any]:
-    """The schema and the value of the result itself."""
-    if not spec.is_wrapped:
-        return spec.schema, value
-    return spec.schema["properties"][WRAPPED], value[WRAPPED]
 
 
 def _complaint(schema: dict[str, Any], value: Any) -> Finding | None:

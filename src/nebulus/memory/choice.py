@@ -58,8 +58,8 @@ def choose(state: State, text: str, index: Index, *, step: int) -> Choice:
     asked = list(dict.fromkeys((*_told(index, step), *named, *others)))
     kept = tuple(asked[:MENTIONED_SHOWN])
     most = min(RECENT_SHOWN, FACTS_SHOWN - len(kept))
-    recent = _recent(state, state.step(step), besides={fact.step for fact in kept}, most=most)
-    recalled = _recalled(state.step(step).text, index, besides={*kept, *recent})
+    recent = _recent(state, state.step(step), exclude={fact.step for fact in kept}, most=most)
+    recalled = _recalled(state.step(step).text, index, exclude={*kept, *recent})
     is_related = frozenset(others).__contains__
     return Choice(
         asked=tuple(fact for fact in kept if not is_related(fact)),
@@ -132,18 +132,18 @@ def _asked(index: Index, text: str) -> tuple[list[Fact], list[Fact]]:
     ]
 
 
-def _recalled(text: str, index: Index, *, besides: set[Fact]) -> tuple[Fact, ...]:
+def _recalled(text: str, index: Index, *, exclude: set[Fact]) -> tuple[Fact, ...]:
     """Facts that share telling words with a clause of `text`, the best of each clause first; then with all of it."""
     parts = [part for part in _CLAUSE.split(text) if part.strip()][:CLAUSES_SOUGHT]
     most = max(RECALLED_SHOWN, RECALLED_A_CLAUSE * len(parts))
-    of_parts = [index.best(part, most=most + len(besides)) for part in parts] if len(parts) > 1 else []
-    of_all = index.best(text, most=most + len(besides))
+    of_parts = [index.best(part, most=most + len(exclude)) for part in parts] if len(parts) > 1 else []
+    of_all = index.best(text, most=most + len(exclude))
     in_turn = (fact for row in zip_longest(*of_parts) for fact in row if fact is not None)
-    ranked = dict.fromkeys(fact for fact in (*in_turn, *of_all) if fact not in besides)
+    ranked = dict.fromkeys(fact for fact in (*in_turn, *of_all) if fact not in exclude)
     return tuple(islice(ranked, most))
 
 
-def _recent(state: State, step: Step, *, besides: set[int], most: int) -> tuple[Fact, ...]:
+def _recent(state: State, step: Step, *, exclude: set[int], most: int) -> tuple[Fact, ...]:
     """The latest facts, newest first, that were declared, said or the whole of a result.
 
     Where the plan says what `step` depends on, they are of these steps and its own.
@@ -153,6 +153,6 @@ def _recent(state: State, step: Step, *, besides: set[int], most: int) -> tuple[
     for fact in reversed(state.facts):
         if len(found) >= most:
             break
-        if fact.step not in besides and not fact.where and (needed is None or fact.step in needed):
+        if fact.step not in exclude and not fact.where and (needed is None or fact.step in needed):
             found.append(fact)
     return tuple(found)

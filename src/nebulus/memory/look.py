@@ -1,6 +1,6 @@
 """Looking inside a stored result: lines, from the end, a literal search, a JSON path.
 
-Laws: what is shown is bounded, and every answer says how much there is and what it left out.
+Invariants: what is shown is bounded, and every answer says how much there is and what it left out.
 """
 
 import re
@@ -40,7 +40,7 @@ def look(text: str, wanted: Look) -> str:
         LookError: the path or the line is not there.
     """
     if wanted.json_path:
-        text = _spelled(_at(_json(text), wanted.json_path))
+        text = _written(_at(_json(text), wanted.json_path))
         wanted = Look(find=wanted.find, line_count=wanted.line_count, from_end=wanted.from_end)
     lines = text.split("\n")
     if wanted.find:
@@ -64,8 +64,8 @@ def _lines(lines: list[str], wanted: Look) -> str:
 def _matches(lines: list[str], wanted: Look) -> str:
     found = [(number, line) for number, line in enumerate(lines, start=1) if wanted.find in line]
     kept = found[-wanted.line_count :] if wanted.from_end else found[: wanted.line_count]
-    spelled = [f"line {number}: {_around(line, wanted.find)}" for number, line in kept]
-    shown = _fitting(spelled, is_tail=wanted.from_end)
+    written = [f"line {number}: {_around(line, wanted.find)}" for number, line in kept]
+    shown = _fitting(written, is_tail=wanted.from_end)
     return "\n".join([*shown, f"({len(shown)} of {len(found)} matching lines, of {len(lines)} lines)"])
 
 
@@ -88,7 +88,7 @@ def _cut(line: str) -> str:
 
 
 def _around(line: str, find: str) -> str:
-    """The line, or what stands around the first match in a long one."""
+    """The line, or the part around the first match in a long one."""
     if len(line) <= LINE_CHARS:
         return line
     place = line.index(find)
@@ -102,7 +102,7 @@ def _json(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
-        raise LookError("it is no JSON; use find or start_line") from error
+        raise LookError("it is not JSON; use find or start_line") from error
 
 
 def _at(value: Any, path: str) -> Any:
@@ -134,7 +134,7 @@ def _offered(value: Any) -> str:
             return "there is a single value"
 
 
-def _spelled(value: Any) -> str:
+def _written(value: Any) -> str:
     return (
         value
         if isinstance(value, str)

@@ -1,6 +1,6 @@
 """Which tools a step is shown: few, chosen by the step, in an order that changes as little as it can.
 
-The tools stand at the front of a prompt: where they are those of the prompt before, a server's prefix cache holds.
+The tools come first in a prompt: where they are those of the prompt before, a server's prefix cache still serves.
 
 Source for the cap of five: small models lose calls beyond a handful of tools; Docker's and forge's
 evaluations of 8B models use 3 to 5.

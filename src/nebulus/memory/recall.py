@@ -31,7 +31,7 @@ _COMMON_WORDS = """
     to use using was what when which with you your id key name path result value
 """
 _COMMON = frozenset(_COMMON_WORDS.split())
-"""Words that stand in every step, and the field names that every tool uses."""
+"""Words that are in every step, and the field names that every tool uses."""
 
 
 class Index(Struct, frozen=True):
@@ -74,17 +74,18 @@ class Index(Struct, frozen=True):
         """Return at most `most` facts that share telling words with `text`, the best first; the newest of equals.
 
         Facts of one step tell of each other: where the words single out a result, all that came with it is
-        worth showing, what else they name of it first ("the contact of Berg AG"). A fact whose value stands
-        in `text` already is left out, unless it can say where the value stood.
+        worth showing, what else they name of it first ("the contact of Berg AG"). A fact whose value
+        is in `text` already is left out, unless it can say where the value was found.
         """
         scores: dict[int, float] = {}
         shared: dict[int, int] = {}
         rare: dict[int, bool] = {}
-        most_rare = max(MOST_ALIKE, TELLING_SHARE * len(self.facts))
-        for word, place, score in self._shared(text):
+        words = dict.fromkeys(words_of(text))
+        near = self._near(words)
+        for word, place, score in self._shared(words, near):
             scores[place] = scores.get(place, 0.0) + score
             shared[place] = shared.get(place, 0) + 1
-            if self.counts[word] <= most_rare:
+            if self._is_rare(word):
                 rare[place] = rare.get(place, False) or is_distinctive(word)
         telling = {place for place, is_name in rare.items() if is_name or shared[place] > 1}
         telling = {place for place in telling if self._is_news(place, text)}
@@ -98,17 +99,31 @@ class Index(Struct, frozen=True):
     def closest(self, text: str, *, most: int) -> tuple[Fact, ...]:
         """Return at most `most` facts that share any word with `text`, the best first; the first of equals."""
         scores: dict[int, float] = {}
-        for _, place, score in self._shared(text):
+        for _, place, score in self._shared(dict.fromkeys(words_of(text))):
             scores[place] = scores.get(place, 0.0) + score
         ranked = sorted(scores, key=lambda place: (-scores[place], place))
         return tuple(self.facts[place] for place in ranked[:most])
 
-    def _shared(self, text: str) -> Iterator[tuple[str, int, float]]:
-        """Each word of `text` with each place that holds it, and what it is worth there."""
-        for word in dict.fromkeys(words_of(text)):  # in the order of the text: sums come out alike everywhere
-            weight = self._weight(word)
-            for place in self.postings.get(word, ()):
-                yield word, place, weight * self._saturation(place)
+    def _is_rare(self, word: str) -> bool:
+        return self.counts.get(word, 0) <= max(MOST_ALIKE, TELLING_SHARE * len(self.facts))
+
+    def _near(self, words: Iterable[str]) -> set[int]:
+        """The places of the rare among `words`, and all that came with them: nothing else can be worth showing."""
+        steps = {
+            self.facts[place].step
+            for word in words
+            if self._is_rare(word)
+            for place in self.postings.get(word, ())
+        }
+        return {place for step in steps for place in self.steps[step]}
+
+    def _shared(self, words: Iterable[str], near: set[int] | None = None) -> Iterator[tuple[str, int, float]]:
+        """Each of `words` with each place that contains it, and what it is worth there; only places that are `near`."""
+        mean = self.total / len(self.facts) if self.facts else 1.0
+        for word in words:  # in the order of the text: sums come out alike everywhere
+            weight, places = self._weight(word), self.postings.get(word, ())
+            for place in places if near is None else near.intersection(places):
+                yield word, place, weight * _saturation(self.lengths[place] / mean)
 
     def _is_news(self, place: int, text: str) -> bool:
         fact = self.facts[place]
@@ -127,10 +142,10 @@ class Index(Struct, frozen=True):
         count = self.counts.get(word, 0)
         return math.log(1 + (len(self.facts) - count + 0.5) / (count + 0.5))
 
-    def _saturation(self, place: int) -> float:
-        """BM25's factor for a word that occurs once in a fact of this length."""
-        mean = self.total / len(self.facts)
-        return (K1 + 1) / (1 + K1 * (1 - B + B * self.lengths[place] / mean))
+
+def _saturation(length: float) -> float:
+    """BM25's factor for a word that occurs once in a fact of this length, 1.0 being the mean."""
+    return (K1 + 1) / (1 + K1 * (1 - B + B * length))
 
 
 def words_of(text: str, *, parts: bool = True) -> Iterator[str]:

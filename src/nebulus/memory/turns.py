@@ -1,6 +1,6 @@
 """A chat history in OpenAI's or Anthropic's form, read as turns of one form.
 
-Laws: nothing is dropped: what has no place in a turn comes back as a text that says what it was; texts are
+Invariants: nothing is dropped: what has no place in a turn comes back as a text that says what it was; texts are
 verbatim. Source: OpenAI chat completions, `messages`; Anthropic messages API, `messages` and content blocks.
 """
 
@@ -52,10 +52,10 @@ def _turns(message: Mapping[str, Any]) -> Iterator[Turn]:
     for call in _listed(message.get("tool_calls")):
         function = _table(call.get("function"))
         yield Called(
-            str(call.get("id", "")), str(function.get("name", "")), _spelled(function.get("arguments"))
+            str(call.get("id", "")), str(function.get("name", "")), _written(function.get("arguments"))
         )
     if function := _table(message.get("function_call")):
-        yield Called("", str(function.get("name", "")), _spelled(function.get("arguments")))
+        yield Called("", str(function.get("name", "")), _written(function.get("arguments")))
 
 
 def _part(part: Any, role: str) -> Iterator[Turn]:
@@ -65,7 +65,7 @@ def _part(part: Any, role: str) -> Iterator[Turn]:
         case str():
             yield Said(role, _clean(part))
         case {"type": "tool_use", "name": name}:
-            yield Called(str(part.get("id", "")), str(name), _spelled(part.get("input")))
+            yield Called(str(part.get("id", "")), str(name), _written(part.get("input")))
         case {"type": "tool_result", "tool_use_id": call_id}:
             yield Answered(str(call_id), text_of(part.get("content")), part.get("is_error") is True)
         case {"type": "thinking" | "redacted_thinking" | "reasoning"}:
@@ -85,7 +85,7 @@ def text_of(content: Any) -> str:
         case list() | tuple():
             return "\n".join(_text_of_part(part) for part in content)
         case _:
-            return _spelled(content)
+            return _written(content)
 
 
 def _text_of_part(part: Any) -> str:
@@ -97,10 +97,10 @@ def _text_of_part(part: Any) -> str:
         case {"type": str(kind)}:
             return f"[{kind}: not text, not shown]"
         case _:
-            return _spelled(part)
+            return _written(part)
 
 
-def _spelled(value: Any) -> str:
+def _written(value: Any) -> str:
     if isinstance(value, str):
         return _clean(value)
     return "" if value is None else msgspec.json.encode(value, enc_hook=str).decode()

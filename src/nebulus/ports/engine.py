@@ -24,7 +24,10 @@ class RunStatus(StrEnum):
 
 
 class RunInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One run in a list. Times are seconds since the epoch; `result` is what the body returned."""
+    """One run. Times are seconds since the epoch; `result` is what the body returned.
+
+    `request` is empty in a list: `Engine.info` loads it.
+    """
 
     run_id: str
     status: RunStatus

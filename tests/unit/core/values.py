@@ -2,6 +2,7 @@
 
 import types
 import typing
+from decimal import Decimal
 from enum import Enum
 from typing import Any, get_args, get_origin
 
@@ -22,6 +23,7 @@ PLAIN: dict[Any, st.SearchStrategy[Any]] = {
     float: NUMBER,
     bool: st.booleans(),
     type(None): st.none(),
+    Decimal: st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-1000, max_value=1000),
 }
 
 
@@ -36,7 +38,11 @@ def any_of(declared: Any) -> st.SearchStrategy[Any]:
         case types.UnionType | typing.Union:
             return st.one_of([any_of(argument) for argument in arguments])
         case origin if origin is tuple:
+            if Ellipsis not in arguments:
+                return st.tuples(*map(any_of, arguments))
             return st.lists(any_of(arguments[0]), max_size=3).map(tuple)
+        case origin if origin is frozenset:
+            return st.frozensets(any_of(arguments[0]), max_size=3)
         case origin if origin is dict:
             return st.dictionaries(any_of(arguments[0]), any_of(arguments[1]), max_size=3)
     if issubclass(declared, Enum):

@@ -86,6 +86,14 @@ def test_a_long_result_is_shown_whole_where_there_is_room_and_else_its_beginning
     assert "- step 1: first" in tight
 
 
+def test_a_result_that_the_facts_tell_whole_is_not_said_twice() -> None:
+    flat = '{"celsius": 7, "wind": "calm"}'
+    assert "Result of step" not in shown(done(flat, celsius=7, wind="calm"))
+    assert f"-> {flat}" in shown(done(flat, celsius=7)), "a field is missing"
+    nested = '{"rows": [{"city": "Oslo"}, {"city": "Bergen"}]}'
+    assert f"-> {nested}" in shown(done(nested, city="Bergen")), "what belongs together is seen in the whole"
+
+
 def test_what_failed_is_said_with_why() -> None:
     state = done("7", "x")
     state = with_step_ended(state, 2, StepStatus.FAILED)
@@ -154,7 +162,6 @@ def test_a_typed_failure_is_told_from_the_result() -> None:
     assert isinstance(answer, Result)
     assert answer.is_failure
     assert answer.value == {"reason": "no such city"}
-    assert answer_form(SPEC) == Shape({"anyOf": [WEATHER, NO_DATA]})
 
 
 @pytest.mark.parametrize(
@@ -173,9 +180,24 @@ def test_what_does_not_fit_is_a_finding_that_says_where(text: str, kind: Finding
     assert (found.kind, found.where) == (kind, where)
 
 
-def test_a_wrapped_value_is_unwrapped_before_it_is_traced() -> None:
-    schema = {"type": "object", "properties": {"answer": {"type": "number"}}, "required": ["answer"]}
-    answer = answer_of('{"answer": 7}', ResultSpec(schema=schema, is_wrapped=True), done("7 °C"))
+@pytest.mark.parametrize("text", ['{"answer": 7}', "7", '```\n{"answer": 7}\n```'])
+def test_a_value_that_is_not_an_object_is_asked_for_inside_one_and_taken_out(text: str) -> None:
+    spec = ResultSpec(schema={"type": "number"})
+    answer = answer_of(text, spec, done("7 °C"))
     assert isinstance(answer, Result)
     assert answer.value == 7
     assert [(source.path, source.is_proven) for source in answer.sources] == [("", True)]
+    form = answer_form(spec)
+    assert isinstance(form, Shape)
+    assert form.schema["properties"] == {"answer": {"type": "number"}}
+
+
+def test_servers_are_always_asked_for_a_single_object() -> None:
+    form = answer_form(SPEC)
+    assert isinstance(form, Shape)
+    assert (form.schema["type"], form.schema["required"]) == ("object", ["answer"])
+    assert form.schema["properties"] == {"answer": {"anyOf": [WEATHER, NO_DATA]}}
+    assert answer_form(ResultSpec(schema=WEATHER)) == Shape(WEATHER)
+    wrapped = answer_of('{"answer": {"reason": "no such city"}}', SPEC, done("7"))
+    assert isinstance(wrapped, Result)
+    assert wrapped.is_failure

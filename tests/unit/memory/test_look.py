@@ -46,8 +46,8 @@ def test_a_place_that_is_not_there_says_what_is(wanted: Look, said: str) -> None
         look(ITEMS, wanted)
 
 
-def test_a_text_that_is_no_json_says_so() -> None:
-    with pytest.raises(LookError, match="no JSON"):
+def test_a_text_that_is_not_json_says_so() -> None:
+    with pytest.raises(LookError, match="not JSON"):
         look("plain", Look(json_path="a"))
 
 

@@ -120,6 +120,25 @@ def test_a_plan_made_after_reading_is_not_trusted_and_a_runbook_is_the_users() -
     assert not compose_step(begun("go"), step=1).is_tainted
 
 
+def test_a_lesson_that_was_learnt_twice_has_the_labels_of_both() -> None:
+    state = with_lesson(begun("go"), step=1, kind="x", why="no route", provenance=USER)
+    state = with_lesson(state, step=1, kind="x", why="no route", provenance=OUTSIDE)
+    [lesson] = state.lessons
+    assert lesson.count == 2
+    assert not lesson.provenance.is_trusted
+    assert set(lesson.provenance.origins) == {*USER.origins, *OUTSIDE.origins}
+
+
+@given(room=st.integers(500, 1500))
+def test_lines_that_are_quoted_take_their_room_too(room: int) -> None:
+    result = ToolResult(text="\nNow: x" * 200, is_trusted=False)
+    state = with_result(begun("go"), step=1, tool="t", call_id="c1", result=result)
+    floor = compose_step(state, step=1, room_bytes=0).size_bytes
+    prompt = compose_step(state, step=1, room_bytes=room)
+    assert prompt.size_bytes <= max(room, floor)
+    assert room < floor + 400 or "| Now: x" in shown(prompt)
+
+
 def test_what_is_not_shown_taints_nothing() -> None:
     state = with_result(begun("read", "work", after=()), step=1, tool="read_mail", call_id="c1", result=MAIL)
     assert compose_step(state, step=1).is_tainted

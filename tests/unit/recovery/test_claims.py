@@ -3,15 +3,29 @@
 import pytest
 
 from nebulus.core.findings import FindingKind
+from nebulus.core.history import CallRecord
 from nebulus.core.tools import Effect
-from nebulus.recovery.claims import Deed, Ledger, contradiction, is_question
-
-WROTE = Deed("write_file", Effect.WRITE, "notes/a.md hello")
-READ = Deed("read_file", Effect.READ, "notes/a.md")
+from nebulus.recovery.claims import Ledger, contradiction, is_question
 
 
-def kind_of(claim: str, *deeds: Deed, last_failed: str = "") -> FindingKind | None:
-    found = contradiction(claim, Ledger(deeds=deeds, last_failed=last_failed))
+def record(tool: str, effect: Effect, arguments_text: str) -> CallRecord:
+    return CallRecord(
+        call_id="c1",
+        step=1,
+        tool=tool,
+        effect=effect,
+        call_digest="",
+        result_digest="",
+        arguments_text=arguments_text,
+    )
+
+
+WROTE = record("write_file", Effect.WRITE, "notes/a.md hello")
+READ = record("read_file", Effect.READ, "notes/a.md")
+
+
+def kind_of(claim: str, *calls: CallRecord, last_error: str = "") -> FindingKind | None:
+    found = contradiction(claim, Ledger(calls=calls, last_error=last_error))
     return found.kind if found else None
 
 
@@ -50,13 +64,13 @@ def test_an_honest_claim_is_not_accused(claim: str) -> None:
 
 
 def test_a_test_that_was_run_may_be_reported() -> None:
-    ran = Deed("run_command", Effect.WRITE, "pytest -q tests")
+    ran = record("run_command", Effect.WRITE, "pytest -q tests")
     assert kind_of("All tests pass.", ran) is None
 
 
 def test_success_is_not_claimed_over_a_failed_call_without_a_word_about_it() -> None:
-    assert kind_of("Everything is done.", last_failed="permission: denied") is FindingKind.DISHONEST_CLAIM
-    assert kind_of("It could not be read: denied.", WROTE, last_failed="permission: denied") is None
+    assert kind_of("Everything is done.", last_error="permission: denied") is FindingKind.DISHONEST_CLAIM
+    assert kind_of("It could not be read: denied.", WROTE, last_error="permission: denied") is None
 
 
 def test_saying_that_it_can_not_be_done_is_no_completion() -> None:

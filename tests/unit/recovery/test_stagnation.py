@@ -4,20 +4,29 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nebulus.core.findings import Call
+from nebulus.core.history import CallHistory
+from nebulus.core.tools import Effect, ToolSpec
 from nebulus.recovery import stagnation as s
 
 
-def walked(*calls: tuple[str, str, str], changes: tuple[str, ...] = ("put",)) -> s.Trail:
-    """Return the trail of (tool, argument, result); "!" at the end of a result is an error."""
-    trail = s.Trail()
+def extended(history: CallHistory, tool: str, argument: str, result: str) -> CallHistory:
+    """Return the history with one more call; `put` changes the world, "!" at the end of a result is an error."""
+    spec = ToolSpec(name=tool, effect=Effect.WRITE if tool == "put" else Effect.READ)
+    call, is_error = Call(tool, {"value": argument}), result.endswith("!")
+    record = s.recorded(call, spec, step=1, result=result, history=history, is_error=is_error)
+    return s.with_record(history, record)
+
+
+def walked(*calls: tuple[str, str, str]) -> CallHistory:
+    """Return the history of (tool, argument, result)."""
+    history = CallHistory()
     for tool, argument, result in calls:
-        call = Call(tool, {"value": argument})
-        trail = s.after(trail, call, result=result, is_change=tool in changes, is_error=result.endswith("!"))
-    return trail
+        history = extended(history, tool, argument, result)
+    return history
 
 
-def why(trail: s.Trail, tool: str, argument: str) -> str:
-    return s.blocked(trail, tool, {"value": argument})
+def why(history: CallHistory, tool: str, argument: str) -> str:
+    return s.blocked(history, tool, {"value": argument})
 
 
 def test_the_third_call_with_the_same_result_is_blocked() -> None:
@@ -28,13 +37,13 @@ def test_the_third_call_with_the_same_result_is_blocked() -> None:
 
 
 def test_spaces_and_the_time_of_day_do_not_tell_calls_and_results_apart() -> None:
-    trail = walked(("look", "a  b", "none at 10:11:12"), ("look", "a b", "none  at 10:11:15"))
-    assert why(trail, "look", " a b ")
+    history = walked(("look", "a  b", "none at 10:11:12"), ("look", "a b", "none  at 10:11:15"))
+    assert why(history, "look", " a b ")
 
 
 def test_after_a_change_everything_may_be_looked_at_again() -> None:
-    trail = walked(("look", "a", "empty"), ("look", "a", "empty"), ("put", "x", "ok"))
-    assert why(trail, "look", "a") == ""
+    history = walked(("look", "a", "empty"), ("look", "a", "empty"), ("put", "x", "ok"))
+    assert why(history, "look", "a") == ""
 
 
 def test_a_result_that_changes_is_progress() -> None:
@@ -59,14 +68,14 @@ def test_a_longer_cycle_is_seen_as_well() -> None:
 
 
 def test_other_words_with_the_same_result_are_no_progress() -> None:
-    trail = walked(*(("find", f"word {n}", "nothing found") for n in range(4)))
-    assert "in other words" in why(trail, "find", "word 5")
-    assert why(trail, "look", "elsewhere") == ""
+    history = walked(*(("find", f"word {n}", "nothing found") for n in range(4)))
+    assert "in other words" in why(history, "find", "word 5")
+    assert why(history, "look", "elsewhere") == ""
 
 
 def test_errors_in_a_row_that_bring_nothing_new_are_no_progress() -> None:
-    trail = walked(*(("look" if n % 2 else "find", str(n), "denied!") for n in range(10)))
-    assert "brought nothing new" in why(trail, "look", "x")
+    history = walked(*(("look" if n % 2 else "find", str(n), "denied!") for n in range(10)))
+    assert "brought nothing new" in why(history, "look", "x")
 
 
 def test_reading_many_things_once_is_honest_work() -> None:
@@ -81,9 +90,9 @@ def test_the_same_change_again_is_blocked_and_with_another_between_it_is_not() -
 
 @given(st.lists(st.sampled_from("abc"), min_size=60, max_size=60))
 def test_few_calls_with_fixed_results_can_not_go_on_for_ever(picks: list[str]) -> None:
-    trail = s.Trail()
+    history = CallHistory()
     for pick in picks:
-        if why(trail, "look", pick):
+        if why(history, "look", pick):
             return
-        trail = s.after(trail, Call("look", {"value": pick}), result=pick, is_change=False, is_error=False)
+        history = extended(history, "look", pick, pick)
     raise AssertionError("sixty looks at three things that never change were let pass")

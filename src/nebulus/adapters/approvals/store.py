@@ -1,6 +1,6 @@
-"""Questions and their answers, in a table beside the runs (SQLite or PostgreSQL).
+"""Questions and their answers, in the database of the runs (SQLite or PostgreSQL).
 
-Laws: an answer belongs to the digest of one question and to nothing else; it serves once, and whoever took
+Invariants: an answer belongs to the digest of one question and to nothing else; it serves once, and whoever took
 it and died before that was recorded takes it again, until the run goes back (`withdraw`); an approval that
 nobody gave in time is a no, and one that nobody used in time as well. What happened to the world has no
 time limit: no answer is never taken for "it did not happen".
@@ -17,12 +17,15 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
-from nebulus.core.errors import ConfigError, StoreError
+from nebulus.adapters.stores.database import open_tables, transaction
+from nebulus.core.errors import ConfigError
 from nebulus.core.outcome import Question
 from nebulus.ports.guard import PersonReply
 
 EXPIRES_S = 86_400.0
 """How long an approval may wait: a day, so that one asked in the evening can be given in the morning."""
+
+_WHAT = "the approvals"
 
 _tables = sa.MetaData()
 _approvals = sa.Table(
@@ -51,23 +54,17 @@ class Waiting(Struct, frozen=True, kw_only=True):
 
 
 class ApprovalStore:
-    """The table. `address` is a path or a PostgreSQL URL; it is made when it is first needed.
+    """The table, in the database at `address`: the path or the PostgreSQL URL of the runs.
 
     Raises:
-        ConfigError: it can't be opened.
+        ConfigError: the database can't be used.
     """
 
     def __init__(
         self, address: str | Path, *, expires_s: float = EXPIRES_S, now_s: Callable[[], float] = time.time
     ) -> None:
         self._expires_s, self._now_s = expires_s, now_s
-        try:
-            if isinstance(address, Path):
-                address.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._engine = sa.create_engine(_url(address))
-            _tables.create_all(self._engine)
-        except (OSError, sa.exc.SQLAlchemyError) as error:
-            raise ConfigError(f"approvals can't be kept in {address}: {error}") from error
+        self._engine = open_tables(address, _tables)
 
     def take(self, question: Question) -> PersonReply | None:
         """Return the answer to `question`, which is used by this; None puts it down to be answered.
@@ -78,7 +75,7 @@ class ApprovalStore:
             StoreError: the store did not answer.
         """
         now = self._now_s()
-        with _translated(), self._engine.begin() as connection:
+        with transaction(self._engine, _WHAT) as connection:
             row = connection.execute(_one(question.digest)).mappings().one_or_none()
             if row is None:
                 connection.execute(sa.insert(_approvals).values(self._asked(question, now)))
@@ -100,7 +97,7 @@ class ApprovalStore:
             StoreError: the store did not answer.
         """
         taken = sa.delete(_approvals).where(_approvals.c.run_id == run_id, _approvals.c.used_s > 0.0)
-        with _translated(), self._engine.begin() as connection:
+        with transaction(self._engine, _WHAT) as connection:
             connection.execute(taken)
 
     def answer(self, digest: str, reply: PersonReply) -> Question:
@@ -111,7 +108,7 @@ class ApprovalStore:
             StoreError: the store did not answer.
         """
         now = self._now_s()
-        with _translated(), self._engine.begin() as connection:
+        with transaction(self._engine, _WHAT) as connection:
             found = sa.select(_approvals).where(_approvals.c.digest.startswith(digest, autoescape=True))
             rows = connection.execute(found).mappings().all()
             if len(rows) != 1 or not digest:
@@ -140,7 +137,7 @@ class ApprovalStore:
             StoreError: the store did not answer.
         """
         now = self._now_s()
-        with _translated(), self._engine.begin() as connection:
+        with transaction(self._engine, _WHAT) as connection:
             rows = connection.execute(sa.select(_approvals).order_by(_approvals.c.asked_s)).mappings().all()
         return [
             Waiting(
@@ -171,17 +168,6 @@ class ApprovalStore:
         }
 
 
-class _translated:  # noqa: N801 - reads as a word of the `with` that it stands in
-    """Turns an error of the database into ours."""
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        if isinstance(error, sa.exc.SQLAlchemyError):
-            raise StoreError(f"the approvals can't be read or written: {error}") from error
-
-
 def _one(digest: str) -> sa.Select[tuple[object, ...]]:
     return sa.select(_approvals).where(_approvals.c.digest == digest).with_for_update()
 
@@ -189,10 +175,3 @@ def _one(digest: str) -> sa.Select[tuple[object, ...]]:
 def _late(row: sa.RowMapping) -> PersonReply:
     what = "nobody used the answer in time" if row["reply"] else "nobody answered in time"
     return PersonReply(is_yes=False, text=f"{what}, and silence is not consent", by="expiry")
-
-
-def _url(address: str | Path) -> sa.URL:
-    if isinstance(address, Path):
-        return sa.URL.create("sqlite", database=str(address))
-    url = sa.make_url(address.replace("postgres://", "postgresql://", 1))
-    return url.set(drivername="postgresql+psycopg") if url.drivername == "postgresql" else url

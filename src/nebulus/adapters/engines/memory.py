@@ -9,7 +9,9 @@ import os
 import socket
 from dataclasses import dataclass, field
 
-from nebulus.adapters.engines.held import Entry, HeldRun, WallClock, cut, results, text_of
+from msgspec.structs import replace
+
+from nebulus.adapters.engines.open_run import Entry, JournaledRun, WallClock, cut, results, text_of
 from nebulus.adapters.engines.version import VERSION, refuse_other_version
 from nebulus.core.errors import ConfigError, RunBusyError, RunUnknownError, StoreError
 from nebulus.ports.engine import Body, RunInfo, RunStatus
@@ -80,16 +82,18 @@ class MemoryEngine:
         run = self._find(run_id)
         self._refuse_held(run)
         refuse_other_version(run_id, recorded=run.version, ours=self._version)
-        kept = run.entries if keep is None else cut(run.entries, keep)
+        kept = cut(run.entries, keep)
         if run.result is not None and len(kept) == len(run.entries) and not reopen:
             return run.result
         run.entries, run.result, run.stop = list(kept), None, False
         return await self._hold(run)
 
     async def runs(self, *, limit: int | None = None, after: str | None = None) -> list[RunInfo]:
-        """List runs, newest first."""
-        newest_first = sorted(self._store.runs.values(), key=lambda run: run.created_s, reverse=True)
-        return [_described(run) for run in newest_first][:limit]
+        """List runs, newest first, without their requests. Raises: as `Engine.runs`."""
+        last = _order(self._find(after)) if after is not None else None
+        newest_first = sorted(self._store.runs.values(), key=_order, reverse=True)
+        page = [run for run in newest_first if last is None or _order(run) < last][:limit]
+        return [replace(_described(run), request=b"") for run in page]
 
     async def info(self, run_id: str) -> RunInfo:
         """Describe one run.
@@ -147,7 +151,7 @@ class MemoryEngine:
 
     async def _hold(self, run: _Run) -> bytes:
         hold = run.holder = _Hold(run, self, self._clock)
-        held = HeldRun(run.run_id, tuple(run.entries), ink=hold, clock=self._clock)
+        held = JournaledRun(run.run_id, tuple(run.entries), writer=hold, clock=self._clock)
         try:
             result = await self._opened()(held, run.request)
             held.finish()
@@ -185,6 +189,10 @@ class _Hold:
 
     async def stop_asked(self) -> bool:
         return self._run.stop
+
+
+def _order(run: _Run) -> tuple[float, str]:
+    return run.created_s, run.run_id
 
 
 def _is_held(run: _Run) -> bool:

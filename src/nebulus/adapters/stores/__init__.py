@@ -1,6 +1,6 @@
-"""Where large values are kept, by content."""
+"""Where large values are kept, by content, and the database that they share with the runs."""
 
-from nebulus.adapters.stores.folder import FolderStore
+from nebulus.adapters.stores.artifacts import DatabaseStore
 from nebulus.adapters.stores.memory import MemoryStore
 
-__all__ = ["FolderStore", "MemoryStore"]
+__all__ = ["DatabaseStore", "MemoryStore"]

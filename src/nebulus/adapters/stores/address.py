@@ -12,12 +12,12 @@ def encoded(content: str) -> bytes:
     """Return `content` as UTF-8.
 
     Raises:
-        StoreError: it holds half characters, which no file can hold.
+        StoreError: it contains half of a surrogate pair, which UTF-8 can't encode.
     """
     try:
         return content.encode()
     except UnicodeEncodeError as error:
-        raise StoreError(f"an artifact is no Unicode text: {error.reason} at {error.start}") from error
+        raise StoreError(f"an artifact is not Unicode text: {error.reason} at {error.start}") from error
 
 
 def address_of(data: bytes) -> str:
