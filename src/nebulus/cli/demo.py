@@ -18,7 +18,7 @@ from nebulus.app.bootstrap import nano_path
 from nebulus.app.settings import FILE_NAME, NANO, STATE_FOLDER
 from nebulus.cli.console import Hints, stderr
 from nebulus.cli.live_runs import Work, begin, finish
-from nebulus.cli.people import SaysYes
+from nebulus.cli.people import AutoApproval
 from nebulus.cli.place import Choice, again
 from nebulus.cli.watch import is_terminal
 from nebulus.core.errors import ConfigError
@@ -67,7 +67,7 @@ def show_demo(
         console.print(f"{_STAGED if is_staged else _YOURS}\n", soft_wrap=False)
     person: Person | None = None
     if is_staged:
-        person = SaysYes(lambda text: console.print(f"  ☞ {text}", markup=False), name="demo")
+        person = AutoApproval(lambda text: console.print(f"  ☞ {text}", markup=False), name="demo")
     work = Work(
         folder=folder,
         choice=Choice(models=models),
@@ -104,7 +104,7 @@ def _fresh(workspace: Path | None) -> Path:
     """Return a folder with the demo's files in it.
 
     Raises:
-        ConfigError: the folder holds something already, or can't be made.
+        ConfigError: the folder is not empty, or can't be made.
     """
     try:
         if workspace is None:
