@@ -11,7 +11,7 @@ from nebulus.cli.options import ConfigOption, JsonOption, WorkspaceOption, examp
 
 if TYPE_CHECKING:
     from nebulus.adapters.approvals.store import Waiting
-    from nebulus.cli.words import Line
+    from nebulus.report.text import Line
 
 HERE = Path()
 SHOWN_DIGITS = 12
@@ -41,18 +41,18 @@ def approvals(
     """List the questions that wait for a person. What is not answered in time counts as no."""
     from nebulus.app import bootstrap
     from nebulus.cli.console import stderr
-    from nebulus.cli.desk import desk
+    from nebulus.cli.view import open_view
 
-    with desk(workspace, config, as_json=as_json) as at:
-        store = bootstrap.approvals(at.settings, workspace)
+    with open_view(workspace, config, as_json=as_json) as view:
+        store = bootstrap.approvals(view.settings, workspace)
         waiting = store.waiting() if store else []
         if not waiting and not as_json:
             stderr().print("Nobody waits for an answer.")
-        at.show(waiting, lambda waiting: [line for item in waiting for line in _lines(item)])
+        view.show(waiting, lambda waiting: [line for item in waiting for line in _lines(item)])
 
 
 def _lines(item: "Waiting") -> "list[Line]":
-    from nebulus.cli.words import Line, one_line, safe
+    from nebulus.report.text import Line, one_line, safe
 
     question = item.question
     until = time.strftime("%Y-%m-%d %H:%M", time.localtime(item.expires_s)) if item.expires_s else "always"
@@ -89,15 +89,15 @@ def deny(
 
 def _answer(digest: str, text: str, *, is_yes: bool, where: tuple[Path, Path | None], as_json: bool) -> None:
     from nebulus.app import bootstrap
-    from nebulus.cli.desk import desk
     from nebulus.cli.place import again
-    from nebulus.cli.words import Line, one_line
+    from nebulus.cli.view import open_view
     from nebulus.core.errors import ConfigError
     from nebulus.ports.guard import PersonReply
+    from nebulus.report.text import Line, one_line
 
     workspace, config = where
-    with desk(workspace, config, as_json=as_json) as at:
-        store = bootstrap.approvals(at.settings, workspace)
+    with open_view(workspace, config, as_json=as_json) as view:
+        store = bootstrap.approvals(view.settings, workspace)
         if store is None:
             raise ConfigError("runs kept in memory ask only while they run; set engine.url to keep them")
         answered = store.answer(digest, PersonReply(is_yes=is_yes, text=text, by=getpass.getuser()))
@@ -105,4 +105,4 @@ def _answer(digest: str, text: str, *, is_yes: bool, where: tuple[Path, Path | N
         said = f"{word}: {answered.tool} {one_line(answered.arguments, 600)}"
         then = f"go on with {again(answered.run_id, workspace)}"
         lines = [Line(said, style), Line(then, "dim")]
-        at.show(answered, lambda _: lines, document={"question": answered, "is_yes": is_yes})
+        view.show(answered, lambda _: lines, document={"question": answered, "is_yes": is_yes})

@@ -11,10 +11,10 @@ import typer
 from nebulus.calls import explain, read, read_line, tool_specs
 from nebulus.cli.console import show_json
 from nebulus.cli.exits import Exit
-from nebulus.cli.words import safe
 from nebulus.core.answers import ModelAnswer
 from nebulus.core.errors import ConfigError
 from nebulus.core.tools import ToolSpec
+from nebulus.report.text import safe
 
 
 def read_stdin(tools: Path | None, *, is_lines: bool, as_json: bool) -> None:

@@ -14,9 +14,9 @@ from rich.panel import Panel
 from rich.text import Text
 
 from nebulus.cli.exits import Exit, envelope, exit_of_error
-from nebulus.cli.words import Line, safe
 from nebulus.core.errors import NebulusError, RunCancelledError
 from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.report.text import Line, safe
 
 DEBUG_VARIABLE = "NEBULUS_DEBUG"
 """Set to anything, it shows where in the code a defect of ours came from."""

@@ -16,14 +16,14 @@ from rich.console import Console
 from nebulus.app.application import new_run_id
 from nebulus.app.bootstrap import nano_path
 from nebulus.app.settings import FILE_NAME, NANO, STATE_FOLDER
-from nebulus.cli.asking import SaysYes
 from nebulus.cli.console import Hints, stderr
+from nebulus.cli.live_runs import Work, begin, finish
+from nebulus.cli.people import SaysYes
 from nebulus.cli.place import Choice, again
 from nebulus.cli.watch import is_terminal
-from nebulus.cli.words import safe
-from nebulus.cli.working import Work, begin, finish
 from nebulus.core.errors import ConfigError
 from nebulus.ports.guard import Person
+from nebulus.report.text import safe
 
 RUNBOOK = "runbook.md"
 INBOX = "inbox"

@@ -21,9 +21,9 @@ from nebulus.adapters.sandboxes.uncontained import Uncontained
 from nebulus.app import bootstrap
 from nebulus.app.settings import FILE_NAME, NANO, Settings, TierSettings
 from nebulus.cli.place import Choice, settings_of
-from nebulus.cli.words import Line, counted, one_line
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.tools import SandboxLevel
+from nebulus.report.text import Line, counted, one_line
 
 PACKAGES = ("msgspec", "jsonschema-rs", "aiohttp", "dbos", "typer", "rich")
 LOCAL = "xllamacpp"

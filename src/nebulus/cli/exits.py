@@ -20,7 +20,7 @@ from nebulus.core.errors import (
     ToolError,
 )
 from nebulus.core.failure import Failure, FailureKind, Fault
-from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Outcome, Refused
+from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Outcome, Proof, Refused
 
 
 class Exit(IntEnum):
@@ -37,6 +37,8 @@ class Exit(IntEnum):
     FAILED = 6
     UNAVAILABLE = 7
     """The run is unknown, or another process holds it."""
+    CLAIMED = 8
+    """The goal is met, but only the model says so, and `--require-proof` asked for more."""
     INTERRUPTED = 130
     """Source: 128 plus SIGINT, as shells report it."""
 
@@ -58,11 +60,11 @@ _ERRORS: Mapping[type[NebulusError], tuple[Exit, FailureKind, Fault]] = MappingP
 )
 
 
-def exit_of(outcome: Outcome) -> Exit:
-    """Return the exit code of a run that ended in `outcome`."""
+def exit_of(outcome: Outcome, *, requires_proof: bool = False) -> Exit:
+    """Return the exit code of a run that ended in `outcome`; `requires_proof`: a claimed end has its own."""
     match outcome:
-        case Done():
-            return Exit.DONE
+        case Done(proof=proof):
+            return Exit.CLAIMED if requires_proof and proof is Proof.CLAIMED else Exit.DONE
         case Blocked():
             return Exit.BLOCKED
         case Refused():

@@ -1,7 +1,9 @@
 """The command line: what can be typed. What a command does is imported when it is called.
 
-Results go to stdout, everything else (progress, questions, errors) to stderr. `--json`, on every command, writes one JSON
-document to stdout and nothing else there. What a model, a tool or a file wrote is shown without control characters.
+Results go to stdout, everything else (progress, questions, errors) to stderr. A run that is asked for an answer (`ask`,
+`run --result`) writes that answer alone to stdout, in a pipe as on a terminal: text as it is, JSON on one line; how the run
+ended goes to stderr, and without an answer stdout stays empty. `--json`, on every command, writes one JSON document to
+stdout and nothing else there. What a model, a tool or a file wrote is shown without control characters.
 
 A command works in the current folder, or in that of `--workspace`. There lie the files that a run may touch,
 `nebulus.toml` if there is one, and `.nebulus`, where the runs are kept.
@@ -16,6 +18,7 @@ A command works in the current folder, or in that of `--workspace`. There lie th
 | 5 | exhausted: a budget is spent |
 | 6 | failed: something broke that could not be mended |
 | 7 | unavailable: the run is unknown, or another process holds it |
+| 8 | claimed: the goal is met, but only the model says so; only with `--require-proof` |
 | 130 | interrupted: stopped by Ctrl-C or by `nebulus cancel` |
 
 After 3, 4, 5, 6 and 130 `nebulus resume` goes on; finished steps stay finished. With `--json` an error is a document
@@ -27,7 +30,7 @@ from typing import Annotated
 import typer
 
 from nebulus import __version__
-from nebulus.cli import approvals, look, policy, verify, work
+from nebulus.cli import approvals, ask, policy, run_commands, verify, view_commands
 from nebulus.cli.options import examples
 
 app = typer.Typer(
@@ -45,11 +48,12 @@ _EPILOG = examples(
         "nebulus init": "write a nebulus.toml for it",
         "nebulus run -f tidy.md": "carry a runbook out in this folder",
         "nebulus run 'List the files in notes.' -m ollama:qwen3:8b": "a sentence, on another model",
+        "nebulus ask 'What is a fjord?'": "one question, one answer, no tools",
         "nebulus show RUN --why": "why a run ended as it did",
     }
 ) + (
     "\n\n[bold]Exit codes[/]\n\n  0 done · 2 usage or settings · 3 blocked · 4 refused · 5 exhausted · 6 failed · "
-    "7 run unknown or held · 130 interrupted · 1 a defect of Nebulus"
+    "7 run unknown or held · 8 claimed (--require-proof) · 130 interrupted · 1 a defect of Nebulus"
 )
 
 
@@ -71,8 +75,9 @@ def nebulus(
     """
 
 
-work.register(app)
-look.register(app)
+run_commands.register(app)
+ask.register(app)
+view_commands.register(app)
 approvals.register(app)
 policy.register(app)
 verify.register(app)

@@ -1,4 +1,4 @@
-"""The options that several commands share, spelled once, and how examples are written."""
+"""The options that several commands share, and how examples are written."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -37,6 +37,13 @@ YesOption = Annotated[
     bool,
     typer.Option(
         "--yes", help="Approve what a person would be asked for. Each yes is printed, and recorded as --yes."
+    ),
+]
+ProofOption = Annotated[
+    bool,
+    typer.Option(
+        "--require-proof",
+        help="End with 8 where the goal is met but only the model says so: code has not checked all of it.",
     ),
 ]
 RunArgument = Annotated[str, typer.Argument(help="The name of a run; `nebulus runs` lists them.")]

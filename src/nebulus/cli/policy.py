@@ -41,11 +41,11 @@ def check(
     *, workspace: WorkspaceOption = HERE, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """Hold the policy against the tools. Ends with 2, and the line and the fix, if it can't hold."""
-    from nebulus.cli import deciding
-    from nebulus.cli.desk import desk
+    from nebulus.cli import policy_cases
+    from nebulus.cli.view import open_view
 
-    with desk(workspace, config, as_json=as_json) as at:
-        at.show(asyncio.run(deciding.checked(at.settings, workspace)), deciding.check_lines)
+    with open_view(workspace, config, as_json=as_json) as view:
+        view.show(asyncio.run(policy_cases.checked(view.settings, workspace)), policy_cases.check_lines)
 
 
 def explain(
@@ -65,14 +65,16 @@ def explain(
     as_json: JsonOption = False,
 ) -> None:
     """Say whether a call would be allowed, asked or refused, and why; nothing is run."""
-    from nebulus.cli import deciding
-    from nebulus.cli.desk import desk
+    from nebulus.cli import policy_cases
+    from nebulus.cli.view import open_view
 
-    with desk(workspace, config, as_json=as_json) as at:
-        case = deciding.case_of(
+    with open_view(workspace, config, as_json=as_json) as view:
+        case = policy_cases.case_of(
             tool, arguments, tainted=tainted, planned=not unplanned, endorsed=tuple(endorsed or ())
         )
-        at.show(asyncio.run(deciding.explained(case, at.settings, workspace)), deciding.explain_lines)
+        view.show(
+            asyncio.run(policy_cases.explained(case, view.settings, workspace)), policy_cases.explain_lines
+        )
 
 
 def try_cases(
@@ -87,13 +89,13 @@ def try_cases(
     A case names a tool, its arguments and what is expected (allow, ask or deny; a rule too, if it matters),
     and may say tainted, planned, endorsed, who, and how often tools were called before (done).
     """
-    from nebulus.cli import deciding
-    from nebulus.cli.desk import desk
+    from nebulus.cli import policy_cases
     from nebulus.cli.exits import Exit
+    from nebulus.cli.view import open_view
 
-    with desk(workspace, config, as_json=as_json) as at:
-        found = asyncio.run(deciding.tested(file, at.settings, workspace))
-        at.show(found, deciding.test_lines)
+    with open_view(workspace, config, as_json=as_json) as view:
+        found = asyncio.run(policy_cases.tested(file, view.settings, workspace))
+        view.show(found, policy_cases.test_lines)
         if any(not result.is_right for result in found):
             raise typer.Exit(Exit.FAILED)
 
@@ -102,9 +104,9 @@ def schema(
     *, workspace: WorkspaceOption = HERE, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
     """Write what a rule can name, as a Cedar schema in JSON, made from the tools' own schemas."""
-    from nebulus.cli import deciding
+    from nebulus.cli import policy_cases
     from nebulus.cli.console import show_json
-    from nebulus.cli.desk import desk
+    from nebulus.cli.view import open_view
 
-    with desk(workspace, config, as_json=as_json) as at:
-        show_json(asyncio.run(deciding.schema(at.settings, workspace)))
+    with open_view(workspace, config, as_json=as_json) as view:
+        show_json(asyncio.run(policy_cases.schema(view.settings, workspace)))

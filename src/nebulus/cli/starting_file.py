@@ -10,7 +10,7 @@ from nebulus.adapters.backends.discover import FoundServer, discover
 from nebulus.adapters.backends.probe import Flavour, ServedModel
 from nebulus.app.settings import FILE_NAME, NANO
 from nebulus.core.errors import ConfigError
-from nebulus.recovery.strategy import Limits
+from nebulus.core.limits import Limits
 
 _HEAD = """\
 # Settings of Nebulus. An unknown key or an impossible value stops the start and says which.

@@ -1,16 +1,12 @@
-"""The command that looks whether a journal is whole: verify."""
+"""The command that checks whether a journal is whole: verify."""
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from nebulus.cli.options import ConfigOption, JsonOption, RunArgument, WorkspaceOption, examples
-
-if TYPE_CHECKING:
-    from nebulus.app.settings import Settings
-    from nebulus.runtime.verify import Verification
 
 HERE = Path()
 
@@ -42,12 +38,13 @@ def verify(
     The digests are stored with the records. Who can rewrite all of them can make them fit again: only a
     digest that was noted elsewhere, given as --head, shows that.
     """
-    from nebulus.cli.desk import desk
+    from nebulus.cli import kept_runs
     from nebulus.cli.exits import Exit
-    from nebulus.cli.words import Line, safe
+    from nebulus.cli.view import open_view
+    from nebulus.report.text import Line, safe
 
-    with desk(workspace, config, as_json=as_json) as at:
-        found = asyncio.run(_verified(run_id, at.settings, workspace))
+    with open_view(workspace, config, as_json=as_json) as view:
+        found = asyncio.run(kept_runs.verified(run_id, view.settings, workspace))
         is_known = not head or found.has_had(head)
         is_whole = found.is_whole and is_known
         why = found.why or f"no record has the digest {head}: the journal was rewritten, or cut before it"
@@ -55,15 +52,6 @@ def verify(
         line = Line(f"broken: {place}{safe(why)}", "red")
         if is_whole:
             line = Line(f"whole: {found.records} records, head {found.head}", "green")
-        at.show(found, lambda _: [line], document={"verification": found, "is_whole": is_whole})
+        view.show(found, lambda _: [line], document={"verification": found, "is_whole": is_whole})
         if not is_whole:
             raise typer.Exit(Exit.FAILED)
-
-
-async def _verified(run_id: str, settings: "Settings", folder: Path) -> "Verification":
-    from nebulus.app.application import open_application
-    from nebulus.cli.place import require_runs
-
-    require_runs(settings, folder)
-    async with open_application(settings, folder) as application:
-        return await application.supervisor.verify(run_id)

@@ -1,137 +1,144 @@
-"""Live progress: an observer that follows the machine and hands lines to a face, a terminal or plain text."""
+"""Live progress: an observer that follows one run and hands what happens to a face: a terminal, or plain text."""
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
+from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
-from nebulus.cli.marks import IN_PROGRESS, MARKS
-from nebulus.cli.narrate import Said, narrate
-from nebulus.cli.words import counted, one_line
-from nebulus.core.commands import AskModel, AskPerson, Command, RunChecks, RunTool, Wait
+from nebulus.core.commands import AskModel, AskPerson, Command, EvaluateChecks, RunTool, Wait
 from nebulus.core.errors import IllegalEventError
 from nebulus.core.journal import Record
-from nebulus.loop.machine import feed
-from nebulus.loop.progress import Machine, Setup, new_machine
+from nebulus.loop.machine import Machine
+from nebulus.loop.pending import commands
+from nebulus.report.lines import Narrator, ReportLine
+from nebulus.report.marks import MARKS, VERBOSE
+from nebulus.report.text import counted, format_seconds, one_line
+
+
+class UnderWay(Struct, frozen=True):
+    """A command that is being performed, and since when: seconds on a clock that never goes back."""
+
+    command: Command
+    since_s: float
 
 
 class Face(Protocol):
     """Where progress is shown."""
 
-    def begin(self, machine: Machine, past: list[Said]) -> None:
-        """What is recorded so far: the goal alone, or all that an earlier process did."""
+    def begin(self, machine: Machine, past: Sequence[ReportLine]) -> None:
+        """Show what is recorded so far: the goal alone, or all that an earlier process did."""
         ...
 
-    def doing(self, what: str, machine: Machine) -> None:
-        """This is under way now."""
+    def doing(self, under_way: Sequence[UnderWay], machine: Machine) -> None:
+        """Show all that is under way now."""
         ...
 
     def wrote(self, piece: str) -> None:
-        """The model wrote this piece."""
+        """Show that a model wrote this piece."""
         ...
 
-    def said(self, lines: tuple[Said, ...], machine: Machine) -> None:
-        """This happened."""
+    def happened(self, lines: Sequence[ReportLine], machine: Machine) -> None:
+        """Show what happened."""
         ...
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Stand still while somebody is asked."""
+        """Change nothing on the screen while somebody is asked."""
         ...
 
 
 class Watcher:
-    """Follows one run with a machine of its own. Until `follow` it sees nothing, and it never raises."""
+    """Follows one run from its first record. It never raises: what it can't follow, it does not show."""
 
     def __init__(self, face: Face) -> None:
         self._face = face
-        self._machine: Machine | None = None
-        self._past: list[Said] = []
-        self._is_live = False
-
-    def follow(self, setup: Setup) -> None:
-        """Follow the run that begins or is taken up next."""
-        self._machine, self._past, self._is_live = new_machine(setup), [], False
+        self._narrator = Narrator()
+        self._past: list[ReportLine] = []
+        self._under_way: list[UnderWay] = []
+        self._is_live, self._is_lost = False, False
 
     def on_command(self, command: Command) -> None:
         """Show what is under way; the first command ends the replay of the past."""
-        if self._machine is None:
+        if self._is_lost:
             return
         if not self._is_live:
             self._is_live = True
-            self._face.begin(self._machine, self._past)
-        self._face.doing(_doing(command), self._machine)
+            self._face.begin(self._narrator.machine, self._past)
+        self._under_way.append(UnderWay(command, time.monotonic()))
+        self._face.doing(self._under_way, self._narrator.machine)
 
     def on_text(self, piece: str) -> None:
-        """Show that the model writes."""
-        if self._machine is not None:
-            self._face.wrote(piece)
+        """Show that a model writes."""
+        self._face.wrote(piece)
 
     def on_record(self, record: Record) -> None:
         """Show what happened."""
-        if self._machine is None:
+        if self._is_lost:
             return
         try:
-            after = feed(self._machine, record.event)
-        except (IllegalEventError, LookupError, StopIteration):
-            self._machine = None  # The run has another setup than ours; it says so itself, if that matters.
+            lines = self._narrator.tell(record.event)
+        except (IllegalEventError, LookupError):
+            self._is_lost = True  # the run itself says what is wrong with its records, if that matters
             return
-        lines = narrate(self._machine, record.event, after)
-        self._machine = after
+        machine = self._narrator.machine
+        wanted = commands(machine)
+        self._under_way = [one for one in self._under_way if one.command in wanted]
         if self._is_live:
-            self._face.said(lines, after)
+            self._face.happened(lines, machine)
+            self._face.doing(self._under_way, machine)
         else:
             self._past += lines
 
 
 class PlainFace:
-    """One line after the other on stderr: for pipes, logs and people who like it quiet."""
+    """Prints one line after the other on stderr: for pipes and logs."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self._step = 0
+        self._begun: set[int] = set()
 
-    def begin(self, machine: Machine, past: list[Said]) -> None:
+    def begin(self, machine: Machine, past: Sequence[ReportLine]) -> None:
         """Print the goal, or how far an earlier process came."""
-        if machine.position > 1:
+        if is_resumed(machine):
             done, steps = machine.state.done_count, len(machine.state.plan.steps)
-            self._print("↻", f"taken up again: {done} of {counted(steps, 'step')} done already", "bold")
+            self._print("↻", f"resumed: {done} of {counted(steps, 'step')} done already", "bold")
         else:
-            for line in past:
-                self._line(line)
-        self._head(machine)
+            self._lines(past, machine)
+        self._heads(machine)
 
-    def doing(self, what: str, machine: Machine) -> None:
-        """Print nothing: what came of it will be printed."""
+    def doing(self, under_way: Sequence[UnderWay], machine: Machine) -> None:
+        """Print nothing: what comes of it will be printed."""
 
     def wrote(self, piece: str) -> None:
         """Print nothing."""
 
-    def said(self, lines: tuple[Said, ...], machine: Machine) -> None:
-        """Print what happened, and the next step where one begins."""
-        for line in lines:
-            if line.kind in IN_PROGRESS:
-                self._line(line)
-        self._head(machine)
+    def happened(self, lines: Sequence[ReportLine], machine: Machine) -> None:
+        """Print what happened, and each step that begins."""
+        self._lines(lines, machine)
+        self._heads(machine)
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """Do nothing: lines stand still by themselves."""
+        """Do nothing: lines that were printed don't change."""
         yield
 
-    def _head(self, machine: Machine) -> None:
-        number = machine.active
-        if number and number != self._step:
-            self._step = number
-            step = machine.state.plan.steps[number - 1]
-            self._print(f"[{number}/{len(machine.state.plan.steps)}]", one_line(step.text), "bold")
+    def _heads(self, machine: Machine) -> None:
+        for number in machine.state.active_steps:
+            if number not in self._begun:
+                self._begun.add(number)
+                text = one_line(machine.state.step(number).text)
+                self._print(f"[{number}/{len(machine.state.plan.steps)}]", text, "bold")
 
-    def _line(self, line: Said) -> None:
-        mark, style = MARKS[line.kind]
-        self._print(f"  {mark}", line.text + (f"  ({line.cost})" if line.cost else ""), style)
+    def _lines(self, lines: Sequence[ReportLine], machine: Machine) -> None:
+        for line in lines:
+            if line.kind not in VERBOSE:
+                mark, style = MARKS[line.kind]
+                self._print(f"  {mark}", text_of(line, machine), style)
 
     def _print(self, mark: str, text: str, style: str) -> None:
         self._console.print(Text(f"{mark} {text}", style=style), soft_wrap=True)
@@ -140,16 +147,16 @@ class PlainFace:
 class NoFace:
     """Shows nothing."""
 
-    def begin(self, machine: Machine, past: list[Said]) -> None:
+    def begin(self, machine: Machine, past: Sequence[ReportLine]) -> None:
         """Show nothing."""
 
-    def doing(self, what: str, machine: Machine) -> None:
+    def doing(self, under_way: Sequence[UnderWay], machine: Machine) -> None:
         """Show nothing."""
 
     def wrote(self, piece: str) -> None:
         """Show nothing."""
 
-    def said(self, lines: tuple[Said, ...], machine: Machine) -> None:
+    def happened(self, lines: Sequence[ReportLine], machine: Machine) -> None:
         """Show nothing."""
 
     @contextmanager
@@ -159,11 +166,27 @@ class NoFace:
 
 
 def is_terminal() -> bool:
-    """Whether somebody sits there: they see stderr and can type."""
+    """Whether somebody is there: they see stderr and can type."""
     return sys.stdin.isatty() and sys.stderr.isatty()
 
 
-def _doing(command: Command) -> str:
+def is_resumed(machine: Machine) -> bool:
+    """Whether an earlier process did something of this run."""
+    return machine.spent.model_calls > 0 or machine.state.done_count > 0
+
+
+def text_of(line: ReportLine, machine: Machine) -> str:
+    """Return a line with its cost; with its step, where several are under way."""
+    step = f"step {line.step}: " if line.step and len(machine.state.active_steps) > 1 else ""
+    return f"{step}{line.text}{f'  ({line.cost})' if line.cost else ''}"
+
+
+def describe(command: Command, machine: Machine) -> str:
+    """Return what a command that is under way does; with its step, where several are under way."""
+    return f"{_what(command)}{_where(command, machine)}"
+
+
+def _what(command: Command) -> str:
     match command:
         case AskModel():
             return f"asking {command.tier}"
@@ -171,9 +194,21 @@ def _doing(command: Command) -> str:
             return f"running {call.tool}"
         case AskPerson():
             return "waiting for a person"
-        case RunChecks():
-            return f"looking at {counted(len(command.checks), 'check')}"
+        case EvaluateChecks():
+            return f"evaluating {counted(len(command.checks), 'check')}"
         case Wait():
-            return f"waiting {command.seconds:g} s: {one_line(command.why, 80)}"
+            return f"waiting {format_seconds(command.seconds)}: {one_line(command.why, 80)}"
         case _:
             return "recording"
+
+
+def _where(command: Command, machine: Machine) -> str:
+    if len(machine.state.active_steps) < 2:
+        return ""
+    match command:
+        case AskModel(step=step) | RunTool(step=step) | EvaluateChecks(step=step) | Wait(step=step) if step:
+            return f" for step {step}"
+        case AskPerson(question=question) if question.step:
+            return f" for step {question.step}"
+        case _:
+            return ""

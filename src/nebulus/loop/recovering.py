@@ -171,10 +171,12 @@ def _ask_or_consult(machine: Machine, task: Task, problem: Problem, strategy: s.
 
 
 def _escalate(machine: Machine, task: Task, failure: Failure) -> Machine:
+    """Return the machine asking the next tier; the same, where the configuration has changed and has no other."""
     attempts = task.attempts
     brief = f"{machine.tier_of(task).name} gave up: {failure.kind.value} after {failure.attempts}"
     fresh = attempts.reset(
-        tier_index=attempts.tier_index + 1, escalation_reasons=(*attempts.escalation_reasons, brief)
+        tier_index=attempts.tier_index + machine.has_next_tier(task),
+        escalation_reasons=(*attempts.escalation_reasons, brief),
     )
     return ask(machine, replace(task, attempts=fresh))
 

@@ -6,6 +6,7 @@ and calls that succeeded stay finished.
 
 from msgspec.structs import replace
 
+from nebulus.core.config import RunConfig
 from nebulus.core.errors import ConfigError
 from nebulus.core.events import RunResumed
 from nebulus.core.outcome import Blocked, Done
@@ -13,7 +14,7 @@ from nebulus.core.plan import StepStatus
 from nebulus.loop import phases as p
 from nebulus.loop.ending import ask, fail
 from nebulus.loop.machine import Machine
-from nebulus.loop.phases import CheckingGoal, Finished, NotStarted, Phase, Task
+from nebulus.loop.phases import CheckingGoal, Finished, Flight, NotStarted, Phase, Task
 from nebulus.loop.settling import settle
 from nebulus.loop.steps import evaluate, lost_value, still_required
 from nebulus.memory.distil import with_active
@@ -26,8 +27,7 @@ def on_resumed(machine: Machine, phase: Phase, event: RunResumed) -> Machine:
     Raises:
         ConfigError: the new configuration lacks a tool that a call under way needs.
     """
-    config = event.config or machine.config
-    is_changed = event.config is not None and event.config != machine.config
+    before, config = machine.config, event.config or machine.config
     machine = replace(
         machine,
         config=config,
@@ -39,9 +39,9 @@ def on_resumed(machine: Machine, phase: Phase, event: RunResumed) -> Machine:
     if isinstance(phase, Finished):
         if isinstance(phase.outcome, Done) or isinstance(phase.before, NotStarted):
             return machine
-        reopened = replace(machine, phase=phase.before)
+        reopened = _rerouted(replace(machine, phase=phase.before), before)
         return reopened if isinstance(phase.outcome, Blocked) else _tried_again(reopened)
-    return _rerouted(machine) if is_changed else machine
+    return _rerouted(machine, before)
 
 
 def _require_tools(machine: Machine) -> None:
@@ -55,15 +55,40 @@ def _require_tools(machine: Machine) -> None:
                 )
 
 
-def _rerouted(machine: Machine) -> Machine:
+def _rerouted(machine: Machine, before: RunConfig) -> Machine:
     """Return the machine asking from the smallest tier again, wherever a model is to be asked."""
+    if machine.config == before:
+        return machine
     for task in machine.tasks:
-        match task.activity:
-            case p.Routing() | p.Asking() | p.Waiting():
-                machine = ask(machine, replace(task, attempts=replace(task.attempts, tier_index=0)))
-            case _:
-                continue
+        machine = machine.with_task(_task_rerouted(task, before, machine.config))
+    for task in machine.tasks:
+        if isinstance(task.activity, p.Routing):
+            machine = ask(machine, task)
     return machine
+
+
+def _task_rerouted(task: Task, before: RunConfig, config: RunConfig) -> Task:
+    """Return the task with its question routed again; at the tier of the same name, where none is asked now."""
+    match task.activity:
+        case p.Routing() | p.Asking() | p.Waiting():
+            return task.to(p.Routing(), tier_index=0)
+        case p.Calling(flights):
+            activity: p.Activity = p.Calling(tuple(map(_flight_rerouted, flights)))
+        case activity:
+            pass
+    name = before.tiers_for(task.kind)[task.attempts.tier_index].name
+    names = [tier.name for tier in config.tiers_for(task.kind)]
+    return task.to(activity, tier_index=names.index(name) if name in names else 0)
+
+
+def _flight_rerouted(flight: Flight) -> Flight:
+    match flight.state:
+        case p.Extracting(activity=p.Routing() | p.Asking() | p.Waiting()) as state:
+            return replace(flight, state=replace(state, activity=p.Routing(), tier_index=0))
+        case p.Extracting() as state:
+            return replace(flight, state=replace(state, tier_index=0))
+        case _:
+            return flight
 
 
 def _tried_again(machine: Machine) -> Machine:

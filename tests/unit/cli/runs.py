@@ -7,11 +7,12 @@ from pathlib import Path
 
 from nebulus.app.application import open_application
 from nebulus.app.settings import EngineSettings, Settings, TierSettings
-from nebulus.cli.story import Story
-from nebulus.cli.working import story_of
+from nebulus.cli.kept_runs import report_of
 from nebulus.core.answers import ModelAnswer, ModelRequest, RawCall, Usage
 from nebulus.core.budget import Budget
+from nebulus.core.result import ResultSpec
 from nebulus.ports.guard import PersonReply
+from nebulus.report.run import RunReport
 from nebulus.testing.backends import ScriptedBackend
 from nebulus.testing.people import ScriptedPerson
 
@@ -34,7 +35,7 @@ Checks:
 
 
 def literal(request: ModelRequest) -> ModelAnswer:
-    """Return the call that the step spells, words where it spells none."""
+    """Return the call that the step writes out, words where it writes none."""
     said = NOW.search(request.messages[-1].content)
     usage = Usage(prompt_tokens=100, completion_tokens=20)
     if said is None:
@@ -52,8 +53,9 @@ def carry_out(
     engine: str = "memory",
     run_id: str = "tidy",
     text: str = "hello",
-) -> Story:
-    """Carry `runbook` out in `folder`, where a.md holds `text`, and return the story of the run."""
+    result: ResultSpec | None = None,
+) -> RunReport:
+    """Carry `runbook` out in `folder`, where a.md contains `text`, and return the report of the run."""
     (folder / "a.md").write_text(text)
     settings = Settings(
         tiers={"small": TierSettings(model="http://127.0.0.1:1#none")},
@@ -62,11 +64,11 @@ def carry_out(
         commands="off",
     )
 
-    async def run() -> Story:
+    async def run() -> RunReport:
         plugs = {"backends": {"small": ScriptedBackend(literal)}, "person": ScriptedPerson(replies)}
         async with open_application(settings, folder, **plugs) as application:
-            request = await application.prepare(runbook, workspace=folder)
-            await application.supervisor.start(run_id, request)
-            return await story_of(application.supervisor, run_id)
+            handle = await application.start(runbook, result=result, workspace=folder, run_id=run_id)
+            await handle.result()
+            return await report_of(application.supervisor, run_id)
 
     return asyncio.run(run())

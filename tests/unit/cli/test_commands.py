@@ -1,4 +1,4 @@
-"""What can be typed: help that teaches, errors that explain, one JSON document, codes that scripts can use."""
+"""What can be typed: help that teaches, errors that explain, one JSON document, exit codes that scripts can use."""
 
 import json
 import os
@@ -13,7 +13,7 @@ from nebulus.app.settings import load_settings
 from nebulus.cli.exits import Exit
 from nebulus.cli.main import app
 from nebulus.cli.starting_file import starting_text
-from nebulus.recovery.strategy import Limits
+from nebulus.core.limits import Limits
 from tests.unit.cli.runs import YES, carry_out
 
 COMMANDS = (
@@ -22,6 +22,7 @@ COMMANDS = (
     "rewind",
     "cancel",
     "demo",
+    "ask",
     "runs",
     "show",
     "plan",
@@ -175,6 +176,15 @@ def test_runs_are_listed_newest_first_with_how_they_ended(home: Path) -> None:
     assert lines[2].endswith("Tidy the inbox.")
 
 
+def test_runs_are_listed_by_the_page(home: Path) -> None:
+    first = nebulus("runs", "-C", str(home), "--limit", "2")
+    assert [line.split()[0] for line in first.stdout.splitlines()] == ["bad", "waiting"]
+    assert "--after waiting" in first.stderr
+    rest = nebulus("runs", "-C", str(home), "--limit", "2", "--after", "waiting")
+    assert [line.split()[0] for line in rest.stdout.splitlines()] == ["good"]
+    assert rest.stderr == ""
+
+
 def test_a_folder_without_runs_lists_none_and_stays_empty(tmp_path: Path) -> None:
     assert json.loads(nebulus("runs", "-C", str(tmp_path), "--json").stdout) == []
     assert list(tmp_path.iterdir()) == []
@@ -187,11 +197,26 @@ def test_show_reads_a_run_as_lines_audit_reason_journal_and_json(home: Path) -> 
     assert "Failed: something broke" in nebulus("show", "bad", *there, "--why").stdout
     records = [json.loads(line) for line in nebulus("show", "good", *there, "--journal").stdout.splitlines()]
     assert [record["position"] for record in records] == list(range(1, len(records) + 1))
-    assert records[0]["event"]["type"] == "GoalGiven"
-    story = json.loads(nebulus("show", "good", *there, "--json").stdout)
-    assert story["outcome"]["type"] == "Done"
-    assert len(story["chapters"]) == 4
+    assert records[0]["event"]["type"] == "RunStarted"
+    report = json.loads(nebulus("show", "good", *there, "--json").stdout)
+    assert report["outcome"]["type"] == "Done"
+    assert len(report["steps"]) == 4
     assert len(json.loads(nebulus("show", "good", *there, "--verdicts", "--json").stdout)) == 4
+
+
+def test_show_composes_each_prompt_again_and_shows_each_answer_verbatim(home: Path) -> None:
+    shown = nebulus("show", "good", "-C", str(home), "--prompts", "--answers").stdout
+    assert shown.count("prompt, recomposed from the journal") == 3
+    assert "were sent" not in shown
+    assert "    Now: step 3. Use delete_file with path = a.md" in shown
+    assert '  [call] delete_file {"path": "a.md"}' in shown
+    rows = json.loads(nebulus("show", "good", "-C", str(home), "--prompts", "--answers", "--json").stdout)
+    assert [row["step"] for row in rows] == [1, 2, 3]
+    assert all(row["prompt"]["is_recomposed"] and row["prompt"]["is_same_size"] for row in rows)
+    assert rows[0]["answer"]["calls"] == [{"name": "read_file", "arguments": '{"path": "a.md"}'}]
+    assert (
+        "prompt" not in json.loads(nebulus("show", "good", "-C", str(home), "--answers", "--json").stdout)[0]
+    )
 
 
 def test_looking_at_a_run_changes_nothing_in_it(home: Path) -> None:

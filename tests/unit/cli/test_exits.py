@@ -31,6 +31,13 @@ def test_every_outcome_has_a_code_of_its_own() -> None:
     assert len(set(OUTCOMES.values())) == len(OUTCOMES)
 
 
+def test_a_claimed_end_has_a_code_of_its_own_only_where_proof_is_asked_for() -> None:
+    claimed, proven = Done(proof=Proof.CLAIMED), Done(proof=Proof.PROVEN)
+    assert [exit_of(claimed), exit_of(proven)] == [Exit.DONE, Exit.DONE]
+    assert exit_of(claimed, requires_proof=True) is Exit.CLAIMED
+    assert exit_of(proven, requires_proof=True) is Exit.DONE
+
+
 @pytest.mark.parametrize("kind", ERRORS)
 def test_no_error_ends_with_zero_or_as_a_defect(kind: type[errors.NebulusError]) -> None:
     error = kind(BROKEN) if kind is errors.BackendError else kind("what; the fix")

@@ -14,6 +14,7 @@ from nebulus.app.settings import EngineSettings, Settings, TierSettings
 from nebulus.cli.exits import Exit
 from nebulus.cli.main import app
 from nebulus.core.outcome import Blocked, Done, Outcome
+from nebulus.runtime.handle import RunHandle
 from nebulus.runtime.supervise import Supervisor
 from nebulus.testing.backends import ScriptedBackend
 from tests.unit.cli.runs import YES, carry_out, literal
@@ -160,14 +161,14 @@ def test_a_whole_journal_is_whole_and_an_edited_one_is_not(home: Path) -> None:
 
 
 def go_on(folder: Path, run_id: str) -> Outcome:
-    return asyncio.run(_with_supervisor(folder, lambda supervisor: supervisor.resume(run_id)))
+    return asyncio.run(_carried_on(folder, lambda supervisor: supervisor.resume(run_id)))
 
 
 def rewound(folder: Path, run_id: str, *, step: int) -> Outcome:
-    return asyncio.run(_with_supervisor(folder, lambda supervisor: supervisor.rewind(run_id, step=step)))
+    return asyncio.run(_carried_on(folder, lambda supervisor: supervisor.rewind(run_id, step=step)))
 
 
-async def _with_supervisor(folder: Path, act: Callable[[Supervisor], Awaitable[Outcome]]) -> Outcome:
+async def _carried_on(folder: Path, take: Callable[[Supervisor], Awaitable[RunHandle]]) -> Outcome:
     settings = Settings(
         tiers={"small": TierSettings(model="http://127.0.0.1:1#none")},
         engine=EngineSettings(url=".nebulus/runs.sqlite"),
@@ -176,7 +177,8 @@ async def _with_supervisor(folder: Path, act: Callable[[Supervisor], Awaitable[O
     async with open_application(
         settings, folder, backends={"small": ScriptedBackend(literal)}
     ) as application:
-        return await act(application.supervisor)
+        handle = await take(application.supervisor)
+        return await handle.result()
 
 
 def _texts(database: sqlite3.Connection) -> list[tuple[str, str]]:

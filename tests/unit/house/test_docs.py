@@ -148,7 +148,7 @@ def test_the_reference_pages_are_those_of_the_code() -> None:
         ("errors.md", error_classes()),
     ],
 )
-def test_every_word_of_the_machine_has_a_heading(page: str, kinds: Sequence[type]) -> None:
+def test_every_event_command_outcome_and_error_has_a_heading(page: str, kinds: Sequence[type]) -> None:
     text = (ROOT / "docs" / "reference" / page).read_text("utf-8")
     assert re.findall(r"^## (.+)$", text, re.MULTILINE) == [kind.__name__ for kind in kinds]
 
@@ -196,7 +196,7 @@ def test_a_stale_reference_page_is_found(tmp_path: Path) -> None:
     assert reference("--out", str(tmp_path)).returncode == 0
     assert reference("--out", str(tmp_path), "--check").returncode == 0
     page = tmp_path / "events.md"
-    page.write_text(page.read_text("utf-8").replace("## GoalGiven", "## GoalTaken"), "utf-8")
+    page.write_text(page.read_text("utf-8").replace("## RunStarted", "## RunBegun"), "utf-8")
     run = reference("--out", str(tmp_path), "--check")
     assert run.returncode == 1
     assert "events.md" in run.stdout

@@ -11,6 +11,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"ports"}),
     PRINCIPLES,
     frozenset({"loop"}),
+    frozenset({"report"}),
     frozenset({"adapters"}),
     frozenset({"testing"}),
     frozenset({"runtime"}),

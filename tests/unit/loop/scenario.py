@@ -25,7 +25,7 @@ from nebulus.core.tools import Effect, ToolResult, ToolSpec
 from nebulus.core.verdict import Allow, Ask, Refuse
 from nebulus.loop import deciding, transitions
 from nebulus.loop.machine import Machine, new_machine
-from nebulus.loop.pending import commands, next_decision, questions
+from nebulus.loop.pending import DECISIONS, commands, questions
 from nebulus.loop.phases import Attempts, Flight
 from nebulus.loop.request import ComposedRequest, compose
 
@@ -154,11 +154,17 @@ def feed(scene: Scene, event: Event) -> Scene:
     event = _placed(scene, event)
     before = scene.machine
     machine, events = transitions.feed(before, event), [*scene.events, event]
-    while (command := next_decision(machine)) is not None and not isinstance(command, JudgeCall):
+    while (command := _decision_of_ours(machine)) is not None:
         decided = _decided(before, machine, command)
         machine = transitions.feed(machine, decided)
         events.append(decided)
     return Scene(machine, tuple(events))
+
+
+def _decision_of_ours(machine: Machine) -> Command | None:
+    """Return the first decision that is not the guard's, None where there is none."""
+    ours = (c for c in commands(machine) if isinstance(c, DECISIONS) and not isinstance(c, JudgeCall))
+    return next(ours, None)
 
 
 def _placed(scene: Scene, event: Event) -> Event:

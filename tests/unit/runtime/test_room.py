@@ -6,13 +6,18 @@ from nebulus.core.answers import Message, ModelRequest
 from nebulus.core.commands import AskModel
 from nebulus.core.events import ModelAnswered, ModelFailed
 from nebulus.core.failure import FailureKind
+from nebulus.core.prompt import Prompt
+from nebulus.core.tiers import StepKind
+from nebulus.loop.request import ComposedRequest
 from nebulus.ports.backend import TokenCount
-from nebulus.runtime.perform import perform
+from nebulus.runtime.perform import ask_model
 from tests.unit.runtime import worlds as w
 
-ASK = AskModel(
-    tier="small",
+ASK = AskModel(step=1, kind=StepKind.EXECUTE, tier="small")
+COMPOSED = ComposedRequest(
     request=ModelRequest(messages=(Message("user", "Now: step 1. look a"),), max_tokens=100),
+    prompt=Prompt(()),
+    size_bytes=20,
     is_tight=True,
 )
 
@@ -28,12 +33,12 @@ class CountedModel(w.LiteralModel):
         return self._count
 
 
-async def asked(model: CountedModel, command: AskModel = ASK) -> object:
+async def asked(model: CountedModel, composed: ComposedRequest = COMPOSED) -> ModelAnswered | ModelFailed:
     world = replace(w.world(w.tools()), backends={"small": model})
-    return await perform(command, world, may_have_run=False)
+    return await ask_model(ASK, composed, world)
 
 
-async def test_a_prompt_that_can_not_fit_is_a_typed_failure_and_is_not_sent() -> None:
+async def test_a_prompt_that_cannot_fit_is_a_typed_failure_and_is_not_sent() -> None:
     model = CountedModel(4000, is_exact=True)
     event = await asked(model)
     assert isinstance(event, ModelFailed)
@@ -48,5 +53,5 @@ async def test_a_prompt_that_fits_or_was_only_estimated_is_sent() -> None:
 
 
 async def test_with_room_enough_nothing_is_counted() -> None:
-    event = await asked(CountedModel(9000, is_exact=True), replace(ASK, is_tight=False))
+    event = await asked(CountedModel(9000, is_exact=True), replace(COMPOSED, is_tight=False))
     assert isinstance(event, ModelAnswered)

@@ -7,12 +7,11 @@ from msgspec.structs import replace
 from nebulus.adapters.stores.memory import MemoryStore
 from nebulus.adapters.tools.stored import looking_tool
 from nebulus.core.answers import ModelAnswer, ModelRequest, OneCall, Usage
-from nebulus.core.events import GoalGiven
+from nebulus.core.events import RunStarted
 from nebulus.core.outcome import Done
 from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
 from nebulus.ports.backend import OnText
 from nebulus.ports.tool import Tool, ToolOutput
-from nebulus.runtime.session import Session
 from nebulus.testing.runs import FakeRun
 from nebulus.testing.tools import FakeTool
 from tests.unit.runtime import worlds as w
@@ -46,20 +45,20 @@ async def test_a_step_looks_inside_a_stored_result_by_its_handle() -> None:
     looking = looking_tool(store)
     tools: dict[str, Tool] = {**kit, "look_inside": looking}
     world = replace(w.world(kit, model=model), tools=tools, artifacts=store)
-    setup = replace(w.setup(kit), tools=(*w.setup(kit).tools, looking.spec))
+    config = replace(w.config(kit), tools=(*w.config(kit).tools, looking.spec))
     steps = (
         Step(number=1, text="look at the page", checks=(ToolSucceeded("look"),)),
         Step(
             number=2, text="put the code of row 333 from the result of step 1", checks=(ToolSucceeded("put"),)
         ),
     )
-    session = Session(FakeRun(), setup, world)
-    await session.begin(GoalGiven(goal=Goal(text="Copy."), plan=Plan(steps), run_id="r"))
-    assert isinstance(await session.drive(), Done)
+    driver = w.opened(FakeRun(), kit, world)
+    started = RunStarted(goal=Goal(text="Copy."), plan=Plan(steps), config=config, run_id="r")
+    assert isinstance(await driver.drive(started), Done)
     assert kit["put"].calls[0][0] == {"value": "K-333x"}
     first, second, third = model.requests
     assert "look_inside" not in {tool.name for tool in first.tools}, "nothing is stored yet"
     assert "look_inside" in {tool.name for tool in second.tools}
     assert second.form == OneCall(""), "it may look before it must put"
     assert "bytes, 400 lines; begins row 0:" in third.messages[-1].content
-    assert len(session.machine.state.artifacts) == 1, "what was read out of it is not stored again"
+    assert len(driver.machine.state.artifacts) == 1, "what was read out of it is not stored again"

@@ -1,21 +1,28 @@
 """Worlds of fakes for the runtime's tests."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from nebulus.core.answers import ModelAnswer, ModelRequest, Usage
+from nebulus.core.config import RunConfig
 from nebulus.core.errors import BackendError
+from nebulus.core.events import Event, RunStarted
 from nebulus.core.failure import Failure
-from nebulus.core.plan import Check, Goal, Plan, Step, ToolSucceeded
+from nebulus.core.journal import decode_batch
+from nebulus.core.outcome import Outcome
+from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
 from nebulus.core.tiers import Tier
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.guard.defaults import DefaultPolicy
-from nebulus.loop.progress import Setup
 from nebulus.ports.backend import BackendInfo, OnText, TokenCount
 from nebulus.ports.guard import Person, PersonReply
 from nebulus.ports.tool import Tool
+from nebulus.runtime.driver import RunDriver
 from nebulus.runtime.world import World
 from nebulus.testing.people import ScriptedPerson
+from nebulus.testing.runs import FakeRun
 from nebulus.testing.tools import FakeTool
+from nebulus.testing.world import FakeChecker, FakeClock
 
 VALUE = {
     "type": "object",
@@ -57,24 +64,7 @@ class LiteralModel:
         return None
 
 
-class NoTime:
-    """A clock on which nothing takes time."""
-
-    def now_s(self) -> float:
-        return 0.0
-
-    async def sleep(self, seconds: float) -> None:
-        return None
-
-
-class AllHold:
-    """Every check holds."""
-
-    async def holds(self, check: Check) -> str:
-        return ""
-
-
-class Shelf:
+class DictStore:
     """Artifacts in a dict."""
 
     def __init__(self) -> None:
@@ -110,23 +100,47 @@ def world(
         tools=plugs,
         policy=DefaultPolicy(),
         person=person or ScriptedPerson([YES] * 1000),
-        checker=AllHold(),
-        artifacts=Shelf(),
-        clock=NoTime(),
+        checker=FakeChecker(),
+        artifacts=DictStore(),
+        clock=FakeClock(),
     )
 
 
-def setup(kit: dict[str, FakeTool]) -> Setup:
-    """Return a setup over `kit` with one tier."""
-    return Setup(
+def config(kit: dict[str, FakeTool]) -> RunConfig:
+    """Return a configuration over `kit` with one tier."""
+    return RunConfig(
         tools=tuple(item.spec for item in kit.values()), tiers=(Tier(name="small", window_tokens=4096),)
     )
 
 
-def goal_and_plan(*calls: str) -> tuple[Goal, Plan]:
-    """Return a goal with a step per `TOOL VALUE`."""
+def plan_of(*calls: str, after: tuple[int, ...] | None = None) -> Plan:
+    """Return a plan with a step per `TOOL VALUE`; independent ones with `after=()`."""
     steps = tuple(
-        Step(number=number, text=call, checks=(ToolSucceeded(call.split()[0]),))
+        Step(number=number, text=call, checks=(ToolSucceeded(call.split()[0]),), after=after)
         for number, call in enumerate(calls, start=1)
     )
-    return Goal(text="Do it."), Plan(steps)
+    return Plan(steps)
+
+
+def started(kit: dict[str, FakeTool], plan: Plan, *, run_id: str = "run") -> RunStarted:
+    """Return the first event of a run."""
+    return RunStarted(goal=Goal(text="Do it."), plan=plan, config=config(kit), run_id=run_id)
+
+
+def opened(run: FakeRun, kit: dict[str, FakeTool], given: World | None = None, **plugs: Any) -> RunDriver:
+    """Return the driver of a run, at where its records lead."""
+    driver = RunDriver(run, given or world(kit, **plugs))
+    driver.replay(run.past)
+    return driver
+
+
+async def driven(run: FakeRun, kit: dict[str, FakeTool], plan: Plan, **plugs: Any) -> Outcome:
+    """Begin a run, or go on with it, to its end."""
+    driver = opened(run, kit, **plugs)
+    first = () if driver.machine.position else (started(kit, plan, run_id=run.run_id),)
+    return await driver.drive(*first)
+
+
+def events_of(run: FakeRun) -> list[Event]:
+    """Return what is recorded."""
+    return [record.event for batch in run.reopened().past for record in decode_batch(batch)]

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 from nebulus.adapters.people.terminal import TerminalPerson
 from nebulus.cli.watch import Face
-from nebulus.cli.words import one_line
 from nebulus.core.outcome import Question
 from nebulus.ports.guard import Person, PersonReply
+from nebulus.report.text import one_line
 
 _LOOK_S = 0.2
 """How often a waiting prompt looks whether it was given up: what a person takes for "at once"."""

@@ -11,7 +11,6 @@ from msgspec import Struct, field
 
 from nebulus.app import bootstrap
 from nebulus.app.settings import Settings
-from nebulus.cli.words import Line, one_line, safe
 from nebulus.core.context import Conduct, Context, Label
 from nebulus.core.errors import ConfigError
 from nebulus.core.failure import Failure
@@ -24,6 +23,7 @@ from nebulus.guard.closing import Closed
 from nebulus.guard.rules import nearest
 from nebulus.guard.schema import cedar_schema
 from nebulus.ports.guard import Policy, Workspace
+from nebulus.report.text import Line, one_line, safe
 
 Word = Literal["allow", "ask", "deny"]
 _OUTSIDE = Provenance((Origin("document", "outside"),))

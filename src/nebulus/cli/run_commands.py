@@ -12,6 +12,7 @@ from nebulus.cli.options import (
     ConfigOption,
     JsonOption,
     ModelOption,
+    ProofOption,
     QuietOption,
     RunArgument,
     TierOption,
@@ -35,6 +36,8 @@ def register(app: typer.Typer) -> None:
                 "nebulus run 'Move a.md to archive/a.md.'": "prose: the planning tier makes a plan",
                 "cat tidy.md | nebulus run -": "from stdin",
                 "nebulus run -f tidy.md -m ollama:qwen3:8b": "without a nebulus.toml",
+                "nebulus run 'How warm is it in Oslo?' --result text": "and answer with a text, alone on stdout",
+                "nebulus run -f weather.md --result weather.json": "and answer in JSON of a schema",
                 "nebulus run -f tidy.md --json 2>/dev/null": "for scripts",
             }
         )
@@ -55,9 +58,7 @@ def register(app: typer.Typer) -> None:
             }
         )
     )(rewind)
-    app.command(epilog=examples({"nebulus cancel 20260101-120000-ab12": "it stops before its next step"}))(
-        cancel
-    )
+    app.command(epilog=examples({"nebulus cancel 20260101-120000-ab12": "nothing new begins"}))(cancel)
     app.command(
         epilog=examples(
             {
@@ -71,7 +72,7 @@ def register(app: typer.Typer) -> None:
 
 def run(
     *,
-    goal: Annotated[str, typer.Argument(help="What shall be done: prose, a runbook, or - for stdin.")] = "",
+    goal: Annotated[str, typer.Argument(help="What is to be done: prose, a runbook, or - for stdin.")] = "",
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the goal from a file.")] = None,
     workspace: WorkspaceOption = HERE,
     tier: TierOption = None,
@@ -80,33 +81,48 @@ def run(
     run_id: Annotated[
         str, typer.Option("--run-id", help="A name for the run; made from the time without it.")
     ] = "",
+    result: Annotated[
+        str,
+        typer.Option(
+            "--result", help="Answer too: `text`, or JSON of the JSON Schema in the file that is named here."
+        ),
+    ] = "",
+    require_proof: ProofOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Carry a goal out: a sentence, or a runbook with numbered steps.
+    """Carry out a goal: a sentence, or a runbook with numbered steps.
 
     With prose, the planning tier makes a plan first; with a runbook, each step is as you wrote it
     (`nebulus plan` shows how it is understood). Ends with 0 only if the goal is met.
 
-    What can't be undone asks you first; without a terminal and without --yes the run is blocked (exit 3),
-    and `resume` asks again. --yes answers approvals only: whether an effect of unknown outcome has
-    happened, no flag can know.
+    With --result the run gives an answer, from what it has found. The answer alone goes to stdout, in a
+    pipe as on a terminal: text as it is, JSON on one line. How the run ended goes to stderr, with the
+    place where each value of the answer was seen, or "claimed" where it was seen nowhere; --quiet leaves
+    that out. Without an answer stdout stays empty, and the exit code says why.
+
+    Before something that can't be undone you are asked; without a terminal and without --yes the run is
+    blocked (exit 3), and `resume` asks again. --yes answers approvals only: it can't tell whether an
+    effect of unknown outcome has happened.
     """
     from nebulus.app.application import new_run_id
     from nebulus.cli.console import reporting
-    from nebulus.cli.working import Work, begin, finish
+    from nebulus.cli.live_runs import Work, begin, finish
+    from nebulus.cli.results import requested_result
 
     with reporting(as_json=as_json) as hints:
-        plan = Work(
+        work = Work(
             folder=workspace,
-            choice=_choice(config, tier, model),
+            choice=choice_of(config, tier, model),
             says_yes=yes,
             is_quiet=quiet,
             as_json=as_json,
+            requires_proof=require_proof,
         )
-        story = asyncio.run(begin(goal_text(goal, file), plan, run_id=run_id or new_run_id(), hints=hints))
-        finish(story, plan)
+        spec = requested_result(result)
+        text, name = goal_text(goal, file), run_id or new_run_id()
+        finish(asyncio.run(begin(text, work, run_id=name, hints=hints, result=spec)), work)
 
 
 def resume(
@@ -117,28 +133,31 @@ def resume(
     model: ModelOption = None,
     config: ConfigOption = None,
     accept_changes: AcceptOption = False,
+    require_proof: ProofOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
 ) -> None:
-    """Take a run up where it stopped: interrupted, blocked, refused, exhausted or failed.
+    """Resume a run that was interrupted, or that ended blocked, refused, exhausted or failed.
 
-    Finished steps stay finished. A run that is done stays done. The models and settings that the run
-    began with are used again, unless you name others. If tools, tiers, limits or policy have changed
-    since, nothing is done until you say --accept-changes.
+    Finished steps stay finished; what failed is tried again. A run that is done stays done. The models
+    and settings that the run began with are used again, unless you name others. If tools, tiers, limits
+    or policy have changed since, nothing is done until you say --accept-changes.
     """
+    from nebulus.cli import live_runs
     from nebulus.cli.console import reporting
-    from nebulus.cli.working import Work, finish, take_up
 
     with reporting(as_json=as_json) as hints:
-        plan = Work(
+        work = live_runs.Work(
             folder=workspace,
-            choice=_choice(config, tier, model),
+            choice=choice_of(config, tier, model),
             says_yes=yes,
             is_quiet=quiet,
             as_json=as_json,
+            requires_proof=require_proof,
         )
-        finish(asyncio.run(take_up(run_id, plan, hints=hints, accepts_changes=accept_changes)), plan)
+        ended = live_runs.resume(run_id, work, hints=hints, accepts_changes=accept_changes)
+        live_runs.finish(asyncio.run(ended), work)
 
 
 def rewind(
@@ -150,6 +169,7 @@ def rewind(
     ] = False,
     workspace: WorkspaceOption = HERE,
     accept_changes: AcceptOption = False,
+    require_proof: ProofOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
     quiet: QuietOption = False,
@@ -159,13 +179,20 @@ def rewind(
     It is listed first, and you are asked whether to go back over it. --yes says yes to that as well as to
     what the run asks then; --force to that alone.
     """
+    from nebulus.cli import live_runs
     from nebulus.cli.console import reporting
-    from nebulus.cli.working import Work, finish, take_up
 
     with reporting(as_json=as_json) as hints:
-        plan = Work(folder=workspace, says_yes=yes, is_quiet=quiet, as_json=as_json, goes_back=force)
-        story = take_up(run_id, plan, hints=hints, accepts_changes=accept_changes, step=step)
-        finish(asyncio.run(story), plan)
+        work = live_runs.Work(
+            folder=workspace,
+            says_yes=yes,
+            is_quiet=quiet,
+            as_json=as_json,
+            goes_back=force,
+            requires_proof=require_proof,
+        )
+        ended = live_runs.rewind(run_id, work, step=step, hints=hints, accepts_changes=accept_changes)
+        live_runs.finish(asyncio.run(ended), work)
 
 
 def cancel(
@@ -175,18 +202,18 @@ def cancel(
     config: ConfigOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Ask a run to stop between two steps. The step in flight is recorded first; it can be resumed."""
-    from nebulus.cli import looking
+    """Ask a run to stop: nothing new begins, and what is under way is recorded. It can be resumed."""
+    from nebulus.cli import kept_runs
     from nebulus.cli.console import reporting, show_json
     from nebulus.cli.place import again, settings_of
 
     with reporting(as_json=as_json):
-        settings = settings_of(workspace, _choice(config, None, None))
-        info = asyncio.run(looking.cancel(run_id, settings, workspace))
+        settings = settings_of(workspace, choice_of(config, None, None))
+        info = asyncio.run(kept_runs.cancel(run_id, settings, workspace))
         if as_json:
             show_json({"run_id": info.run_id, "status": info.status})
         else:
-            print(f"{info.run_id} is {info.status.value}; `{again(run_id, workspace)}` takes it up")
+            print(f"{info.run_id} is {info.status.value}; `{again(run_id, workspace)}` resumes it")
 
 
 def demo(
@@ -202,11 +229,11 @@ def demo(
 ) -> None:
     """Watch a model of a million parameters carry out a long job, step by step, to the proof.
 
-    Makes a fresh folder with a small inbox and a runbook, which are yours to look at. The bundled model is
-    a wind tunnel, no assistant: it shows what the runtime holds together around a weak model.
+    Makes a new folder with a small inbox and a runbook, which are yours to look at. The bundled model is a
+    wind tunnel, not an assistant: it shows what the runtime does around a weak model.
 
-    One step deletes a file, so the guard asks you. Without a terminal a person made of code says yes; the
-    screen says so, and the record names it demo. Stop the demo in the middle in whatever way you like:
+    One step deletes a file, so the guard asks you. Without a terminal, code says yes in place of a person;
+    the screen says so, and the record names it demo. Stop the demo in the middle in whatever way you like:
     `nebulus resume` finishes it.
     """
     from nebulus.cli.console import reporting
@@ -216,7 +243,8 @@ def demo(
         show_demo(workspace, tuple(model or ()), hints=hints, says_yes=yes, is_quiet=quiet, as_json=as_json)
 
 
-def _choice(config: Path | None, tiers: list[str] | None, models: list[str] | None) -> "Choice":
+def choice_of(config: Path | None, tiers: list[str] | None, models: list[str] | None) -> "Choice":
+    """Return what the flags choose."""
     from nebulus.cli.place import Choice
 
     return Choice(
@@ -243,7 +271,7 @@ def goal_text(goal: str, file: Path | None) -> str:
     if goal and file:
         raise ConfigError("both a goal and --file were given; give one of them")
     if not goal and not file:
-        raise ConfigError("there is no goal; say it, name a file with -f, or give - and write it to stdin")
+        raise ConfigError("there is no goal; write it, name a file with -f, or give - and write it to stdin")
     if goal == "-":
         return sys.stdin.read()
     if file is None:
@@ -253,4 +281,4 @@ def goal_text(goal: str, file: Path | None) -> str:
     except OSError as error:
         raise ConfigError(f"{file} can't be read: {error.strerror}; name a text file") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is no UTF-8 text; name a text file") from error
+        raise ConfigError(f"{file} is not UTF-8 text; name a text file") from error

@@ -1,6 +1,6 @@
 """Nobody's yes is ever made up."""
 
-from nebulus.cli.asking import SaysYes, who
+from nebulus.cli.people import SaysYes, who
 from nebulus.cli.watch import NoFace
 from nebulus.core.outcome import Question
 

@@ -6,13 +6,12 @@ import pytest
 from msgspec.structs import replace
 
 from nebulus.core.answers import ModelAnswer, ModelRequest, Shape, Usage
-from nebulus.core.events import GoalGiven
 from nebulus.core.outcome import Done
-from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
+from nebulus.core.plan import Plan, Step, ToolSucceeded
 from nebulus.core.tools import ToolSpec
 from nebulus.ports.backend import OnText
 from nebulus.ports.tool import ToolOutput
-from nebulus.runtime.session import Session
+from nebulus.runtime.driver import RunDriver
 from nebulus.testing.runs import Died, FakeRun
 from nebulus.testing.tools import FakeTool
 from tests.unit.runtime import worlds as w
@@ -27,7 +26,7 @@ STEPS = (
 
 
 class Reader(w.LiteralModel):
-    """Does what the step says, and reads what it is shown: the weight, if it stands there, else a lie."""
+    """Does what the step says, and reads what it is shown: the weight, if it is there, else a lie."""
 
     async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
         if not isinstance(request.form, Shape):
@@ -43,18 +42,18 @@ def kit_with(reads: dict[str, str], text: str = PAGE) -> dict[str, FakeTool]:
     return kit | {"look": FakeTool(spec, [ToolOutput(text=text)])}
 
 
-async def driven(run: FakeRun, kit: dict[str, FakeTool], model: Reader, *steps: Step) -> Session:
-    session = Session(run, w.setup(kit), w.world(kit, model=model))
-    await session.begin(GoalGiven(goal=Goal(text="Do it."), plan=Plan(steps or STEPS), run_id="r"))
-    assert isinstance(await session.drive(), Done)
-    return session
+async def driven(run: FakeRun, kit: dict[str, FakeTool], model: Reader, *steps: Step) -> RunDriver:
+    driver = w.opened(run, kit, model=model)
+    first = () if driver.machine.position else (w.started(kit, Plan(steps or STEPS)),)
+    assert isinstance(await driver.drive(*first), Done)
+    return driver
 
 
 async def test_a_value_deep_in_a_long_text_is_read_and_used_by_the_next_step() -> None:
     kit, model = kit_with(READS), Reader()
-    session = await driven(FakeRun(), kit, model)
+    driver = await driven(FakeRun(), kit, model)
     assert kit["sync"].calls[0][0] == {"value": "12.50 kg"}
-    (fact,) = [fact for fact in session.machine.state.facts if fact.name == "step 1 weight"]
+    (fact,) = [fact for fact in driver.machine.state.facts if fact.name == "step 1 weight"]
     assert fact.where == "line 501"
     asked = model.requests[1].messages[-1].content
     assert len(asked) < 8000 < len(PAGE)
@@ -69,9 +68,9 @@ async def test_a_step_says_what_must_be_read_of_a_tool_that_does_not() -> None:
 
 async def test_a_lie_is_dropped_and_the_run_ends_without_it() -> None:
     kit, model = kit_with(READS, "Nobody has weighed it.\nGreetings"), Reader()
-    session = await driven(FakeRun(), kit, model)
-    assert "99" not in str(session.machine.state.facts)
-    assert [lesson.kind for lesson in session.machine.state.lessons] == ["ungrounded"]
+    driver = await driven(FakeRun(), kit, model)
+    assert "99" not in str(driver.machine.state.facts)
+    assert [lesson.kind for lesson in driver.machine.state.lessons] == ["ungrounded"]
 
 
 @pytest.mark.parametrize("is_recorded", [True, False])
@@ -82,5 +81,5 @@ async def test_a_death_at_any_write_changes_nothing_of_what_was_read(is_recorded
         run = FakeRun(dies_at=position, is_recorded=is_recorded)
         with pytest.raises(Died):
             await driven(run, kit_with(READS), Reader())
-        session = await driven(run.reopened(), kit_with(READS), Reader())
-        assert session.machine.state == state, position
+        driver = await driven(run.reopened(), kit_with(READS), Reader())
+        assert driver.machine.state == state, position

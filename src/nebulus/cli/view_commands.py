@@ -16,7 +16,8 @@ def register(app: typer.Typer) -> None:
     app.command(
         epilog=examples(
             {
-                "nebulus runs": "who, how, since when",
+                "nebulus runs": "the newest fifty: how they ended, since when",
+                "nebulus runs --limit 10 --after 20260101-120000-ab12": "ten more, older than that one",
                 "nebulus runs --json | jq '.[0].run_id'": "the newest, for a script",
             }
         )
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
                 "nebulus show 20260101-120000-ab12": "step by step",
                 "nebulus show 20260101-120000-ab12 --why": "why it ended as it did, on a page",
                 "nebulus show 20260101-120000-ab12 --verdicts": "every call that was judged, and by which rule",
+                "nebulus show 20260101-120000-ab12 --prompts --answers": "what each model was asked and wrote",
                 "nebulus show 20260101-120000-ab12 --journal": "the record itself, one JSON object a line",
             }
         )
@@ -63,19 +65,30 @@ def register(app: typer.Typer) -> None:
 
 
 def runs(
-    *, workspace: WorkspaceOption = HERE, config: ConfigOption = None, as_json: JsonOption = False
+    *,
+    limit: Annotated[int, typer.Option("--limit", min=1, help="List at most this many.")] = 50,
+    after: Annotated[
+        str, typer.Option("--after", help="List those that are older than the run of this name.")
+    ] = "",
+    workspace: WorkspaceOption = HERE,
+    config: ConfigOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """List the runs of a folder, newest first."""
-    from nebulus.cli import looking
+    from nebulus.cli import kept_runs
     from nebulus.cli.console import stderr
-    from nebulus.cli.desk import desk
+    from nebulus.cli.view import open_view
 
-    with desk(workspace, config, as_json=as_json) as at:
-        found = asyncio.run(looking.list_runs(at.settings, workspace))
-        if not found and not as_json:
-            stderr().print("No runs here yet; `nebulus run` begins one.")
-        rows = [looking.run_row(info) for info in found]
-        at.show(found, lambda found: map(looking.run_line, found), document=rows)
+    with open_view(workspace, config, as_json=as_json) as view:
+        found = asyncio.run(kept_runs.list_runs(view.settings, workspace, limit=limit, after=after))
+        rows = [kept_runs.run_row(listed) for listed in found]
+        view.show(found, kept_runs.list_lines, document=rows)
+        if as_json:
+            return
+        if not found:
+            stderr().print("No runs here; `nebulus run` begins one.")
+        elif len(found) == limit:
+            stderr().print(f"There may be more: --after {found[-1].info.run_id}", markup=False)
 
 
 def show(
@@ -86,8 +99,17 @@ def show(
         typer.Option("--verdicts", help="Only what was judged, with labels, rules and levels: the audit."),
     ] = False,
     why: Annotated[bool, typer.Option("--why", help="Only why it ended as it did.")] = False,
+    prompts: Annotated[
+        bool,
+        typer.Option("--prompts", help="Only what models were asked, composed again from the journal."),
+    ] = False,
+    answers: Annotated[
+        bool, typer.Option("--answers", help="Only what models wrote, verbatim; also with --prompts.")
+    ] = False,
     journal: Annotated[bool, typer.Option("--journal", help="The record itself, as JSON lines.")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Every verdict and intent, too.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Every route, verdict and recovery, too.")
+    ] = False,
     workspace: WorkspaceOption = HERE,
     config: ConfigOption = None,
     as_json: JsonOption = False,
@@ -97,26 +119,43 @@ def show(
     --verdicts is the audit: every call that was judged, where each of its values came from and whether it
     was endorsed, the rule or the person that decided, the policy's digest and the sandbox's level.
 
-    It only looks, also at a run that another process holds. --journal numbers the records and chains them
-    by digest, so that two exports of one run agree up to where the shorter one ends.
-    """
-    from nebulus.cli import looking
-    from nebulus.cli.audit import audit_lines, audit_rows
-    from nebulus.cli.console import show_json
-    from nebulus.cli.desk import desk
+    A journal contains no prompts. --prompts composes each again from what was recorded before it, and
+    says so where its size is not that of the prompt that was sent, as it can be after an upgrade.
 
-    with desk(workspace, config, as_json=as_json) as at:
+    It only looks, also at a run that another process is carrying out. --journal numbers the records and
+    chains them by digest, so that two exports of one run agree up to where the shorter one ends; it shows
+    a journal of any version.
+    """
+    from nebulus.cli import kept_runs
+    from nebulus.cli.place import again
+    from nebulus.cli.view import open_view
+    from nebulus.report.audit import audit_lines, audit_rows
+    from nebulus.report.prompts import asked_lines, asked_row
+    from nebulus.report.timeline import run_lines, why_lines
+
+    resume = again(run_id, workspace)
+    with open_view(workspace, config, as_json=as_json) as view:
         if journal:
-            records = asyncio.run(looking.read_journal(run_id, at.settings, workspace))
-            (show_json if as_json else looking.write_journal)(records)
+            records = asyncio.run(kept_runs.read_journal(run_id, view.settings, workspace))
+            kept_runs.write_journal(records, as_json=as_json)
             return
-        story = asyncio.run(looking.read_story(run_id, at.settings, workspace))
+        if prompts or answers:
+            asked = asyncio.run(kept_runs.read_asked(run_id, view.settings, workspace))
+            view.show(
+                asked,
+                lambda asked: [
+                    line for one in asked for line in asked_lines(one, prompt=prompts, answer=answers)
+                ],
+                document=[asked_row(one, prompt=prompts, answer=answers) for one in asked],
+            )
+            return
+        report = asyncio.run(kept_runs.read_report(run_id, view.settings, workspace))
         if verdicts:
-            at.show(story, audit_lines, document=audit_rows(story))
+            view.show(report, audit_lines, document=audit_rows(report))
         elif why:
-            at.show(story, lambda story: looking.why_lines(story, workspace))
+            view.show(report, lambda report: why_lines(report, resume=resume))
         else:
-            at.show(story, lambda story: looking.story_lines(story, workspace, is_verbose=verbose))
+            view.show(report, lambda report: run_lines(report, resume=resume, is_verbose=verbose))
 
 
 def plan(
@@ -127,15 +166,16 @@ def plan(
     as_json: JsonOption = False,
 ) -> None:
     """Read a runbook and show how it was understood, without running it."""
-    from nebulus.cli import looking
-    from nebulus.cli.desk import desk
-    from nebulus.cli.work import goal_text
+    from nebulus.cli import kept_runs
+    from nebulus.cli.run_commands import goal_text
+    from nebulus.cli.view import open_view
+    from nebulus.report.timeline import plan_lines
 
-    with desk(workspace, config, as_json=as_json) as at:
+    with open_view(workspace, config, as_json=as_json) as view:
         text = goal_text("-", None) if str(file) == "-" else goal_text("", file)
-        goal, understood = asyncio.run(looking.understood(text, at.settings, workspace))
+        goal, understood = asyncio.run(kept_runs.understood(text, view.settings, workspace))
         document = {"goal": goal, "plan": understood}
-        at.show(understood, lambda plan: looking.plan_lines(goal, plan), document=document)
+        view.show(understood, lambda plan: plan_lines(goal, plan), document=document)
 
 
 def doctor(
@@ -194,7 +234,7 @@ def read_calls(
 
     Ends with 0 if there are calls or words, with 6 if there is a finding. Tools are written as for OpenAI,
     Anthropic or MCP. With --jsonl each line is an object with text or message, and optionally id, tools
-    and finish_reason; findings stand in the lines that are written, and it ends with 0.
+    and finish_reason; findings are in the lines that are written, and it ends with 0.
     """
     from nebulus.cli.calls import read_stdin
     from nebulus.cli.console import reporting

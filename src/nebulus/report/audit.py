@@ -1,6 +1,6 @@
-"""The audit of a run: each verdict with what was judged, where each value came from, and under what. Pure.
+"""The audit of a run: each verdict with what was judged, where each value came from, and under what.
 
-Law: it says what was recorded when it was decided; nothing is judged anew.
+Invariant: it says what was recorded when it was decided; nothing is judged again.
 """
 
 import textwrap
@@ -10,16 +10,16 @@ from typing import Any, assert_never
 
 import msgspec
 
-from nebulus.cli.story import Judged, Story, VerdictWord
-from nebulus.cli.words import Line, counted, one_line, safe
 from nebulus.core.context import Label
 from nebulus.core.provenance import Origin
+from nebulus.report.run import Decided, RunReport, VerdictReport
+from nebulus.report.text import Line, counted, format_value, one_line, safe
 
 WIDTH = 80
-"""A terminal as narrow as they come, and a page of print."""
+"""The width of the narrowest usual terminal, in characters."""
 _MARGIN, _NAMES = 7, 10
 _DIGEST_DIGITS = 16
-_SAID: Mapping[VerdictWord, tuple[str, str]] = MappingProxyType(
+_SAID: Mapping[Decided, tuple[str, str]] = MappingProxyType(
     {
         "allow": ("allowed", ""),
         "refuse": ("refused", "red"),
@@ -31,17 +31,17 @@ _SAID: Mapping[VerdictWord, tuple[str, str]] = MappingProxyType(
 )
 
 
-def audit_lines(story: Story) -> list[Line]:
+def audit_lines(report: RunReport) -> list[Line]:
     """Return every verdict of a run as a block of lines, at most `WIDTH` characters wide."""
-    told = counted(len(story.verdicts), "verdict")
-    lines = [Line(f"Run {safe(story.run_id)}: {told}", "bold")]
-    for item in story.verdicts:
+    told = counted(len(report.verdicts), "verdict")
+    lines = [Line(f"Run {safe(report.run_id)}: {told}", "bold")]
+    for item in report.verdicts:
         lines += [Line(""), *_block(item)]
-    policies = sorted({item.policy_digest for item in story.verdicts if item.policy_digest})
+    policies = sorted({item.policy_digest for item in report.verdicts if item.policy_digest})
     return [*lines, *(Line(text, "dim") for digest in policies for text in ("", f"policy {digest}"))]
 
 
-def audit_rows(story: Story) -> list[dict[str, Any]]:
+def audit_rows(report: RunReport) -> list[dict[str, Any]]:
     """Return every verdict of a run for a machine: each with all its keys, whatever it says."""
     return [
         {
@@ -52,27 +52,32 @@ def audit_rows(story: Story) -> list[dict[str, Any]]:
             "verdict": item.verdict,
             "rule": item.rule,
             "reason": item.reason,
+            "question": item.question,
+            "call_id": item.call.call_id,
             "labels": [_row(label) for label in item.judged.labels],
             "is_tainted": item.judged.is_tainted,
             "is_planned": item.judged.is_planned,
             "policy_digest": item.policy_digest,
             "sandbox": item.sandbox,
         }
-        for item in story.verdicts
+        for item in report.verdicts
     ]
 
 
 def _row(label: Label) -> dict[str, object]:
     return {
         "argument": label.argument,
-        "origins": [{"kind": origin.kind, "ref": origin.ref} for origin in label.provenance.origins],
+        "origins": [
+            {"kind": origin.kind, "ref": origin.ref, "call_id": origin.call_id}
+            for origin in label.provenance.origins
+        ],
         "is_endorsed": label.is_endorsed,
         "is_trusted": label.provenance.is_trusted,
         "value": label.value,
     }
 
 
-def _block(item: Judged) -> Iterator[Line]:
+def _block(item: VerdictReport) -> Iterator[Line]:
     said, style = _SAID[item.verdict]
     head = f"{f'#{item.position}':<{_MARGIN}}step {item.step}  {said}  {safe(item.call.tool)}"
     yield Line(head, f"bold {style}".strip())
@@ -81,29 +86,29 @@ def _block(item: Judged) -> Iterator[Line]:
         return
     arguments = _arguments(item)
     for name, value in arguments.items():
-        spelled = one_line(msgspec.json.encode(value).decode(), 300)
+        shown = one_line(format_value(value), 300)
         label = next((label for label in item.judged.labels if label.argument == name), None)
-        yield from _field(safe(name), spelled if label is None else f"{spelled} {_source(label)}")
+        yield from _field(safe(name), shown if label is None else f"{shown} {_source(label)}")
     if not arguments:
         yield from _field("arguments", "none")
     is_planned = (
-        "the plan set out to use it" if item.judged.is_planned else "the plan did not set out to use it"
+        "the plan asks for the tool" if item.judged.is_planned else "the plan does not ask for the tool"
     )
-    text = "text from outside stood in it" if item.judged.is_tainted else "nothing from outside stood in it"
+    text = "contained text from outside" if item.judged.is_tainted else "contained nothing from outside"
     yield from _field("prompt", f"{text}; {is_planned}")
     under = f"policy {item.policy_digest[:_DIGEST_DIGITS]}, sandbox {item.sandbox.value}"
     yield from _field("under", under, style="dim")
 
 
-def _arguments(item: Judged) -> dict[str, Any]:
-    """Return the arguments as they were judged; a spelling that was too long to be kept, as it was proposed."""
+def _arguments(item: VerdictReport) -> dict[str, Any]:
+    """Return the arguments as they were judged; where that was too long to be kept whole, as they were proposed."""
     try:
         return msgspec.json.decode(item.judged.arguments, type=dict[str, Any])
     except msgspec.DecodeError:
         return item.call.arguments
 
 
-def _decider(item: Judged) -> str:
+def _decider(item: VerdictReport) -> str:
     why = f": {one_line(item.reason, 600)}" if item.reason else ""
     match item.verdict:
         case "allow" | "refuse" | "ask":
@@ -111,13 +116,13 @@ def _decider(item: Judged) -> str:
         case "yes" | "no":
             return f"person {safe(item.rule.removeprefix('person:'))}".rstrip() + why
         case "absent":
-            return "nobody, for nobody was there"
+            return "nobody: nobody was there to answer"
         case _:
             assert_never(item.verdict)
 
 
 def _source(label: Label) -> str:
-    """Return where a value came from, and whether anybody trusted stands behind it."""
+    """Return where a value came from, and whether somebody trusted vouches for it."""
     origins = ", ".join(_origin(origin) for origin in label.provenance.origins) or "nowhere"
     if label.is_endorsed:
         return f"from {origins}: endorsed"
@@ -133,7 +138,7 @@ def _origin(origin: Origin) -> str:
         case "config":
             return f"the settings ({ref})" if ref else "the settings"
         case "tool":
-            return f"the tool {ref}"
+            return f"the tool {ref} {safe(origin.call_id)}".rstrip()
         case "worker":
             return f"the worker {ref}".strip()
         case "model":

@@ -1,0 +1,364 @@
+"""What each event of a run means, as lines for a person: the same for live progress and for the past.
+
+Invariant: a line says what happened and who says so; nothing is left out because it looks bad.
+"""
+
+from enum import StrEnum
+from typing import TypeAlias, assert_never
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from nebulus.core import events as e
+from nebulus.core import strategy as s
+from nebulus.core.events import Event
+from nebulus.core.outcome import Question
+from nebulus.core.plan import Step, StepStatus
+from nebulus.core.verdict import Allow, Ask, Refuse
+from nebulus.loop import phases as p
+from nebulus.loop.machine import Machine, new_machine
+from nebulus.loop.phases import Flight, Task
+from nebulus.loop.transitions import NO_CONFIG, feed
+from nebulus.report.text import counted, format_call, format_seconds, format_value, one_line
+
+
+class LineKind(StrEnum):
+    """What a line is about; a screen chooses a mark and a colour by it."""
+
+    GOAL = "goal"
+    PLAN = "plan"
+    ROUTE = "route"
+    """Which tier is asked, and why."""
+    PROPOSAL = "proposal"
+    EDIT = "edit"
+    """What had to be changed in an answer to read it, without losing anything."""
+    VALUES = "values"
+    CLAIM = "claim"
+    ANSWER = "answer"
+    """The result that the goal asks for."""
+    FINDING = "finding"
+    ALLOWED = "allowed"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+    QUESTION = "question"
+    REPLY = "reply"
+    RESULT = "result"
+    """What a tool returned."""
+    FAILURE = "failure"
+    UNKNOWN = "unknown"
+    RECOVERY = "recovery"
+    """What is done about a failure."""
+    ESCALATION = "escalation"
+    CHECKED = "checked"
+    UNMET = "unmet"
+    WAITED = "waited"
+    STEP_DONE = "step done"
+    STEP_FAILED = "step failed"
+
+
+class ReportLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One thing that an event says.
+
+    `position` is that of the event in the journal; `step` is 0 for what concerns no step; `call_id` is "" for what
+    concerns no call; `cost` is what the event took, in words.
+    """
+
+    kind: LineKind
+    text: str
+    position: int
+    step: int = 0
+    call_id: str = ""
+    cost: str = ""
+
+
+Said: TypeAlias = tuple[LineKind, str]
+CallEvent: TypeAlias = e.CallJudged | e.CallDropped | e.ToolReturned | e.ToolFailed | e.OutcomeUnknown
+PersonEvent: TypeAlias = e.PersonAnswered | e.PersonAbsent
+
+
+class Narrator:
+    """Says what the events of one run mean, told one after the other from the first.
+
+    `machine` is where the run is after the last of them.
+    """
+
+    def __init__(self) -> None:
+        self.machine: Machine = new_machine(NO_CONFIG)
+        self._answers: dict[tuple[int, str], e.ModelAnswered] = {}
+
+    def tell(self, event: Event) -> tuple[ReportLine, ...]:
+        """Return what `event` means.
+
+        Raises:
+            IllegalEventError: it can't happen here.
+        """
+        before, self.machine = self.machine, feed(self.machine, event)
+        step, call_id = place_of(before, event)
+        said = [(kind, text, step) for kind, text in self._said(before, event)]
+        said += _steps_ended(before, self.machine)
+        position, cost = self.machine.position, self._cost(event)
+        lines = [
+            ReportLine(
+                kind=kind, text=text, position=position, step=at, call_id=call_id if at == step else ""
+            )
+            for kind, text, at in said
+        ]
+        if lines:
+            lines[0] = replace(lines[0], cost=cost)
+        return tuple(lines)
+
+    def _said(self, before: Machine, event: Event) -> list[Said]:
+        match event:
+            case e.RunStarted() | e.RunResumed():
+                return _of_run(event, self.machine)
+            case e.ModelAnswered():
+                self._answers[event.step, event.call_id] = event  # what it says is parsed next
+                return []
+            case e.AnswerParsed():
+                return _parsed(before, event, tier=self._answers[event.step, event.call_id].tier)
+            case e.RouteChosen():
+                return [(LineKind.ROUTE, f"{event.tier} is asked to {event.kind.value}: {event.reason}")]
+            case e.ModelFailed():
+                return [(LineKind.FAILURE, f"{event.tier} gave no answer: {event.failure.sentence()}")]
+            case e.RecoveryChosen():
+                return [_recovery(before, event)]
+            case e.PersonAnswered() | e.PersonAbsent():
+                return [_reply(find_question(before, event)[0], event)]
+            case e.ChecksEvaluated():
+                return [_checked(event)]
+            case e.WaitEnded():
+                return [(LineKind.WAITED, f"waited {format_seconds(event.seconds)}")]
+            case _:
+                return [_of_call(before, event)]
+
+    def _cost(self, event: Event) -> str:
+        match event:
+            case e.AnswerParsed():
+                answered = self._answers.pop((event.step, event.call_id))
+                usage, took_s = answered.answer.usage, answered.took_s
+                speed = f" · {usage.completion_tokens / took_s:,.0f} tokens/s" if took_s else ""
+                thought = f" ({usage.reasoning_tokens} of them reasoning)" if usage.reasoning_tokens else ""
+                tokens = f"{usage.prompt_tokens} + {usage.completion_tokens} tokens{thought}"
+                return f"{tokens} · {took_s:.2f} s{speed}"
+            case e.ModelFailed(took_s=took_s) | e.ToolReturned(took_s=took_s) | e.ToolFailed(took_s=took_s):
+                return f"{took_s:.2f} s" if took_s >= 0.1 else ""
+            case _:
+                return ""
+
+
+def place_of(machine: Machine, event: Event) -> tuple[int, str]:
+    """Return the step (0 for none) and the call ("" for none) that an event concerns, before it is fed."""
+    match event:
+        case e.RunStarted() | e.RunResumed():
+            return 0, ""
+        case e.CallJudged() | e.CallDropped() | e.ToolReturned() | e.ToolFailed() | e.OutcomeUnknown():
+            return machine.find_flight(event.call_id)[0].step, event.call_id
+        case e.PersonAnswered() | e.PersonAbsent():
+            question, flight = find_question(machine, event)
+            return question.step, flight.call.call_id if flight is not None else ""
+        case e.ChecksEvaluated():
+            return event.step, ""
+        case _:
+            return event.step, event.call_id
+
+
+def find_question(machine: Machine, event: PersonEvent) -> tuple[Question, Flight | None]:
+    """Return the question that a person's decision answers, and the call that it is about, if it is about one.
+
+    Raises:
+        LookupError: no such question waits.
+    """
+    for task in machine.tasks:
+        match task.activity:
+            case p.NeedsHelp(question, _) | p.Consulting(question) if (
+                question.question_id == event.question_id
+            ):
+                return question, None
+        for flight in task.flights:
+            match flight.state:
+                case p.AwaitingApproval(question) | p.Reconciling(question) if (
+                    question.question_id == event.question_id
+                ):
+                    return question, flight
+    raise LookupError(f"no question {event.question_id!r} waits for an answer")
+
+
+def _of_run(event: e.RunStarted | e.RunResumed, after: Machine) -> list[Said]:
+    if isinstance(event, e.RunStarted):
+        lines = [(LineKind.GOAL, one_line(event.goal.text, 400))]
+        if event.plan.steps:
+            lines.append(
+                (LineKind.PLAN, f"{counted(len(event.plan.steps), 'step')} from the {event.plan.origin}")
+            )
+        return lines
+    said = ["resumed"]
+    if event.spent is not None:
+        said.append("what was done and spent before still counts")
+    if event.config is not None or event.policy_digest:
+        tiers = ", ".join(tier.name for tier in after.config.tiers)
+        said.append(f"with a changed configuration or policy; tiers: {tiers}")
+    return [(LineKind.PLAN, "; ".join(said))]
+
+
+def _parsed(before: Machine, event: e.AnswerParsed, *, tier: str) -> list[Said]:
+    match event.parsed:
+        case e.CallsParsed():
+            return _proposed(event.parsed, tier)
+        case e.ClaimParsed(text=text):
+            return [(LineKind.CLAIM, f"{tier} says: {one_line(text) or '(nothing)'}")]
+        case e.QuestionParsed(text=text):
+            return [(LineKind.QUESTION, f"{tier} asks: {one_line(text, 300)}")]
+        case e.PlanParsed(plan=plan):
+            return [(LineKind.PLAN, f"{counted(len(plan.steps), 'step')} from {plan.origin}")]
+        case e.ValuesParsed():
+            return [_values(before, event, event.parsed, tier=tier)]
+        case e.ResultParsed(result=result):
+            value = result.value if isinstance(result.value, str) else format_value(result.value)
+            return [(LineKind.ANSWER, f"{tier} answers: {one_line(value, 300)}")]
+        case e.Unusable(finding=finding):
+            return [(LineKind.FINDING, f"{tier}: {one_line(finding.sentence(), 300)}")]
+        case _:
+            assert_never(event.parsed)
+
+
+def _proposed(parsed: e.CallsParsed, tier: str) -> list[Said]:
+    calls = [proposed.call for proposed in parsed.calls]
+    names = [f"{call.call_id}: " if len(calls) > 1 else "" for call in calls]
+    doubt = f"; in doubt: {one_line(parsed.doubt)}" if parsed.doubt else ""
+    lines = [
+        (LineKind.PROPOSAL, f"{tier} proposes {name}{format_call(call)}{doubt}")
+        for name, call in zip(names, calls, strict=True)
+    ]
+    if parsed.edits:
+        edits = ", ".join(
+            f"{edit.name} at {edit.where}" if edit.where else edit.name for edit in parsed.edits
+        )
+        lines.append(
+            (LineKind.EDIT, f"read after {counted(len(parsed.edits), 'edit')} that lost nothing: {edits}")
+        )
+    return lines
+
+
+def _values(before: Machine, event: e.AnswerParsed, parsed: e.ValuesParsed, *, tier: str) -> Said:
+    _, flight = before.find_flight(event.call_id)
+    assert isinstance(flight.state, p.Extracting)
+    unread = flight.state.unread
+    found = [f"{mark.name} = {one_line(mark.value)}" for mark in parsed.marks]
+    if parsed.made_up:
+        found.append(f"made up, and not kept: {', '.join(parsed.made_up)}")
+    none = f"no {' and no '.join(item.name for item in unread.wanted)}"
+    return LineKind.VALUES, f"{tier} read out of {unread.tool}: {'; '.join(found) or none}"
+
+
+def _of_call(before: Machine, event: CallEvent) -> Said:
+    task, flight = before.find_flight(event.call_id)
+    name = _name(task, flight)
+    match event:
+        case e.CallJudged():
+            return _judged(event, name)
+        case e.CallDropped(reason=reason):
+            return LineKind.DROPPED, f"{name} is not called: {one_line(reason, 300)}"
+        case e.ToolReturned(result=result):
+            return LineKind.RESULT, f"{name} -> {one_line(result.text)}"
+        case e.ToolFailed(failure=failure):
+            return LineKind.FAILURE, f"{name} failed: {one_line(failure.sentence(), 300)}"
+        case e.OutcomeUnknown(why=why):
+            return LineKind.UNKNOWN, f"{name} may have taken effect: {one_line(why)}"
+        case _:
+            assert_never(event)
+
+
+def _judged(event: e.CallJudged, name: str) -> Said:
+    match event.verdict:
+        case Allow(rule=rule):
+            changed = "".join(f", {key} is {one_line(path)}" for key, path in event.paths.items())
+            return LineKind.ALLOWED, f"{name} is allowed by {rule}{changed}"
+        case Refuse(rule=rule, reason=reason):
+            return LineKind.REFUSED, f"{name} is refused by {rule}: {one_line(reason)}"
+        case Ask(rule=rule, reason=reason):
+            return LineKind.QUESTION, f"a person must decide about {name} ({rule}): {one_line(reason)}"
+        case _:
+            assert_never(event.verdict)
+
+
+def _name(task: Task, flight: Flight) -> str:
+    """Return the tool of a call, with its id where one answer proposed several."""
+    return f"{flight.call.tool} {flight.call.call_id}" if len(task.flights) > 1 else flight.call.tool
+
+
+def _recovery(before: Machine, event: e.RecoveryChosen) -> Said:
+    task = before.task(event.step)
+    flight = before.find_flight(event.call_id)[1] if event.call_id else None
+    why = one_line(_why(task, flight), 300)
+    tool = f" {flight.call.tool}" if flight is not None else " the tool"
+    match event.strategy:
+        case s.AskAgain():
+            return LineKind.RECOVERY, f"the same tier is asked again, and told: {why}"
+        case s.WaitAndRetry(seconds=seconds):
+            return LineKind.RECOVERY, f"the same again after {format_seconds(seconds)}: {why}"
+        case s.Reread():
+            return LineKind.RECOVERY, f"only reading is offered until something was read: {why}"
+        case s.OtherTool():
+            return LineKind.RECOVERY, f"the step goes on without{tool}: {why}"
+        case s.Escalate():
+            return LineKind.ESCALATION, f"the next tier takes over: {why}"
+        case s.Replan():
+            return LineKind.RECOVERY, f"other steps are asked for: {why}"
+        case s.AskPersonFirst():
+            return LineKind.RECOVERY, f"a person is asked for help: {why}"
+        case s.GiveUp():
+            return LineKind.RECOVERY, f"nothing is left to try: {why}"
+        case _:
+            assert_never(event.strategy)
+
+
+def _why(task: Task, flight: Flight | None) -> str:
+    """Return what failed: the finding where an answer was unusable, else the failure."""
+    match flight.state if flight is not None else task.activity:
+        case p.CallRecovering(failure, _):
+            return failure.sentence()
+        case p.Extracting(activity=p.Recovering(problem)) | p.Recovering(problem):
+            return problem.question or (problem.finding or problem.failure).sentence()
+        case _:
+            return "a failure"
+
+
+def _reply(question: Question, event: PersonEvent) -> Said:
+    asked = one_line(question.text)
+    if isinstance(event, e.PersonAbsent):
+        return LineKind.REPLY, f"{asked} Nobody was there to answer"
+    if question.kind == "question" and event.text:
+        return LineKind.REPLY, f"{asked} {event.by or 'a person'} said: {one_line(event.text, 300)}"
+    word = f", saying: {one_line(event.text)}" if event.text else ""
+    return LineKind.REPLY, f"{asked} {event.by or 'a person'} said {'yes' if event.is_yes else 'no'}{word}"
+
+
+def _checked(event: e.ChecksEvaluated) -> Said:
+    what = "code checked the step" if event.step else "code checked the goal"
+    if all(event.passed):
+        return LineKind.CHECKED, f"{what}: {counted(len(event.passed), 'check')} passed"
+    return LineKind.UNMET, f"{what}: {one_line('; '.join(why for why in event.why if why), 300)}"
+
+
+def _steps_ended(before: Machine, after: Machine) -> list[tuple[LineKind, str, int]]:
+    was = {step.number: step.status for step in before.state.plan.steps}
+    changed = (step for step in after.state.plan.steps if step.status is not was.get(step.number))
+    return [(*said, step.number) for step in changed if (said := _ended(step)) is not None]
+
+
+def _ended(step: Step) -> Said | None:
+    match step.status:
+        case StepStatus.PROVEN:
+            return LineKind.STEP_DONE, "done, and code has checked it"
+        case StepStatus.CALLED:
+            return LineKind.STEP_DONE, "done: the call succeeded, and nothing else was to be checked"
+        case StepStatus.CLAIMED:
+            return LineKind.STEP_DONE, "done, but only the model says so"
+        case StepStatus.FAILED:
+            return LineKind.STEP_FAILED, "not done"
+        case StepStatus.DROPPED:
+            return LineKind.STEP_FAILED, "dropped: a newer plan takes its place"
+        case StepStatus.PENDING | StepStatus.ACTIVE:
+            return None
+        case _:
+            assert_never(step.status)
