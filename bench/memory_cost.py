@@ -9,10 +9,10 @@ from typing import Any
 
 from bench.memory_course import course
 from bench.memory_needed import WORDS, Rate, chain, prompts
+from bench.memory_walk import Walk
 from nano.language import make_job
 from nebulus.core.plan import Goal, Plan, Step
 from nebulus.core.state import State
-from nebulus.loop.turn import request_for
 from nebulus.memory.distil import with_active, with_result
 from nebulus.memory.record import stored_result
 
@@ -77,26 +77,22 @@ def cost() -> list[dict[str, Any]]:
             f"| {kind.__name__} | {len(text) // 1000} | {last['ms']:.1f} | {last['peak_kb']:.0f} | {kept} |"
         )
     print("\n| composing | facts | CPU ms |\n|---|--:|--:|")
-    for name, machine in _machines():
-        ms = least_ms(lambda machine=machine: request_for(machine))  # type: ignore[misc]
-        facts = len(machine.state.facts)
+    for name, walk in _walks():
+        ms = least_ms(walk.composed)
+        facts = len(walk.machine.state.facts)
         rows.append({"composing": name, "ms": ms, "facts": facts})
         print(f"| {name} | {facts} | {ms:.2f} |", flush=True)
     return rows
 
 
-def _machines() -> list[tuple[str, Any]]:
+def _walks() -> list[tuple[str, Walk]]:
     """The nano job and the office chain, at their last steps."""
     found = []
     for depth in (10, 100, 1000):
         job = make_job(random.Random(7), depth, "held_out")
-        *_, last = course(job, seed=7, window_tokens=4096)
-        found.append((f"step {depth} of a job", last.machine))
-    made = chain(1000, wording="words", seed=1)
-    *_, machine = _walked(made)
-    return [*found, ("step 1000 of a chain of pages", machine)]
-
-
-def _walked(made: Any) -> list[Any]:
-    """The machine before each step of a chain."""
-    return [machine for _, _, machine in prompts(made, 4000, Rate())]
+        turns = course(job, seed=7, window_tokens=4096)
+        last = next(turn for turn in turns if turn.number == depth)
+        found.append((f"step {depth} of a job", last.walk))
+    chained = prompts(chain(1000, wording="words", seed=1), 4000, Rate())
+    walk = next(walk for number, (_, _, walk) in enumerate(chained, start=1) if number == 1000)
+    return [*found, ("step 1000 of a chain of pages", walk)]
