@@ -44,17 +44,17 @@ from nebulus.app.bootstrap import checker, nano_path
 from nebulus.calls import read
 from nebulus.core.answers import FreeForm, Message, ModelAnswer, ModelRequest, OneCall, RawCall
 from nebulus.core.budget import Budget
+from nebulus.core.config import RunConfig
 from nebulus.core.errors import BackendError
 from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.core.limits import Limits
 from nebulus.core.tiers import Tier
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.guard.defaults import DefaultPolicy
-from nebulus.loop.progress import Setup
 from nebulus.loop.runbook import read_runbook, with_implied_checks
 from nebulus.ports.backend import BackendInfo, ModelBackend, OnText, TokenCount
 from nebulus.ports.tool import ToolOutput
-from nebulus.recovery.strategy import Limits
-from nebulus.runtime.supervise import RunRequest, Supervisor
+from nebulus.runtime.supervise import Opened, RunRequest, Supervisor
 from nebulus.runtime.world import World
 
 DEPTHS = (1, 2, 4, 8, 16, 32)
@@ -155,6 +155,10 @@ class NoTime:
         """Return the time."""
         return time.monotonic()
 
+    def time_s(self) -> float:
+        """Return the time of day."""
+        return time.time()
+
     async def sleep(self, seconds: float) -> None:
         """Wait for nothing."""
 
@@ -228,12 +232,12 @@ async def nebulus_episode(
     """Carry the job out by the runtime; return how it ended."""
     tools = {spec.name: tool(spec, world) for spec in specs(job, is_grounded=arm != "no-grounding")}
     limits = Limits(attempts=1) if arm == "no-retry" else PATIENT
-    setup = Setup(
+    config = RunConfig(
         tools=tuple(each.spec for each in tools.values()),
         tiers=(Tier(name="nano", window_tokens=4096, reserve_tokens=RESERVE_TOKENS),),
         budget=Budget(model_calls=6 * len(job.steps) + 6),
         limits=limits,
-        heeds_steps=arm != "no-heed",
+        checks_arguments=arm != "no-heed",
         resolves_references=arm != "no-resolving",
     )
     touched = World(
@@ -247,13 +251,14 @@ async def nebulus_episode(
     )
 
     @asynccontextmanager
-    async def open_world(_: RunRequest) -> AsyncIterator[tuple[Setup, World]]:
-        yield setup, touched
+    async def open_world(_run_id: str, _: RunRequest) -> AsyncIterator[Opened]:
+        yield Opened(config, touched)
 
     goal, plan = read_runbook(job.goal)
-    request = RunRequest(goal=goal, plan=with_implied_checks(plan, setup.tools), setup=setup)
+    request = RunRequest(goal=goal, plan=with_implied_checks(plan, config.tools), config=config)
     async with Supervisor(MemoryEngine(), open_world) as supervisor:
-        outcome = await supervisor.start("episode", request)
+        handle = await supervisor.start("episode", request)
+        outcome = await handle.result()
     return type(outcome).__name__.lower()
 
 
