@@ -97,7 +97,7 @@ def test_the_demo_ends_proven_and_says_what_is_staged(model: str, tmp_path: Path
     run = nebulus("demo", "-C", str(tmp_path / "demo"), "-m", model)
     assert run.returncode == 0, run.stderr
     assert run.stdout.startswith("Done, and proven")
-    assert "a person made of code says yes" in " ".join(run.stderr.split())
+    assert "code says yes in place of a person" in " ".join(run.stderr.split())
     assert "demo says yes: delete_file" in run.stderr
     assert str(tmp_path / "demo" / "runbook.md") in run.stderr
     assert (tmp_path / "demo" / "outbox" / "news.md").read_text() == "Release plan"
@@ -112,7 +112,7 @@ def test_the_demo_does_not_touch_a_folder_in_use(tmp_path: Path) -> None:
 
 
 @pytest.mark.crash
-def test_a_demo_that_was_killed_is_taken_up_and_ends_proven(tmp_path: Path) -> None:
+def test_a_demo_that_was_killed_is_resumed_and_ends_proven(tmp_path: Path) -> None:
     folder, stuck = tmp_path / "demo", Stuck(step=9)
     with serving(stuck) as model:
         process = started("demo", "-C", str(folder), "-m", model)
@@ -123,12 +123,12 @@ def test_a_demo_that_was_killed_is_taken_up_and_ends_proven(tmp_path: Path) -> N
         run_id = only_run(folder)
         resumed = nebulus("resume", run_id, "-C", str(folder), "--yes")
     assert resumed.returncode == 0, resumed.stderr
-    assert "taken up again: 8 of 16 steps done already" in resumed.stderr
+    assert "resumed: 8 of 16 steps done already" in resumed.stderr
     assert "[8/16]" not in resumed.stderr
     assert resumed.stdout.startswith("Done, and proven")
 
 
-def test_an_interrupted_run_says_how_to_take_it_up(tmp_path: Path) -> None:
+def test_an_interrupted_run_says_how_to_resume_it(tmp_path: Path) -> None:
     folder, stuck = tmp_path / "demo", Stuck(step=2)
     with serving(stuck) as model:
         process = started("demo", "-C", str(folder), "-m", model)
@@ -155,7 +155,7 @@ def test_a_run_that_another_process_holds_is_left_alone(tmp_path: Path) -> None:
             process.communicate()
 
 
-def test_a_run_that_is_cancelled_stops_between_two_steps_and_can_be_taken_up(tmp_path: Path) -> None:
+def test_a_run_that_is_cancelled_stops_and_can_be_resumed(tmp_path: Path) -> None:
     goal = "Look.\n\n" + "".join(f"{number}. Use list_files\n" for number in range(1, 13))
     asked: list[int] = []
 
@@ -205,6 +205,79 @@ def test_each_way_to_fail_has_its_code_and_one_json_document(
     document = json.loads(run.stdout)
     assert (run.returncode, document["exit_code"], document["outcome"]["type"]) == (code, code, kind)
     assert "Traceback" not in run.stderr
+
+
+def telling(body: dict[str, Any]) -> Reply:
+    """Do what a step says; then answer, in JSON where that is asked for."""
+    if "Now: step" in body["messages"][-1]["content"]:
+        return literal(body)
+    return Reply(text='{"word": "hello", "mood": "glad"}' if "response_format" in body else "It says hello.")
+
+
+def schema_file(folder: Path) -> str:
+    properties = {"word": {"type": "string"}, "mood": {"type": "string"}}
+    schema = {"type": "object", "properties": properties, "required": ["word", "mood"]}
+    (folder / "schema.json").write_text(json.dumps(schema))
+    return str(folder / "schema.json")
+
+
+def test_the_answer_of_a_run_is_alone_on_stdout_and_its_sources_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("hello")
+    goal, schema = "What does it say?\n\n1. Use read_file with path = a.md\n", schema_file(tmp_path)
+    with serving(telling) as model:
+        run = nebulus("run", "-", "-C", str(tmp_path), "-m", model, "--result", schema, stdin=goal)
+        text = nebulus("run", "-", "-C", str(tmp_path), "-m", model, "--result", "text", "-q", stdin=goal)
+        strict = nebulus(
+            "run",
+            "-",
+            "-C",
+            str(tmp_path),
+            "-m",
+            model,
+            "--result",
+            schema,
+            "--require-proof",
+            "--json",
+            stdin=goal,
+        )
+    assert (run.returncode, json.loads(run.stdout)) == (0, {"word": "hello", "mood": "glad"})
+    assert '✓ /word "hello": seen in ' in run.stderr
+    assert '~ /mood "glad": claimed, seen nowhere' in run.stderr
+    assert (text.returncode, text.stdout, text.stderr) == (0, "It says hello.\n", "")
+    document = json.loads(strict.stdout)
+    assert (strict.returncode, document["exit_code"], document["proof"]) == (8, 8, "claimed")
+    assert {source["path"]: source["is_proven"] for source in document["sources"]} == {
+        "/word": True,
+        "/mood": False,
+    }
+
+
+def test_a_question_is_answered_with_one_call_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    with serving(telling) as model:
+        asked = nebulus("ask", "-", "-C", str(folder), "-m", model, stdin="What does it say?")
+        typed = nebulus(
+            "ask",
+            "What does it say?",
+            "-C",
+            str(folder),
+            "-m",
+            model,
+            "--schema",
+            schema_file(tmp_path),
+            "--json",
+        )
+    assert (asked.returncode, asked.stdout) == (0, "It says hello.\n")
+    document = json.loads(typed.stdout)
+    assert (document["answer"], document["spent"]["model_calls"]) == ({"word": "hello", "mood": "glad"}, 1)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_question_without_words_is_refused(tmp_path: Path) -> None:
+    run = nebulus("ask", "-", "-C", str(tmp_path), stdin=" \n")
+    assert run.returncode == 2
+    assert "there is no question" in run.stderr
 
 
 def test_a_spent_budget_has_its_code(model: str, tmp_path: Path) -> None:
@@ -261,7 +334,7 @@ def test_the_demo_on_the_nano_model_ends_proven(tmp_path: Path) -> None:
     run = nebulus("demo", "-C", str(tmp_path / "demo"))
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.startswith("Done, and proven")
-    assert "wind tunnel, no assistant" in run.stderr
+    assert "a wind tunnel, not an assistant" in run.stderr
 
 
 @needs_nano

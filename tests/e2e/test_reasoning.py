@@ -1,4 +1,4 @@
-"""A run whose tier reasons first: what it thought, and what no grammar held, stand in its record."""
+"""A run whose tier reasons first: its reasoning, and what no grammar enforced, are in its record."""
 
 from pathlib import Path
 
@@ -7,12 +7,12 @@ from msgspec.structs import replace
 
 from nebulus.app.application import open_application
 from nebulus.app.settings import EngineSettings, Settings, TierSettings
-from nebulus.cli.looking import story_lines
-from nebulus.cli.working import story_of
+from nebulus.cli.kept_runs import report_of
 from nebulus.core.errors import ConfigError
 from nebulus.core.events import ModelAnswered
 from nebulus.core.outcome import Done
 from nebulus.core.tools import Effect, ToolSpec
+from nebulus.report.timeline import run_lines
 from nebulus.testing.backends import SCRIPTED, THOUGHT, ScriptedBackend
 from nebulus.testing.server import ScriptedServer
 from nebulus.testing.tools import FakeTool
@@ -30,7 +30,7 @@ ADD_LABELS = ToolSpec(
     },
     effect=Effect.WRITE,
 )
-"""It asks for more than a grammar can hold."""
+"""It asks for more than a grammar can enforce."""
 
 
 def settings(model: str) -> Settings:
@@ -42,24 +42,22 @@ async def test_thought_and_losses_are_recorded_and_told(tmp_path: Path) -> None:
     async with ScriptedServer(flavour="llama.cpp") as server:
         given = settings(f"llama.cpp+{server.url}")
         async with open_application(given, tmp_path, tools=[FakeTool(ADD_LABELS)]) as application:
-            request = await application.prepare("Label it.\n\n1. Use add_labels")
-            outcome = await application.supervisor.start("r", request)
+            handle = await application.start("Label it.\n\n1. Use add_labels", run_id="r")
+            outcome = await handle.result()
             journal = await application.supervisor.journal("r")
-            story = await story_of(application.supervisor, "r")
+            report = await report_of(application.supervisor, "r")
     assert isinstance(outcome, Done)
     (answered,) = [record.event for record in journal if isinstance(record.event, ModelAnswered)]
     assert answered.answer.reasoning == THOUGHT
     assert answered.answer.usage.reasoning_tokens == 8
     assert answered.answer.unenforced == ("add_labels/properties/labels/uniqueItems",)
-    lines = [line.text for line in story_lines(story, tmp_path)]
-    assert "Held by validation alone, by no grammar: add_labels/properties/labels/uniqueItems" in lines
-    assert "(8 of them a thought)" in " ".join(said.cost for each in story.chapters for said in each.said)
+    lines = [line.text for line in run_lines(report, resume="nebulus resume r")]
+    assert "Enforced by validation alone, by no grammar: add_labels/properties/labels/uniqueItems" in lines
+    assert "(8 of them reasoning)" in " ".join(line.cost for step in report.steps for line in step.lines)
 
 
 async def test_a_backend_that_carries_no_thought_out_is_refused_before_the_run(tmp_path: Path) -> None:
     plain = ScriptedBackend(info=replace(SCRIPTED, reasons=False))
     async with open_application(settings("nano"), tmp_path, backends={"small": plain}) as application:
-        with pytest.raises(
-            ConfigError, match=r"tiers\.small\.reasoning_tokens=40: scripted carries no thought"
-        ):
-            await application.prepare("Say hello.")
+        with pytest.raises(ConfigError, match=r"tiers\.small\.reasoning_tokens=40: scripted can't reason"):
+            await application.start("Say hello.")

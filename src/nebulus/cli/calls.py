@@ -1,4 +1,4 @@
-"""What the reader of calls makes of an answer, for a person, a program, or a file of many."""
+"""What an answer is parsed as, for a person, a program, or a file of many answers."""
 
 import sys
 from collections.abc import Sequence
@@ -49,7 +49,7 @@ def _tools(path: Path | None) -> Sequence[ToolSpec]:
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}; name a JSON file") from error
     except msgspec.MsgspecError as error:
-        raise ConfigError(f"{path} is no JSON list of tools: {error}; write [{{...}}, ...]") from error
+        raise ConfigError(f"{path} is not a JSON list of tools: {error}; write [{{...}}, ...]") from error
     return tool_specs(definitions)
 
 
@@ -57,4 +57,4 @@ def _object(line: str, place: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(line, type=dict[str, Any])
     except msgspec.MsgspecError as error:
-        raise ConfigError(f"{place} is no JSON object: {error}; write one object a line") from error
+        raise ConfigError(f"{place} is not a JSON object: {error}; write one object a line") from error

@@ -23,7 +23,7 @@ DEBUG_VARIABLE = "NEBULUS_DEBUG"
 
 
 class Hints:
-    """What to tell somebody who stops the command; `resume` is the command that takes the run up."""
+    """What to tell somebody who stops the command; `resume` is the command that resumes the run."""
 
     def __init__(self) -> None:
         self.resume = ""
@@ -65,11 +65,11 @@ def reporting(*, as_json: bool) -> Iterator[Hints]:
     except NebulusError as error:
         code, failure = exit_of_error(error), envelope(error)
         if isinstance(error, RunCancelledError) and hints.resume:
-            failure = msgspec.structs.replace(failure, fix=f"`{hints.resume}` takes it up")
+            failure = msgspec.structs.replace(failure, fix=f"`{hints.resume}` resumes it")
         _report(type(error).__name__, failure, code, as_json=as_json)
         raise typer.Exit(code) from error
     except KeyboardInterrupt as error:
-        fix = f"`{hints.resume}` takes it up: what was done stays done" if hints.resume else ""
+        fix = f"`{hints.resume}` resumes it: what was done stays done" if hints.resume else ""
         failure = Failure(kind=FailureKind.CONFLICT, fault=Fault.CONTRACT, what="you stopped it", fix=fix)
         _report("Interrupted", failure, Exit.INTERRUPTED, as_json=as_json)
         raise typer.Exit(Exit.INTERRUPTED) from error
@@ -92,7 +92,7 @@ def _defect(error: Exception, hints: Hints) -> Failure:
         fault=Fault.RUNTIME,
         what="Nebulus itself broke",
         value=f"{type(error).__name__}: {error}",
-        fix=f"{fix}; `{hints.resume}` takes the run up" if hints.resume else fix,
+        fix=f"{fix}; `{hints.resume}` resumes the run" if hints.resume else fix,
     )
 
 

@@ -1,6 +1,6 @@
 """The demo: a long job on the bundled model, watched from the start to the proof.
 
-Laws: it is an ordinary run of ordinary parts, resumable like any other; what is staged is said on screen.
+Invariants: it is an ordinary run of ordinary parts, resumable like any other; what is staged is said on the screen.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from nebulus.app.bootstrap import nano_path
 from nebulus.app.settings import FILE_NAME, NANO, STATE_FOLDER
 from nebulus.cli.console import Hints, stderr
 from nebulus.cli.live_runs import Work, begin, finish
-from nebulus.cli.people import SaysYes
+from nebulus.cli.people import AutoApproval
 from nebulus.cli.place import Choice, again
 from nebulus.cli.watch import is_terminal
 from nebulus.core.errors import ConfigError
@@ -29,14 +29,14 @@ RUNBOOK = "runbook.md"
 INBOX = "inbox"
 
 _WIND_TUNNEL = (
-    "The model here has about a million parameters. It is a wind tunnel, no assistant: it knows only how to read a "
-    "call off a sentence, and it fails at depth as larger models do. What you watch is the runtime: one step at a "
-    "time, each call read, judged, recorded and checked."
+    "The model here has about a million parameters. It is a wind tunnel, not an assistant: all it can do is turn a "
+    "sentence into a call, and it fails in long sessions as larger models do. What you watch is the runtime: one step "
+    "at a time, each call parsed, judged, recorded and checked."
 )
 _STAGED = (
-    "Step 11 deletes a file, which can't be undone, so the guard asks a person. Nobody sits at this terminal: in a "
-    "run of yours it would stop here (exit 3) and wait for you. In this demo, and only here, a person made of code "
-    "says yes, and is recorded as 'demo'."
+    "Step 11 deletes a file, which can't be undone, so the guard asks a person. Nobody is at this terminal: a run of "
+    "yours would stop there (exit 3) and wait for you. In this demo, and only here, code says yes in place of a "
+    "person, and is recorded as 'demo'."
 )
 _YOURS = "Step 11 deletes a file, which can't be undone, so the guard will ask you. Say y to go on."
 
@@ -67,7 +67,7 @@ def show_demo(
         console.print(f"{_STAGED if is_staged else _YOURS}\n", soft_wrap=False)
     person: Person | None = None
     if is_staged:
-        person = SaysYes(lambda text: console.print(f"  ☞ {text}", markup=False), name="demo")
+        person = AutoApproval(lambda text: console.print(f"  ☞ {text}", markup=False), name="demo")
     work = Work(
         folder=folder,
         choice=Choice(models=models),
@@ -86,12 +86,12 @@ def show_demo(
 
 
 def _require_model(models: tuple[str, ...]) -> None:
-    """Refuse before anything is made, where the bundled model is wanted and can't be run."""
+    """Refuse, before anything is made, where the bundled model is wanted and can't be run."""
     if models and models != (NANO,):
         return
     if not nano_path().exists():
         raise ConfigError(
-            "the nano model does not lie in this package; `make nano` trains it, or name another model with --model"
+            "the nano model is not in this package; `make nano` trains it, or name another model with --model"
         )
     if find_spec("xllamacpp") is None:
         raise ConfigError(
@@ -104,7 +104,7 @@ def _fresh(workspace: Path | None) -> Path:
     """Return a folder with the demo's files in it.
 
     Raises:
-        ConfigError: the folder holds something already, or can't be made.
+        ConfigError: the folder is not empty, or can't be made.
     """
     try:
         if workspace is None:
@@ -119,7 +119,7 @@ def _fresh(workspace: Path | None) -> Path:
             for name in (RUNBOOK, FILE_NAME):
                 shutil.copyfile(source / name, folder / name)
     except OSError as error:
-        raise ConfigError(f"the demo's files can't be put there: {error}; name another folder") from error
+        raise ConfigError(f"the demo's files can't be written: {error}; name another folder") from error
     return folder
 
 
@@ -144,7 +144,7 @@ def _farewell(console: Console, folder: Path, run_id: str) -> None:
         f"  {show}             each step, with what it cost\n"
         f"  {show} --verdicts  what the guard said of each call\n"
         f"  {show} --journal   the record that all this is read from\n"
-        "  Or run the demo again, stop it in the middle (Ctrl-C, or kill -9), and take it up with\n"
+        "  Or run the demo again, stop it in the middle (Ctrl-C, or kill -9), and resume it with\n"
         "  `nebulus resume RUN --workspace FOLDER`: no step that was recorded is done twice.\n"
         f"  The files are yours to look at and to remove: {folder}",
         markup=False,

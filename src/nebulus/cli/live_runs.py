@@ -17,7 +17,7 @@ from nebulus.app.settings import Settings
 from nebulus.cli.console import Hints, show, show_json, stderr, stdout
 from nebulus.cli.exits import Exit, exit_of
 from nebulus.cli.kept_runs import report_of
-from nebulus.cli.people import who
+from nebulus.cli.people import choose_person
 from nebulus.cli.place import Choice, again, recalled, require_runs, settings_of
 from nebulus.cli.results import write_answer
 from nebulus.cli.terminal import TerminalFace
@@ -207,7 +207,7 @@ def document(report: RunReport, code: Exit) -> dict[str, object]:
 async def _watched(work: Work, start: Start, settings: Settings) -> RunReport:
     console = stderr()
     with face_of(work, console) as face:
-        person = work.person or who(
+        person = work.person or choose_person(
             face,
             says_yes=work.says_yes,
             is_interactive=is_terminal(),

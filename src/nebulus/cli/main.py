@@ -5,7 +5,7 @@ Results go to stdout, everything else (progress, questions, errors) to stderr. A
 ended goes to stderr, and without an answer stdout stays empty. `--json`, on every command, writes one JSON document to
 stdout and nothing else there. What a model, a tool or a file wrote is shown without control characters.
 
-A command works in the current folder, or in that of `--workspace`. There lie the files that a run may touch,
+A command works in the current folder, or in that of `--workspace`. It contains the files that a run may touch,
 `nebulus.toml` if there is one, and `.nebulus`, where the runs are kept.
 
 | exit code | meaning |
@@ -16,7 +16,7 @@ A command works in the current folder, or in that of `--workspace`. There lie th
 | 3 | blocked: a person must answer first |
 | 4 | refused: the policy, or a person, forbids what a step needs |
 | 5 | exhausted: a budget is spent |
-| 6 | failed: something broke that could not be mended |
+| 6 | failed: something broke that could not be fixed |
 | 7 | unavailable: the run is unknown, or another process holds it |
 | 8 | claimed: the goal is met, but only the model says so; only with `--require-proof` |
 | 130 | interrupted: stopped by Ctrl-C or by `nebulus cancel` |
@@ -53,7 +53,7 @@ _EPILOG = examples(
     }
 ) + (
     "\n\n[bold]Exit codes[/]\n\n  0 done · 2 usage or settings · 3 blocked · 4 refused · 5 exhausted · 6 failed · "
-    "7 run unknown or held · 8 claimed (--require-proof) · 130 interrupted · 1 a defect of Nebulus"
+    "7 run unknown or busy · 8 claimed (--require-proof) · 130 interrupted · 1 a defect of Nebulus"
 )
 
 
@@ -69,7 +69,7 @@ def nebulus(
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
 ) -> None:
-    """Real agent work on small local models: the model proposes one step, the runtime holds the task.
+    """Real agent work on small local models: the model proposes one step, the runtime keeps track of the task.
 
     A run is durable: when the process dies, `nebulus resume` goes on from the last step that was recorded.
     """

@@ -1,6 +1,6 @@
 """Who answers when a person is asked: somebody at the terminal, a flag that was given, or nobody.
 
-Law: nobody's yes is ever made up; a flag's yes is said on the screen and recorded as the flag's.
+Invariant: nobody's yes is ever made up; a flag's yes is shown on the screen and recorded as the flag's.
 """
 
 import select
@@ -17,8 +17,8 @@ _LOOK_S = 0.2
 """How often a waiting prompt looks whether it was given up: what a person takes for "at once"."""
 
 
-class AtTheTerminal:
-    """Asks on stderr and reads from stdin, while the live progress stands aside."""
+class InterruptiblePerson:
+    """Asks on stderr and reads from stdin, while the live progress is taken away."""
 
     def __init__(self, face: Face) -> None:
         self._face = face
@@ -42,27 +42,29 @@ class AtTheTerminal:
         return ""
 
 
-class SaysYes:
-    """Approves what a flag or the demo approves for, and says so; knows nothing of what happened."""
+class AutoApproval:
+    """Says yes to approvals in the name of a flag or of the demo, and shows that it does."""
 
     def __init__(self, tell: Callable[[str], None], *, name: str) -> None:
         self._tell, self._name = tell, name
 
     async def ask(self, question: Question) -> PersonReply | None:
-        """Say yes to an approval; None to anything else, for a flag can't look at the world."""
+        """Say yes to an approval; None to anything else: a flag can't know what happened."""
         if question.kind != "approval":
             return None
         self._tell(
-            f"{self._name} says yes: {question.tool} {one_line(question.arguments)} ({question.reason})"
+            f"{self._name} says yes: {question.tool} {one_line(question.arguments)} ({one_line(question.reason)})"
         )
         return PersonReply(is_yes=True, by=self._name)
 
 
-def who(face: Face, *, says_yes: bool, is_interactive: bool, tell: Callable[[str], None]) -> Person | None:
+def choose_person(
+    face: Face, *, says_yes: bool, is_interactive: bool, tell: Callable[[str], None]
+) -> Person | None:
     """Return who is asked: the flag, the terminal, or None for nobody."""
     if says_yes:
-        return SaysYes(tell, name="--yes")
-    return AtTheTerminal(face) if is_interactive else None
+        return AutoApproval(tell, name="--yes")
+    return InterruptiblePerson(face) if is_interactive else None
 
 
 def _write(text: str) -> None:

@@ -13,9 +13,9 @@ HERE = Path()
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
-    policy = typer.Typer(no_args_is_help=True, help="The rules that stand between a proposal and its effect.")
+    policy = typer.Typer(no_args_is_help=True, help="The rules that decide which calls are made.")
     policy.command(
-        epilog=examples({"nebulus policy check": "do the rules hold against the tools that a run would have"})
+        epilog=examples({"nebulus policy check": "do the rules fit the tools that a run would have"})
     )(check)
     policy.command(
         epilog=examples(
@@ -40,7 +40,7 @@ def register(app: typer.Typer) -> None:
 def check(
     *, workspace: WorkspaceOption = HERE, config: ConfigOption = None, as_json: JsonOption = False
 ) -> None:
-    """Hold the policy against the tools. Ends with 2, and the line and the fix, if it can't hold."""
+    """Check the policy against the tools. Ends with 2, and the line and the fix, where it doesn't fit."""
     from nebulus.cli import policy_cases
     from nebulus.cli.view import open_view
 
@@ -58,7 +58,9 @@ def explain(
     ] = False,
     endorsed: Annotated[
         list[str] | None,
-        typer.Option("--endorsed", help="An argument that stands in the user's words; without it none does."),
+        typer.Option(
+            "--endorsed", help="An argument whose value is in the user's words; without it none is."
+        ),
     ] = None,
     workspace: WorkspaceOption = HERE,
     config: ConfigOption = None,

@@ -45,10 +45,10 @@ class Case(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class Checked(Struct, frozen=True, kw_only=True):
-    """A policy that holds: its digest, its rules with their places, and the tools it was held against.
+    """A policy that fits: its digest, its rules with their places, and how many tools it was checked against.
 
     `unseen` are the tools that change things and name no path: rules about paths do not see what they touch.
-    But what `closed` names is closed to commands by their sandbox.
+    What `closed` names is closed to commands by their sandbox.
     """
 
     digest: str
@@ -86,10 +86,10 @@ class _Bench(Struct, frozen=True):
 
 
 async def checked(settings: Settings, folder: Path) -> Checked:
-    """Return what holds in `folder`.
+    """Return the policy of `folder`, checked against its tools.
 
     Raises:
-        ConfigError: the policy can't hold.
+        ConfigError: the policy doesn't fit the tools.
     """
     async with _opened(settings, folder) as bench:
         policies = getattr(bench.policy, "policies", ())
@@ -111,7 +111,7 @@ async def explained(case: Case, settings: Settings, folder: Path) -> Explained:
     """Return what the policy says of a call, and by which rule.
 
     Raises:
-        ConfigError: the policy can't hold, or there is no such tool.
+        ConfigError: the policy doesn't fit the tools, or there is no such tool.
     """
     async with _opened(settings, folder) as bench:
         verdict = _verdict(case, bench)
@@ -150,26 +150,24 @@ async def schema(settings: Settings, folder: Path) -> dict[str, Any]:
 
 
 def case_of(tool: str, arguments: str, *, tainted: bool, planned: bool, endorsed: tuple[str, ...]) -> Case:
-    """Return the case that the command line spells.
+    """Return the case that the command line describes.
 
     Raises:
-        ConfigError: `arguments` is no JSON object.
+        ConfigError: `arguments` is not a JSON object.
     """
     try:
         given = msgspec.json.decode(arguments, type=dict[str, Any])
     except msgspec.MsgspecError as error:
         raise ConfigError(
-            f'{arguments!r} is no JSON object: {error}; write \'{{"path": "a.txt"}}\''
+            f'{arguments!r} is not a JSON object: {error}; write \'{{"path": "a.txt"}}\''
         ) from error
     return Case(tool=tool, arguments=given, tainted=tainted, planned=planned, endorsed=endorsed)
 
 
 def check_lines(found: Checked) -> list[Line]:
-    """Return a policy that holds, for a person."""
+    """Return a policy that fits, for a person."""
     lines = [Line(f"  {safe(rule):<28} {safe(place)}") for rule, place in found.rules]
-    said = (
-        f"{len(lines)} rules hold against {found.tools} tools" if lines else "the small default policy holds"
-    )
+    said = f"{len(lines)} rules fit {found.tools} tools" if lines else "the small default policy decides"
     notes = [
         Line(
             f"note: {safe(name)} names no path, so that rules about paths do not see what it touches",
@@ -182,12 +180,14 @@ def check_lines(found: Checked) -> list[Line]:
 
 
 def _closed_lines(closed: Closed) -> list[Line]:
-    """Return what the sandbox keeps from commands, and which patterns no sandbox can hold."""
+    """Return what the sandbox keeps from commands, and which patterns no sandbox can enforce."""
     kept = (("hidden from commands", closed.hidden), ("only read by commands", closed.fixed))
     lines = [Line(f"{what}: {', '.join(map(safe, paths))}") for what, paths in kept if paths]
     if closed.uncarried:
-        spelled = ", ".join(map(safe, closed.uncarried))
-        lines.append(Line(f"note: open to commands, for it is no file and no folder: {spelled}", "yellow"))
+        patterns = ", ".join(map(safe, closed.uncarried))
+        lines.append(
+            Line(f"note: open to commands, since it is neither a file nor a folder: {patterns}", "yellow")
+        )
     return lines
 
 
@@ -236,7 +236,7 @@ def _cases(file: Path) -> list[Case]:
         raise ConfigError(f"{file} can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ConfigError(
-            f"{file} holds no cases: {error}; write [[case]] with tool, arguments, expect"
+            f"{file} contains no cases: {error}; write [[case]] with tool, arguments, expect"
         ) from error
     if not cases or any(not case.expect for case in cases):
         raise ConfigError(f"{file}: each [[case]] says what to expect: allow, ask or deny")

@@ -253,7 +253,7 @@ def choice_of(config: Path | None, tiers: list[str] | None, models: list[str] | 
 
 
 def _absolute(models: list[str] | None) -> tuple[str, ...]:
-    """Return the models with paths of files made absolute: the run may be taken up from another folder."""
+    """Return the models with paths of files made absolute: the run may be resumed from another folder."""
     return tuple(
         str(Path(model).absolute()) if model.endswith(".gguf") and "://" not in model else model
         for model in models or ()

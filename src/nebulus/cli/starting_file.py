@@ -16,7 +16,7 @@ _HEAD = """\
 # Settings of Nebulus. An unknown key or an impossible value stops the start and says which.
 # `nebulus doctor` checks this file.
 
-# Tiers stand from small to large: a step begins with the first, and evidence moves it up.
+# Tiers are in order from small to large: a step begins with the first, and evidence moves it up.
 """
 
 _TIER = """
@@ -24,8 +24,8 @@ _TIER = """
 model = {model}  # {note}
 # window_tokens = 8192     # narrows the server's own figure
 # reserve_tokens = 1024    # kept free for the answer
-# reasoning_tokens = 256   # the longest thought before each answer; 0 is none
-# kinds = ["execute", "plan"]   # what it may be asked for; "extract" names a reader of texts
+# reasoning_tokens = 256   # the longest reasoning before each answer; 0 for none
+# kinds = ["execute", "plan"]   # what it may be asked for; "extract" names a tier that reads values out of texts
 # tools_shown = 5          # most tools in one prompt; small models lose calls beyond a handful
 # price_in_usd = 0.0       # per million tokens, counted against budget.usd
 # price_out_usd = 0.0
@@ -35,7 +35,7 @@ model = {model}  # {note}
 _LIMITS = Limits()
 
 _TAIL = f"""
-[budget]  # per run; 0 is no limit
+[budget]  # per run; 0 means no limit
 model_calls = 1000
 tool_calls = 1000
 # tokens = 0
@@ -50,7 +50,7 @@ tool_calls = 1000
 # [engine]
 # url = ".nebulus/runs.sqlite"             # or "postgresql://user@host/database", or "memory"
 
-# commands = "sandboxed"   # stands above every [table]; "namespaces" or "landlock" wants that level, "off" none
+# commands = "sandboxed"   # goes above every [table]; "namespaces" or "landlock" asks for that level, "off" for none
 """
 
 
@@ -76,13 +76,13 @@ async def write_starting_file(folder: Path, *, is_forced: bool) -> tuple[Path, l
 def starting_text(servers: list[FoundServer]) -> tuple[str, list[str]]:
     """Return the text of a first nebulus.toml for `servers`, and the names of its tiers."""
     tiers = [
-        (_name(model.name), _spelling(server, model), _note(server, model))
+        (_name(model.name), _model(server, model), _note(server, model))
         for server in servers
         for model in server.models
     ]
     unique = {name: (model, note) for name, model, note in reversed(tiers)}
     if not unique:
-        unique[NANO] = (NANO, "a wind tunnel, no assistant: put a real model here")
+        unique[NANO] = (NANO, "a wind tunnel, not an assistant: put a real model here")
         hint = '# No model server was found. Examples:\n#   model = "ollama:qwen3:8b"\n#   model = "models/Qwen3-8B-Q4_K_M.gguf"\n'
         if importlib.util.find_spec("xllamacpp") is None:
             hint += "# A model file needs pip install 'nebulus[local]'.\n"
@@ -101,7 +101,7 @@ def _name(model: str) -> str:
     return re.sub(r"[^A-Za-z0-9_-]+", "-", last).strip("-").lower() or "model"
 
 
-def _spelling(server: FoundServer, model: ServedModel) -> str:
+def _model(server: FoundServer, model: ServedModel) -> str:
     match server.flavour:
         case Flavour.OLLAMA:
             return f"ollama:{model.name}" if server.url.endswith(":11434") else f"{server.url}#{model.name}"
@@ -119,5 +119,5 @@ def _note(server: FoundServer, model: ServedModel) -> str:
 
 
 def _toml(text: str) -> str:
-    """Return a TOML basic string: JSON's spelling of a string is one. Source: TOML 1.0, "String"."""
+    """Return a TOML basic string: a string of JSON is one. Source: TOML 1.0, "String"."""
     return msgspec.json.encode(text).decode()

@@ -83,7 +83,7 @@ def source_lines(result: Result) -> list[Line]:
 def _source(source: FieldSource, answer: Any) -> Line:
     name = safe(source.path) if source.path else "the answer"
     value = f" {one_line(format_value(value_at(answer, source.path)), 80)}" if source.path else ""
-    trust = "" if source.provenance.is_trusted else ", which nobody trusted wrote"
+    trust = "" if source.provenance.is_trusted else ", in untrusted text"
     if source.is_proven:
         return Line(
             f"    ✓ {name}{value}: seen in {one_line(source.seen_in) or 'what the run saw'}{trust}", "green"

@@ -254,7 +254,7 @@ def test_the_starting_file_is_valid_and_names_the_bundled_model_for_what_it_is(t
     text, names = starting_text([])
     (tmp_path / "nebulus.toml").write_text(text)
     assert list(load_settings(None, tmp_path).tiers) == names == ["nano"]
-    assert "no assistant" in text
+    assert "not an assistant" in text
 
 
 def test_calls_are_read_or_the_finding_is_said(tmp_path: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_policy_says_what_it_closes_to_commands_and_what_it_can_not(ruled: Pat
     )
     result = nebulus(ruled, "policy", "check")
     assert "hidden from commands: secrets" in result.stdout
-    assert "note: open to commands, for it is no file and no folder: **/*.pem" in result.stdout
+    assert "note: open to commands, since it is neither a file nor a folder: **/*.pem" in result.stdout
 
 
 def test_a_policy_that_cant_hold_ends_with_2_and_names_line_and_fix(ruled: Path) -> None:

@@ -3,15 +3,18 @@
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from nebulus.core.budget import Budget
+from nebulus.core.commands import AskModel
 from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Refused
 from nebulus.core.plan import StepStatus
 from nebulus.loop.runbook import read_runbook
-from nebulus.report.run import RunReport
+from nebulus.report.run import RunReport, report_run
 from nebulus.report.summary import FAULTS, summary_lines
 from nebulus.report.timeline import plan_lines, run_lines, why_lines
 from tests.unit.cli.runs import NO, RUNBOOK, YES, carry_out
+from tests.unit.loop import scenario as sc
 
 AGAIN = "nebulus resume tidy"
 
@@ -132,3 +135,28 @@ def test_a_plan_is_shown_as_it_was_understood() -> None:
     assert "1. Use read_file with path = a.md\n      no check: the model's word will count" in text
     assert "done when: contains path='b.md', text='hello'" in text
     assert "Done when\n  - absent path='a.md'" in text
+
+
+def test_steps_that_were_under_way_at_once_are_told_one_after_the_other() -> None:
+    scene = sc.begun(sc.step(1, "Use look", after=()), sc.step(2, "Use put", after=()))
+    for asked, answer in zip(
+        reversed(scene.commands), (sc.called("put", value="b"), sc.called("look", value="a")), strict=True
+    ):
+        assert isinstance(asked, AskModel)
+        scene = sc.feed(scene, replace(answer, step=asked.step, kind=asked.kind, tier=asked.tier))
+    report = report_run("r", scene.events)
+    assert [step.spent.model_calls for step in report.steps] == [0, 1, 1]
+    lines = [line.text.strip() for line in run_lines(report, resume=AGAIN)]
+    first, second = (next(n for n, line in enumerate(lines) if f"{n_step}. Use" in line) for n_step in (1, 2))
+    assert '→ small proposes look(value="a")' in lines[first:second]
+    assert '→ small proposes put(value="b")' in lines[second:]
+
+
+def test_what_a_person_says_happened_is_an_effect_and_not_a_verdict_of_the_guard() -> None:
+    scene = sc.unknown(sc.allowed(sc.feed(sc.begun(sc.step(1, "Use put")), sc.called("put", value="a"))))
+    report = report_run("r", sc.answered(scene).events)
+    assert [effect.text for effect in report.effects] == ["put a"]
+    assert [(item.verdict, item.question) for item in report.verdicts] == [
+        ("allow", ""),
+        ("yes", "Did put take effect?"),
+    ]
