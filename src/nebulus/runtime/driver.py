@@ -110,9 +110,10 @@ class RunDriver:
             self._inbox.put_nowait(None)
 
     async def wait_idle(self) -> tuple[Command, ...]:
-        """Wait until only the host can go on, and return what it must perform: its own commands, or `Finish`."""
+        """Wait until the host must perform something, and return it: its own commands, or `Finish`."""
         await self._idle.wait()
-        return commands(self.machine)
+        known = (*self._handed_out, Finish)
+        return tuple(command for command in commands(self.machine) if isinstance(command, known))
 
     async def watch(self) -> AsyncIterator[Record]:
         """Yield every record of the run: those there are, then each as it comes, to the end."""
@@ -223,6 +224,8 @@ class RunDriver:
         if len(own) < len(wanted):
             await self._save()
             self._idle.set()
+        else:
+            self._idle.clear()
         return await self._first()
 
     async def _alone(self, command: Command) -> Event | None:
