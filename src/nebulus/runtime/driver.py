@@ -324,8 +324,10 @@ class RunDriver:
 
     def _record(self, event: Event) -> None:
         """Take `event`, without secrets and as it can be read again, as the next record."""
-        known = self._world.secrets.without(event)
-        known, data = recordable(known, self.machine)
+        known, data = recordable(event, self.machine)
+        hidden = self._world.secrets.without(known)
+        if hidden is not known:
+            known, data = recordable(hidden, self.machine)
         record = Record(position=self.machine.position + 1, event=known, chain=chained(self._chain, data))
         self._settle(record, data)
         self._pending.append(RawRecord(position=record.position, event=Raw(data), chain=record.chain))
