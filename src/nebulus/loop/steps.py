@@ -19,6 +19,7 @@ from nebulus.core.state import State
 from nebulus.core.tiers import StepKind
 from nebulus.loop.ending import ask, fail, finish
 from nebulus.loop.machine import Machine, missing_calls
+from nebulus.loop.places import TaskAt
 from nebulus.loop.phases import Answering, Checking, CheckingGoal, NotStarted, Planning, Task, Working
 from nebulus.loop.recovering import on_finding
 from nebulus.memory.distil import with_active, with_plan, with_step_ended
@@ -169,8 +170,9 @@ def evaluate(machine: Machine, task: Task) -> Machine:
     return end_step(machine, task, StepStatus.CALLED)
 
 
-def on_checked(machine: Machine, task: Task, _: Checking, event: ChecksEvaluated) -> Machine:
+def on_checked(at: TaskAt[Checking], event: ChecksEvaluated) -> Machine:
     """End the step if code saw every check pass; else say what is not done."""
+    machine, task = at.machine, at.task
     if all(event.passed):
         return end_step(machine, task, StepStatus.PROVEN)
     finding = Finding(kind=FindingKind.CHECK_FAILED, rule="the step is not done", value=_reasons(event))

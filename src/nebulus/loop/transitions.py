@@ -160,9 +160,9 @@ def feed(machine: Machine, event: Event) -> Machine:
     counted = replace(machine, position=machine.position + 1)
     match event:
         case e.RunStarted() | e.RunResumed():
-            return _apply(RUN, counted, event, machine.phase, (machine.phase,))
+            return _apply(RUN, counted, event, state=machine.phase, about=(machine.phase,))
         case e.ChecksEvaluated(step=0):
-            return _apply(RUN, counted, event, machine.phase, (machine.phase,))
+            return _apply(RUN, counted, event, state=machine.phase, about=(machine.phase,))
         case e.PersonAnswered() | e.PersonAbsent():
             return _to_whom_it_concerns(counted, event)
         case e.CallJudged() | e.CallDropped() | e.ToolReturned() | e.ToolFailed() | e.OutcomeUnknown():
@@ -178,7 +178,7 @@ def _to_task(machine: Machine, event: Event, step: int) -> Machine:
         task = machine.task(step)
     except LookupError as error:
         raise _illegal(machine, event, machine.phase) from error
-    return _apply(TASK, machine, event, task.activity, (task, task.activity))
+    return _apply(TASK, machine, event, state=task.activity, about=(task, task.activity))
 
 
 def _to_call(machine: Machine, event: Event, call_id: str) -> Machine:
@@ -191,7 +191,7 @@ def _to_call(machine: Machine, event: Event, call_id: str) -> Machine:
         state.activity, _EXTRACTION_STEP.get(type(event), object)
     ):
         raise _illegal(machine, event, state.activity)
-    return _apply(CALL, machine, event, state, (task, flight, state))
+    return _apply(CALL, machine, event, state=state, about=(task, flight, state))
 
 
 def _to_whom_it_concerns(machine: Machine, event: e.PersonAnswered | e.PersonAbsent) -> Machine:
@@ -200,18 +200,18 @@ def _to_whom_it_concerns(machine: Machine, event: e.PersonAnswered | e.PersonAbs
     for task in machine.tasks:
         match task.activity:
             case p.NeedsHelp(question, _) | p.Consulting(question) if question.question_id == asked:
-                return _apply(TASK, machine, event, task.activity, (task, task.activity))
+                return _apply(TASK, machine, event, state=task.activity, about=(task, task.activity))
         for flight in task.flights:
             match flight.state:
                 case p.AwaitingApproval(question) | p.Reconciling(question) if question.question_id == asked:
-                    return _apply(CALL, machine, event, flight.state, (task, flight, flight.state))
+                    return _apply(CALL, machine, event, state=flight.state, about=(task, flight, flight.state))
     raise _illegal(machine, event, machine.phase)
 
 
-def _apply(table: Table, machine: Machine, event: Event, state: object, about: tuple[Any, ...]) -> Machine:
+def _apply(table: Table, machine: Machine, event: Event, *, state: object, about: tuple[Any, ...]) -> Machine:
     row = table.get((type(state), type(event)))
     if row is None or (isinstance(machine.phase, p.Finished) and table is not RUN):
-        raise _illegal(machine, event, state, table)
+        raise _illegal(machine, event, state, table=table)
     after = row.handle(machine, *about, event)
     reached = _reached(after, about)
     if reached not in row.to:
@@ -235,7 +235,7 @@ def _reached(machine: Machine, about: tuple[Any, ...]) -> type:
     return type(task.activity)
 
 
-def _illegal(machine: Machine, event: Event, state: object, table: Table = RUN) -> IllegalEventError:
+def _illegal(machine: Machine, event: Event, state: object, *, table: Table = RUN) -> IllegalEventError:
     legal = sorted(kind.__name__ for found, kind in table if found is type(state))
     return IllegalEventError(
         f"{type(event).__name__} came at position {machine.position} while {type(state).__name__}; "
