@@ -58,31 +58,37 @@ def _table(rows: Iterable[Transition]) -> Table:
     return MappingProxyType({(row.state, row.event): row for row in rows})
 
 
-_WORK = (p.Planning, p.Working, p.CheckingGoal, p.Answering)
 _OVER = (p.Stopping, p.Finished)
 
 RUN = _table(
     (
-        _run(p.NotStarted, e.RunStarted, steps.on_started, *_WORK, p.Finished),
+        _run(p.NotStarted, e.RunStarted, steps.on_started, p.Planning, p.Working, p.Answering, p.Finished),
+        _run(p.CheckingGoal, e.ChecksEvaluated, steps.on_goal_checked, p.Answering, p.Finished),
+        _run(p.Planning, e.RunResumed, resuming.on_resumed, p.Planning, p.Finished),
+        _run(p.Working, e.RunResumed, resuming.on_resumed, p.Working, *_OVER),
+        _run(p.CheckingGoal, e.RunResumed, resuming.on_resumed, p.CheckingGoal),
+        _run(p.Answering, e.RunResumed, resuming.on_resumed, p.Answering, p.Finished),
+        _run(p.Stopping, e.RunResumed, resuming.on_resumed, p.Stopping),
         _run(
-            p.CheckingGoal, e.ChecksEvaluated, steps.on_goal_checked, p.CheckingGoal, p.Answering, p.Finished
+            p.Finished,
+            e.RunResumed,
+            resuming.on_resumed,
+            p.Planning,
+            p.Working,
+            p.CheckingGoal,
+            p.Answering,
+            p.Finished,
         ),
-        _run(p.Planning, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
-        _run(p.Working, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
-        _run(p.CheckingGoal, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
-        _run(p.Answering, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
-        _run(p.Stopping, e.RunResumed, resuming.on_resumed, *_OVER),
-        _run(p.Finished, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
     )
 )
 """What happens to the run as a whole."""
 
 _ASKED_AGAIN = (p.Routing, *_OVER)
 """The next question; or the end, where a budget or what recovery may try is spent."""
-_MENDED = (*_ASKED_AGAIN, p.NeedsHelp, p.Planning, p.Working)
+_MENDED = (*_ASKED_AGAIN, p.NeedsHelp, p.Planning)
+"""The next question, of this tier or another; a question to a person; another plan; or the end."""
 _STEP_ENDED = (p.Working, p.CheckingGoal, p.Answering, *_OVER)
 """The next steps, a look at the goal, the question for the answer, or the end."""
-_CALLS = (p.Calling, p.Routing, p.Checking, *_STEP_ENDED)
 
 TASK = _table(
     (
@@ -96,7 +102,6 @@ TASK = _table(
             p.Recovering,
             p.Calling,
             p.Checking,
-            p.Routing,
             *_STEP_ENDED,
         ),
         _task(p.Recovering, e.RecoveryChosen, recovering.on_strategy, p.Waiting, p.Consulting, *_MENDED),
@@ -110,30 +115,39 @@ TASK = _table(
 )
 """What happens to one task: a plan, a step, or the answer."""
 
-_SETTLED = (p.Succeeded, p.Broken, p.Denied, p.Dropped)
-_AFTER = (*_SETTLED, *_CALLS, *_MENDED)
-"""The call is settled; and where it was the last one, whatever the step does next."""
+_LAST = (*_MENDED, p.Checking, *_STEP_ENDED)
+"""What the step does next, where the call was the last of its answer to settle."""
+_UNPAID = (p.NeedsHelp, p.Checking, p.Working, p.CheckingGoal, *_OVER)
+"""The same, where nothing may be spent on another question."""
 _BEGUN = (p.Running, *_OVER)
 
 CALL = _table(
     (
-        _call(p.Judging, e.CallJudged, flights.on_judged, p.AwaitingApproval, *_BEGUN, *_AFTER),
-        _call(p.Judging, e.CallDropped, flights.on_dropped, *_AFTER),
-        _call(p.AwaitingApproval, e.PersonAnswered, flights.on_approval, *_BEGUN, *_AFTER),
+        _call(p.Judging, e.CallJudged, flights.on_judged, p.AwaitingApproval, *_BEGUN, p.Denied, *_MENDED),
+        _call(p.Judging, e.CallDropped, flights.on_dropped, p.Dropped, *_LAST),
+        _call(p.AwaitingApproval, e.PersonAnswered, flights.on_approval, *_BEGUN, p.Denied, *_MENDED),
         _call(p.AwaitingApproval, e.PersonAbsent, flights.on_nobody_approves, *_OVER),
-        _call(p.Running, e.ToolReturned, flights.on_returned, p.Extracting, *_AFTER),
-        _call(p.Running, e.ToolFailed, flights.on_tool_failed, p.CallRecovering, *_SETTLED, *_OVER),
+        _call(p.Running, e.ToolReturned, flights.on_returned, p.Extracting, p.Succeeded, *_LAST),
+        _call(p.Running, e.ToolFailed, flights.on_tool_failed, p.CallRecovering, *_OVER),
         _call(p.Running, e.OutcomeUnknown, flights.on_unknown, p.Reconciling, *_OVER),
-        _call(p.CallRecovering, e.RecoveryChosen, flights.on_strategy, p.CallWaiting, *_AFTER),
+        _call(p.CallRecovering, e.RecoveryChosen, flights.on_strategy, p.CallWaiting, p.Broken, *_MENDED),
         _call(p.CallWaiting, e.WaitEnded, flights.on_waited, p.Running),
-        _call(p.Reconciling, e.PersonAnswered, flights.on_reconciled, p.Extracting, *_BEGUN, *_AFTER),
+        _call(
+            p.Reconciling,
+            e.PersonAnswered,
+            flights.on_reconciled,
+            p.Extracting,
+            *_BEGUN,
+            p.Succeeded,
+            *_LAST,
+        ),
         _call(p.Reconciling, e.PersonAbsent, flights.on_nobody_approves, *_OVER),
         _call(p.Extracting, e.RouteChosen, extracting.on_routed, p.Extracting),
         _call(p.Extracting, e.ModelAnswered, extracting.on_answered, p.Extracting),
         _call(p.Extracting, e.ModelFailed, extracting.on_not_answered, p.Extracting),
-        _call(p.Extracting, e.AnswerParsed, extracting.on_parsed, p.Extracting, *_AFTER),
-        _call(p.Extracting, e.RecoveryChosen, extracting.on_strategy, p.Extracting, *_AFTER),
-        _call(p.Extracting, e.WaitEnded, extracting.on_waited, p.Extracting, *_AFTER),
+        _call(p.Extracting, e.AnswerParsed, extracting.on_parsed, p.Extracting, p.Succeeded, *_LAST),
+        _call(p.Extracting, e.RecoveryChosen, extracting.on_strategy, p.Extracting, p.Succeeded, *_LAST),
+        _call(p.Extracting, e.WaitEnded, extracting.on_waited, p.Extracting, p.Succeeded, *_UNPAID),
     )
 )
 """What happens to one call."""
@@ -151,12 +165,25 @@ _EXTRACTION_STEP: Mapping[type, type] = MappingProxyType(
 """The activity of an extraction in which an event is legal."""
 
 
+class Followed(Struct, frozen=True):
+    """A machine after an event, the transition that led there, and which of its targets was reached."""
+
+    machine: Machine
+    transition: Transition
+    reached: type
+
+
 def feed(machine: Machine, event: Event) -> Machine:
     """Return the machine after `event`; `pending.commands` says what it wants next.
 
     Raises:
         IllegalEventError: the tables do not allow this event here.
     """
+    return followed(machine, event).machine
+
+
+def followed(machine: Machine, event: Event) -> Followed:
+    """Return the machine after `event`, and the transition that was followed. Raises: as `feed`."""
     counted = replace(machine, position=machine.position + 1)
     match event:
         case e.RunStarted() | e.RunResumed():
@@ -173,7 +200,7 @@ def feed(machine: Machine, event: Event) -> Machine:
             return _to_call(counted, event, event.call_id)
 
 
-def _to_task(machine: Machine, event: Event, step: int) -> Machine:
+def _to_task(machine: Machine, event: Event, step: int) -> Followed:
     try:
         task = machine.task(step)
     except LookupError as error:
@@ -181,7 +208,7 @@ def _to_task(machine: Machine, event: Event, step: int) -> Machine:
     return _apply(TASK, machine, event, task.activity, (task, task.activity))
 
 
-def _to_call(machine: Machine, event: Event, call_id: str) -> Machine:
+def _to_call(machine: Machine, event: Event, call_id: str) -> Followed:
     try:
         task, flight = machine.find_flight(call_id)
     except LookupError as error:
@@ -194,7 +221,7 @@ def _to_call(machine: Machine, event: Event, call_id: str) -> Machine:
     return _apply(CALL, machine, event, state, (task, flight, state))
 
 
-def _to_whom_it_concerns(machine: Machine, event: e.PersonAnswered | e.PersonAbsent) -> Machine:
+def _to_whom_it_concerns(machine: Machine, event: e.PersonAnswered | e.PersonAbsent) -> Followed:
     """Hand a person's decision to the task or call that waits for it."""
     asked = event.question_id
     for task in machine.tasks:
@@ -208,7 +235,7 @@ def _to_whom_it_concerns(machine: Machine, event: e.PersonAnswered | e.PersonAbs
     raise _illegal(machine, event, machine.phase)
 
 
-def _apply(table: Table, machine: Machine, event: Event, state: object, about: tuple[Any, ...]) -> Machine:
+def _apply(table: Table, machine: Machine, event: Event, state: object, about: tuple[Any, ...]) -> Followed:
     row = table.get((type(state), type(event)))
     if row is None or (isinstance(machine.phase, p.Finished) and table is not RUN):
         raise _illegal(machine, event, state, table)
@@ -218,7 +245,7 @@ def _apply(table: Table, machine: Machine, event: Event, state: object, about: t
         raise IllegalEventError(
             f"{type(event).__name__} led from {type(state).__name__} to {reached.__name__}, which the table forbids"
         )
-    return after
+    return Followed(after, row, reached)
 
 
 def _reached(machine: Machine, about: tuple[Any, ...]) -> type:
