@@ -9,8 +9,8 @@ from nebulus.core.events import AnswerParsed, ModelAnswered, ModelFailed, RouteC
 from nebulus.core.plan import StepStatus
 from nebulus.loop.machine import Machine
 from nebulus.loop.payment import pay, pay_failed
-from nebulus.loop.places import TaskAt
 from nebulus.loop.phases import Asking, Calling, Flight, Parsing, Routing, Task
+from nebulus.loop.places import TaskAt
 from nebulus.loop.recovering import ASKED, on_finding, on_model_failure
 from nebulus.loop.settling import settle
 from nebulus.loop.steps import done, end_step, evaluate, take_plan

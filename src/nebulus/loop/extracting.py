@@ -23,8 +23,8 @@ from nebulus.core.tools import ToolResult
 from nebulus.loop import phases as p
 from nebulus.loop.machine import Machine
 from nebulus.loop.payment import pay, pay_failed
-from nebulus.loop.places import CallAt
 from nebulus.loop.phases import Extracting, Flight, Stopping, Task
+from nebulus.loop.places import CallAt
 from nebulus.loop.settling import settled
 from nebulus.memory.distil import with_lesson, with_read
 from nebulus.memory.extract import unread_of
@@ -37,7 +37,8 @@ def begin_extraction(
     machine: Machine,
     task: Task,
     flight: Flight,
-    *, result: ToolResult,
+    *,
+    result: ToolResult,
     reads: dict[str, str],
     known: int,
     label: Provenance,
@@ -61,18 +62,14 @@ def on_routed(at: CallAt[Extracting], event: RouteChosen) -> Machine:
     return _doing(machine, task, flight, state=replace(state, activity=p.Asking(event.tier)))
 
 
-def on_answered(
-    at: CallAt[Extracting], event: ModelAnswered
-) -> Machine:
+def on_answered(at: CallAt[Extracting], event: ModelAnswered) -> Machine:
     """Pay for the answer; it must be parsed next."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     parsing = replace(state, activity=p.Parsing(event.tier, event.answer))
     return _doing(pay(machine, event), task, flight, state=parsing)
 
 
-def on_parsed(
-    at: CallAt[Extracting], event: AnswerParsed
-) -> Machine:
+def on_parsed(at: CallAt[Extracting], event: AnswerParsed) -> Machine:
     """Keep what the text contains; say what was made up; ask once more for what can't be read at all."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     tool = state.unread.tool
@@ -96,9 +93,7 @@ def on_parsed(
             raise AssertionError("only values are parsed out of a result")
 
 
-def on_not_answered(
-    at: CallAt[Extracting], event: ModelFailed
-) -> Machine:
+def on_not_answered(at: CallAt[Extracting], event: ModelFailed) -> Machine:
     """Choose what to do about a backend that gave no usable answer."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     tried = replace(
@@ -110,9 +105,7 @@ def on_not_answered(
     return _doing(pay_failed(machine, event), task, flight, state=tried)
 
 
-def on_strategy(
-    at: CallAt[Extracting], event: RecoveryChosen
-) -> Machine:
+def on_strategy(at: CallAt[Extracting], event: RecoveryChosen) -> Machine:
     """Wait, or go to the next tier, as for any question; where neither helps, go on without the values."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     assert isinstance(state.activity, p.Recovering)
@@ -126,7 +119,9 @@ def on_strategy(
             fresh = Extracting(unread=state.unread, tier_index=state.tier_index + 1)
             return _ask(machine, task, flight, state=fresh)
         case _:
-            machine = _with_lesson(machine, task, failure.kind.value, why=f"{tool} was not read: {failure.what}")
+            machine = _with_lesson(
+                machine, task, failure.kind.value, why=f"{tool} was not read: {failure.what}"
+            )
             return settled(machine, task, flight, state=p.Succeeded())
 
 

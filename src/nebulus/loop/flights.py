@@ -34,8 +34,8 @@ from nebulus.loop import phases as p
 from nebulus.loop.ending import exhausted, finish, finish_stopping, over_budget
 from nebulus.loop.extracting import begin_extraction
 from nebulus.loop.machine import Machine
-from nebulus.loop.places import CallAt
 from nebulus.loop.phases import Flight, Stopping, Task
+from nebulus.loop.places import CallAt
 from nebulus.loop.settling import arguments_text, settled
 from nebulus.memory.distil import (
     provenance_of,
@@ -81,9 +81,7 @@ def on_dropped(at: CallAt[p.Judging], event: CallDropped) -> Machine:
     return settled(replace(machine, state=state), task, flight, state=p.Dropped())
 
 
-def on_approval(
-    at: CallAt[p.AwaitingApproval], event: PersonAnswered
-) -> Machine:
+def on_approval(at: CallAt[p.AwaitingApproval], event: PersonAnswered) -> Machine:
     """A yes serves this call once; a no ends the run, since nothing else may be tried in its place.
 
     But a no to what text from outside may have brought in ends that call alone: no document ends a run.
@@ -99,9 +97,7 @@ def on_approval(
     return finish(denied, Refused(rule="person", reason=reason, step=task.step))
 
 
-def on_nobody_approves(
-    at: CallAt[p.AwaitingApproval | p.Reconciling], ___: PersonAbsent
-) -> Machine:
+def on_nobody_approves(at: CallAt[p.AwaitingApproval | p.Reconciling], ___: PersonAbsent) -> Machine:
     """Nobody is there: the run is blocked until somebody answers."""
     machine, state = at.machine, at.state
     return finish(machine, Blocked(question=state.question))
@@ -149,15 +145,15 @@ def on_returned(at: CallAt[p.Running], event: ToolReturned) -> Machine:
         tool=call.tool, call_id=call.call_id, is_trusted=result.is_trusted, made_from=made_from
     )
     if not isinstance(machine.phase, Stopping):
-        extracting = begin_extraction(machine, task, flight, result=result, reads=reads, known=known, label=label)
+        extracting = begin_extraction(
+            machine, task, flight, result=result, reads=reads, known=known, label=label
+        )
         if extracting is not None:
             return extracting
     return settled(machine, task, flight, state=p.Succeeded())
 
 
-def on_tool_failed(
-    at: CallAt[p.Running], event: ToolFailed
-) -> Machine:
+def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
     """Choose what to do about a tool that did not do its work."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     failure, call = refined(event.failure), flight.call
@@ -197,9 +193,7 @@ def on_tool_failed(
     return machine.with_flight(task, replace(flight, state=p.CallRecovering(counted_failure, state.key)))
 
 
-def on_strategy(
-    at: CallAt[p.CallRecovering], event: RecoveryChosen
-) -> Machine:
+def on_strategy(at: CallAt[p.CallRecovering], event: RecoveryChosen) -> Machine:
     """Make the same call again after a wait; or settle it as broken, for the step to carry the strategy out."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     if isinstance(event.strategy, s.WaitAndRetry):
@@ -215,9 +209,7 @@ def on_waited(at: CallAt[p.CallWaiting], _: WaitEnded) -> Machine:
     return machine.with_flight(task, replace(flight, state=p.Running(state.key)))
 
 
-def on_unknown(
-    at: CallAt[p.Running], event: OutcomeUnknown
-) -> Machine:
+def on_unknown(at: CallAt[p.Running], event: OutcomeUnknown) -> Machine:
     """Ask a person whether it happened: code could not tell."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     question = _question(
@@ -228,9 +220,7 @@ def on_unknown(
     return finish_stopping(asked)
 
 
-def on_reconciled(
-    at: CallAt[p.Reconciling], event: PersonAnswered
-) -> Machine:
+def on_reconciled(at: CallAt[p.Reconciling], event: PersonAnswered) -> Machine:
     """It happened: go on as if the tool had said so. It did not: do it."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     machine = _answered(machine, state.question)
@@ -241,7 +231,7 @@ def on_reconciled(
         is_lost=not event.text,
     )
     known = ToolReturned(call_id=flight.call.call_id, result=result)
-    return on_returned(machine, task, flight, p.Running(""), known)
+    return on_returned(CallAt(machine, task, flight, p.Running("")), known)
 
 
 def _begin(machine: Machine, task: Task, flight: Flight) -> Machine:

@@ -1,13 +1,13 @@
 """Where an event arrives: the machine, with the task or the call that it is about, and the state that it is in."""
 
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 from msgspec import Struct
 
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Flight, Task
 
-S = TypeVar("S")
+S = TypeVar("S", covariant=True)
 
 
 class RunAt(Struct, Generic[S], frozen=True):
@@ -32,3 +32,6 @@ class CallAt(Struct, Generic[S], frozen=True):
     task: Task
     flight: Flight
     state: S
+
+
+Place: TypeAlias = RunAt[Any] | TaskAt[Any] | CallAt[Any]

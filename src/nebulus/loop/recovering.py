@@ -17,7 +17,6 @@ from nebulus.core.plan import StepStatus
 from nebulus.core.tiers import StepKind
 from nebulus.loop.ending import ask, fail, failure_of, finish
 from nebulus.loop.machine import Machine
-from nebulus.loop.places import TaskAt
 from nebulus.loop.phases import (
     Attempts,
     Consulting,
@@ -28,6 +27,7 @@ from nebulus.loop.phases import (
     Task,
     Waiting,
 )
+from nebulus.loop.places import TaskAt
 from nebulus.memory.distil import with_lesson, with_question, with_step_ended, with_told, without_question
 from nebulus.memory.prompt import bounded
 from nebulus.recovery.stagnation import changed

@@ -19,17 +19,17 @@ from nebulus.core.state import State
 from nebulus.core.tiers import StepKind
 from nebulus.loop.ending import ask, fail, finish
 from nebulus.loop.machine import Machine, missing_calls
-from nebulus.loop.places import TaskAt
 from nebulus.loop.phases import Answering, Checking, CheckingGoal, NotStarted, Planning, Task, Working
+from nebulus.loop.places import RunAt, TaskAt
 from nebulus.loop.recovering import on_finding
 from nebulus.memory.distil import with_active, with_plan, with_step_ended
 from nebulus.memory.references import mentioned_fields
 
 
-def on_started(machine: Machine, _: NotStarted, event: RunStarted) -> Machine:
+def on_started(at: RunAt[NotStarted], event: RunStarted) -> Machine:
     """Begin with the plan that was given; else ask for one; or answer at once where there are no tools to use."""
     begun = replace(
-        machine,
+        at.machine,
         config=event.config,
         state=State(goal=event.goal),
         run_id=event.run_id,
@@ -179,10 +179,11 @@ def on_checked(at: TaskAt[Checking], event: ChecksEvaluated) -> Machine:
     return on_finding(machine, task, finding)
 
 
-def on_goal_checked(machine: Machine, phase: CheckingGoal, event: ChecksEvaluated) -> Machine:
+def on_goal_checked(at: RunAt[CheckingGoal], event: ChecksEvaluated) -> Machine:
     """Conclude if code saw every check of the goal pass; else the run has failed."""
+    machine = at.machine
     if all(event.passed):
-        seen = tuple(Evidence(describe(check), True, machine.position) for check in phase.checks)
+        seen = tuple(Evidence(describe(check), True, machine.position) for check in at.state.checks)
         return _conclude(replace(machine, evidence=(*machine.evidence, *seen)))
     return _goal_failed(machine, _reasons(event))
 
