@@ -21,8 +21,6 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,30 +29,29 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from bench.ceiling_parts.report import HEADER, count, line, plot, wilson
+from bench.one_run import run_once
 from nano.environment import Environment
 from nano.language import Job, make_job
 from nano.lexicon import Split
 from nano.render import TRANSCRIPT_INSTRUCTIONS
 from nebulus.adapters.backends.factory import open_backend
 from nebulus.adapters.backends.settings import BackendSettings
-from nebulus.adapters.engines.memory import MemoryEngine
 from nebulus.adapters.people.absent import AbsentPerson
 from nebulus.adapters.stores.memory import MemoryStore
 from nebulus.app.bootstrap import checker, nano_path
 from nebulus.calls import read
 from nebulus.core.answers import FreeForm, Message, ModelAnswer, ModelRequest, OneCall, RawCall
 from nebulus.core.budget import Budget
+from nebulus.core.config import RunConfig
 from nebulus.core.errors import BackendError
 from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.core.limits import Limits
 from nebulus.core.tiers import Tier
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.guard.defaults import DefaultPolicy
-from nebulus.loop.progress import Setup
-from nebulus.loop.runbook import read_runbook, with_implied_checks
+from nebulus.loop.runbook import read_runbook
 from nebulus.ports.backend import BackendInfo, ModelBackend, OnText, TokenCount
 from nebulus.ports.tool import ToolOutput
-from nebulus.recovery.strategy import Limits
-from nebulus.runtime.supervise import RunRequest, Supervisor
 from nebulus.runtime.world import World
 
 DEPTHS = (1, 2, 4, 8, 16, 32)
@@ -67,7 +64,7 @@ ARMS = (
     "nebulus",
     "no-constraint",
     "no-grounding",
-    "no-heed",
+    "no-argument-check",
     "no-retry",
     "no-resolving",
 )
@@ -155,6 +152,10 @@ class NoTime:
         """Return the time."""
         return time.monotonic()
 
+    def time_s(self) -> float:
+        """Return the time of day."""
+        return time.time()
+
     async def sleep(self, seconds: float) -> None:
         """Wait for nothing."""
 
@@ -228,12 +229,12 @@ async def nebulus_episode(
     """Carry the job out by the runtime; return how it ended."""
     tools = {spec.name: tool(spec, world) for spec in specs(job, is_grounded=arm != "no-grounding")}
     limits = Limits(attempts=1) if arm == "no-retry" else PATIENT
-    setup = Setup(
+    config = RunConfig(
         tools=tuple(each.spec for each in tools.values()),
         tiers=(Tier(name="nano", window_tokens=4096, reserve_tokens=RESERVE_TOKENS),),
         budget=Budget(model_calls=6 * len(job.steps) + 6),
         limits=limits,
-        heeds_steps=arm != "no-heed",
+        checks_arguments=arm != "no-argument-check",
         resolves_references=arm != "no-resolving",
     )
     touched = World(
@@ -246,14 +247,8 @@ async def nebulus_episode(
         clock=NoTime(),
     )
 
-    @asynccontextmanager
-    async def open_world(_: RunRequest) -> AsyncIterator[tuple[Setup, World]]:
-        yield setup, touched
-
     goal, plan = read_runbook(job.goal)
-    request = RunRequest(goal=goal, plan=with_implied_checks(plan, setup.tools), setup=setup)
-    async with Supervisor(MemoryEngine(), open_world) as supervisor:
-        outcome = await supervisor.start("episode", request)
+    outcome = await run_once(config, touched, goal, plan)
     return type(outcome).__name__.lower()
 
 

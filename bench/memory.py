@@ -5,6 +5,7 @@ python bench/memory.py live       # raw transcript, sliding window and Nebulus o
 python bench/memory.py needed     # is the needed fact in the prompt, at four budgets
 python bench/memory.py read       # values in prose: found by code, read by scripts, read by the model
 python bench/memory.py tools      # more tools than a step is shown: what is evaluated again
+python bench/memory.py trace      # whether values of recorded calls are found where they were seen
 python bench/memory.py cost       # distilling 100 KB, composing at step 1,000
 python bench/memory.py ablations  # without facts, lessons, the last result, the order that keeps a cache
 python bench/memory.py long       # with and without stored results, where results are long
@@ -13,6 +14,7 @@ python bench/memory.py --write docs/measured      # all of them, with memory.jso
 
 import argparse
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,12 +29,13 @@ from bench.memory_long import long_results
 from bench.memory_needed import needed
 from bench.memory_read import reading
 from bench.memory_tools import many_tools
+from bench.memory_trace import traced
 from nebulus.adapters.backends.factory import open_backend
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.bootstrap import nano_path
 from nebulus.ports.backend import ModelBackend
 
-PARTS = ("flat", "live", "needed", "read", "tools", "cost", "ablations", "long")
+PARTS = ("flat", "live", "needed", "read", "tools", "trace", "cost", "ablations", "long")
 
 
 async def part(name: str, given: argparse.Namespace) -> list[dict[str, Any]]:
@@ -64,6 +67,8 @@ async def part(name: str, given: argparse.Namespace) -> list[dict[str, Any]]:
             return await needed(serve, chains=given.chains)
         case "cost":
             return cost()
+        case "trace":
+            return traced(given.data)
         case "read":
             return await reading(serve, letters=given.letters)
         case "tools":
@@ -120,6 +125,7 @@ def main() -> None:
     parser.add_argument("--chains", type=int, default=6, help="chains a cell of needed")
     parser.add_argument("--letters", type=int, default=100, help="letters a row of read")
     parser.add_argument("--episodes", type=int, default=20, help="jobs a cell of ablations")
+    parser.add_argument("--data", default=os.environ.get("NEBULUS_DATA", ""), help="folder of recorded runs")
     parser.add_argument("--write", type=Path, help="write memory.json and memory.svg into this folder")
     given = parser.parse_args()
     if unknown := [name for name in given.parts if name not in PARTS]:

@@ -9,10 +9,10 @@ from typing import Any
 
 from bench.memory_course import course
 from bench.memory_needed import WORDS, Rate, chain, prompts
+from bench.walk import Walk
 from nano.language import make_job
 from nebulus.core.plan import Goal, Plan, Step
 from nebulus.core.state import State
-from nebulus.loop.turn import request_for
 from nebulus.memory.distil import with_active, with_result
 from nebulus.memory.record import stored_result
 
@@ -78,7 +78,7 @@ def cost() -> list[dict[str, Any]]:
         )
     print("\n| composing | facts | CPU ms |\n|---|--:|--:|")
     for name, machine in _machines():
-        ms = least_ms(lambda machine=machine: request_for(machine))  # type: ignore[misc]
+        ms = least_ms(lambda machine=machine: Walk(machine).composed)  # type: ignore[misc]
         facts = len(machine.state.facts)
         rows.append({"composing": name, "ms": ms, "facts": facts})
         print(f"| {name} | {facts} | {ms:.2f} |", flush=True)

@@ -12,17 +12,16 @@ from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from bench.walk import Walk, answered, begun
 from nano.environment import Environment
 from nano.language import Job
 from nano.render import TRANSCRIPT_INSTRUCTIONS, call_text
 from nebulus.core.answers import Message, ModelAnswer, ModelRequest, OneCall, RawCall, Usage
 from nebulus.core.budget import Budget
-from nebulus.core.commands import AskModel, Intend, Judge, RunTool
-from nebulus.core.events import CallAllowed, EffectIntended, Event, GoalGiven, ModelAnswered, ToolReturned
+from nebulus.core.config import RunConfig
 from nebulus.core.tiers import Tier
 from nebulus.core.tools import Effect, ToolResult, ToolSpec
-from nebulus.loop.machine import feed
-from nebulus.loop.progress import Machine, Setup, new_machine
+from nebulus.loop.machine import Machine
 from nebulus.loop.runbook import read_runbook, with_implied_checks
 from nebulus.ports.backend import ModelBackend
 
@@ -64,59 +63,44 @@ def specs(job: Job) -> tuple[ToolSpec, ...]:
 def course(job: Job, *, seed: int, window_tokens: int) -> Iterator[Turn]:
     """Yield each step of `job`, done right, in a world that is never busy."""
     world, tools = Environment(job, random.Random(seed), 0.0, "held_out"), specs(job)
-    setup = Setup(
+    config = RunConfig(
         tools=tools,
         tiers=(Tier(name="nano", window_tokens=window_tokens, reserve_tokens=RESERVE_TOKENS),),
         budget=Budget(model_calls=0, tool_calls=0),
     )
     goal, plan = read_runbook(job.goal)
-    given = GoalGiven(goal=goal, plan=with_implied_checks(plan, tools), run_id="bench")
-    machine = feed(new_machine(setup), given)
+    at = begun(config, goal, with_implied_checks(plan, tools))
     opening = [Message("system", TRANSCRIPT_INSTRUCTIONS), Message("user", job.goal)]
     transcript: list[Message] = []
-    while isinstance(machine.command, AskModel):
+    while at.asked is not None:
         tool, arguments = world.expected()
         yield Turn(
             number=world.done + 1,
-            nebulus=machine.command.request,
+            nebulus=at.request,
             raw=_conversation([*opening, *transcript], tools),
             sliding=_conversation([*opening, *transcript[-2 * KEPT_EXCHANGES :]], tools),
             tool=tool,
             arguments=arguments,
-            machine=machine,
+            machine=at.machine,
         )
         result = world.execute(tool, arguments)
-        number = machine.active
-        machine = answered(machine, call_text(tool, arguments), result)
-        if isinstance(machine.command, AskModel) and machine.active == number:
-            machine = answered(
-                machine, "done", ""
-            )  # the step's text does not name its tool: it ends by words
+        number = at.step
+        at = obeyed(at, call_text(tool, arguments), told(result))
+        if at.asked is not None and at.step == number:
+            at = obeyed(at, "done", told(""))  # the step's text does not name its tool: it ends by words
         call = RawCall(tool, json.dumps(arguments, ensure_ascii=False), f"c{world.done}")
         transcript += [Message("assistant", "", (call,)), Message("tool", result, (), call.call_id)]
 
 
-def answered(machine: Machine, text: str, result: str) -> Machine:
-    """Return the machine after the model said `text`, its call was allowed, and its tool gave `result`."""
+def told(result: str) -> ToolResult:
+    """Return a tool's result as it is recorded."""
     fields = json.loads(result) if result.startswith("{") else {}
-    told = ToolResult(text=result, fields=fields, size_bytes=len(result.encode()))
-    return obeyed(machine, text, told)
+    return ToolResult(text=result, fields=fields, size_bytes=len(result.encode()))
 
 
-def obeyed(machine: Machine, text: str, told: ToolResult, *, usage: Usage = NOTHING) -> Machine:
-    """As `answered`, with the tool's result as it is recorded; what comes after it is the next question."""
-    event: Event = ModelAnswered(tier="nano", answer=ModelAnswer(text=text, usage=usage))
-    while True:
-        machine = feed(machine, event)
-        match machine.command:
-            case Judge(call=call):
-                event = CallAllowed(call_id=call.call_id, rule="bench")
-            case Intend(call=call, key=key):
-                event = EffectIntended(call_id=call.call_id, key=key)
-            case RunTool(call=call):
-                event = ToolReturned(call_id=call.call_id, result=told)
-            case _:
-                return machine
+def obeyed(at: Walk, text: str, result: ToolResult, *, usage: Usage = NOTHING) -> Walk:
+    """Return the run after the model said `text`, its call was allowed, and its tool gave `result`."""
+    return answered(at, ModelAnswer(text=text, usage=usage), result)
 
 
 def _conversation(messages: list[Message], tools: tuple[ToolSpec, ...]) -> ModelRequest:

@@ -14,16 +14,15 @@ from typing import Any
 from msgspec import Struct
 
 from bench.memory_course import RESERVE_TOKENS, Serve, obeyed
+from bench.walk import begun
 from nebulus.core.answers import ModelRequest, Usage
 from nebulus.core.budget import Budget
-from nebulus.core.commands import AskModel
+from nebulus.core.config import RunConfig
 from nebulus.core.digest import digest
-from nebulus.core.events import GoalGiven
 from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
 from nebulus.core.tiers import Tier
 from nebulus.core.tools import Effect, ToolResult, ToolSpec
-from nebulus.loop.machine import feed
-from nebulus.loop.progress import Machine, Setup, new_machine
+from nebulus.loop.machine import Machine
 from nebulus.memory.record import needs_store, stored_result
 from nebulus.ports.backend import ModelBackend
 
@@ -151,20 +150,19 @@ class Rate(Struct, frozen=True):
 def prompts(given: Chain, budget: int, rate: Rate) -> Iterator[tuple[ModelRequest, tuple[str, ...], Machine]]:
     """Yield what each step of `given` is shown within `budget` tokens, at the tokenizer's rate."""
     tier = Tier(name="nano", window_tokens=budget + RESERVE_TOKENS, reserve_tokens=RESERVE_TOKENS)
-    setup = Setup(tools=TOOLS, tiers=(tier,), budget=Budget(model_calls=0, tool_calls=0))
+    config = RunConfig(tools=TOOLS, tiers=(tier,), budget=Budget(model_calls=0, tool_calls=0))
     goal = Goal(
         text="Keep the accounts of the north in order and answer their letters.", constraints=CONSTRAINTS
     )
-    machine: Machine = feed(new_machine(setup), GoalGiven(goal=goal, plan=Plan(given.steps)))
+    at = begun(config, goal, Plan(given.steps))
     for step, result, need in zip(given.steps, given.results, given.needs, strict=True):
-        assert isinstance(machine.command, AskModel)
-        request = machine.command.request
-        yield request, need, machine
+        request = at.request
+        yield request, need, at.machine
         size = sum(len(message.content.encode()) for message in request.messages)
         said = request.messages[-1].content.rpartition("about ")[2]
         call = json.dumps({"name": step.tools[0], "arguments": {"text": said}})
         usage = Usage(prompt_tokens=int(rate.fixed + rate.a_byte * size))
-        machine = obeyed(machine, f"<tool_call>\n{call}\n</tool_call>", _recorded(result), usage=usage)
+        at = obeyed(at, f"<tool_call>\n{call}\n</tool_call>", _recorded(result), usage=usage)
 
 
 def _recorded(text: str) -> ToolResult:

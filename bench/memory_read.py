@@ -16,17 +16,15 @@ from msgspec.structs import replace
 
 from bench.memory_course import RESERVE_TOKENS, Serve, obeyed
 from bench.memory_needed import WORDS
+from bench.walk import Walk, answered, begun
 from nebulus.core.answers import ModelAnswer, ModelRequest
 from nebulus.core.budget import Budget
-from nebulus.core.commands import AskModel
+from nebulus.core.config import RunConfig
 from nebulus.core.digest import digest
 from nebulus.core.errors import BackendError
-from nebulus.core.events import GoalGiven, ModelAnswered
 from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
-from nebulus.core.tiers import Tier
+from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import Effect, ToolResult, ToolSpec
-from nebulus.loop.machine import feed
-from nebulus.loop.progress import Machine, Phase, Setup, new_machine
 from nebulus.memory.record import needs_store, stored_result
 
 LENGTHS = (600, 3_000, 30_000)
@@ -129,32 +127,32 @@ def _value(rng: random.Random, kind: str) -> str:
     return f"{rng.randint(2, 90)}.{rng.randint(10, 99)} {'kg' if kind == 'weight' else 'EUR'}"
 
 
-def told(given: Letter) -> Machine:
+def told(given: Letter) -> Walk:
     """The machine after its tool has returned the letter."""
-    setup = Setup(
+    config = RunConfig(
         tools=(TOOL,),
         tiers=(Tier(name="nano", window_tokens=4096, reserve_tokens=RESERVE_TOKENS),),
         budget=Budget(model_calls=0, tool_calls=0),
     )
     step = Step(number=1, text="fetch_letter about berg", checks=(ToolSucceeded("fetch_letter"),))
     plan = Plan((step, Step(number=2, text="think")))
-    machine = feed(new_machine(setup), GoalGiven(goal=Goal(text="Send the parcels on."), plan=plan))
+    at = begun(config, Goal(text="Send the parcels on."), plan)
     result = ToolResult(text=given.text, size_bytes=len(given.text.encode()))
     if needs_store(given.text):
         result = stored_result(given.text, address=digest(given.text), is_trusted=False, reads=READS)
-    return obeyed(machine, CALL, result)
+    return obeyed(at, CALL, result)
 
 
 async def read(given: Letter, reader: Reader, rng: random.Random) -> Found:
     """Have a letter read until the machine goes on, and look at what it believes."""
-    machine = told(given)
-    before = len(machine.state.facts)
+    at = told(given)
+    before = len(at.machine.state.facts)
     shown = 0
-    while machine.phase is Phase.READING and isinstance(machine.command, AskModel):
-        prompt = machine.command.request.messages[-1].content.partition("\nText: ")[2]
+    while at.asked is not None and at.asked.kind is StepKind.EXTRACT:
+        prompt = at.request.messages[-1].content.partition("\nText: ")[2]
         shown = sum(bool(value) and value in prompt for value in given.values.values())
-        answer = await reader(machine.command.request, given, rng)
-        machine = feed(machine, ModelAnswered(tier="nano", answer=answer))
+        at = answered(at, await reader(at.request, given, rng))
+    machine = at.machine
     facts = {fact.field: fact.value for fact in machine.state.facts[before:]}
     lessons = {lesson.kind: lesson for lesson in machine.state.lessons}
     dropped = lessons["ungrounded"].why.partition(":")[0].count(",") + 1 if "ungrounded" in lessons else 0
@@ -224,7 +222,7 @@ async def _by_scripts(kind: str, length: int, *, letters: int) -> dict[str, Any]
     by_name = marked = shown = right = lies = 0
     for seed in range(letters):
         given = letter(random.Random(seed), length, kind=kind)
-        facts = {fact.field: fact.value for fact in told(given).state.facts}
+        facts = {fact.field: fact.value for fact in told(given).machine.state.facts}
         named = {name for name, value in given.values.items() if facts.get(name) == value}
         by_name += len(named)
         marked += sum(value in facts.values() for name, value in given.values.items() if name not in named)

@@ -52,7 +52,9 @@ async def many_tools(serve: Serve, *, jobs: int) -> list[dict[str, Any]]:
                 for turn in course(merged(SEED + number), seed=number, window_tokens=4096):
                     request = turn.nebulus
                     if way == WAYS[0]:
-                        tools = offer(turn.machine.step, turn.machine.setup.tools, most=SHOWN)
+                        tools = offer(
+                            turn.machine.state.step(turn.number), turn.machine.config.tools, most=SHOWN
+                        )
                         request = replace(request, tools=tools)
                     names = tuple(tool.name for tool in request.tools)
                     same, before = same + (names == before), names

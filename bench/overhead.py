@@ -231,12 +231,12 @@ async def idle_handles() -> dict[str, float]:
             await asyncio.Event().wait()
 
     backend = ScriptedBackend(lambda _: calls("drop", key="k1"))
-    async with Agent(tools=[drop], model=backend, person=Nobody()) as agent:  # type: ignore[arg-type]
+    async with Agent(tools=[drop], model=backend, person=Nobody()) as agent:
         handles = [await agent.start("Drop.\n\n1. Use drop with key = k1") for _ in range(20)]
         await asyncio.sleep(0.5)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         handles += [await agent.start("Drop.\n\n1. Use drop with key = k1") for _ in range(HANDLES)]
-        while not all(handle.questions() for handle in handles):
+        while not all(handle.questions() for handle in handles):  # noqa: ASYNC110 - a look at many runs
             await asyncio.sleep(0.05)
         after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return {"idle_handle_kb": (after - before) / HANDLES}

@@ -6,8 +6,7 @@ model obeys an injection as soon as a tool returned it, whether its own prompt s
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from typing import Any
 
 from agentdojo.agent_pipeline.tool_execution import tool_result_to_str
@@ -16,22 +15,21 @@ from msgspec.structs import replace
 
 from bench.guard_parts.dojo import Bench, Ending, Guarding, as_call, is_shown, text
 from bench.guard_parts.gate import Person, flow_policy
-from nebulus.adapters.engines.memory import MemoryEngine
+from bench.one_run import run_once
 from nebulus.adapters.stores.memory import MemoryStore
 from nebulus.core.answers import ModelAnswer, ModelRequest
 from nebulus.core.budget import Budget
+from nebulus.core.config import RunConfig
 from nebulus.core.failure import Failure
 from nebulus.core.findings import Call
+from nebulus.core.limits import Limits
 from nebulus.core.outcome import Outcome, Question
 from nebulus.core.plan import Goal, Plan, Step
 from nebulus.core.tiers import Tier
 from nebulus.core.tools import ToolSpec
-from nebulus.loop.progress import Setup
 from nebulus.ports.backend import BackendInfo
 from nebulus.ports.guard import PersonReply, Policy
 from nebulus.ports.tool import ToolOutput
-from nebulus.recovery.strategy import Limits
-from nebulus.runtime.supervise import RunRequest, Supervisor
 from nebulus.runtime.world import World
 from nebulus.testing.backends import ScriptedBackend, calls
 from nebulus.testing.policies import ScriptedPolicy
@@ -157,18 +155,11 @@ class RunBench(Bench):
 
 
 async def _driven(world: World, prompt: str, named: tuple[str, ...]) -> Outcome:
-    setup = Setup(
+    config = RunConfig(
         tools=tuple(tool.spec for tool in world.tools.values()),
         tiers=(Tier(name="small", window_tokens=WINDOW_TOKENS, tools_shown=1000),),
         budget=Budget(model_calls=0, tool_calls=0),
         limits=PATIENT,
     )
     step = Step(number=1, text=f"Do it with {' , '.join(named)} as needed")
-
-    @asynccontextmanager
-    async def open_world(_: RunRequest) -> AsyncIterator[tuple[Setup, World]]:
-        yield setup, world
-
-    async with Supervisor(MemoryEngine(), open_world) as supervisor:
-        request = RunRequest(goal=Goal(text=prompt), plan=Plan((step,)), setup=setup)
-        return await supervisor.start("run", request)
+    return await run_once(config, world, Goal(text=prompt), Plan((step,)))

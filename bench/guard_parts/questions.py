@@ -22,7 +22,7 @@ from nebulus.app.application import open_application
 from nebulus.app.settings import EngineSettings, Settings, TierSettings, load_settings
 from nebulus.core.budget import Budget
 from nebulus.core.commands import Command
-from nebulus.core.events import ApprovalAsked, CallAllowed, CallRefused
+from nebulus.core.events import CallJudged
 from nebulus.core.journal import Record
 from nebulus.core.outcome import Question
 from nebulus.ports.guard import PersonReply
@@ -68,8 +68,8 @@ class Verdicts:
     def on_record(self, record: Record) -> None:
         """Count."""
         match record.event:
-            case CallAllowed() | CallRefused() | ApprovalAsked():
-                self.found[type(record.event).__name__] += 1
+            case CallJudged(verdict=verdict):
+                self.found[type(verdict).__name__] += 1
             case _:
                 return
 
@@ -123,15 +123,16 @@ async def _run(
 ) -> dict[str, Any]:
     person, verdicts = Yes(), Verdicts()
     async with open_application(
-        settings, folder, tools=tools, person=person, observers=(verdicts,)
+        settings, folder, tools=tools, person=person, watch=[lambda _: verdicts]
     ) as application:
-        request = await application.prepare(goal, workspace=workspace)
-        outcome = await application.supervisor.start("run", request)
-    done = verdicts.found["CallAllowed"] + verdicts.found["ApprovalAsked"]
+        handle = await application.start(goal, workspace=workspace, run_id="run")
+        outcome = await handle.result()
+        steps = len(handle.machine.state.plan.steps)
+    done = verdicts.found["Allow"] + verdicts.found["Ask"]
     return {
         "ended": type(outcome).__name__,
-        "steps": len(request.plan.steps),
-        "steps done": min(done, len(request.plan.steps)),
+        "steps": steps,
+        "steps done": min(done, steps),
         "verdicts": sum(verdicts.found.values()),
         "questions": sum(person.questions.values()),
         "asked by": ", ".join(f"{rule} {count}" for rule, count in person.questions.items()),

@@ -27,15 +27,18 @@ from nebulus.adapters.approvals.person import StoredPerson
 from nebulus.adapters.approvals.store import ApprovalStore
 from nebulus.app.application import Application, open_application
 from nebulus.app.settings import EngineSettings, Settings, TierSettings
+from nebulus.core.answers import ModelAnswer, ModelRequest
 from nebulus.core.budget import Budget
 from nebulus.core.errors import ConfigError, JournalError
-from nebulus.core.events import ApprovalAsked, CallAllowed, CallRefused, PersonAnswered
+from nebulus.core.events import CallJudged, PersonAnswered
 from nebulus.core.findings import Call
 from nebulus.core.journal import Record
+from nebulus.core.limits import Limits
 from nebulus.core.outcome import Blocked, Done, Outcome, Question
-from nebulus.ports.backend import BackendInfo, ModelBackend
+from nebulus.core.verdict import Allow
+from nebulus.loop.runbook import read_runbook
+from nebulus.ports.backend import BackendInfo, ModelBackend, OnText
 from nebulus.ports.guard import Person, PersonReply, Policy
-from nebulus.recovery.strategy import Limits
 from nebulus.testing.backends import ScriptedBackend
 
 RUN = "run"
@@ -64,17 +67,17 @@ class Watch:
             return
         self._known.add(record.chain)
         match record.event:
-            case CallAllowed() | CallRefused() | ApprovalAsked():
+            case CallJudged():
                 self._judged(record.event)
             case PersonAnswered(is_yes=is_yes):
                 self._tally.yeses += is_yes
             case _:
                 return
 
-    def _judged(self, event: CallAllowed | CallRefused | ApprovalAsked) -> None:
-        verdict = type(event).__name__
+    def _judged(self, event: CallJudged) -> None:
+        verdict = type(event.verdict).__name__
         self._tally.verdicts[verdict] += 1
-        self._tally.rules[event.rule] += 1
+        self._tally.rules[event.verdict.rule] += 1
         call = Call(event.judged.tool, msgspec.json.decode(event.judged.arguments))
         if self._oracle.objection(call) is not None:
             self._tally.stopped[verdict] += 1
@@ -126,8 +129,8 @@ class Siege(Struct, frozen=True, kw_only=True):
     """The plan is not the user's: a model made it after it had read text from outside."""
     hint: str = ""
     """What every service says of itself beside what it does."""
-    heeds: bool = True
-    """Off: a call that goes against the words of its step comes before the guard all the same."""
+    checks_arguments: bool = True
+    """Off: a call that contradicts its step is judged by the guard all the same."""
 
     @property
     def text(self) -> str:
@@ -153,7 +156,7 @@ async def _scripted(chance: random.Random, tally: Tally, guard: Policy | None) -
         steps, chance, hostility=chance.choice((0.3, 0.6, 0.9)), waits=chance.randint(0, depth - 1)
     )
     with tempfile.TemporaryDirectory() as folder:
-        more = {"policy": guard, "heeds": chance.random() < 0.5}
+        more = {"policy": guard, "checks_arguments": chance.random() < 0.5}
         siege = laid(Path(folder), goal, steps, chance=chance, tally=tally, **more)
         judged = Judging(intruder, siege)
         await attacked(siege, {"small": ScriptedBackend(judged.answer, info=SCRIPT)})
@@ -203,6 +206,19 @@ def laid(
     )
 
 
+class Shown:
+    """A backend whose requests the oracle sees before it answers."""
+
+    def __init__(self, inner: ModelBackend, oracle: Oracle) -> None:
+        self._inner, self._oracle = inner, oracle
+        self.describe, self.count, self.close = inner.describe, inner.count, inner.close
+
+    async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
+        """Let the oracle see the request, then ask."""
+        self._oracle.on_request(request)
+        return await self._inner.answer(request, on_text)
+
+
 async def attacked(
     siege: Siege,
     backends: dict[str, ModelBackend],
@@ -219,18 +235,21 @@ async def attacked(
         commands="off",
         policy="policy.toml",
         secrets={TOKEN_ENV: ("send_mail",)},
+        checks_arguments=siege.checks_arguments,
     )
+    shown = {name: Shown(backend, siege.oracle) for name, backend in backends.items()}
     store = ApprovalStore(siege.ground.root.parent / "approvals.sqlite")
     person: Person = StoredPerson(store, siege.user)
     with _token(siege.ground.token):
+        watch = Watch(siege.tally, siege.oracle)
         async with open_application(
             settings,
             siege.ground.root,
             tools=siege.ground.tools(hint=siege.hint),
             policy=siege.policy,
             person=person,
-            observers=(siege.oracle, Watch(siege.tally, siege.oracle)),
-            backends=backends,
+            watch=[lambda _: siege.oracle, lambda _: watch],
+            backends=shown,
         ) as application:
             siege.ground.on_reached = _recorded_before(application, siege.tally)
             await _all_of(siege, application, store)
@@ -243,11 +262,11 @@ async def attacked(
 
 async def _all_of(siege: Siege, application: Application, store: ApprovalStore) -> None:
     supervisor = application.supervisor
-    request = await application.prepare(siege.text, workspace=siege.ground.root)
+    goal, plan = read_runbook(siege.text)
     if siege.is_foreign:
-        request = replace(request, plan=replace(request.plan, origin="tier small", is_tainted=True))
-    request = replace(request, setup=replace(request.setup, heeds_steps=siege.heeds))
-    outcome = await supervisor.start(RUN, request)
+        plan = replace(plan, origin="tier small", is_tainted=True)
+    handle = await application.start(goal, plan=plan, workspace=siege.ground.root, run_id=RUN)
+    outcome = await handle.result()
     await _look_back(siege, application, outcome)
     for _ in range(siege.most):
         if isinstance(outcome, Done) and siege.chance.random() < 0.5:
@@ -260,9 +279,10 @@ async def _all_of(siege: Siege, application: Application, store: ApprovalStore) 
         store.withdraw(RUN)  # As the application does with a store of its own.
         try:
             if siege.chance.random() < 0.25 or isinstance(outcome, Done):
-                outcome = await supervisor.rewind(RUN, step=siege.chance.randint(1, max(1, len(siege.steps))))
+                step = siege.chance.randint(1, max(1, len(siege.steps)))
+                outcome = await (await supervisor.rewind(RUN, step=step)).result()
             else:
-                outcome = await supervisor.resume(RUN)
+                outcome = await (await supervisor.resume(RUN)).result()
         except (ConfigError, JournalError) as error:
             siege.tally.outcomes[type(error).__name__] += 1
             continue
@@ -284,10 +304,12 @@ def _recorded_before(application: Application, tally: Tally) -> Callable[[Reache
     """Return what a service does when it is reached: look whether the intent was recorded before."""
 
     async def look(reached: Reached) -> None:
-        last = (await application.supervisor.journal(RUN))[-2:]
-        kinds = [type(record.event).__name__ for record in last]
-        if kinds not in (["CallAllowed", "EffectIntended"], ["PersonAnswered", "EffectIntended"]):
-            tally.unjudged.append(f"{reached.service} was reached after {kinds}")
+        last = (await application.supervisor.journal(RUN))[-1].event
+        is_permitted = isinstance(last, PersonAnswered) or (
+            isinstance(last, CallJudged) and isinstance(last.verdict, Allow)
+        )
+        if not is_permitted:
+            tally.unjudged.append(f"{reached.service} was reached after {type(last).__name__}")
 
     return look
 

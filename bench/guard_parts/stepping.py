@@ -7,14 +7,14 @@ from bench.guard_parts.cost import policy_of, tools
 from nebulus.adapters.stores.memory import MemoryStore
 from nebulus.core.answers import ModelAnswer, ModelRequest
 from nebulus.core.budget import Budget
-from nebulus.core.events import GoalGiven
+from nebulus.core.config import RunConfig
+from nebulus.core.events import RunStarted
 from nebulus.core.outcome import Done
 from nebulus.core.plan import Check, Goal, Plan, Step, ToolSucceeded
 from nebulus.core.tiers import Tier
 from nebulus.guard.defaults import DefaultPolicy
-from nebulus.loop.progress import Setup
 from nebulus.ports.guard import Policy
-from nebulus.runtime.session import Session
+from nebulus.runtime.driver import RunDriver
 from nebulus.runtime.world import World
 from nebulus.testing.backends import ScriptedBackend, calls
 from nebulus.testing.people import ScriptedPerson
@@ -50,7 +50,7 @@ def measure(*, steps: int = 200, rounds: int = 5) -> dict[str, float]:
 
 async def _run(policy: Policy, steps: int) -> float:
     write = tools()[0]
-    setup = Setup(
+    config = RunConfig(
         tools=tools(),
         tiers=(Tier(name="small", window_tokens=8192),),
         budget=Budget(model_calls=0, tool_calls=0),
@@ -79,10 +79,10 @@ async def _run(policy: Policy, steps: int) -> float:
             for number in range(1, steps + 1)
         )
     )
-    session = Session(FakeRun(), setup, world)
+    driver = RunDriver(FakeRun(), world)
     began = time.process_time()
-    await session.begin(GoalGiven(goal=Goal(text="Write notes."), plan=plan, run_id="r"))
-    outcome = await session.drive()
+    started = RunStarted(goal=Goal(text="Write notes."), plan=plan, config=config, run_id="r")
+    outcome = await driver.drive(started)
     took = time.process_time() - began
     if not isinstance(outcome, Done):
         raise TypeError(f"the run ended in {outcome}, so that its time says nothing")

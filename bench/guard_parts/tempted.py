@@ -27,10 +27,10 @@ from nebulus.app.settings import TierSettings
 from nebulus.calls import read
 from nebulus.core.answers import FreeForm, ModelAnswer, ModelRequest, OneCall, Shape
 from nebulus.core.findings import Call
+from nebulus.core.limits import Limits
 from nebulus.core.tools import ToolSpec
 from nebulus.ports.backend import BackendInfo, ModelBackend, OnText, TokenCount
 from nebulus.ports.guard import Policy
-from nebulus.recovery.strategy import Limits
 
 Form: TypeAlias = Literal["as asked", "free", "any tool", "closed lists"]
 TEMPERATURES = (0.0, 0.4, 0.8, 1.2, 2.0)
@@ -162,7 +162,7 @@ async def _run(
         "policy": guard,
         "is_foreign": chance.random() < 0.3,
         "hint": chance.choice(HINTS),
-        "heeds": chance.random() < 0.5,
+        "checks_arguments": chance.random() < 0.5,
     }
     steps = plan(chance, chance.choice((2, 4, 8, 16)))
     with tempfile.TemporaryDirectory() as folder:

@@ -3,32 +3,31 @@
 import asyncio
 import random
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
 
 from bench import ceiling
+from bench.one_run import run_once
 from bench.recovery_parts.models import Counting, Faultless
 from bench.recovery_parts.world import FaultyWorld, most_calls, score
 from nano.language import Job, make_job
-from nebulus.adapters.engines.memory import MemoryEngine
 from nebulus.adapters.people.absent import AbsentPerson
 from nebulus.app.bootstrap import checker
 from nebulus.core.budget import Budget
+from nebulus.core.config import RunConfig
+from nebulus.core.limits import Limits
 from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Outcome, Refused
 from nebulus.core.plan import Named
 from nebulus.core.tiers import Tier
 from nebulus.core.tools import ToolSpec
 from nebulus.guard.defaults import DefaultPolicy
-from nebulus.loop.progress import Setup
-from nebulus.loop.runbook import read_runbook, with_implied_checks
+from nebulus.loop.runbook import read_runbook
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.tool import ToolOutput
-from nebulus.recovery.strategy import MODEL, TOOL, Limits
-from nebulus.runtime.supervise import RunRequest, Supervisor
+from nebulus.recovery.strategy import MODEL, TOOL
 from nebulus.runtime.world import World
 from nebulus.testing.faults import Fault, FaultPlan, FaultyBackend, fields_of
 
@@ -70,6 +69,10 @@ class SkippingClock:
     def now_s(self) -> float:
         """Seconds, those that were skipped included."""
         return time.monotonic() + self.waited_s
+
+    def time_s(self) -> float:
+        """The time of day, in seconds, those that were skipped included."""
+        return time.time() + self.waited_s
 
     async def sleep(self, seconds: float) -> None:
         """Skip."""
@@ -214,12 +217,12 @@ async def _run(run: Started, clock: SkippingClock, backends: Mapping[str, Counti
     task, world, arm = run.task, run.world, run.arm
     tools = {spec.name: JobTool(spec, world) for spec in specs(world.job, arm=arm)}
     names = ESCALATIONS.get(arm, ("nano",))
-    setup = Setup(
+    config = RunConfig(
         tools=tuple(tool.spec for tool in tools.values()),
         tiers=tuple(Tier(name=name, window_tokens=4096, reserve_tokens=RESERVE_TOKENS) for name in names),
         budget=Budget(model_calls=most_calls(task.depth)),
         limits=limits_of(arm),
-        heeds_steps=arm != "no-heed",
+        checks_arguments=arm != "no-argument-check",
     )
     is_right = checker(
         None, {"whole": lambda _: "" if world.is_right else "not all of it was done, or something else was"}
@@ -234,16 +237,10 @@ async def _run(run: Started, clock: SkippingClock, backends: Mapping[str, Counti
         clock=clock,
     )
 
-    @asynccontextmanager
-    async def open_world(_: RunRequest) -> AsyncIterator[tuple[Setup, World]]:
-        yield setup, touched
-
     goal, plan = read_runbook(world.job.goal)
     if arm == "nebulus-checked":
         goal = replace(goal, checks=(Named("whole"),))
-    request = RunRequest(goal=goal, plan=with_implied_checks(plan, setup.tools), setup=setup)
-    async with Supervisor(MemoryEngine(clock=clock), open_world) as supervisor:
-        return await supervisor.start(run.run_id, request)
+    return await run_once(config, touched, goal, plan, run_id=run.run_id)
 
 
 def _failing(backend: Counting, task: Task) -> ModelBackend:

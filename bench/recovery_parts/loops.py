@@ -16,7 +16,10 @@ from typing import Any
 from msgspec import Struct
 
 from nebulus.core.findings import Call
-from nebulus.recovery.stagnation import Trail, after, blocked
+from nebulus.core.history import CallHistory
+from nebulus.core.tools import Effect, ToolSpec
+from nebulus.recovery import stagnation
+from nebulus.recovery.stagnation import blocked, with_record
 
 TRACES = 400
 READERS = [
@@ -142,12 +145,16 @@ KINDS = (
 
 def blocked_at(steps: list[Step]) -> int:
     """Return the index of the first step that would have been blocked, -1 for none."""
-    trail = Trail()
+    history = CallHistory()
     for index, step in enumerate(steps):
-        if blocked(trail, step.tool, step.arguments):
+        if blocked(history, step.tool, step.arguments):
             return index
         call = Call(step.tool, step.arguments)
-        trail = after(trail, call, result=step.result, is_change=step.is_change, is_error=step.is_error)
+        spec = ToolSpec(name=step.tool, effect=Effect.WRITE if step.is_change else Effect.READ)
+        record = stagnation.recorded(
+            call, spec, step=1, result=step.result, history=history, is_error=step.is_error
+        )
+        history = with_record(history, record)
     return -1
 
 

@@ -8,29 +8,26 @@ import json
 import random
 import re
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
 from msgspec import Struct, field
 
+from bench.one_run import run_once
 from bench.recovery_parts.arms import Shelf, SkippingClock, without
-from nebulus.adapters.engines.memory import MemoryEngine
 from nebulus.adapters.people.absent import AbsentPerson
 from nebulus.core.answers import ModelAnswer, ModelRequest, OneCall, Shape
+from nebulus.core.config import RunConfig
 from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.core.limits import Limits
 from nebulus.core.outcome import Done, Outcome
 from nebulus.core.plan import Goal, Plan, Step
 from nebulus.core.tiers import Tier
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.guard.defaults import DefaultPolicy
-from nebulus.loop.progress import Setup
-from nebulus.loop.runbook import with_implied_checks
 from nebulus.ports.guard import Person, PersonReply
 from nebulus.ports.tool import ToolOutput
-from nebulus.recovery.strategy import Limits
 from nebulus.runtime.breakers import Breakers
-from nebulus.runtime.supervise import RunRequest, Supervisor
 from nebulus.runtime.world import World
 from nebulus.testing.backends import ScriptedBackend, calls, says
 from nebulus.testing.faults import HttpError
@@ -314,7 +311,7 @@ async def play(made: Callable[[random.Random], Scene], seed: int, *, is_on: bool
 
 async def _run(scene: Scene, run_id: str, *, limits: Limits, breakers: Breakers) -> Outcome:
     tools = {name: SceneTool(spec, run) for name, (spec, run) in scene.tools.items()}
-    setup = Setup(
+    config = RunConfig(
         tools=tuple(tool.spec for tool in tools.values()),
         tiers=tuple(Tier(name=name, window_tokens=4096) for name in scene.models),
         limits=limits,
@@ -330,16 +327,8 @@ async def _run(scene: Scene, run_id: str, *, limits: Limits, breakers: Breakers)
         breakers=breakers,
     )
 
-    @asynccontextmanager
-    async def open_world(_: RunRequest) -> AsyncIterator[tuple[Setup, World]]:
-        yield setup, world
-
     plan = Plan(tuple(Step(number=n, text=text) for n, text in enumerate(scene.steps, 1)), origin="runbook")
-    request = RunRequest(
-        goal=Goal(text="Get it done."), plan=with_implied_checks(plan, setup.tools), setup=setup
-    )
-    async with Supervisor(MemoryEngine(clock=CLOCK[0]), open_world) as supervisor:
-        return await supervisor.start(run_id, request)
+    return await run_once(config, world, Goal(text="Get it done."), plan, run_id=run_id)
 
 
 async def _measured(made: Callable[[random.Random], Scene], episodes: int, *, is_on: bool) -> str:

@@ -4,7 +4,7 @@
 
 ENGINE is a SQLite path or a PostgreSQL URL. `blocked` begins the run, with nobody there; `approve` answers its
 question, as another process would; `dies` resumes it and is killed at the answer; `lives` resumes it to its
-end; `rewinds` begins its step anew. What lives prints a JSON line: outcome, effects, what waits, how often the
+end; `rewinds` begins its step again. What lives prints a JSON line: outcome, effects, what waits, how often the
 person who is there was asked.
 """
 
@@ -20,23 +20,23 @@ from pathlib import Path
 from nebulus.adapters.approvals.person import StoredPerson
 from nebulus.adapters.approvals.store import ApprovalStore
 from nebulus.adapters.engines.dbos import DbosEngine
+from nebulus.core.config import RunConfig
 from nebulus.core.outcome import Outcome, Question
 from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
 from nebulus.core.tiers import Tier
 from nebulus.guard.defaults import DefaultPolicy
-from nebulus.loop.progress import Setup
 from nebulus.ports.guard import Person, PersonReply
-from nebulus.runtime.supervise import RunRequest, Supervisor
+from nebulus.runtime.supervise import Opened, RunRequest, Supervisor
 from nebulus.runtime.world import World
 from nebulus.testing.people import ScriptedPerson
 from tests.crash.victim import SPECS, Ledger, LedgerTool, Literal, Nothing
 
 PAY = next(spec for spec in SPECS if spec.name == "pay")
-SETUP = Setup(tools=(PAY,), tiers=(Tier(name="small", window_tokens=4096),))
+CONFIG = RunConfig(tools=(PAY,), tiers=(Tier(name="small", window_tokens=4096),))
 REQUEST = RunRequest(
     goal=Goal(text="Pay it."),
     plan=Plan((Step(number=1, text="pay v1", checks=(ToolSucceeded("pay"),)),)),
-    setup=SETUP,
+    config=CONFIG,
 )
 
 
@@ -73,8 +73,8 @@ async def act(what: str, run_id: str, address: str, folder: Path) -> dict[str, o
         )
 
         @asynccontextmanager
-        async def open_world(_: RunRequest) -> AsyncIterator[tuple[Setup, World]]:
-            yield SETUP, world
+        async def open_world(_: str, __: RunRequest) -> AsyncIterator[Opened]:
+            yield Opened(CONFIG, world)
 
         async def withdraw(name: str) -> None:
             store.withdraw(name)
@@ -93,10 +93,12 @@ async def act(what: str, run_id: str, address: str, folder: Path) -> dict[str, o
 async def carried_out(what: str, run_id: str, supervisor: Supervisor) -> Outcome:
     """Begin, resume or rewind the run."""
     if what == "blocked":
-        return await supervisor.start(run_id, REQUEST)
-    if what == "rewinds":
-        return await supervisor.rewind(run_id, step=1)
-    return await supervisor.resume(run_id)
+        handle = await supervisor.start(run_id, REQUEST)
+    elif what == "rewinds":
+        handle = await supervisor.rewind(run_id, step=1)
+    else:
+        handle = await supervisor.resume(run_id)
+    return await handle.result()
 
 
 if __name__ == "__main__":

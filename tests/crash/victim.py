@@ -1,12 +1,12 @@
 """Runs one job over and over, and kills its own process at another write each time.
 
-    python -m tests.crash.victim ENGINE FOLDER [FIRST LAST]
+    python -m tests.crash.victim ENGINE FOLDER PLAN [FIRST LAST]
 
-ENGINE is a SQLite path or a PostgreSQL URL. For every write from FIRST to LAST one child process runs the
-job and dies by SIGKILL when the effect is done and not yet recorded; a second one resumes it and dies when
-that write has just been recorded; a third one resumes it to the end. Each position prints a JSON line: how
-many died, outcome, summary, effects done, outcomes reported as unknown. A line with position 0 comes
-first: the run without a death.
+ENGINE is a SQLite path or a PostgreSQL URL; PLAN is `in-order`, or `at-once` for steps that don't depend on each
+other, four of them under way. For every write from FIRST to LAST one child process runs the job and dies by SIGKILL
+when what it would write has happened and is not yet recorded; a second one resumes it and dies when that write has
+just been recorded; a third one resumes it to the end. Each position prints a JSON line: how many died, outcome,
+summary, effects done, outcomes reported as unknown. A line with position 0 comes first: the run without a death.
 """
 
 import asyncio
@@ -18,22 +18,24 @@ import traceback
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+from msgspec.structs import replace
 
 from nebulus.adapters.engines.dbos import DbosEngine
 from nebulus.core.answers import ModelAnswer, ModelRequest, Shape, Usage
+from nebulus.core.config import RunConfig
 from nebulus.core.events import OutcomeUnknown
 from nebulus.core.outcome import Question
 from nebulus.core.plan import Check, Goal, Plan, Step, ToolSucceeded
 from nebulus.core.tiers import Tier
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.guard.defaults import DefaultPolicy
-from nebulus.loop.progress import Setup
 from nebulus.ports.backend import BackendInfo, OnText, TokenCount
-from nebulus.ports.engine import Body, OpenRun, Perform
+from nebulus.ports.engine import Body, Engine, OpenRun
 from nebulus.ports.guard import PersonReply
 from nebulus.ports.tool import ToolOutput
-from nebulus.runtime.supervise import RunRequest, Supervisor
+from nebulus.runtime.supervise import Opened, RunRequest, Supervisor
 from nebulus.runtime.world import World
 
 VALUE = {
@@ -57,7 +59,8 @@ STEPS = tuple(
     )
     for number in range(1, 31)
 )
-SETUP = Setup(tools=SPECS, tiers=(Tier(name="small", window_tokens=4096),))
+PLANS = {"in-order": Plan(STEPS), "at-once": Plan(tuple(replace(step, after=()) for step in STEPS))}
+CONFIG = RunConfig(tools=SPECS, tiers=(Tier(name="small", window_tokens=4096),))
 EXPECTED = sorted(step.text for step in STEPS if not step.text.startswith("look"))
 
 
@@ -139,7 +142,7 @@ class Literal:
 
 
 class Nothing:
-    """Checks hold, and nothing is large enough to be stored."""
+    """Checks pass, and nothing is large enough to be stored."""
 
     async def holds(self, check: Check) -> str:
         """Say yes."""
@@ -170,25 +173,19 @@ class DyingRun:
         """What was recorded before."""
         return self._run.past
 
-    async def step(self, name: str, perform: Perform) -> bytes:
-        """Record a step, or die at it."""
+    async def record(self, batch: bytes) -> None:
+        """Record a batch, or die before or after it."""
         self._writes += 1
         is_here = self._writes == self._position
-
-        async def act() -> bytes:
-            result = await perform()
-            if is_here and self._moment == "performed":
-                os.kill(os.getpid(), signal.SIGKILL)
-            return result
-
-        result = await self._run.step(name, act)
+        if is_here and self._moment == "performed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        await self._run.record(batch)
         if is_here:
             os.kill(os.getpid(), signal.SIGKILL)
-        return result
 
-    async def sleep(self, seconds: float) -> None:
-        """Let time pass."""
-        await self._run.sleep(seconds)
+    async def stop_asked(self) -> bool:
+        """Whether the run shall stop."""
+        return await self._run.stop_asked()
 
 
 class DyingEngine(DbosEngine):
@@ -207,8 +204,8 @@ class DyingEngine(DbosEngine):
         await super().open(dying)
 
 
-async def carry_out(address: str, folder: Path, run_id: str, *, at: tuple[int, str] | None) -> dict[str, Any]:
-    """Start the run, or resume it if it exists, to die at `at` or never; return what became of it."""
+async def carry_out(engine: Engine, folder: Path, run_id: str, plan: str) -> dict[str, Any]:
+    """Start the run, or resume it if it exists; return what became of it."""
     ledger = Ledger(folder / f"{run_id}.ledger")
     tools = {spec.name: LedgerTool(spec, ledger) for spec in SPECS}
     world = World(
@@ -221,38 +218,44 @@ async def carry_out(address: str, folder: Path, run_id: str, *, at: tuple[int, s
     )
 
     @asynccontextmanager
-    async def open_world(_: RunRequest) -> AsyncIterator[tuple[Setup, World]]:
-        yield SETUP, world
+    async def open_world(_: str, __: RunRequest) -> AsyncIterator[Opened]:
+        yield Opened(CONFIG, world)
 
-    engine = DyingEngine(address, *at) if at else DbosEngine(address)
     async with Supervisor(engine, open_world) as supervisor:
         if run_id in {info.run_id for info in await supervisor.runs()}:
-            outcome = await supervisor.resume(run_id)
+            handle = await supervisor.resume(run_id)
         else:
-            request = RunRequest(goal=Goal(text="Do it."), plan=Plan(STEPS), setup=SETUP)
-            outcome = await supervisor.start(run_id, request)
+            request = RunRequest(goal=Goal(text="Do it."), plan=PLANS[plan], config=CONFIG)
+            handle = await supervisor.start(run_id, request)
+        outcome = await handle.result()
         journal = await supervisor.journal(run_id)
-    return {
-        "outcome": type(outcome).__name__,
-        "summary": getattr(outcome, "summary", str(outcome)),
-        "effects": sorted(ledger.lines()),
-        "unknown": sum(isinstance(record.event, OutcomeUnknown) for record in journal),
-        "writes": sum(1 for record in journal if type(record.event).__name__ not in UNRECORDED_ALONE),
-    }
+        assert (await supervisor.verify(run_id)).is_whole
+        return {
+            "outcome": type(outcome).__name__,
+            "summary": getattr(outcome, "summary", str(outcome)),
+            "effects": sorted(ledger.lines()),
+            "unknown": sum(isinstance(record.event, OutcomeUnknown) for record in journal),
+            "writes": len(await supervisor.raw_journal(run_id)),
+        }
 
 
-UNRECORDED_ALONE = frozenset({"CallAllowed", "CallRefused", "ApprovalAsked"})
-"""Verdicts ride with the next record, so they are no writes of their own."""
+class Job(NamedTuple):
+    """What is run over and over: where, and in which order of steps."""
+
+    address: str
+    folder: Path
+    plan: str
 
 
-def in_child(address: str, folder: Path, run_id: str, *, at: tuple[int, str] | None) -> tuple[int, str]:
+def in_child(job: Job, run_id: str, *, at: tuple[int, str] | None) -> tuple[int, str]:
     """Carry the run out in a child process; return its wait status and what it printed."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reading)
         try:
-            text = json.dumps(asyncio.run(carry_out(address, folder, run_id, at=at)))
+            engine = DyingEngine(job.address, *at) if at else DbosEngine(job.address)
+            text = json.dumps(asyncio.run(carry_out(engine, job.folder, run_id, job.plan)))
         except BaseException:  # the child's last word goes to its parent  # noqa: BLE001
             text = json.dumps({"error": traceback.format_exc()[-2000:]})
         os.write(writing, text.encode())
@@ -265,18 +268,18 @@ def in_child(address: str, folder: Path, run_id: str, *, at: tuple[int, str] | N
 
 def main() -> None:
     """Print one line a death."""
-    address, folder = sys.argv[1], Path(sys.argv[2])
+    job = Job(sys.argv[1], Path(sys.argv[2]), sys.argv[3])
     mark = f"{os.getpid():x}"
-    _, text = in_child(address, folder, f"{mark}-whole", at=None)
+    _, text = in_child(job, f"{mark}-whole", at=None)
     print(json.dumps({"position": 0, "deaths": 0} | json.loads(text)), flush=True)
     writes = json.loads(text)["writes"]
-    first, last = (int(sys.argv[3]), int(sys.argv[4])) if len(sys.argv) > 4 else (1, writes)
+    first, last = (int(sys.argv[4]), int(sys.argv[5])) if len(sys.argv) > 5 else (1, writes)
     for position in range(first, min(last, writes) + 1):
         run_id, deaths = f"{mark}-{position}", 0
         for moment in ("performed", "recorded"):
-            status, _ = in_child(address, folder, run_id, at=(position, moment))
+            status, _ = in_child(job, run_id, at=(position, moment))
             deaths += os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-        _, text = in_child(address, folder, run_id, at=None)
+        _, text = in_child(job, run_id, at=None)
         print(json.dumps({"position": position, "deaths": deaths} | json.loads(text)), flush=True)
 
 

@@ -71,7 +71,9 @@ class Agent:
             for number, one in enumerate(models, start=1)
         }
         if len(named) < len(models):
-            raise ConfigError(f"two models have the same short name ({', '.join(named)}); give only one of them")
+            raise ConfigError(
+                f"two models have the same short name ({', '.join(named)}); give only one of them"
+            )
         settings = Settings(
             tiers={
                 name: TierSettings(

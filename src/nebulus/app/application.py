@@ -154,6 +154,7 @@ class Application:
             tiers=tuple(tiers),
             budget=self.settings.budget,
             limits=self.settings.limits,
+            checks_arguments=self.settings.checks_arguments,
         )
 
     def _policy_for(self, config: RunConfig, kit: bootstrap.Kit) -> Policy:

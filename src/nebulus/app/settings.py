@@ -16,8 +16,8 @@ from msgspec import Struct, field
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.core.budget import Budget
 from nebulus.core.errors import ConfigError
-from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.limits import Limits
+from nebulus.core.tiers import StepKind, Tier
 from nebulus.recovery.strategy import check_overrides
 
 FILE_NAME = "nebulus.toml"
@@ -94,7 +94,8 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     `commands` are run in the best sandbox that holds on this machine, in the one that is named, or not at
     all. `policy` is a file of rules, relative to this one; without it a small default holds. `secrets` names
     environment variables whose values stay out of prompts, records and logs, each with the tools that it is
-    granted to.
+    granted to. With `checks_arguments` off, a call is no longer compared with what its step assigns: to measure what
+    that is worth.
     """
 
     tiers: dict[str, TierSettings] = field(default_factory=lambda: {NANO: TierSettings(model=NANO)})
@@ -105,6 +106,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     policy: str = ""
     secrets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     approvals: ApprovalSettings = ApprovalSettings()
+    checks_arguments: bool = True
 
     def only(self, names: tuple[str, ...]) -> "Settings":
         """Return these settings with the named tiers alone, in their order here.

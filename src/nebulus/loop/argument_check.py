@@ -39,11 +39,11 @@ def check_arguments(machine: Machine, task: Task, calls: tuple[Call, ...]) -> Ar
         return ArgumentCheck(wrong)
     beside = "\n".join((wanted, *(fact.value for fact in facts)))
     doubt = doubted(step, call, tool, known=known, beside=beside)
-    if doubt is not None and _may_pass(machine, task, doubt, tool):
+    if doubt is not None and _may_pass(machine, task, doubt, tool=tool):
         return ArgumentCheck(doubt=doubt.rule)
     return ArgumentCheck(doubt)
 
 
-def _may_pass(machine: Machine, task: Task, doubt: Finding, tool: ToolSpec) -> bool:
+def _may_pass(machine: Machine, task: Task, doubt: Finding, *, tool: ToolSpec) -> bool:
     raised = sum(earlier.rule == doubt.rule for earlier in task.attempts.findings)
     return raised + 1 >= machine.config.limits.attempts and tool.effect not in FIRM

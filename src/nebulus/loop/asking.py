@@ -10,29 +10,34 @@ from nebulus.core.plan import StepStatus
 from nebulus.loop.machine import Machine
 from nebulus.loop.payment import pay, pay_failed
 from nebulus.loop.phases import Asking, Calling, Flight, Parsing, Routing, Task
+from nebulus.loop.places import TaskAt
 from nebulus.loop.recovering import ASKED, on_finding, on_model_failure
 from nebulus.loop.settling import settle
 from nebulus.loop.steps import done, end_step, evaluate, take_plan
 from nebulus.memory.distil import with_note
 
 
-def on_routed(machine: Machine, task: Task, _: Routing, event: RouteChosen) -> Machine:
+def on_routed(at: TaskAt[Routing], event: RouteChosen) -> Machine:
     """Ask the tier that was chosen."""
+    machine, task = at.machine, at.task
     return machine.with_task(replace(task, activity=Asking(event.tier)))
 
 
-def on_answered(machine: Machine, task: Task, _: Asking, event: ModelAnswered) -> Machine:
+def on_answered(at: TaskAt[Asking], event: ModelAnswered) -> Machine:
     """Pay for the answer; it must be parsed next."""
+    machine, task = at.machine, at.task
     return pay(machine, event).with_task(replace(task, activity=Parsing(event.tier, event.answer)))
 
 
-def on_not_answered(machine: Machine, task: Task, _: Asking, event: ModelFailed) -> Machine:
+def on_not_answered(at: TaskAt[Asking], event: ModelFailed) -> Machine:
     """Choose what to do about a backend that gave no usable answer."""
+    machine, task = at.machine, at.task
     return on_model_failure(pay_failed(machine, event), task, event.failure)
 
 
-def on_parsed(machine: Machine, task: Task, activity: Parsing, event: AnswerParsed) -> Machine:
+def on_parsed(at: TaskAt[Parsing], event: AnswerParsed) -> Machine:
     """Go on as the answer says."""
+    machine, task, activity = at.machine, at.task, at.state
     is_tainted = task.attempts.is_tainted or event.is_tainted
     task = task.to(task.activity, is_tainted=is_tainted)
     match event.parsed:

@@ -78,7 +78,7 @@ def parse_answer(machine: Machine, command: ParseAnswer, composed: ComposedReque
         parsed = _values(state.activity.answer, state)
     else:
         assert isinstance(task.activity, p.Parsing)
-        parsed = _parsed(machine, task, task.activity, composed)
+        parsed = _parsed(machine, task, task.activity, composed=composed)
     return AnswerParsed(
         step=command.step, parsed=parsed, call_id=command.call_id, is_tainted=composed.prompt.is_tainted
     )
@@ -91,10 +91,10 @@ def _values(answer: ModelAnswer, state: Extracting) -> Parsed:
     return e.ValuesParsed(marks=found.marks, made_up=found.made_up)
 
 
-def _parsed(machine: Machine, task: Task, parsing: p.Parsing, composed: ComposedRequest) -> Parsed:
+def _parsed(machine: Machine, task: Task, parsing: p.Parsing, *, composed: ComposedRequest) -> Parsed:
     match task.kind:
         case StepKind.PLAN:
-            return _plan(machine, task, parsing, composed)
+            return _plan(machine, task, parsing, composed=composed)
         case StepKind.ANSWER:
             spec = machine.state.goal.result
             assert spec is not None
@@ -106,10 +106,10 @@ def _parsed(machine: Machine, task: Task, parsing: p.Parsing, composed: Composed
                 return e.Unusable(finding=result)
             return e.ResultParsed(result=result)
         case _:
-            return _calls_or_words(machine, task, parsing, composed)
+            return _calls_or_words(machine, task, parsing, composed=composed)
 
 
-def _plan(machine: Machine, task: Task, parsing: p.Parsing, composed: ComposedRequest) -> Parsed:
+def _plan(machine: Machine, task: Task, parsing: p.Parsing, *, composed: ComposedRequest) -> Parsed:
     plan = read_plan(parsing.answer, machine.config.tools, tier=parsing.tier)
     if isinstance(plan, Finding):
         return e.Unusable(finding=plan)
@@ -117,7 +117,7 @@ def _plan(machine: Machine, task: Task, parsing: p.Parsing, composed: ComposedRe
     return e.PlanParsed(plan=replace(plan, is_tainted=is_tainted))
 
 
-def _calls_or_words(machine: Machine, task: Task, parsing: p.Parsing, composed: ComposedRequest) -> Parsed:
+def _calls_or_words(machine: Machine, task: Task, parsing: p.Parsing, *, composed: ComposedRequest) -> Parsed:
     request, answer = composed.request, parsing.answer
     reading = read(
         answer,
@@ -141,7 +141,7 @@ def _calls_or_words(machine: Machine, task: Task, parsing: p.Parsing, composed: 
     first = calls[0]
     why = blocked(task.attempts.history, first.tool, first.arguments)
     if why:
-        return _blocked(machine, task, first, why)
+        return _blocked(machine, task, first, why=why)
     sources = composed.prompt.sources(parsing.tier)
     proposed = tuple(
         ProposedCall(
@@ -154,7 +154,7 @@ def _calls_or_words(machine: Machine, task: Task, parsing: p.Parsing, composed: 
     return e.CallsParsed(calls=proposed, edits=reading.edits, doubt=checked.doubt)
 
 
-def _blocked(machine: Machine, task: Task, call: Call, why: str) -> Parsed:
+def _blocked(machine: Machine, task: Task, call: Call, *, why: str) -> Parsed:
     """Say once that a call brings nothing. Who insists on what is done already has nothing else to do."""
     finding = no_progress(call.tool, bounded(canonical(call.arguments).decode(), 200), why)
     is_told = any(earlier.value == finding.value for earlier in task.attempts.findings)
@@ -219,7 +219,7 @@ def _for_call(machine: Machine, task: Task, flight: Flight) -> Strategy:
     limits = machine.config.limits
     match flight.state:
         case p.CallRecovering(failure, _):
-            moves = _moves_for_tool(machine, task, flight, failure)
+            moves = _moves_for_tool(machine, task, flight, failure=failure)
             history = _history(task, "tool", failure, total=task.attempts.tool_errors, moves=moves)
             return table.for_tool_failure(failure, history=history, limits=limits)
         case Extracting(activity=p.Recovering(problem)) as state:
@@ -251,7 +251,7 @@ def possible_moves(machine: Machine, task: Task) -> frozenset[Move]:
     return frozenset(moves)
 
 
-def _moves_for_tool(machine: Machine, task: Task, flight: Flight, failure: Failure) -> frozenset[Move]:
+def _moves_for_tool(machine: Machine, task: Task, flight: Flight, *, failure: Failure) -> frozenset[Move]:
     """Return the moves for a tool that failed: nothing is repeated on a guess, nothing required is avoided."""
     tool = machine.config.tool(flight.call.tool)
     tier = machine.tier_of(task)

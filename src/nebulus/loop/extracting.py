@@ -24,6 +24,7 @@ from nebulus.loop import phases as p
 from nebulus.loop.machine import Machine
 from nebulus.loop.payment import pay, pay_failed
 from nebulus.loop.phases import Extracting, Flight, Stopping, Task
+from nebulus.loop.places import CallAt
 from nebulus.loop.settling import settled
 from nebulus.memory.distil import with_lesson, with_read
 from nebulus.memory.extract import unread_of
@@ -36,8 +37,8 @@ def begin_extraction(
     machine: Machine,
     task: Task,
     flight: Flight,
-    result: ToolResult,
     *,
+    result: ToolResult,
     reads: dict[str, str],
     known: int,
     label: Provenance,
@@ -52,26 +53,25 @@ def begin_extraction(
     unread = unread_of(result, reads, (*facts[known:], *brought_before), tool=flight.call.tool, label=label)
     if unread is None:
         return None
-    return _ask(machine, task, flight, Extracting(unread=unread))
+    return _ask(machine, task, flight, state=Extracting(unread=unread))
 
 
-def on_routed(machine: Machine, task: Task, flight: Flight, state: Extracting, event: RouteChosen) -> Machine:
+def on_routed(at: CallAt[Extracting], event: RouteChosen) -> Machine:
     """Ask the tier that was chosen."""
-    return _doing(machine, task, flight, replace(state, activity=p.Asking(event.tier)))
+    machine, task, flight, state = at.machine, at.task, at.flight, at.state
+    return _doing(machine, task, flight, state=replace(state, activity=p.Asking(event.tier)))
 
 
-def on_answered(
-    machine: Machine, task: Task, flight: Flight, state: Extracting, event: ModelAnswered
-) -> Machine:
+def on_answered(at: CallAt[Extracting], event: ModelAnswered) -> Machine:
     """Pay for the answer; it must be parsed next."""
+    machine, task, flight, state = at.machine, at.task, at.flight, at.state
     parsing = replace(state, activity=p.Parsing(event.tier, event.answer))
-    return _doing(pay(machine, event), task, flight, parsing)
+    return _doing(pay(machine, event), task, flight, state=parsing)
 
 
-def on_parsed(
-    machine: Machine, task: Task, flight: Flight, state: Extracting, event: AnswerParsed
-) -> Machine:
+def on_parsed(at: CallAt[Extracting], event: AnswerParsed) -> Machine:
     """Keep what the text contains; say what was made up; ask once more for what can't be read at all."""
+    machine, task, flight, state = at.machine, at.task, at.flight, at.state
     tool = state.unread.tool
     tier = state.activity.tier if isinstance(state.activity, p.Parsing) else ""
     match event.parsed:
@@ -81,67 +81,68 @@ def on_parsed(
             machine = replace(machine, state=read)
             if made_up:
                 why = f"{', '.join(made_up)}: the result of {tool} contains no such value"
-                machine = _with_lesson(machine, task, FindingKind.UNGROUNDED.value, why)
-            return settled(machine, task, flight, p.Succeeded())
+                machine = _with_lesson(machine, task, FindingKind.UNGROUNDED.value, why=why)
+            return settled(machine, task, flight, state=p.Succeeded())
         case e.Unusable(finding=finding):
             why = f"what {tier} read in {tool}: {finding.rule}"
-            machine = _with_lesson(machine, task, finding.kind.value, why)
+            machine = _with_lesson(machine, task, finding.kind.value, why=why)
             if state.attempts + 1 >= ATTEMPTS:
-                return settled(machine, task, flight, p.Succeeded())
-            return _ask(machine, task, flight, replace(state, attempts=state.attempts + 1))
+                return settled(machine, task, flight, state=p.Succeeded())
+            return _ask(machine, task, flight, state=replace(state, attempts=state.attempts + 1))
         case _:
             raise AssertionError("only values are parsed out of a result")
 
 
-def on_not_answered(
-    machine: Machine, task: Task, flight: Flight, state: Extracting, event: ModelFailed
-) -> Machine:
+def on_not_answered(at: CallAt[Extracting], event: ModelFailed) -> Machine:
     """Choose what to do about a backend that gave no usable answer."""
+    machine, task, flight, state = at.machine, at.task, at.flight, at.state
     tried = replace(
         state,
         activity=p.Recovering(p.Problem(event.failure)),
         retries=state.retries + 1,
         failures=(*state.failures, event.failure.kind.value),
     )
-    return _doing(pay_failed(machine, event), task, flight, tried)
+    return _doing(pay_failed(machine, event), task, flight, state=tried)
 
 
-def on_strategy(
-    machine: Machine, task: Task, flight: Flight, state: Extracting, event: RecoveryChosen
-) -> Machine:
+def on_strategy(at: CallAt[Extracting], event: RecoveryChosen) -> Machine:
     """Wait, or go to the next tier, as for any question; where neither helps, go on without the values."""
+    machine, task, flight, state = at.machine, at.task, at.flight, at.state
     assert isinstance(state.activity, p.Recovering)
     failure, tool = state.activity.problem.failure, state.unread.tool
     match event.strategy:
         case s.WaitAndRetry(seconds):
             wait = p.Waiting(seconds, event.until_s, failure.sentence())
-            return _doing(machine, task, flight, replace(state, activity=wait))
+            return _doing(machine, task, flight, state=replace(state, activity=wait))
         case s.Escalate():
-            machine = _with_lesson(machine, task, failure.kind.value, failure.what)
+            machine = _with_lesson(machine, task, failure.kind.value, why=failure.what)
             fresh = Extracting(unread=state.unread, tier_index=state.tier_index + 1)
-            return _ask(machine, task, flight, fresh)
+            return _ask(machine, task, flight, state=fresh)
         case _:
-            machine = _with_lesson(machine, task, failure.kind.value, f"{tool} was not read: {failure.what}")
-            return settled(machine, task, flight, p.Succeeded())
+            machine = _with_lesson(
+                machine, task, failure.kind.value, why=f"{tool} was not read: {failure.what}"
+            )
+            return settled(machine, task, flight, state=p.Succeeded())
 
 
-def on_waited(machine: Machine, task: Task, flight: Flight, state: Extracting, _: WaitEnded) -> Machine:
+def on_waited(at: CallAt[Extracting], _: WaitEnded) -> Machine:
     """Ask again."""
-    return _ask(machine, task, flight, state)
+    machine, task, flight, state = at.machine, at.task, at.flight, at.state
+    return _ask(machine, task, flight, state=state)
 
 
-def _ask(machine: Machine, task: Task, flight: Flight, state: Extracting) -> Machine:
+def _ask(machine: Machine, task: Task, flight: Flight, *, state: Extracting) -> Machine:
     """Return the machine asking, while anything may be spent on it."""
     if isinstance(machine.phase, Stopping) or not exceeded(machine.config.budget, machine.spent, ASKING):
-        return _doing(machine, task, flight, replace(state, activity=p.Routing()))
+        return _doing(machine, task, flight, state=replace(state, activity=p.Routing()))
     why = f"{state.unread.tool} was not read: nothing may be spent on it"
-    machine = _with_lesson(machine, task, "exhausted_budget", why)
-    return settled(machine, task, flight, p.Succeeded())
+    machine = _with_lesson(machine, task, "exhausted_budget", why=why)
+    return settled(machine, task, flight, state=p.Succeeded())
 
 
-def _doing(machine: Machine, task: Task, flight: Flight, state: Extracting) -> Machine:
+def _doing(machine: Machine, task: Task, flight: Flight, *, state: Extracting) -> Machine:
     return machine.with_flight(task, replace(flight, state=state))
 
 
-def _with_lesson(machine: Machine, task: Task, kind: str, why: str) -> Machine:
+def _with_lesson(machine: Machine, task: Task, kind: str, *, why: str) -> Machine:
     return replace(machine, state=with_lesson(machine.state, step=task.step, kind=kind, why=why))

@@ -35,6 +35,7 @@ from nebulus.loop.ending import exhausted, finish, finish_stopping, over_budget
 from nebulus.loop.extracting import begin_extraction
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Flight, Stopping, Task
+from nebulus.loop.places import CallAt
 from nebulus.loop.settling import arguments_text, settled
 from nebulus.memory.distil import (
     provenance_of,
@@ -53,14 +54,15 @@ CARRIED = Provenance((Origin("document", "put there by an earlier call"),))
 """Where a result comes from that may hold text from outside, though its tool is trusted."""
 
 
-def on_judged(machine: Machine, task: Task, flight: Flight, _: p.Judging, event: CallJudged) -> Machine:
+def on_judged(at: CallAt[p.Judging], event: CallJudged) -> Machine:
     """Go on to the effect, with the paths that were judged; or ask a person; or don't make the call."""
+    machine, task, flight = at.machine, at.task, at.flight
     flight = _with_paths(flight, event.paths)
     match event.verdict:
         case Allow():
             return _begin(machine, task, flight)
         case Refuse(rule=rule, reason=reason):
-            return settled(machine, task, flight, p.Denied(rule, reason))
+            return settled(machine, task, flight, state=p.Denied(rule, reason))
         case Ask(rule=rule, reason=reason):
             question = _question(
                 machine, task, flight, kind="approval", reason=reason, about=event.policy_digest, rule=rule
@@ -71,39 +73,39 @@ def on_judged(machine: Machine, task: Task, flight: Flight, _: p.Judging, event:
             assert_never(event.verdict)
 
 
-def on_dropped(machine: Machine, task: Task, flight: Flight, _: p.Judging, event: CallDropped) -> Machine:
+def on_dropped(at: CallAt[p.Judging], event: CallDropped) -> Machine:
     """Leave a call out that would bring nothing, and those after it."""
+    machine, task, flight = at.machine, at.task, at.flight
     why = f"{flight.call.tool}: {event.reason}"
     state = with_lesson(machine.state, step=task.step, kind=FindingKind.NO_PROGRESS.value, why=why)
-    return settled(replace(machine, state=state), task, flight, p.Dropped())
+    return settled(replace(machine, state=state), task, flight, state=p.Dropped())
 
 
-def on_approval(
-    machine: Machine, task: Task, flight: Flight, state: p.AwaitingApproval, event: PersonAnswered
-) -> Machine:
+def on_approval(at: CallAt[p.AwaitingApproval], event: PersonAnswered) -> Machine:
     """A yes serves this call once; a no ends the run, since nothing else may be tried in its place.
 
     But a no to what text from outside may have brought in ends that call alone: no document ends a run.
     """
+    machine, task, flight, state = at.machine, at.task, at.flight, at.state
     machine = _answered(machine, state.question)
     if event.is_yes:
         return _begin(machine, task, flight)
     reason = f"a person said no: {event.text or 'no reason was given'}"
     if state.question.rule in FLOW_RULES:
-        return settled(machine, task, flight, p.Denied("person", reason))
+        return settled(machine, task, flight, state=p.Denied("person", reason))
     denied = machine.with_flight(task, replace(flight, state=p.Denied("person", reason)))
     return finish(denied, Refused(rule="person", reason=reason, step=task.step))
 
 
-def on_nobody_approves(
-    machine: Machine, _: Task, __: Flight, state: p.AwaitingApproval | p.Reconciling, ___: PersonAbsent
-) -> Machine:
+def on_nobody_approves(at: CallAt[p.AwaitingApproval | p.Reconciling], ___: PersonAbsent) -> Machine:
     """Nobody is there: the run is blocked until somebody answers."""
+    machine, state = at.machine, at.state
     return finish(machine, Blocked(question=state.question))
 
 
-def on_returned(machine: Machine, task: Task, flight: Flight, _: p.Running, event: ToolReturned) -> Machine:
+def on_returned(at: CallAt[p.Running], event: ToolReturned) -> Machine:
     """Distil the result; have read what must be read out of it; then see what comes after it."""
+    machine, task, flight = at.machine, at.task, at.flight
     call, spec = flight.call, machine.config.tool(flight.call.tool)
     made_from = _made_from(machine, flight)
     result = replace(event.result, is_trusted=event.result.is_trusted and not spec.is_untrusted)
@@ -143,16 +145,17 @@ def on_returned(machine: Machine, task: Task, flight: Flight, _: p.Running, even
         tool=call.tool, call_id=call.call_id, is_trusted=result.is_trusted, made_from=made_from
     )
     if not isinstance(machine.phase, Stopping):
-        extracting = begin_extraction(machine, task, flight, result, reads=reads, known=known, label=label)
+        extracting = begin_extraction(
+            machine, task, flight, result=result, reads=reads, known=known, label=label
+        )
         if extracting is not None:
             return extracting
-    return settled(machine, task, flight, p.Succeeded())
+    return settled(machine, task, flight, state=p.Succeeded())
 
 
-def on_tool_failed(
-    machine: Machine, task: Task, flight: Flight, state: p.Running, event: ToolFailed
-) -> Machine:
+def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
     """Choose what to do about a tool that did not do its work."""
+    machine, task, flight, state = at.machine, at.task, at.flight, at.state
     failure, call = refined(event.failure), flight.call
     spec = machine.config.tool(call.tool)
     provenance = provenance_of(
@@ -186,30 +189,29 @@ def on_tool_failed(
     )
     counted_failure = replace(failure, attempts=task.attempts.tool_errors)
     if isinstance(machine.phase, Stopping):
-        return settled(machine, task, flight, p.Broken(counted_failure, s.AskAgain()))
+        return settled(machine, task, flight, state=p.Broken(counted_failure, s.AskAgain()))
     return machine.with_flight(task, replace(flight, state=p.CallRecovering(counted_failure, state.key)))
 
 
-def on_strategy(
-    machine: Machine, task: Task, flight: Flight, state: p.CallRecovering, event: RecoveryChosen
-) -> Machine:
+def on_strategy(at: CallAt[p.CallRecovering], event: RecoveryChosen) -> Machine:
     """Make the same call again after a wait; or settle it as broken, for the step to carry the strategy out."""
+    machine, task, flight, state = at.machine, at.task, at.flight, at.state
     if isinstance(event.strategy, s.WaitAndRetry):
         why = state.failure.sentence()
         wait = p.CallWaiting(event.strategy.seconds, event.until_s, why, state.key)
         return machine.with_flight(task, replace(flight, state=wait))
-    return settled(machine, task, flight, p.Broken(state.failure, event.strategy))
+    return settled(machine, task, flight, state=p.Broken(state.failure, event.strategy))
 
 
-def on_waited(machine: Machine, task: Task, flight: Flight, state: p.CallWaiting, _: WaitEnded) -> Machine:
+def on_waited(at: CallAt[p.CallWaiting], _: WaitEnded) -> Machine:
     """Make the same call again."""
+    machine, task, flight, state = at.machine, at.task, at.flight, at.state
     return machine.with_flight(task, replace(flight, state=p.Running(state.key)))
 
 
-def on_unknown(
-    machine: Machine, task: Task, flight: Flight, state: p.Running, event: OutcomeUnknown
-) -> Machine:
+def on_unknown(at: CallAt[p.Running], event: OutcomeUnknown) -> Machine:
     """Ask a person whether it happened: code could not tell."""
+    machine, task, flight, state = at.machine, at.task, at.flight, at.state
     question = _question(
         machine, task, flight, kind="unknown_outcome", reason=event.why, about=state.key, rule=""
     )
@@ -218,10 +220,9 @@ def on_unknown(
     return finish_stopping(asked)
 
 
-def on_reconciled(
-    machine: Machine, task: Task, flight: Flight, state: p.Reconciling, event: PersonAnswered
-) -> Machine:
+def on_reconciled(at: CallAt[p.Reconciling], event: PersonAnswered) -> Machine:
     """It happened: go on as if the tool had said so. It did not: do it."""
+    machine, task, flight, state = at.machine, at.task, at.flight, at.state
     machine = _answered(machine, state.question)
     if not event.is_yes:
         return _begin(machine, task, flight)
@@ -230,7 +231,7 @@ def on_reconciled(
         is_lost=not event.text,
     )
     known = ToolReturned(call_id=flight.call.call_id, result=result)
-    return on_returned(machine, task, flight, p.Running(""), known)
+    return on_returned(CallAt(machine, task, flight, p.Running("")), known)
 
 
 def _begin(machine: Machine, task: Task, flight: Flight) -> Machine:

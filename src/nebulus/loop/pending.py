@@ -84,7 +84,7 @@ def _of_call(machine: Machine, task: Task, flight: Flight) -> tuple[Command, ...
         case p.AwaitingApproval(question) | p.Reconciling(question):
             return (AskPerson(question=question),)
         case p.Running(key):
-            return (_run_tool(machine, task, flight, key),)
+            return (_run_tool(machine, task, flight, key=key),)
         case p.CallRecovering():
             return (ChooseRecovery(step=step, call_id=call.call_id),)
         case p.CallWaiting(seconds, until_s, why, _):
@@ -122,7 +122,7 @@ def _about(
             assert_never(activity)
 
 
-def _run_tool(machine: Machine, task: Task, flight: Flight, key: str) -> RunTool:
+def _run_tool(machine: Machine, task: Task, flight: Flight, *, key: str) -> RunTool:
     call = flight.call
     spec = machine.config.tool(call.tool)
     if spec.handles:

@@ -27,6 +27,7 @@ from nebulus.loop.phases import (
     Task,
     Waiting,
 )
+from nebulus.loop.places import TaskAt
 from nebulus.memory.distil import with_lesson, with_question, with_step_ended, with_told, without_question
 from nebulus.memory.prompt import bounded
 from nebulus.recovery.stagnation import changed
@@ -61,28 +62,30 @@ def on_model_failure(machine: Machine, task: Task, failure: Failure) -> Machine:
     )
 
 
-def on_strategy(machine: Machine, task: Task, activity: Recovering, event: RecoveryChosen) -> Machine:
+def on_strategy(at: TaskAt[Recovering], event: RecoveryChosen) -> Machine:
     """Do what was decided about a task."""
+    machine, task, activity = at.machine, at.task, at.state
     problem = activity.problem
     if isinstance(event.strategy, s.WaitAndRetry):
         why = problem.failure.sentence()
         wait = Waiting(event.strategy.seconds, event.until_s, why)
         return machine.with_task(replace(task, activity=wait))
     if problem.question:
-        return _ask_or_consult(machine, task, problem, event.strategy)
+        return _ask_or_consult(machine, task, problem, strategy=event.strategy)
     if problem.finding is None:
         kind, why = problem.failure.kind.value, problem.failure.what
         machine = replace(machine, state=with_lesson(machine.state, step=task.step, kind=kind, why=why))
-    return carry_out(machine, task, event.strategy, problem.failure)
+    return carry_out(machine, task, event.strategy, failure=problem.failure)
 
 
-def on_waited(machine: Machine, task: Task, _: Waiting, __: WaitEnded) -> Machine:
+def on_waited(at: TaskAt[Waiting], __: WaitEnded) -> Machine:
     """Ask again."""
+    machine, task = at.machine, at.task
     return ask(machine, task)
 
 
 def carry_out(
-    machine: Machine, task: Task, strategy: s.Strategy, failure: Failure, *, tool: str = ""
+    machine: Machine, task: Task, strategy: s.Strategy, *, failure: Failure, tool: str = ""
 ) -> Machine:
     """Return the machine after what was decided about `failure`, its envelope for the end or for a person.
 
@@ -101,15 +104,16 @@ def carry_out(
         case s.Replan():
             return _replan(machine, task, failure)
         case s.AskPersonFirst():
-            return _ask_for_help(machine, task, failure, tool)
+            return _ask_for_help(machine, task, failure, tool=tool)
         case s.WaitAndRetry() | s.GiveUp():
             return fail(machine, task, failure)
         case _:
             assert_never(strategy)
 
 
-def on_helped(machine: Machine, task: Task, activity: NeedsHelp, event: PersonAnswered) -> Machine:
+def on_helped(at: TaskAt[NeedsHelp], event: PersonAnswered) -> Machine:
     """A yes: the cause is mended, and the step is tried again. A no ends the run with what broke."""
+    machine, task, activity = at.machine, at.task, at.state
     state = without_question(machine.state, activity.question.text)
     if not event.is_yes:
         return fail(replace(machine, state=state), task, activity.failure)
@@ -120,13 +124,15 @@ def on_helped(machine: Machine, task: Task, activity: NeedsHelp, event: PersonAn
     return ask(replace(machine, state=state), fresh)
 
 
-def on_nobody_helps(machine: Machine, task: Task, activity: NeedsHelp, _: PersonAbsent) -> Machine:
+def on_nobody_helps(at: TaskAt[NeedsHelp], _: PersonAbsent) -> Machine:
     """Nobody is there to mend it: the run ends with what broke."""
+    machine, task, activity = at.machine, at.task, at.state
     return fail(machine, task, activity.failure)
 
 
-def on_consulted(machine: Machine, task: Task, activity: Consulting, event: PersonAnswered) -> Machine:
+def on_consulted(at: TaskAt[Consulting], event: PersonAnswered) -> Machine:
     """Go on with the step, knowing what the user said; without words, their yes or no is the answer."""
+    machine, task, activity = at.machine, at.task, at.state
     question = activity.question.text
     state = with_told(
         without_question(machine.state, question),
@@ -142,18 +148,19 @@ def on_consulted(machine: Machine, task: Task, activity: Consulting, event: Pers
     )
 
 
-def on_nobody_answers(machine: Machine, _: Task, activity: Consulting, __: PersonAbsent) -> Machine:
+def on_nobody_answers(at: TaskAt[Consulting], __: PersonAbsent) -> Machine:
     """Nobody is there: the run is blocked until somebody answers."""
+    machine, activity = at.machine, at.state
     return finish(machine, Blocked(question=activity.question))
 
 
-def _ask_or_consult(machine: Machine, task: Task, problem: Problem, strategy: s.Strategy) -> Machine:
+def _ask_or_consult(machine: Machine, task: Task, problem: Problem, *, strategy: s.Strategy) -> Machine:
     """Do what was decided about an answer that only asks; where recovery would give up, ask the person."""
     assert problem.finding is not None
     if not isinstance(strategy, s.GiveUp):
         why = problem.finding.lesson()
         state = with_lesson(machine.state, step=task.step, kind=problem.finding.kind.value, why=why)
-        return carry_out(replace(machine, state=state), task, strategy, problem.failure)
+        return carry_out(replace(machine, state=state), task, strategy, failure=problem.failure)
     asked = task.attempts.questions_asked
     if asked >= machine.config.limits.attempts:
         return fail(machine, task, failure_of(problem.finding, attempts=asked + 1))
@@ -207,7 +214,7 @@ def _replan(machine: Machine, task: Task, failure: Failure) -> Machine:
     return ask(changed_plan, planning)
 
 
-def _ask_for_help(machine: Machine, task: Task, failure: Failure, tool: str) -> Machine:
+def _ask_for_help(machine: Machine, task: Task, failure: Failure, *, tool: str) -> Machine:
     question = Question(
         question_id=f"h{machine.position}",
         kind="question",

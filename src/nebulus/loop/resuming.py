@@ -15,18 +15,20 @@ from nebulus.loop import phases as p
 from nebulus.loop.ending import ask, fail
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import CheckingGoal, Finished, Flight, NotStarted, Phase, Task
+from nebulus.loop.places import RunAt
 from nebulus.loop.settling import settle
 from nebulus.loop.steps import evaluate, lost_value, still_required
 from nebulus.memory.distil import with_active
 from nebulus.recovery.stagnation import changed
 
 
-def on_resumed(machine: Machine, phase: Phase, event: RunResumed) -> Machine:
+def on_resumed(at: RunAt[Phase], event: RunResumed) -> Machine:
     """Go on where the run was: a question is asked again, what failed is tried again, anything else goes on.
 
     Raises:
         ConfigError: the new configuration lacks a tool that a call under way needs.
     """
+    machine, phase = at.machine, at.state
     before, config = machine.config, event.config or machine.config
     machine = replace(
         machine,

@@ -33,7 +33,7 @@ def settle(machine: Machine, task: Task) -> Machine:
             case p.Denied():
                 return _after_denial(machine, task, flight)
             case p.Broken(failure, strategy):
-                return carry_out(machine, task, strategy, failure, tool=flight.call.tool)
+                return carry_out(machine, task, strategy, failure=failure, tool=flight.call.tool)
             case _:
                 continue
     return after_calls(machine, task)
@@ -57,7 +57,7 @@ def _started(machine: Machine, task: Task) -> tuple[Flight, ...]:
     return tuple(flights)
 
 
-def settled(machine: Machine, task: Task, flight: Flight, state: p.Settled) -> Machine:
+def settled(machine: Machine, task: Task, flight: Flight, *, state: p.Settled) -> Machine:
     """Return the machine with one call settled."""
     ended = machine.with_flight(task, replace(flight, state=state))
     return settle(ended, ended.task(task.step))

@@ -20,15 +20,16 @@ from nebulus.core.tiers import StepKind
 from nebulus.loop.ending import ask, fail, finish
 from nebulus.loop.machine import Machine, missing_calls
 from nebulus.loop.phases import Answering, Checking, CheckingGoal, NotStarted, Planning, Task, Working
+from nebulus.loop.places import RunAt, TaskAt
 from nebulus.loop.recovering import on_finding
 from nebulus.memory.distil import with_active, with_plan, with_step_ended
 from nebulus.memory.references import mentioned_fields
 
 
-def on_started(machine: Machine, _: NotStarted, event: RunStarted) -> Machine:
+def on_started(at: RunAt[NotStarted], event: RunStarted) -> Machine:
     """Begin with the plan that was given; else ask for one; or answer at once where there are no tools to use."""
     begun = replace(
-        machine,
+        at.machine,
         config=event.config,
         state=State(goal=event.goal),
         run_id=event.run_id,
@@ -169,18 +170,20 @@ def evaluate(machine: Machine, task: Task) -> Machine:
     return end_step(machine, task, StepStatus.CALLED)
 
 
-def on_checked(machine: Machine, task: Task, _: Checking, event: ChecksEvaluated) -> Machine:
+def on_checked(at: TaskAt[Checking], event: ChecksEvaluated) -> Machine:
     """End the step if code saw every check pass; else say what is not done."""
+    machine, task = at.machine, at.task
     if all(event.passed):
         return end_step(machine, task, StepStatus.PROVEN)
     finding = Finding(kind=FindingKind.CHECK_FAILED, rule="the step is not done", value=_reasons(event))
     return on_finding(machine, task, finding)
 
 
-def on_goal_checked(machine: Machine, phase: CheckingGoal, event: ChecksEvaluated) -> Machine:
+def on_goal_checked(at: RunAt[CheckingGoal], event: ChecksEvaluated) -> Machine:
     """Conclude if code saw every check of the goal pass; else the run has failed."""
+    machine = at.machine
     if all(event.passed):
-        seen = tuple(Evidence(describe(check), True, machine.position) for check in phase.checks)
+        seen = tuple(Evidence(describe(check), True, machine.position) for check in at.state.checks)
         return _conclude(replace(machine, evidence=(*machine.evidence, *seen)))
     return _goal_failed(machine, _reasons(event))
 

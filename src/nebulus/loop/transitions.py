@@ -7,7 +7,7 @@ these tables.
 
 from collections.abc import Callable, Iterable, Mapping
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -20,7 +20,7 @@ from nebulus.core.tiers import Tier
 from nebulus.loop import asking, extracting, flights, recovering, resuming, steps
 from nebulus.loop import phases as p
 from nebulus.loop.machine import Machine, new_machine
-from nebulus.loop.phases import Flight, Task
+from nebulus.loop.places import CallAt, Place, RunAt, TaskAt
 
 S = TypeVar("S")
 E = TypeVar("E")
@@ -38,19 +38,15 @@ class Transition(Struct, frozen=True):
 Table = Mapping[tuple[type, type], Transition]
 
 
-def _run(state: type[S], event: type[E], handle: Callable[[Machine, S, E], Machine], *to: type) -> Transition:
+def _run(state: type[S], event: type[E], handle: Callable[[RunAt[S], E], Machine], *to: type) -> Transition:
     return Transition(state, event, handle, frozenset(to))
 
 
-def _task(
-    state: type[S], event: type[E], handle: Callable[[Machine, Task, S, E], Machine], *to: type
-) -> Transition:
+def _task(state: type[S], event: type[E], handle: Callable[[TaskAt[S], E], Machine], *to: type) -> Transition:
     return Transition(state, event, handle, frozenset(to))
 
 
-def _call(
-    state: type[S], event: type[E], handle: Callable[[Machine, Task, Flight, S, E], Machine], *to: type
-) -> Transition:
+def _call(state: type[S], event: type[E], handle: Callable[[CallAt[S], E], Machine], *to: type) -> Transition:
     return Transition(state, event, handle, frozenset(to))
 
 
@@ -58,31 +54,37 @@ def _table(rows: Iterable[Transition]) -> Table:
     return MappingProxyType({(row.state, row.event): row for row in rows})
 
 
-_WORK = (p.Planning, p.Working, p.CheckingGoal, p.Answering)
 _OVER = (p.Stopping, p.Finished)
 
 RUN = _table(
     (
-        _run(p.NotStarted, e.RunStarted, steps.on_started, *_WORK, p.Finished),
+        _run(p.NotStarted, e.RunStarted, steps.on_started, p.Planning, p.Working, p.Answering, p.Finished),
+        _run(p.CheckingGoal, e.ChecksEvaluated, steps.on_goal_checked, p.Answering, p.Finished),
+        _run(p.Planning, e.RunResumed, resuming.on_resumed, p.Planning, p.Finished),
+        _run(p.Working, e.RunResumed, resuming.on_resumed, p.Working, *_OVER),
+        _run(p.CheckingGoal, e.RunResumed, resuming.on_resumed, p.CheckingGoal),
+        _run(p.Answering, e.RunResumed, resuming.on_resumed, p.Answering, p.Finished),
+        _run(p.Stopping, e.RunResumed, resuming.on_resumed, p.Stopping),
         _run(
-            p.CheckingGoal, e.ChecksEvaluated, steps.on_goal_checked, p.CheckingGoal, p.Answering, p.Finished
+            p.Finished,
+            e.RunResumed,
+            resuming.on_resumed,
+            p.Planning,
+            p.Working,
+            p.CheckingGoal,
+            p.Answering,
+            p.Finished,
         ),
-        _run(p.Planning, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
-        _run(p.Working, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
-        _run(p.CheckingGoal, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
-        _run(p.Answering, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
-        _run(p.Stopping, e.RunResumed, resuming.on_resumed, *_OVER),
-        _run(p.Finished, e.RunResumed, resuming.on_resumed, *_WORK, *_OVER),
     )
 )
 """What happens to the run as a whole."""
 
 _ASKED_AGAIN = (p.Routing, *_OVER)
 """The next question; or the end, where a budget or what recovery may try is spent."""
-_MENDED = (*_ASKED_AGAIN, p.NeedsHelp, p.Planning, p.Working)
+_MENDED = (*_ASKED_AGAIN, p.NeedsHelp, p.Planning)
+"""The next question, of this tier or another; a question to a person; another plan; or the end."""
 _STEP_ENDED = (p.Working, p.CheckingGoal, p.Answering, *_OVER)
 """The next steps, a look at the goal, the question for the answer, or the end."""
-_CALLS = (p.Calling, p.Routing, p.Checking, *_STEP_ENDED)
 
 TASK = _table(
     (
@@ -96,7 +98,6 @@ TASK = _table(
             p.Recovering,
             p.Calling,
             p.Checking,
-            p.Routing,
             *_STEP_ENDED,
         ),
         _task(p.Recovering, e.RecoveryChosen, recovering.on_strategy, p.Waiting, p.Consulting, *_MENDED),
@@ -110,30 +111,39 @@ TASK = _table(
 )
 """What happens to one task: a plan, a step, or the answer."""
 
-_SETTLED = (p.Succeeded, p.Broken, p.Denied, p.Dropped)
-_AFTER = (*_SETTLED, *_CALLS, *_MENDED)
-"""The call is settled; and where it was the last one, whatever the step does next."""
+_LAST = (*_MENDED, p.Checking, *_STEP_ENDED)
+"""What the step does next, where the call was the last of its answer to settle."""
+_UNPAID = (p.NeedsHelp, p.Checking, p.Working, p.CheckingGoal, *_OVER)
+"""The same, where nothing may be spent on another question."""
 _BEGUN = (p.Running, *_OVER)
 
 CALL = _table(
     (
-        _call(p.Judging, e.CallJudged, flights.on_judged, p.AwaitingApproval, *_BEGUN, *_AFTER),
-        _call(p.Judging, e.CallDropped, flights.on_dropped, *_AFTER),
-        _call(p.AwaitingApproval, e.PersonAnswered, flights.on_approval, *_BEGUN, *_AFTER),
+        _call(p.Judging, e.CallJudged, flights.on_judged, p.AwaitingApproval, *_BEGUN, p.Denied, *_MENDED),
+        _call(p.Judging, e.CallDropped, flights.on_dropped, p.Dropped, *_LAST),
+        _call(p.AwaitingApproval, e.PersonAnswered, flights.on_approval, *_BEGUN, p.Denied, *_MENDED),
         _call(p.AwaitingApproval, e.PersonAbsent, flights.on_nobody_approves, *_OVER),
-        _call(p.Running, e.ToolReturned, flights.on_returned, p.Extracting, *_AFTER),
-        _call(p.Running, e.ToolFailed, flights.on_tool_failed, p.CallRecovering, *_SETTLED, *_OVER),
+        _call(p.Running, e.ToolReturned, flights.on_returned, p.Extracting, p.Succeeded, *_LAST),
+        _call(p.Running, e.ToolFailed, flights.on_tool_failed, p.CallRecovering, *_OVER),
         _call(p.Running, e.OutcomeUnknown, flights.on_unknown, p.Reconciling, *_OVER),
-        _call(p.CallRecovering, e.RecoveryChosen, flights.on_strategy, p.CallWaiting, *_AFTER),
+        _call(p.CallRecovering, e.RecoveryChosen, flights.on_strategy, p.CallWaiting, p.Broken, *_MENDED),
         _call(p.CallWaiting, e.WaitEnded, flights.on_waited, p.Running),
-        _call(p.Reconciling, e.PersonAnswered, flights.on_reconciled, p.Extracting, *_BEGUN, *_AFTER),
+        _call(
+            p.Reconciling,
+            e.PersonAnswered,
+            flights.on_reconciled,
+            p.Extracting,
+            *_BEGUN,
+            p.Succeeded,
+            *_LAST,
+        ),
         _call(p.Reconciling, e.PersonAbsent, flights.on_nobody_approves, *_OVER),
         _call(p.Extracting, e.RouteChosen, extracting.on_routed, p.Extracting),
         _call(p.Extracting, e.ModelAnswered, extracting.on_answered, p.Extracting),
         _call(p.Extracting, e.ModelFailed, extracting.on_not_answered, p.Extracting),
-        _call(p.Extracting, e.AnswerParsed, extracting.on_parsed, p.Extracting, *_AFTER),
-        _call(p.Extracting, e.RecoveryChosen, extracting.on_strategy, p.Extracting, *_AFTER),
-        _call(p.Extracting, e.WaitEnded, extracting.on_waited, p.Extracting, *_AFTER),
+        _call(p.Extracting, e.AnswerParsed, extracting.on_parsed, p.Extracting, p.Succeeded, *_LAST),
+        _call(p.Extracting, e.RecoveryChosen, extracting.on_strategy, p.Extracting, p.Succeeded, *_LAST),
+        _call(p.Extracting, e.WaitEnded, extracting.on_waited, p.Extracting, p.Succeeded, *_UNPAID),
     )
 )
 """What happens to one call."""
@@ -151,94 +161,115 @@ _EXTRACTION_STEP: Mapping[type, type] = MappingProxyType(
 """The activity of an extraction in which an event is legal."""
 
 
+class Followed(Struct, frozen=True):
+    """A machine after an event, the transition that led there, and which of its targets was reached."""
+
+    machine: Machine
+    transition: Transition
+    reached: type
+
+
 def feed(machine: Machine, event: Event) -> Machine:
     """Return the machine after `event`; `pending.commands` says what it wants next.
 
     Raises:
         IllegalEventError: the tables do not allow this event here.
     """
-    counted = replace(machine, position=machine.position + 1)
+    return followed(machine, event).machine
+
+
+def followed(machine: Machine, event: Event) -> Followed:
+    """Return the machine after `event`, and the transition that was followed. Raises: as `feed`."""
+    at = _place_of(replace(machine, position=machine.position + 1), event)
+    table: Table = RUN if isinstance(at, RunAt) else TASK if isinstance(at, TaskAt) else CALL
+    row = table.get((type(at.state), type(event)))
+    if row is None:
+        raise _illegal(at, event, table)
+    after = row.handle(at, event)
+    reached = _reached(after, at)
+    if reached not in row.to:
+        raise IllegalEventError(
+            f"{type(event).__name__} led from {type(at.state).__name__} to {reached.__name__}, "
+            "which the table forbids"
+        )
+    return Followed(after, row, reached)
+
+
+def _place_of(machine: Machine, event: Event) -> Place:
+    """Return where `event` arrives: at the run, at a task, or at a call.
+
+    Raises:
+        IllegalEventError: what it is about is not under way.
+    """
+    of_run = RunAt(machine, machine.phase)
+    if isinstance(event, e.RunStarted | e.RunResumed):
+        return of_run
+    if isinstance(machine.phase, p.Finished):
+        raise _illegal(of_run, event, RUN)
     match event:
-        case e.RunStarted() | e.RunResumed():
-            return _apply(RUN, counted, event, machine.phase, (machine.phase,))
         case e.ChecksEvaluated(step=0):
-            return _apply(RUN, counted, event, machine.phase, (machine.phase,))
-        case e.PersonAnswered() | e.PersonAbsent():
-            return _to_whom_it_concerns(counted, event)
+            return of_run
+        case e.PersonAnswered(question_id=asked) | e.PersonAbsent(question_id=asked):
+            found = _who_asked(machine, asked)
         case e.CallJudged() | e.CallDropped() | e.ToolReturned() | e.ToolFailed() | e.OutcomeUnknown():
-            return _to_call(counted, event, event.call_id)
+            found = _call_at(machine, event.call_id)
+        case e.ChecksEvaluated():
+            found = _task_at(machine, event.step)
         case _:
-            if isinstance(event, e.ChecksEvaluated) or not event.call_id:
-                return _to_task(counted, event, event.step)
-            return _to_call(counted, event, event.call_id)
+            found = _call_at(machine, event.call_id) if event.call_id else _task_at(machine, event.step)
+    if found is None:
+        raise _illegal(of_run, event, RUN)
+    if isinstance(found.state, p.Extracting) and not isinstance(
+        found.state.activity, _EXTRACTION_STEP.get(type(event), object)
+    ):
+        raise _illegal(RunAt(machine, found.state.activity), event, CALL)
+    return found
 
 
-def _to_task(machine: Machine, event: Event, step: int) -> Machine:
-    try:
-        task = machine.task(step)
-    except LookupError as error:
-        raise _illegal(machine, event, machine.phase) from error
-    return _apply(TASK, machine, event, task.activity, (task, task.activity))
+def _task_at(machine: Machine, step: int) -> Place | None:
+    task = next((one for one in machine.tasks if one.step == step), None)
+    return None if task is None else TaskAt(machine, task, task.activity)
 
 
-def _to_call(machine: Machine, event: Event, call_id: str) -> Machine:
+def _call_at(machine: Machine, call_id: str) -> Place | None:
     try:
         task, flight = machine.find_flight(call_id)
-    except LookupError as error:
-        raise _illegal(machine, event, machine.phase) from error
-    state = flight.state
-    if isinstance(state, p.Extracting) and not isinstance(
-        state.activity, _EXTRACTION_STEP.get(type(event), object)
-    ):
-        raise _illegal(machine, event, state.activity)
-    return _apply(CALL, machine, event, state, (task, flight, state))
+    except LookupError:
+        return None
+    return CallAt(machine, task, flight, flight.state)
 
 
-def _to_whom_it_concerns(machine: Machine, event: e.PersonAnswered | e.PersonAbsent) -> Machine:
-    """Hand a person's decision to the task or call that waits for it."""
-    asked = event.question_id
+def _who_asked(machine: Machine, asked: str) -> Place | None:
+    """Return the task or call that waits for the answer to a question."""
     for task in machine.tasks:
         match task.activity:
             case p.NeedsHelp(question, _) | p.Consulting(question) if question.question_id == asked:
-                return _apply(TASK, machine, event, task.activity, (task, task.activity))
+                return TaskAt(machine, task, task.activity)
         for flight in task.flights:
             match flight.state:
                 case p.AwaitingApproval(question) | p.Reconciling(question) if question.question_id == asked:
-                    return _apply(CALL, machine, event, flight.state, (task, flight, flight.state))
-    raise _illegal(machine, event, machine.phase)
+                    return CallAt(machine, task, flight, flight.state)
+    return None
 
 
-def _apply(table: Table, machine: Machine, event: Event, state: object, about: tuple[Any, ...]) -> Machine:
-    row = table.get((type(state), type(event)))
-    if row is None or (isinstance(machine.phase, p.Finished) and table is not RUN):
-        raise _illegal(machine, event, state, table)
-    after = row.handle(machine, *about, event)
-    reached = _reached(after, about)
-    if reached not in row.to:
-        raise IllegalEventError(
-            f"{type(event).__name__} led from {type(state).__name__} to {reached.__name__}, which the table forbids"
-        )
-    return after
-
-
-def _reached(machine: Machine, about: tuple[Any, ...]) -> type:
+def _reached(machine: Machine, at: Place) -> type:
     """Return where the call is now; else its task, where the call is gone; else the run."""
-    if isinstance(machine.phase, p.Finished | p.Stopping) or not isinstance(about[0], Task):
+    if isinstance(machine.phase, p.Finished | p.Stopping) or isinstance(at, RunAt):
         return type(machine.phase)
-    task = next((one for one in machine.tasks if one.step == about[0].step), None)
-    if task is None or task.kind is not about[0].kind:
+    task = next((one for one in machine.tasks if one.step == at.task.step), None)
+    if task is None or task.kind is not at.task.kind:
         return type(machine.phase)
-    if isinstance(about[1], Flight):
+    if isinstance(at, CallAt):
         for flight in task.flights:
-            if flight.call.call_id == about[1].call.call_id:
+            if flight.call.call_id == at.flight.call.call_id:
                 return type(flight.state)
     return type(task.activity)
 
 
-def _illegal(machine: Machine, event: Event, state: object, table: Table = RUN) -> IllegalEventError:
-    legal = sorted(kind.__name__ for found, kind in table if found is type(state))
+def _illegal(at: Place, event: Event, table: Table) -> IllegalEventError:
+    legal = sorted(kind.__name__ for found, kind in table if found is type(at.state))
     return IllegalEventError(
-        f"{type(event).__name__} came at position {machine.position} while {type(state).__name__}; "
+        f"{type(event).__name__} came at position {at.machine.position} while {type(at.state).__name__}; "
         f"legal here: {', '.join(legal) or 'nothing'}"
     )
 

@@ -125,7 +125,11 @@ def _same_call(history: CallHistory, call: str) -> str:
 
 def _same_change(history: CallHistory, call: str) -> str:
     """The same change again and again, with no other change between."""
-    last = list(takewhile(lambda made: made.call_digest == call, (m for m in reversed(history.records) if m.is_change)))
+    last = list(
+        takewhile(
+            lambda made: made.call_digest == call, (m for m in reversed(history.records) if m.is_change)
+        )
+    )
     return "" if len(last) < SAME_CHANGES else ALREADY_DONE
 
 
@@ -140,7 +144,9 @@ def _cycle(history: CallHistory, call: str) -> str:
         if len(rounds) < 2 * period or rounds[0].call_digest != call:
             continue
         first, second = rounds[:period], rounds[period:]
-        if [(m.call_digest, m.result_digest) for m in first] != [(m.call_digest, m.result_digest) for m in second]:
+        if [(m.call_digest, m.result_digest) for m in first] != [
+            (m.call_digest, m.result_digest) for m in second
+        ]:
             continue
         if all(made.is_under_way for made in rounds):
             continue

@@ -110,9 +110,10 @@ class RunDriver:
             self._inbox.put_nowait(None)
 
     async def wait_idle(self) -> tuple[Command, ...]:
-        """Wait until only the host can go on, and return what it must perform: its own commands, or `Finish`."""
+        """Wait until the host must perform something, and return it: its own commands, or `Finish`."""
         await self._idle.wait()
-        return commands(self.machine)
+        known = (*self._handed_out, Finish)
+        return tuple(command for command in commands(self.machine) if isinstance(command, known))
 
     async def watch(self) -> AsyncIterator[Record]:
         """Yield every record of the run: those there are, then each as it comes, to the end."""
@@ -223,6 +224,8 @@ class RunDriver:
         if len(own) < len(wanted):
             await self._save()
             self._idle.set()
+        else:
+            self._idle.clear()
         return await self._first()
 
     async def _alone(self, command: Command) -> Event | None:
@@ -321,8 +324,10 @@ class RunDriver:
 
     def _record(self, event: Event) -> None:
         """Take `event`, without secrets and as it can be read again, as the next record."""
-        known = self._world.secrets.without(event)
-        known, data = recordable(known, self.machine)
+        known, data = recordable(event, self.machine)
+        hidden = self._world.secrets.without(known)
+        if hidden is not known:
+            known, data = recordable(hidden, self.machine)
         record = Record(position=self.machine.position + 1, event=known, chain=chained(self._chain, data))
         self._settle(record, data)
         self._pending.append(RawRecord(position=record.position, event=Raw(data), chain=record.chain))

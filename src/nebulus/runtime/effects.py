@@ -18,6 +18,7 @@ from nebulus.ports.tool import Tool, ToolOutput
 from nebulus.recovery.classify import of_exception
 from nebulus.recovery.results import did_nothing, fault_of, is_ambiguous
 from nebulus.recovery.waiting import asked_wait_s
+from nebulus.runtime.unrecordable import unrecordable_result
 from nebulus.runtime.world import World
 
 ToolEvent = ToolReturned | ToolFailed | OutcomeUnknown
@@ -54,6 +55,8 @@ async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
         return await _after_break(tool, command, _raised(tool.spec, error))
     if isinstance(output, Failure):
         return ToolFailed(call_id=command.call.call_id, failure=output)
+    if not _is_unicode(output.text):
+        return unrecordable_result(command.call.call_id, tool.spec, "its text is not Unicode text")
     wrong = fault_of(output.text, tool.spec)
     if wrong is not None:
         if is_ambiguous(wrong):
@@ -62,6 +65,15 @@ async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
     if await _did_nothing(tool, command):
         return ToolFailed(call_id=command.call.call_id, failure=did_nothing(tool.spec))
     return ToolReturned(call_id=command.call.call_id, result=_recorded(output, command, world))
+
+
+def _is_unicode(text: object) -> bool:
+    """Whether a tool of the user's own gave text that can be written down."""
+    try:
+        str(text).encode()
+    except UnicodeEncodeError:
+        return False
+    return isinstance(text, str)
 
 
 async def _did_nothing(tool: Tool, command: RunTool) -> bool:

@@ -7,10 +7,18 @@ effect may have happened, a result that is known to be lost.
 from msgspec.structs import replace
 
 from nebulus.core.errors import JournalError
-from nebulus.core.events import Event, ModelAnswered, ModelFailed, PersonAnswered, ToolFailed, ToolReturned
+from nebulus.core.events import (
+    Event,
+    ModelAnswered,
+    ModelFailed,
+    OutcomeUnknown,
+    PersonAnswered,
+    ToolFailed,
+    ToolReturned,
+)
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.journal import decode_event, encode_event
-from nebulus.core.tools import Effect, ToolResult
+from nebulus.core.tools import Effect, ToolResult, ToolSpec
 from nebulus.loop.machine import Machine
 
 
@@ -35,12 +43,7 @@ def _instead(event: Event, machine: Machine, why: str) -> Event:
     match event:
         case ToolReturned(call_id=call_id):
             _, flight = machine.find_flight(call_id)
-            tool = flight.call.tool
-            what = f"{tool} returned a value that can't be recorded"
-            if machine.config.tool(tool).effect is Effect.READ:
-                return ToolFailed(call_id=call_id, failure=_failure(Fault.TOOL, what, why))
-            result = ToolResult(text=f"{what}; it took effect", is_lost=True)
-            return ToolReturned(call_id=call_id, result=result, took_s=_seconds(event.took_s))
+            return unrecordable_result(call_id, machine.config.tool(flight.call.tool), why)
         case ToolFailed(call_id=call_id):
             failure = _failure(Fault.TOOL, "the tool failed with a value that can't be recorded", why)
             return ToolFailed(call_id=call_id, failure=failure)
@@ -52,16 +55,27 @@ def _instead(event: Event, machine: Machine, why: str) -> Event:
                 call_id=event.call_id,
                 failure=_failure(Fault.BACKEND, "the answer contains a value that can't be recorded", why),
             )
+        case OutcomeUnknown():
+            return replace(event, why=f"the tool broke in a way that can't be recorded: {_ascii(why)}")
         case PersonAnswered():
             return replace(event, text="", by="")
         case _:
             raise JournalError(f"{type(event).__name__} can't be recorded: {why}")
 
 
+def unrecordable_result(call_id: str, spec: ToolSpec, why: str) -> ToolReturned | ToolFailed:
+    """Return what is recorded of a call whose result can't be: a failure, or of an effect that its result is lost."""
+    what = f"{spec.name} returned a value that can't be recorded"
+    if spec.effect is Effect.READ:
+        return ToolFailed(call_id=call_id, failure=_failure(Fault.TOOL, what, why))
+    return ToolReturned(call_id=call_id, result=ToolResult(text=f"{what}; it took effect", is_lost=True))
+
+
 def _failure(fault: Fault, what: str, why: str) -> Failure:
-    reason = why.encode("ascii", "backslashreplace").decode()
-    return Failure(kind=FailureKind.OURS, fault=fault, what=what, value=reason, fix="correct what it returns")
+    return Failure(
+        kind=FailureKind.OURS, fault=fault, what=what, value=_ascii(why), fix="correct what it returns"
+    )
 
 
-def _seconds(value: float) -> float:
-    return value if 0 <= value < 1e9 else 0.0
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode()
