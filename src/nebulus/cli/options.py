@@ -32,7 +32,9 @@ ModelOption = Annotated[
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Write one JSON document to stdout, and nothing else there.")
 ]
-QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
+QuietOption = Annotated[
+    bool, typer.Option("--quiet", "-q", help="Show no progress, and nothing about an answer but the answer.")
+]
 YesOption = Annotated[
     bool,
     typer.Option(

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from nebulus.cli.watch import UnderWay, describe, text_of
+from nebulus.cli.watch import UnderWay, describe, steps_under_way, text_of
 from nebulus.core.commands import AskModel
 from nebulus.core.plan import StepStatus
 from nebulus.loop.machine import Machine
@@ -111,7 +111,7 @@ def _plan(machine: Machine, *, most: int) -> list[Text]:
     steps = machine.state.plan.steps
     if not steps:
         return []
-    at = next(iter(machine.state.active_steps), machine.state.next_pending() or len(steps))
+    at = next(iter(steps_under_way(machine)), machine.state.next_pending() or len(steps))
     first = max(0, min(at - 1 - most // 2, len(steps) - most))
     rows = [
         _step(number, steps[number - 1].text, steps[number - 1].status)

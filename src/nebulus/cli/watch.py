@@ -128,7 +128,7 @@ class PlainFace:
         yield
 
     def _heads(self, machine: Machine) -> None:
-        for number in machine.state.active_steps:
+        for number in steps_under_way(machine):
             if number not in self._begun:
                 self._begun.add(number)
                 text = one_line(machine.state.step(number).text)
@@ -175,9 +175,14 @@ def is_resumed(machine: Machine) -> bool:
     return machine.spent.model_calls > 0 or machine.state.done_count > 0
 
 
+def steps_under_way(machine: Machine) -> tuple[int, ...]:
+    """Return the numbers of the steps that are under way."""
+    return tuple(task.step for task in machine.tasks if task.step)
+
+
 def text_of(line: ReportLine, machine: Machine) -> str:
     """Return a line with its cost; with its step, where several are under way."""
-    step = f"step {line.step}: " if line.step and len(machine.state.active_steps) > 1 else ""
+    step = f"step {line.step}: " if line.step and len(steps_under_way(machine)) > 1 else ""
     return f"{step}{line.text}{f'  ({line.cost})' if line.cost else ''}"
 
 
@@ -203,7 +208,7 @@ def _what(command: Command) -> str:
 
 
 def _where(command: Command, machine: Machine) -> str:
-    if len(machine.state.active_steps) < 2:
+    if len(steps_under_way(machine)) < 2:
         return ""
     match command:
         case AskModel(step=step) | RunTool(step=step) | EvaluateChecks(step=step) | Wait(step=step) if step:

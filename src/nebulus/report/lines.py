@@ -4,6 +4,7 @@ Invariant: a line says what happened and who says so; nothing is left out becaus
 """
 
 from enum import StrEnum
+from itertools import zip_longest
 from typing import TypeAlias, assert_never
 
 from msgspec import Struct
@@ -341,9 +342,16 @@ def _checked(event: e.ChecksEvaluated) -> Said:
 
 
 def _steps_ended(before: Machine, after: Machine) -> list[tuple[LineKind, str, int]]:
-    was = {step.number: step.status for step in before.state.plan.steps}
-    changed = (step for step in after.state.plan.steps if step.status is not was.get(step.number))
+    """Return a line for each step whose status has changed; a step keeps its place in the plan."""
+    was, now = before.state.plan, after.state.plan
+    if was is now:
+        return []
+    changed = (new for old, new in zip_longest(was.steps, now.steps) if _has_changed(old, new))
     return [(*said, step.number) for step in changed if (said := _ended(step)) is not None]
+
+
+def _has_changed(old: Step | None, new: Step) -> bool:
+    return old is not new and (old is None or old.status is not new.status)
 
 
 def _ended(step: Step) -> Said | None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -36,7 +37,7 @@ def ended(
     return replace(report, outcome=Done(proof=proof, summary="1 step done", result=result))
 
 
-def finished(report: RunReport, **how: bool) -> Exit:
+def finished(report: RunReport, **how: Any) -> Exit:
     with pytest.raises(typer.Exit) as left:
         finish(report, Work(folder=Path(), **how))
     return Exit(left.value.exit_code)

@@ -4,10 +4,13 @@ import pytest
 from msgspec.structs import replace
 
 from nebulus.core import events as e
+from nebulus.core.commands import AskModel
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.limits import Limits
 from nebulus.core.plan import Plan, ToolSucceeded
 from nebulus.core.result import ResultSpec
+from nebulus.core.tools import ToolResult
+from nebulus.core.verdict import Allow
 from nebulus.report.lines import LineKind, Narrator, ReportLine
 from tests.unit.loop import scenario as sc
 
@@ -46,9 +49,9 @@ def test_calls_of_one_answer_are_told_apart_by_their_ids() -> None:
     scene = sc.feed(sc.begun(sc.step(1, "Use look twice")), calling("a", "b"))
     one, other = [flight.call.call_id for flight in scene.flights]
     for call_id in (one, other):
-        scene = sc.feed(scene, e.CallJudged(call_id=call_id, verdict=sc.Allow("r")))
+        scene = sc.feed(scene, e.CallJudged(call_id=call_id, verdict=Allow("r")))
     for call_id, text in ((other, "second"), (one, "first")):
-        scene = sc.feed(scene, e.ToolReturned(call_id=call_id, result=sc.ToolResult(text=text)))
+        scene = sc.feed(scene, e.ToolReturned(call_id=call_id, result=ToolResult(text=text)))
     assert texts(scene, LineKind.PROPOSAL) == [
         f'small proposes {one}: look(value="a")',
         f'small proposes {other}: look(value="b")',
@@ -64,7 +67,7 @@ def test_steps_under_way_at_once_keep_their_own_lines() -> None:
     scene = sc.begun(sc.step(1, "Use look", after=()), sc.step(2, "Use put", after=()))
     second, first = reversed(scene.commands)
     for asked, answer in ((second, sc.called("put", value="b")), (first, sc.called("look", value="a"))):
-        assert isinstance(asked, sc.AskModel)
+        assert isinstance(asked, AskModel)
         scene = sc.feed(scene, replace(answer, step=asked.step, kind=asked.kind, tier=asked.tier))
     proposals = [line for line in told(scene) if line.kind is LineKind.PROPOSAL]
     assert [(line.step, line.text) for line in proposals] == [
