@@ -42,8 +42,11 @@ async def test_a_question_blocks_the_run_until_its_answer_goes_into_the_call(tmp
     async def carried_out(person: Person, *, is_new: bool) -> Outcome:
         plugs = {"tools": [put], "person": person, "backends": {"small": ScriptedBackend(asking)}}
         async with open_application(settings, tmp_path, **plugs) as application:
-            supervisor, request = application.supervisor, await application.prepare("Tidy.\n\n1. Use put")
-            return await (supervisor.start("r", request) if is_new else supervisor.resume("r"))
+            if is_new:
+                handle = await application.start("Tidy.\n\n1. Use put", run_id="r")
+            else:
+                handle = await application.supervisor.resume("r")
+            return await handle.result()
 
     for is_new in (True, False):
         outcome = await carried_out(AbsentPerson(), is_new=is_new)
