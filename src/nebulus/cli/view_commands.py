@@ -141,12 +141,12 @@ def show(
             return
         if prompts or answers:
             asked = asyncio.run(kept_runs.read_asked(run_id, view.settings, workspace))
+            shown = {"prompt": prompts, "answer": answers}
+            rows = [asked_row(one, **shown) for one in asked]
             view.show(
                 asked,
-                lambda asked: [
-                    line for one in asked for line in asked_lines(one, prompt=prompts, answer=answers)
-                ],
-                document=[asked_row(one, prompt=prompts, answer=answers) for one in asked],
+                lambda asked: [line for one in asked for line in asked_lines(one, **shown)],
+                document=rows,
             )
             return
         report = asyncio.run(kept_runs.read_report(run_id, view.settings, workspace))
