@@ -130,7 +130,6 @@ def show(
     from nebulus.cli.place import again
     from nebulus.cli.view import open_view
     from nebulus.report.audit import audit_lines, audit_rows
-    from nebulus.report.prompts import asked_lines, asked_row
     from nebulus.report.timeline import run_lines, why_lines
 
     resume = again(run_id, workspace)
@@ -141,13 +140,7 @@ def show(
             return
         if prompts or answers:
             asked = asyncio.run(kept_runs.read_asked(run_id, view.settings, workspace))
-            shown = {"prompt": prompts, "answer": answers}
-            rows = [asked_row(one, **shown) for one in asked]
-            view.show(
-                asked,
-                lambda asked: [line for one in asked for line in asked_lines(one, **shown)],
-                document=rows,
-            )
+            _show_asked(view, asked, prompt=prompts, answer=answers)
             return
         report = asyncio.run(kept_runs.read_report(run_id, view.settings, workspace))
         if verdicts:
@@ -156,6 +149,16 @@ def show(
             view.show(report, lambda report: why_lines(report, resume=resume))
         else:
             view.show(report, lambda report: run_lines(report, resume=resume, is_verbose=verbose))
+
+
+def _show_asked(view: "View", asked: "Sequence[Asked]", **parts: bool) -> None:
+    """Show what models were asked, what they answered, or both."""
+    from nebulus.report.prompts import asked_lines, asked_row
+
+    rows = [asked_row(one, **parts) for one in asked]
+    view.show(
+        asked, lambda asked: [line for one in asked for line in asked_lines(one, **parts)], document=rows
+    )
 
 
 def plan(
