@@ -2,11 +2,17 @@
 
 import asyncio
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nebulus.cli.options import ConfigOption, JsonOption, RunArgument, WorkspaceOption, examples
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nebulus.cli.view import View
+    from nebulus.report.prompts import Asked
 
 HERE = Path()
 
