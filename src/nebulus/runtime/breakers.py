@@ -4,8 +4,8 @@ Law: while one rests, nothing is sent; the refusal says for how long, and the ma
 """
 
 from nebulus.core.failure import Failure, FailureKind, Fault
-from nebulus.recovery.breaker import Breaker, after_failure, after_success, rest_left_s
 from nebulus.core.limits import Limits
+from nebulus.recovery.breaker import Breaker, after_failure, after_success, rest_left_s
 
 
 class Breakers:
