@@ -212,6 +212,24 @@ async def test_a_process_that_only_seemed_dead_can_record_nothing_more(
     assert counter.performed == [1, 2, 2, 3]
 
 
+async def test_a_lost_connection_is_replaced_without_the_run_noticing(
+    home: DbosHome, run_id: str, counter: Counter
+) -> None:
+    if not home.address.startswith("postgresql"):
+        pytest.skip("a file has no connection to lose")
+
+    async def lose_connections() -> None:
+        lost = (
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = 'nebulus' AND pid <> pg_backend_pid()"
+        )
+        await asyncio.to_thread(rows, home, lost)
+
+    async with opened(home, Counter(counter.notes, at={2: lose_connections}).body) as engine:
+        assert await engine.start(run_id, b"3") == b"[1, 2, 3]"
+    assert counter.performed == [1, 2, 3]
+
+
 async def test_ctrl_c_leaves_the_run_interrupted(home: DbosHome, run_id: str, counter: Counter) -> None:
     other = await other_at(home, run_id, counter)
     await other.interrupt()

@@ -15,7 +15,10 @@ from dbos._dbos import _get_dbos_instance
 from dbos._schemas.system_database import SystemSchema
 
 from nebulus.adapters.approvals.store import ApprovalStore
+from nebulus.adapters.engines.open_run import Entry
+from nebulus.adapters.engines.workflows import record
 from nebulus.adapters.stores import DatabaseStore
+from nebulus.core.errors import StoreError
 from nebulus.core.outcome import Question
 from nebulus.ports.engine import OpenRun, RunStatus
 from nebulus.testing.people import YES
@@ -102,6 +105,23 @@ async def test_a_record_is_the_row_that_a_step_of_dbos_would_be(home: DbosHome, 
         name: theirs[name] for name in theirs.keys() - passing
     }
     assert all(abs(ours[name] - theirs[name]) < 3_600_000 for name in passing - {"workflow_uuid"})
+
+
+async def test_a_record_whose_confirmation_was_lost_is_written_once_and_by_its_owner_alone(
+    home: DbosHome, run_id: str
+) -> None:
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        token = rows_of(WORKFLOWS, run_id)[0]["owner_xid"]
+        for _ in range(2):
+            record(run_id, token, number=1, entry=Entry("event", "1"), now_ms=7)
+        for other, number, text in ((token, 1, "2"), ("another", 2, "1")):
+            with pytest.raises(StoreError, match="taken this run over"):
+                record(run_id, other, number=number, entry=Entry("event", text), now_ms=7)
+        return b"{}"
+
+    async with opened(home, body) as engine:
+        await engine.start(run_id, b"{}")
+        assert await engine.past_of(run_id) == (b"1",)
 
 
 async def test_the_first_page_of_ten_thousand_runs_takes_two_queries_and_loads_no_request(

@@ -13,12 +13,12 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
-from time import monotonic
+from time import monotonic, time
 from typing import Any, ClassVar, cast
 
 import dbos
 
-from nebulus.adapters.engines.database_calls import ask, within
+from nebulus.adapters.engines.database_calls import FAREWELL_S, ask, within
 from nebulus.adapters.engines.leases import leases_of, new_owner, whereabouts
 from nebulus.adapters.engines.open_run import Entry, JournaledRun, WallClock, results, text_of
 from nebulus.adapters.engines.version import VERSION, refuse_other_version
@@ -57,9 +57,6 @@ _UNFINISHED = frozenset({"PENDING", "ENQUEUED"})
 _LOOK_S = 0.25
 """How often, at most, a run that is stepping looks whether another process wants it to stop: one read
 of 0.5 ms. Source: what a person takes for "at once"."""
-
-_FAREWELL_S = 5.0
-"""How long the database may take when a process lets go of something."""
 
 _QUIET = {
     "use_listen_notify": False,
@@ -120,6 +117,7 @@ class DbosEngine:
         try:
             await ask(self._launch)
         except BaseException as error:
+            self._leases.close()
             DbosEngine._open = None
             if isinstance(error, StoreError):
                 raise ConfigError(f"runs can't be kept here: {error}") from error
@@ -188,7 +186,7 @@ class DbosEngine:
         try:
             for last in (self._leases.close, dbos.DBOS.destroy):
                 with suppress(StoreError):  # What a silent database keeps busy ends with the process.
-                    await ask(last, patience_s=_FAREWELL_S)
+                    await ask(last, patience_s=FAREWELL_S)
         finally:
             DbosEngine._open = None
 
@@ -240,7 +238,7 @@ class DbosEngine:
         finally:
             held.close()
             with suppress(StoreError):  # Others see that the run is free when this process ends.
-                await ask(partial(self._leases.release, run_id), patience_s=_FAREWELL_S)
+                await ask(partial(self._leases.release, run_id), patience_s=FAREWELL_S)
             del self._held[run_id]
 
     async def _holder(self, run_id: str) -> str:
@@ -288,7 +286,8 @@ class _HeldRun:
 
     async def write(self, entry: Entry) -> None:
         self._refuse_closed()
-        await ask(partial(record, self._run_id, self._token, number=self._count + 1, entry=entry))
+        write = partial(record, self._run_id, self._token, number=self._count + 1, entry=entry)
+        await ask(partial(write, now_ms=int(time() * 1000)))
         self._count += 1
 
     async def stop_asked(self) -> bool:

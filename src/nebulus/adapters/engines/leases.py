@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import psycopg
 
@@ -48,31 +48,7 @@ _OFFSETS = 2**62 - 1
 """The bytes of a file that can be locked, whether it has them or not."""
 
 
-class Leases(Protocol):
-    """The locks of this process. Every method may block, and raises StoreError where nobody can find out."""
-
-    def take(self, run_id: str) -> bool:
-        """Hold the run from now on; False if somebody else does."""
-        ...
-
-    def release(self, run_id: str) -> None:
-        """Let go of the run, if it is held."""
-        ...
-
-    def held(self, run_ids: Iterable[str]) -> set[str]:
-        """Return those that a living process holds, this one included."""
-        ...
-
-    def renew(self) -> None:
-        """Take the locks again that were lost with a connection."""
-        ...
-
-    def close(self) -> None:
-        """Let go of every run."""
-        ...
-
-
-def leases_of(storage: Storage) -> Leases:
+def leases_of(storage: Storage) -> "Leases":
     """Return the leases by which processes that use `storage` see each other."""
     match storage:
         case SqliteFile(path):
@@ -93,14 +69,17 @@ def whereabouts(owner: str) -> str:
 
 
 class FileLeases:
-    """Locked bytes of the empty file `path`, one for each run: for the processes of one machine."""
+    """Locked bytes of the empty file `path`, one for each run: for the processes of one machine.
+
+    Every method may block, and raises StoreError where nobody can find out who holds a run.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path, self._file = path, -1
         self._own: set[str] = set()
 
     def take(self, run_id: str) -> bool:
-        """Lock the run's byte."""
+        """Hold the run from now on; False if somebody else does."""
         try:
             self._lock(fcntl.F_OFD_SETLK, fcntl.F_WRLCK, run_id)
         except BlockingIOError:
@@ -109,13 +88,13 @@ class FileLeases:
         return True
 
     def release(self, run_id: str) -> None:
-        """Unlock the run's byte."""
+        """Let go of the run, if it is held."""
         if run_id in self._own:
             self._own.discard(run_id)
             self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, run_id)
 
     def held(self, run_ids: Iterable[str]) -> set[str]:
-        """Return those whose byte is locked; looking locks nothing."""
+        """Return those that a living process holds, this one included. Looking locks nothing."""
         return {run_id for run_id in run_ids if run_id in self._own or self._is_locked(run_id)}
 
     def renew(self) -> None:
@@ -144,7 +123,7 @@ class FileLeases:
 
 
 class PostgresLeases:
-    """Advisory locks of one session: for processes on any machine that share a database.
+    """Advisory locks of one session: for processes on any machine. The methods are those of `FileLeases`.
 
     The connection must reach the server itself: a pooler that gives one session to many clients
     (PgBouncer in transaction mode) can't hold a lock.
@@ -157,7 +136,7 @@ class PostgresLeases:
         self._session: psycopg.Connection | None = None
 
     def take(self, run_id: str) -> bool:
-        """Lock the run's key."""
+        """Hold the run from now on; False if somebody else does."""
         key = _key(run_id, self._schema)
         [(is_ours,)] = self._rows("SELECT pg_try_advisory_lock(%s)", key)
         if is_ours:
@@ -165,14 +144,14 @@ class PostgresLeases:
         return bool(is_ours)
 
     def release(self, run_id: str) -> None:
-        """Unlock the run's key."""
+        """Let go of the run, if it is held."""
         key = _key(run_id, self._schema)
         if key in self._keys:
             self._keys.discard(key)
             self._rows("SELECT pg_advisory_unlock(%s)", key)
 
     def held(self, run_ids: Iterable[str]) -> set[str]:
-        """Return those whose key is locked."""
+        """Return those that a living process holds, this one included."""
         keys = {key for (key,) in self._rows(_HELD)}
         return {run_id for run_id in run_ids if _key(run_id, self._schema) in keys}
 
@@ -205,6 +184,9 @@ class PostgresLeases:
                 # Where the server still takes our lost session for alive, that one is the lock meanwhile.
                 self._session.execute("SELECT pg_try_advisory_lock(%s)", (key,))
         return self._session
+
+
+Leases: TypeAlias = FileLeases | PostgresLeases
 
 
 def _key(run_id: str, space: str = "") -> int:

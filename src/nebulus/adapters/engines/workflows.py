@@ -6,7 +6,6 @@ does, for one workflow (dbos 3.4, `_queue.py`, `queue_worker_thread`). `record` 
 `DBOS.run_step` in one statement instead of four; a test compares the two rows.
 """
 
-import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import cache
@@ -18,6 +17,7 @@ from dbos._core import execute_dequeued_workflow
 from dbos._dbos import _get_dbos_instance
 from dbos._queue import _INTERNAL_QUEUE_CONSTRUCTION, Queue
 from dbos._schemas.system_database import SystemSchema
+from dbos._sys_db import SystemDatabase, db_retry
 
 from nebulus.adapters.engines.open_run import Entry, cut
 from nebulus.core.errors import ConfigError, JournalError, RunUnknownError, StoreError
@@ -95,8 +95,10 @@ def claim(run_id: str, token: str, *, owner: str, version: str) -> bool:
     return bool(claimed)
 
 
-def record(run_id: str, token: str, *, number: int, entry: Entry) -> None:
+def record(run_id: str, token: str, *, number: int, entry: Entry, now_ms: int) -> None:
     """Record `entry` as step `number` (from 1) of a run's workflow; it is durable when this returns.
+
+    Recording the same again does nothing.
 
     Raises:
         StoreError: the run was taken over.
@@ -107,11 +109,22 @@ def record(run_id: str, token: str, *, number: int, entry: Entry) -> None:
         "number": number,
         "name": entry.name,
         "result": SERIALIZER.serialize(entry.result),
-        "now_ms": int(time.time() * 1000),
+        "now_ms": now_ms,
     }
-    with _get_dbos_instance()._sys_db.engine.begin() as connection:
-        if connection.execute(_insertion(), row).scalar() is None:
-            raise StoreError(TAKEN_OVER)
+    database = _get_dbos_instance()._sys_db
+    try:
+        is_recorded = _executed(database, _insertion(), row)
+    except sa.exc.IntegrityError:
+        is_recorded = _executed(database, _search(), row)  # Committed before its connection was lost.
+    if not is_recorded:
+        raise StoreError(TAKEN_OVER)
+
+
+@db_retry()
+def _executed(database: SystemDatabase, statement: sa.Executable, values: dict[str, Any]) -> bool:
+    """Execute `statement`, again on a new connection if it was lost; return whether it yielded a row."""
+    with database.engine.begin() as connection:
+        return connection.execute(statement, values).first() is not None
 
 
 def ask_to_stop(run_id: str) -> None:
@@ -230,3 +243,15 @@ def _insertion() -> sa.Executable:
     )
     insertion = step.insert().from_select(list(values), owned.with_for_update(key_share=True))
     return insertion.returning(step.c.function_id)
+
+
+@cache
+def _search() -> sa.Executable:
+    """Select the step that `_insertion` writes."""
+    step = SystemSchema.operation_outputs.c
+    return sa.select(step.function_id).where(
+        step.workflow_uuid == sa.bindparam("run_id"),
+        step.function_id == sa.bindparam("number"),
+        step.output == sa.bindparam("result"),
+        step.completed_at_epoch_ms == sa.bindparam("now_ms"),
+    )
