@@ -1,7 +1,7 @@
 """The socket for a durable engine: runs that survive the death of their process.
 
-Laws: a step that was recorded is never performed again; a step in flight when the process died is
-performed again by the one who resumes; one process at a time holds a run. The engine stores bytes and
+Invariants: a step that was recorded is never performed again; a step in flight when the process died is
+performed again by whoever resumes the run; one process at a time holds a run. The engine stores bytes and
 knows nothing of events.
 """
 
@@ -13,7 +13,7 @@ from msgspec import Struct
 
 
 class RunStatus(StrEnum):
-    """Where a run stands, as the engine sees it."""
+    """The state of a run, as the engine sees it."""
 
     RUNNING = "running"
     """Held by a living process."""
@@ -58,7 +58,8 @@ class OpenRun(Protocol):
     async def step(self, name: str, perform: Perform) -> bytes:
         """Return the recorded result of the next step, or perform it and record what it returns.
 
-        The result is durable when this returns. While the past lasts, `perform` is not called.
+        The result is durable when this returns. While the past lasts, `perform` is not called and the storage
+        is not asked.
 
         Raises:
             JournalError: the next recorded step has another name, or an earlier step raised or is in flight.

@@ -18,26 +18,11 @@ from typing import Any, ClassVar, cast
 
 import dbos
 
+from nebulus.adapters.engines import workflows
 from nebulus.adapters.engines.database_calls import FAREWELL_S, ask, within
 from nebulus.adapters.engines.leases import leases_of, new_owner, whereabouts
 from nebulus.adapters.engines.open_run import Entry, JournaledRun, WallClock, results, text_of
 from nebulus.adapters.engines.version import VERSION, refuse_other_version
-from nebulus.adapters.engines.workflows import (
-    SERIALIZER,
-    TAKEN_OVER,
-    WORKFLOW,
-    adopt_loop,
-    ask_to_stop,
-    claim,
-    described,
-    enqueue,
-    enqueue_again,
-    entries,
-    is_stop_asked,
-    page,
-    record,
-    status_of,
-)
 from nebulus.adapters.stores.database import (
     SCHEMA,
     PostgresSchema,
@@ -67,7 +52,7 @@ _QUIET = {
 waits for. Source: dbos 3.4, `DBOSConfig`."""
 
 
-@dbos.DBOS.workflow(name=WORKFLOW, max_recovery_attempts=None)
+@dbos.DBOS.workflow(name=workflows.WORKFLOW, max_recovery_attempts=None)
 async def _run(_request: str) -> str:
     """Be the run: as long as its body is carried out, and with the body's result."""
     engine = DbosEngine._open
@@ -122,7 +107,7 @@ class DbosEngine:
             if isinstance(error, StoreError):
                 raise ConfigError(f"runs can't be kept here: {error}") from error
             raise
-        adopt_loop()
+        workflows.adopt_loop()
         self._body = body
 
     async def start(self, run_id: str, request: bytes) -> bytes:
@@ -130,35 +115,38 @@ class DbosEngine:
         if not run_id.strip():
             raise ConfigError("a run must have a name")
         async with self._lease(run_id) as held:
-            await ask(partial(enqueue, run_id, _run, text_of(request, "the request")))
+            await ask(partial(workflows.enqueue, run_id, _run, text_of(request, "the request")))
             return await held.carry_out(request, ())
 
     async def resume(self, run_id: str, *, keep: int | None = None) -> bytes:
         """Take a run up again and return what its body returned. Raises: as `Engine.resume`."""
         async with self._lease(run_id) as held:
-            status = await ask(partial(status_of, run_id))
+            status = await ask(partial(workflows.status_of, run_id))
             refuse_other_version(run_id, recorded=status.app_version or "", ours=self._version)
-            past, run = await ask(partial(enqueue_again, status, keep)), described(status, is_held=True)
+            past, run = (
+                await ask(partial(workflows.enqueue_again, status, keep)),
+                workflows.described(status, is_held=True),
+            )
             return run.result if past is None else await held.carry_out(run.request, past)
 
     async def runs(self, *, limit: int | None = None, after: str | None = None) -> list[RunInfo]:
         """List runs, newest first, without their requests. Raises: as `Engine.runs`."""
         self._opened()
-        found = await ask(partial(page, limit, after))
+        found = await ask(partial(workflows.page, limit, after))
         held = await self._held_among(found)
-        return [described(status, is_held=status.workflow_id in held) for status in found]
+        return [workflows.described(status, is_held=status.workflow_id in held) for status in found]
 
     async def info(self, run_id: str) -> RunInfo:
         """Describe one run. Raises: as `Engine.info`."""
         self._opened()
-        status = await ask(partial(status_of, run_id))
-        return described(status, is_held=bool(await self._held_among([status])))
+        status = await ask(partial(workflows.status_of, run_id))
+        return workflows.described(status, is_held=bool(await self._held_among([status])))
 
     async def past_of(self, run_id: str) -> tuple[bytes, ...]:
         """Read the recorded steps of a run without taking it. Raises: as `Engine.past_of`."""
         self._opened()
-        await ask(partial(status_of, run_id))
-        return results(await ask(partial(entries, run_id)))
+        await ask(partial(workflows.status_of, run_id))
+        return results(await ask(partial(workflows.entries, run_id)))
 
     async def cancel(self, run_id: str) -> None:
         """Ask for a stop between two steps. Another process hears of it within a quarter of a second of stepping.
@@ -166,7 +154,7 @@ class DbosEngine:
         Raises: as `Engine.cancel`.
         """
         self._opened()
-        await ask(partial(status_of, run_id))
+        await ask(partial(workflows.status_of, run_id))
         if run_id in self._held:
             self._held[run_id].is_stopping = True
             return
@@ -174,7 +162,7 @@ class DbosEngine:
             async with self._lease(run_id):
                 await ask(partial(dbos.DBOS.cancel_workflow, run_id))
         except RunBusyError:
-            await ask(partial(ask_to_stop, run_id))
+            await ask(partial(workflows.ask_to_stop, run_id))
 
     async def close(self) -> None:
         """Let go of every run and of the storage. May be called twice."""
@@ -198,7 +186,7 @@ class DbosEngine:
             "name": "nebulus",
             "application_version": self._version,
             "executor_id": self._owner,
-            "serializer": SERIALIZER,
+            "serializer": workflows.SERIALIZER,
             "log_level": self._log_level,
             **_QUIET,
             **_settings(self._storage),
@@ -237,9 +225,11 @@ class DbosEngine:
             yield held
         finally:
             held.close()
-            with suppress(StoreError):  # Others see that the run is free when this process ends.
-                await ask(partial(self._leases.release, run_id), patience_s=FAREWELL_S)
-            del self._held[run_id]
+            try:
+                with suppress(StoreError):  # Others see that the run is free when this process ends.
+                    await ask(partial(self._leases.release, run_id), patience_s=FAREWELL_S)
+            finally:
+                del self._held[run_id]
 
     async def _holder(self, run_id: str) -> str:
         status = await ask(partial(dbos.DBOS.get_workflow_status, run_id))
@@ -265,7 +255,9 @@ class _HeldRun:
         """Let DBOS start the enqueued workflow, carry out the body on top of its `past`, and give DBOS the result."""
         engine = self._engine
         self._count = len(past)
-        start = partial(claim, self._run_id, self._token, owner=engine._owner, version=engine._version)
+        start = partial(
+            workflows.claim, self._run_id, self._token, owner=engine._owner, version=engine._version
+        )
         if not await ask(start):
             raise RunBusyError(f"run {self._run_id!r} was taken by another process at this moment")
         run = JournaledRun(self._run_id, past, writer=self, clock=engine._clock)
@@ -286,7 +278,7 @@ class _HeldRun:
 
     async def write(self, entry: Entry) -> None:
         self._refuse_closed()
-        write = partial(record, self._run_id, self._token, number=self._count + 1, entry=entry)
+        write = partial(workflows.record, self._run_id, self._token, number=self._count + 1, entry=entry)
         await ask(partial(write, now_ms=int(time() * 1000)))
         self._count += 1
 
@@ -311,10 +303,10 @@ class _HeldRun:
         self._refuse_closed()
         with suppress(StoreError):  # What follows waits for the database; the next look renews the lock.
             self._engine._leases.renew()
-        status = status_of(self._run_id)
+        status = workflows.status_of(self._run_id, is_whole=False)
         if (status.status, status.executor_id) != ("PENDING", self._engine._owner):
-            raise StoreError(TAKEN_OVER)
-        return is_stop_asked(status)
+            raise StoreError(workflows.TAKEN_OVER)
+        return workflows.is_stop_asked(status)
 
     def _refuse_closed(self) -> None:
         if self.is_closed:

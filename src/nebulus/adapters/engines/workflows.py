@@ -137,16 +137,18 @@ def is_stop_asked(status: dbos.WorkflowStatus) -> bool:
     return bool((status.attributes or {}).get(_STOP))
 
 
-def status_of(run_id: str) -> dbos.WorkflowStatus:
-    """Return the workflow of a run, request and result included.
+def status_of(run_id: str, *, is_whole: bool = True) -> dbos.WorkflowStatus:
+    """Return the workflow of a run, with its request and result if `is_whole`.
 
     Raises:
         RunUnknownError: no such run.
     """
-    status = dbos.DBOS.get_workflow_status(run_id)
-    if status is None or status.name != WORKFLOW:
+    found = dbos.DBOS.list_workflows(
+        workflow_ids=[run_id], name=WORKFLOW, load_input=is_whole, load_output=is_whole
+    )
+    if not found:
         raise RunUnknownError(f"there is no run {run_id!r} here")
-    return status
+    return found[0]
 
 
 def entries(run_id: str) -> list[Entry]:
@@ -163,7 +165,7 @@ def page(limit: int | None, after: str | None) -> list[dbos.WorkflowStatus]:
     Raises:
         RunUnknownError: there is no run `after`.
     """
-    last = status_of(after) if after is not None else None
+    last = status_of(after, is_whole=False) if after is not None else None
     found = dbos.DBOS.list_workflows(
         name=WORKFLOW,
         sort_desc=True,
