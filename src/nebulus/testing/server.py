@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from nebulus.core.answers import RawCall
 from nebulus.testing.backends import THOUGHT, example_of
+from nebulus.testing.floods import send_flood
 from nebulus.testing.server_faces import (
     MODEL,
     Reply,
@@ -212,8 +213,11 @@ class ScriptedServer:
             return _json(_too_large(tokens_of(prompt), self._window_tokens), status=400)
         reply = Reply(text=json.dumps(_const(body))) if _const(body) else self._script(body)
         reply = _worked_out(reply, body, prompt)
+        await asyncio.sleep(reply.delay_s)
         if reply.hangs:
             await self._hang()
+        if reply.flood is not None:
+            return await send_flood(request, reply.flood)
         if reply.status != 200 or reply.raw:
             return web.Response(
                 body=reply.raw.encode(),

@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from nebulus.adapters.backends.bounds import check_calls
 from nebulus.adapters.backends.schema_subset import Reduced, reduce
 from nebulus.adapters.backends.wire import as_text, broken_off, finish_of, raise_if_error
 from nebulus.core.answers import FreeForm, Message, ModelAnswer, ModelRequest, OneCall, RawCall, Shape, Usage
@@ -161,6 +162,7 @@ class AnthropicStream:
         """
         event = _event.decode(payload)
         raise_if_error(payload, event.error)
+        check_calls(len(self._blocks))
         match event.type:
             case "message_start" if event.message:
                 self._model = event.message.model or self._model

@@ -11,13 +11,14 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from nebulus.adapters.backends.bounds import LineSplitter, check_items
 from nebulus.adapters.backends.estimate import estimate
 from nebulus.adapters.backends.faults import malformed
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.promise import held
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.adapters.backends.silence import honest
-from nebulus.adapters.backends.sse import LineSplitter, payload
+from nebulus.adapters.backends.sse import payload
 from nebulus.adapters.backends.thinking import closes_unopened
 from nebulus.adapters.backends.wire import ChatWire, StreamReader
 from nebulus.core.answers import Message, ModelAnswer, ModelRequest, Shape
@@ -65,7 +66,8 @@ class ChatBackend(ABC):
         Raises:
             BackendError: it can't be reached, or does not serve this model.
         """
-        return (await self._connected())[1]
+        async with self._http.deadline():
+            return (await self._connected())[1]
 
     async def count(self, request: ModelRequest) -> TokenCount:
         """Count the tokens of `request`; what is counted is compared with what the server evaluates.
@@ -73,8 +75,9 @@ class ChatBackend(ABC):
         Raises:
             BackendError: the server's tokenizer did not answer.
         """
-        await self._connected()
-        counted = await self._count(request)
+        async with self._http.deadline():
+            await self._connected()
+            counted = await self._count(request)
         self._counted = (request, counted)
         return counted
 
@@ -84,8 +87,9 @@ class ChatBackend(ABC):
         Raises:
             BackendError: no answer that may be used.
         """
-        wire, info = await self._connected()
-        answer = await ask(self._http, wire, request, on_text=on_text)
+        async with self._http.deadline():
+            wire, info = await self._connected()
+            answer = await ask(self._http, wire, request, on_text=on_text)
         counted = self._counted[1] if self._counted and self._counted[0] is request else None
         answer = self._placed(honest(answer, request, counted))
         sent = wire.sent(request)
@@ -165,8 +169,8 @@ async def read_stream(
     Raises:
         BackendError: the server reported an error, the connection broke, or an event can't be decoded.
     """
-    lines = LineSplitter()
-    unread: list[bytes] = []
+    lines = LineSplitter(http.limits.max_line_bytes)
+    unread = bytearray()
     has_begun = False
 
     def take(line: bytes) -> None:
@@ -181,11 +185,12 @@ async def read_stream(
         if has_begun:
             unread.clear()
         else:
-            unread.append(chunk)
+            unread.extend(chunk)
 
     await http.stream(path, body, on_chunk)
     take(lines.finish())
-    return b"" if has_begun else b"".join(unread)
+    check_items(unread)
+    return b"" if has_begun else bytes(unread)
 
 
 def decoded(read: Callable[[bytes], T], raw: bytes) -> T:

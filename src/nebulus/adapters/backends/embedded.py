@@ -123,6 +123,7 @@ class EmbeddedLlamaCpp:
             self.url,
             timeout_s=self._settings.timeout_s,
             connect_timeout_s=self._settings.connect_timeout_s,
+            limits=self._settings.answer_limits,
         )
         return LlamaCppServer(msgspec.structs.replace(self._settings, model="", window_tokens=0), http)
 

@@ -11,6 +11,9 @@ from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.core.errors import ConfigError
 from nebulus.ports.backend import ModelBackend
 
+LEAST_LIMIT_BYTES = 1024
+"""Below this, not even a list of models could be read."""
+
 
 def open_backend(settings: BackendSettings) -> ModelBackend:
     """Return a backend that is not connected yet: its first use probes the server.
@@ -42,6 +45,12 @@ def _check(settings: BackendSettings) -> None:
     for name, smallest in least.items():
         if getattr(settings, name) < smallest:
             raise ConfigError(f"{name}={getattr(settings, name)}: give a whole number, at least {smallest}")
+    for name in ("max_answer_bytes", "max_error_bytes", "max_line_bytes"):
+        if getattr(settings.answer_limits, name) < LEAST_LIMIT_BYTES:
+            raise ConfigError(
+                f"answer_limits.{name}={getattr(settings.answer_limits, name)}: give a number of bytes, "
+                f"at least {LEAST_LIMIT_BYTES}"
+            )
     if settings.timeout_s <= 0 or settings.connect_timeout_s <= 0 or settings.start_timeout_s <= 0:
         raise ConfigError("timeout_s, connect_timeout_s and start_timeout_s must be greater than 0 seconds")
 
@@ -52,6 +61,7 @@ def _client(settings: BackendSettings) -> HttpClient:
         headers=_headers(settings),
         timeout_s=settings.timeout_s,
         connect_timeout_s=settings.connect_timeout_s,
+        limits=settings.answer_limits,
     )
 
 

@@ -114,9 +114,8 @@ class LlamaCppServer:
             BackendError: it can't be reached, is no llama.cpp server, or does not serve this model.
             ConfigError: the settings want a larger window than it has.
         """
-        if self._info is None:
-            self._info = await self._probe()
-        return self._info
+        async with self._http.deadline():
+            return await self._known()
 
     async def count(self, request: ModelRequest) -> TokenCount:
         """Count the tokens of `request`, exactly.
@@ -124,9 +123,10 @@ class LlamaCppServer:
         Raises:
             BackendError: the tokenizer did not answer.
         """
-        await self.describe()
-        prompt = await self._prompt(request)
-        counted = TokenCount(await self._prompts.count(prompt), is_exact=True)
+        async with self._http.deadline():
+            await self._known()
+            prompt = await self._prompt(request)
+            counted = TokenCount(await self._prompts.count(prompt), is_exact=True)
         self._counted = (request, counted)
         return counted
 
@@ -136,7 +136,11 @@ class LlamaCppServer:
         Raises:
             BackendError: no answer that may be used.
         """
-        info = await self.describe()
+        async with self._http.deadline():
+            return await self._answer(request, on_text)
+
+    async def _answer(self, request: ModelRequest, on_text: OnText | None) -> ModelAnswer:
+        info = await self._known()
         prompt, thought = await self._prompt(request), ModelAnswer()
         if request.reasoning_tokens:
             thinking = opened_by(prompt) or self._thinking
@@ -157,6 +161,11 @@ class LlamaCppServer:
     async def close(self) -> None:
         """Let go of connections. May be called twice."""
         await self._http.close()
+
+    async def _known(self) -> BackendInfo:
+        if self._info is None:
+            self._info = await self._probe()
+        return self._info
 
     async def _probe(self) -> BackendInfo:
         facts = await probe(self._http)

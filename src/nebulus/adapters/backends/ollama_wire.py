@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from nebulus.adapters.backends.bounds import check_calls
 from nebulus.adapters.backends.forms import call_schema
 from nebulus.adapters.backends.openai_wire import spelled_tools
 from nebulus.adapters.backends.schema_subset import Reduced, reduce
@@ -140,6 +141,7 @@ class OllamaStream:
             self._thinking.append(message.thinking)
         for call in message.tool_calls or ():
             self._calls.append(RawCall(call.function.name, as_text(call.function.arguments), call.id or ""))
+        check_calls(len(self._calls))
         if reply.done:
             self._last = reply
 

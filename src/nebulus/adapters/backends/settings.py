@@ -7,6 +7,22 @@ from msgspec import Struct
 BackendKind: TypeAlias = Literal["llama.cpp", "embedded", "openai", "anthropic"]
 
 
+class AnswerLimits(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How much of what a server sends is read, in bytes after decompression.
+
+    An answer or a line that is longer is a failure; an error body is cut. A streamed answer counts with its
+    events, 150 to 300 bytes a token with most servers: raise `max_answer_bytes` for answers of more than
+    25,000 tokens.
+    """
+
+    max_answer_bytes: int = 8 * 1024 * 1024
+    max_error_bytes: int = 64 * 1024
+    max_line_bytes: int = 1024 * 1024
+
+
+DEFAULT_LIMITS = AnswerLimits()
+
+
 class BackendSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One model on one server.
 
@@ -28,6 +44,7 @@ class BackendSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     reasoning_tokens: int = 0
     threads: int = 0
     slots: int = 1
+    answer_limits: AnswerLimits = DEFAULT_LIMITS
     timeout_s: float = 600.0
     connect_timeout_s: float = 5.0
     start_timeout_s: float = 120.0
