@@ -41,7 +41,9 @@ async def measure() -> list[dict[str, Any]]:
     for speaker, (_, flavour) in SPEAKERS.items():
         for kind in FLOODS:
             flood = Flood(kind, most_bytes=FLOOD_BYTES)
-            async with ScriptedServer(lambda body, flood=flood: Reply(flood=flood), flavour=flavour) as server:
+            async with ScriptedServer(
+                lambda body, flood=flood: Reply(flood=flood), flavour=flavour
+            ) as server:
                 row = await _in_a_child(speaker, kind, server.url)
             rows.append({"server": speaker, "flood": kind, **row})
     return rows

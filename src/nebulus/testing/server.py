@@ -162,7 +162,8 @@ class ScriptedServer:
 
     async def _show(self, request: web.Request) -> web.Response:
         shown = {"model_info": {"llama.context_length": self._window_tokens}, "parameters": ""}
-        return _json({**shown, "capabilities": [] if self._thinking == "none" else ["thinking"]})
+        can = {"completion": True, "tools": self._has_tools, "thinking": self._thinking != "none"}
+        return _json({**shown, "capabilities": [name for name, is_so in can.items() if is_so]})
 
     async def _studio(self, request: web.Request) -> web.Response:
         loaded = {"id": MODEL, "state": "loaded", "loaded_context_length": self._window_tokens}

@@ -29,6 +29,9 @@ WINDOW_TOKENS = 8192
 TINY_BYTES = 100 * 1024 * 1024
 """Below this size one thread is fastest: with two on a busy machine, decoding fell from 1,900 to 160 tokens/s."""
 
+TEMPLATE_BYTES = 100_000
+"""The longest chat template: it is handed to the child as an argument. Source: execve(2), MAX_ARG_STRLEN."""
+
 PORT_ATTEMPTS = 3
 
 
@@ -100,8 +103,15 @@ class EmbeddedLlamaCpp:
                     break  # nobody took it in the meantime, so it was the model
             raise ConfigError(
                 f"llama.cpp can't load the model {self._settings.path} ({header.size_bytes} bytes, "
-                f"architecture {header.architecture!r}): fetch it again, or update xllamacpp"
+                f"architecture {header.architecture!r}){self._with_template()}: fetch it again, or update xllamacpp"
             )
+
+    def _with_template(self) -> str:
+        return (
+            f" with chat_template={self._settings.chat_template[:60]!r}"
+            if self._settings.chat_template
+            else ""
+        )
 
     async def _start(self, header: GgufHeader, port: int) -> LlamaCppServer | None:
         """Start a child; None where llama.cpp refused, which does not say what it did not like."""
@@ -112,6 +122,7 @@ class EmbeddedLlamaCpp:
             or min(WINDOW_TOKENS, header.context_tokens or WINDOW_TOKENS),
             slots=self._settings.slots,
             threads=self._settings.threads or (1 if header.size_bytes < TINY_BYTES else 0),
+            chat_template=template_text(self._settings.chat_template),
         )
         child = LlamaProcess(told)
         code = await self._ready_or_exit(child)
@@ -146,6 +157,27 @@ class EmbeddedLlamaCpp:
         raise BackendError(
             failure(FailureKind.PERMANENT, "the embedded server died at its start", value=f"exit {code}")
         )
+
+
+def template_text(setting: str) -> str:
+    """Return the Jinja template that the setting `chat_template` is, or names the file of; "" for none.
+
+    Raises:
+        ConfigError: the file can't be read, or is longer than a template can be.
+    """
+    if not setting or "{{" in setting or "{%" in setting:
+        return setting
+    try:
+        text = Path(setting).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"chat_template={setting!r} can't be read ({error}): give a Jinja template, or the path of one"
+        ) from error
+    if len(text.encode()) > TEMPLATE_BYTES:
+        raise ConfigError(
+            f"chat_template={setting!r} has {len(text)} characters; a chat template has at most {TEMPLATE_BYTES} bytes"
+        )
+    return text
 
 
 def _free_port() -> int:

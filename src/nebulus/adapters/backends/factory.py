@@ -3,6 +3,7 @@
 import os
 
 from nebulus.adapters.backends.anthropic_messages import API_VERSION, AnthropicMessages
+from nebulus.adapters.backends.detected import DetectedServer
 from nebulus.adapters.backends.embedded import EmbeddedLlamaCpp
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.llama_cpp import LlamaCppServer
@@ -22,15 +23,18 @@ def open_backend(settings: BackendSettings) -> ModelBackend:
         ConfigError: a setting is missing or can't be meant.
     """
     _check(settings)
+    if settings.kind == "embedded":
+        return EmbeddedLlamaCpp(settings)
+    client = _client(settings)
     match settings.kind:
-        case "embedded":
-            return EmbeddedLlamaCpp(settings)
         case "llama.cpp":
-            return LlamaCppServer(settings, _client(settings))
+            return LlamaCppServer(settings, client)
+        case "auto":
+            return DetectedServer(settings, client)
         case "openai":
-            return OpenAIChat(settings, _client(settings))
+            return OpenAIChat(settings, client)
         case "anthropic":
-            return AnthropicMessages(settings, _client(settings))
+            return AnthropicMessages(settings, client)
 
 
 def _check(settings: BackendSettings) -> None:

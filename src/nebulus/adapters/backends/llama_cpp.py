@@ -21,6 +21,7 @@ from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.llama_prompt import LlamaPrompts
 from nebulus.adapters.backends.probe import Flavour, probe
 from nebulus.adapters.backends.promise import held
+from nebulus.adapters.backends.prompted_tools import tool_form_of
 from nebulus.adapters.backends.schema_subset import Reduced, reduce
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.adapters.backends.silence import honest
@@ -111,7 +112,7 @@ class LlamaCppServer:
         """Probe the server once: what it is, how its model spells calls, whether it holds to a schema.
 
         Raises:
-            BackendError: it can't be reached, is no llama.cpp server, or does not serve this model.
+            BackendError: it can't be reached, is not a llama.cpp server, or does not serve this model.
             ConfigError: the settings want a larger window than it has.
         """
         async with self._http.deadline():
@@ -173,12 +174,14 @@ class LlamaCppServer:
             raise BackendError(
                 failure(
                     FailureKind.NOT_FOUND,
-                    f"{self._http.root} is no llama.cpp server",
+                    f"{self._http.root} is not a llama.cpp server",
                     value=facts.flavour.value,
                     fix='use kind "openai" for it',
                 )
             )
         served = facts.model(self._settings.model)
+        takes_tools = await self._prompts.takes_tools()
+        self._prompts.tool_form = tool_form_of(self._settings, takes_tools=takes_tools)
         self._style = await self._prompts.call_style()
         self._thinking = known_to(facts.template)
         is_constrained = await self._obeys_schemas()
@@ -191,6 +194,7 @@ class LlamaCppServer:
             counts_exactly=True,
             constrains_calls=is_constrained,
             constrains_json=is_constrained,
+            template_calls=takes_tools,
             reasons=True,
         )
 

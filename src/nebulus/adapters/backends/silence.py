@@ -48,7 +48,7 @@ def tools_dropped(value: str) -> Failure:
         FailureKind.TOOLS_DROPPED,
         "the tools did not reach the prompt",
         value=value,
-        fix="use a model whose chat template takes tools",
+        fix='set tool_form = "signatures", or use a model whose chat template takes tools',
     )
 
 
