@@ -35,8 +35,12 @@ FLOODS: tuple[FloodKind, ...] = (
 WHOLE: frozenset[FloodKind] = frozenset({"gzip bomb", "body", "values", "error"})
 
 
-async def measure() -> list[dict[str, Any]]:
+def measure() -> list[dict[str, Any]]:
     """Return a row for each protocol and each kind of flood: how it ended, and the peak in MB above idle."""
+    return asyncio.run(_measure())
+
+
+async def _measure() -> list[dict[str, Any]]:
     rows = []
     for speaker, (_, flavour) in SPEAKERS.items():
         for kind in FLOODS:
@@ -96,4 +100,4 @@ if __name__ == "__main__":
         found = asyncio.run(_client(own, msgspec.convert(kind, FloodKind), address))
         sys.stdout.buffer.write(msgspec.json.encode(found))
     else:
-        print(table(asyncio.run(measure())))
+        print(table(measure()))

@@ -39,7 +39,7 @@ Flavour: TypeAlias = Literal["openai", "llama.cpp", "ollama", "vllm", "lmstudio"
 
 Thinking: TypeAlias = Literal["none", "switch", "always"]
 NEW_LINE = "\u010a"
-"""How the tokens of a byte-level vocabulary spell a line end."""
+"""How the tokens of a byte-level vocabulary write a line end."""
 
 OPENER = "<tool_call>\n"
 
@@ -66,7 +66,7 @@ def _least(body: Body) -> Reply:
 
 
 class ScriptedServer:
-    """One server; use it as an asynchronous context manager. `requests` holds every (path, body) it got.
+    """One server; use it as an asynchronous context manager. `requests` has every (path, body) it got.
 
     `script` is a list of replies, in order, or a function of a request's body. `has_tools` False leaves
     the tools out of every prompt, as a template without tools does. `thinking` is what its template does
@@ -291,8 +291,8 @@ def _content(message: Body) -> str:
     for call in message.get("tool_calls", ()):
         function = call["function"]
         arguments = function["arguments"]
-        spelled = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        text += f'{OPENER}{{"name": "{function["name"]}", "arguments": {spelled}}}\n</tool_call>'
+        written = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        text += f'{OPENER}{{"name": "{function["name"]}", "arguments": {written}}}\n</tool_call>'
     return text
 
 

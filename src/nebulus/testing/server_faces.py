@@ -1,4 +1,4 @@
-"""How a scripted answer is spelled in each chat protocol, whole and in pieces."""
+"""How a scripted answer is written in each chat protocol, whole and in pieces."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,6 +1,6 @@
 """One answer over a chat protocol: what the backends of all such protocols have in common.
 
-Invariants: one request an answer, no retries; every answer was checked (`silence`, `promise`); a server whose
+Invariants: one request an answer, no retries; every answer was checked (`truncation`, `enforcement`); a server whose
 model is to reason has shown once that the thought comes apart from the answer; what is counted is what is sent.
 """
 
@@ -12,17 +12,17 @@ import msgspec
 from msgspec.structs import replace
 
 from nebulus.adapters.backends.bounds import LineSplitter, check_items
+from nebulus.adapters.backends.enforcement import enforce_form
 from nebulus.adapters.backends.estimate import estimate
 from nebulus.adapters.backends.faults import malformed
 from nebulus.adapters.backends.forms import call_schema
 from nebulus.adapters.backends.http import HttpClient
-from nebulus.adapters.backends.promise import held
 from nebulus.adapters.backends.prompted_tools import as_shape, tool_form_of, written
 from nebulus.adapters.backends.schema_subset import Reduced
 from nebulus.adapters.backends.settings import BackendSettings, ToolForm
-from nebulus.adapters.backends.silence import honest
 from nebulus.adapters.backends.sse import payload
 from nebulus.adapters.backends.thinking import closes_unopened
+from nebulus.adapters.backends.truncation import check_truncation
 from nebulus.adapters.backends.wire import ChatWire, StreamReader
 from nebulus.core.answers import Message, ModelAnswer, ModelRequest, OneCall, Shape
 from nebulus.core.errors import BackendError, ConfigError
@@ -96,10 +96,10 @@ class ChatBackend(ABC):
             asked = self._written(request)
             answer = await ask(self._http, wire, asked, on_text=on_text)
         counted = self._counted[1] if self._counted and self._counted[0] is request else None
-        answer = self._placed(honest(answer, request, counted))
+        answer = self._placed(check_truncation(answer, request, counted))
         sent = self._sent(wire, request)
         schema = None if sent is None else sent.schema
-        answer = held(answer, request, is_promised=info.constrains_calls, sent=schema)
+        answer = enforce_form(answer, request, is_promised=info.constrains_calls, sent=schema)
         return replace(answer, unenforced=sent.losses) if sent and sent.losses else answer
 
     def _written(self, request: ModelRequest) -> ModelRequest:

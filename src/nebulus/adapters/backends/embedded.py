@@ -1,7 +1,7 @@
 """A llama.cpp server of our own on a GGUF file: started at the first use, stopped with us.
 
-Laws: one server a process, so that a crash of native code is a failed request and not a dead run; no
-network but this machine's own; nobody's logs.
+Invariants: one server per process, so that a crash of native code is a failed request, not a dead run; it listens
+on this machine only; it writes no log.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from nebulus.core.failure import FailureKind
 from nebulus.ports.backend import BackendInfo, OnText, TokenCount
 
 WINDOW_TOKENS = 8192
-"""The window where the settings say none: what a laptop holds for an 8B model beside its weights."""
+"""The window where the settings say none: what fits in a laptop's memory with the weights of an 8B model."""
 
 TINY_BYTES = 100 * 1024 * 1024
 """Below this size one thread is fastest: with two on a busy machine, decoding fell from 1,900 to 160 tokens/s."""
@@ -72,7 +72,7 @@ class EmbeddedLlamaCpp:
         """Ask once.
 
         Raises:
-            BackendError: no answer that may be used; transient if the server died, for the next use starts it anew.
+            BackendError: no answer that may be used; transient if the server died: the next use starts another.
         """
         return await (await self._running()).answer(request, on_text)
 

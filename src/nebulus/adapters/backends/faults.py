@@ -107,7 +107,7 @@ _MAYBE_TOO_LARGE = frozenset(
 def _sizes(error: Mapping[str, Any]) -> str:
     """llama.cpp says both figures."""
     asked, room = error.get("n_prompt_tokens"), error.get("n_ctx")
-    return f"{asked} tokens, the window holds {room}" if asked and room else ""
+    return f"{asked} tokens, the window has {room}" if asked and room else ""
 
 
 def _error_object(body: bytes) -> dict[str, Any]:

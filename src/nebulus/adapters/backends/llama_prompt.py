@@ -12,11 +12,11 @@ from nebulus.adapters.backends.chat import decoded
 from nebulus.adapters.backends.faults import failure
 from nebulus.adapters.backends.forms import PLAIN, PROBE_ARGUMENTS, PROBE_NAME, CallStyle, style_of
 from nebulus.adapters.backends.http import HttpClient
-from nebulus.adapters.backends.openai_wire import spelled_messages, spelled_tools
+from nebulus.adapters.backends.openai_wire import openai_messages, openai_tools
 from nebulus.adapters.backends.prompted_tools import written
 from nebulus.adapters.backends.settings import ToolForm
-from nebulus.adapters.backends.silence import tools_dropped
 from nebulus.adapters.backends.thinking import switch
+from nebulus.adapters.backends.truncation import tools_dropped
 from nebulus.core.answers import Message, ModelRequest, RawCall
 from nebulus.core.errors import BackendError
 from nebulus.core.failure import FailureKind
@@ -127,7 +127,7 @@ class LlamaPrompts:
     async def _apply(
         self, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...], *, reasons: bool = False
     ) -> str:
-        body = {"messages": spelled_messages(messages), **switch(reasons)}
+        body = {"messages": openai_messages(messages), **switch(reasons)}
         if tools:
-            body["tools"] = spelled_tools(tools)
+            body["tools"] = openai_tools(tools)
         return decoded(_prompt.decode, await self._http.post("/apply-template", _encoder.encode(body))).prompt

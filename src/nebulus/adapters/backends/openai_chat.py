@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible server by URL; those that are recognised are spoken to by their own truth.
+"""Any OpenAI-compatible server by URL; those that are recognised are used in the way that loses least.
 
 What each promises, and the source of it:
 
@@ -27,7 +27,7 @@ from nebulus.adapters.backends.forms import shape_failure
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.llama_prompt import PROBE_TOOL, LlamaPrompts
 from nebulus.adapters.backends.ollama_wire import OllamaWire
-from nebulus.adapters.backends.openai_wire import OpenAIWire, spelled_messages, spelled_tools
+from nebulus.adapters.backends.openai_wire import OpenAIWire, openai_messages, openai_tools
 from nebulus.adapters.backends.probe import Flavour, ServedModel, ServerFacts, probe
 from nebulus.adapters.backends.prompted_tools import tool_form_of
 from nebulus.adapters.backends.settings import BackendSettings
@@ -166,8 +166,8 @@ class OpenAIChat(ChatBackend):
     def _told(self, request: ModelRequest, told: dict[str, Any]) -> dict[str, Any]:
         return {
             "model": self._model,
-            "messages": spelled_messages(request.messages),
-            "tools": spelled_tools(request.tools) or None,
+            "messages": openai_messages(request.messages),
+            "tools": openai_tools(request.tools) or None,
             "add_generation_prompt": True,
             **told,
         }
@@ -180,7 +180,7 @@ class _Tokens(msgspec.Struct, frozen=True):
 
 _QUESTION = ModelRequest(messages=(Message("user", "probe question"),))
 _NEW_LINE = "\u010a"
-"""How byte-level vocabularies spell a line end."""
+"""How byte-level vocabularies write a line end."""
 
 _encoder = msgspec.json.Encoder()
 _tokens = msgspec.json.Decoder(_Tokens)

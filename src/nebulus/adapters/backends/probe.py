@@ -1,6 +1,6 @@
 """What a server is, which models it serves, and in which window: asked of the server, never assumed.
 
-Law: a window that the server does not tell is 0, and then the settings must say it.
+Invariant: a window that the server does not tell is 0, and then the settings must say it.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from nebulus.core.errors import BackendError
 from nebulus.core.failure import FailureKind
 
 OLLAMA_WINDOW_TOKENS = 8192
-"""Asked of Ollama where neither settings nor model say: twice its own default, which cuts in silence.
+"""Asked of Ollama where neither settings nor model say: twice its own default, which cuts without saying so.
 
 Source: Ollama's documentation, context length: 4,096 below 24 GiB of graphics memory.
 """
@@ -56,7 +56,7 @@ class ServerFacts(Struct, frozen=True):
         """Return the model that is meant by `wanted`, the only one for "".
 
         Raises:
-            BackendError: there is no such model, or "" leaves a choice.
+            BackendError: no such model is served, or "" leaves a choice.
         """
         if not wanted and len(self.models) == 1:
             return self.models[0]
@@ -129,7 +129,7 @@ def _listed(raw: bytes) -> list[dict[str, Any]]:
         entries = parsed["data"] or []
         return [entry for entry in entries if isinstance(entry["id"], str)]
     except (msgspec.MsgspecError, TypeError, KeyError) as error:
-        raise BackendError(malformed("/v1/models is no list of models", raw)) from error
+        raise BackendError(malformed("/v1/models did not return a list of models", raw)) from error
 
 
 async def _object(http: HttpClient, path: str, body: bytes | None = None) -> dict[str, Any]:

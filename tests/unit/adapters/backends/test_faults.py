@@ -62,7 +62,7 @@ def test_a_server_that_could_not_parse_its_model_blames_the_model() -> None:
 
 def test_llama_cpp_s_figures_are_passed_on() -> None:
     body = b'{"error":{"type":"exceed_context_size_error","n_prompt_tokens":50400,"n_ctx":4096}}'
-    assert of_status(400, {}, body, now_s=0.0).value == "50400 tokens, the window holds 4096"
+    assert of_status(400, {}, body, now_s=0.0).value == "50400 tokens, the window has 4096"
 
 
 @pytest.mark.parametrize(
