@@ -78,9 +78,10 @@ def test_a_stream_may_begin_only_so_many_calls() -> None:
 
 def test_a_message_of_anthropic_may_begin_only_so_many_blocks() -> None:
     stream = AnthropicStream("m", lambda piece: None)
+    for number in range(MOST_CALLS + 1):
+        stream.feed(b'{"type": "content_block_start", "index": %d}' % number)
     with pytest.raises(BackendError, match="too many calls"):
-        for number in range(MOST_CALLS + 2):
-            stream.feed(b'{"type": "content_block_start", "index": %d}' % number)
+        stream.feed(b'{"type": "content_block_start", "index": 7777}')
 
 
 def test_a_reply_of_ollama_may_have_only_so_many_calls() -> None:
