@@ -17,7 +17,8 @@ from nebulus.adapters.backends.settings import BackendKind, BackendSettings
 from nebulus.core.answers import Message, ModelRequest
 from nebulus.core.errors import BackendError
 from nebulus.testing.floods import Flood, FloodKind
-from nebulus.testing.server import Flavour, Reply, ScriptedServer
+from nebulus.testing.server import Flavour, ScriptedServer
+from nebulus.testing.server_faces import Reply
 
 AIM_MB = 64
 FLOOD_BYTES = 1 << 30
@@ -44,10 +45,8 @@ async def _measure() -> list[dict[str, Any]]:
     rows = []
     for speaker, (_, flavour) in SPEAKERS.items():
         for kind in FLOODS:
-            flood = Flood(kind, most_bytes=FLOOD_BYTES)
-            async with ScriptedServer(
-                lambda body, flood=flood: Reply(flood=flood), flavour=flavour
-            ) as server:
+            replies = [Reply(flood=Flood(kind, most_bytes=FLOOD_BYTES))]
+            async with ScriptedServer(replies, flavour=flavour) as server:
                 row = await _in_a_child(speaker, kind, server.url)
             rows.append({"server": speaker, "flood": kind, **row})
     return rows
