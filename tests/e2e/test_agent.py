@@ -34,10 +34,10 @@ async def server() -> object:
 async def test_an_agent_carries_out_a_runbook_with_its_own_tool(server: ScriptedServer) -> None:
     outcome = await Agent(tools=[weather], model=f"{server.url}", window_tokens=8192).run_async(STEP)
     assert isinstance(outcome, Done)
-    assert outcome.summary == "1 steps done: 1 called"
+    assert outcome.summary == "1 step done: 1 called"
 
 
-async def test_what_can_not_be_undone_blocks_where_nobody_is_there() -> None:
+async def test_what_cannot_be_undone_blocks_where_nobody_is_there() -> None:
     reply = Reply(calls=(RawCall("pay", '{"city": "Oslo"}', "c1"),))
     async with ScriptedServer(lambda _: reply) as server:
         agent = Agent(tools=[pay], model=f"{server.url}", window_tokens=8192)
@@ -52,7 +52,7 @@ async def test_a_budget_is_a_hard_stop(server: ScriptedServer) -> None:
     assert isinstance(outcome, Exhausted)
 
 
-async def test_a_model_that_never_heeds_its_step_ends_in_a_typed_failure(server: ScriptedServer) -> None:
+async def test_a_model_that_never_does_its_step_ends_in_a_typed_failure(server: ScriptedServer) -> None:
     agent = Agent(tools=[weather], model=f"{server.url}", window_tokens=8192)
     outcome = await agent.run_async("Tell me.\n\n1. Use weather with city = Rome")
     assert isinstance(outcome, Failed)

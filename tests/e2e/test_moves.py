@@ -17,7 +17,7 @@ async def test_a_scene_ends_well_with_its_move_and_loudly_without(made) -> None:
         assert (await play(made, seed, is_on=False))[0] == ["loud"]
 
 
-async def test_to_stop_pays_once_and_to_begin_anew_pays_again() -> None:
+async def test_to_stop_pays_once_and_to_begin_again_pays_again() -> None:
     stop = next(made for made in SCENES if made.__name__ == "stop")
     for seed in SEEDS:
         ends, scene = await play(stop, seed, is_on=True)

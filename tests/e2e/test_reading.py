@@ -10,13 +10,11 @@ from nebulus.adapters.people.absent import AbsentPerson
 from nebulus.app.application import open_application
 from nebulus.app.settings import EngineSettings, Settings, TierSettings
 from nebulus.core.answers import ModelAnswer, ModelRequest, Shape
-from nebulus.core.events import GoalGiven, ModelAnswered
+from nebulus.core.events import ModelAnswered
 from nebulus.core.outcome import Blocked, Done
 from nebulus.core.state import State
 from nebulus.core.tiers import StepKind
-from nebulus.loop.machine import replay
 from nebulus.ports.guard import Person
-from nebulus.runtime.supervise import RunRequest, Supervisor
 from nebulus.testing.backends import ScriptedBackend, calls, says
 from nebulus.testing.people import YES, ScriptedPerson
 from tests.contract.backend_cases import NANO, missing
@@ -54,13 +52,7 @@ def settings(folder: Path, **tiers: TierSettings) -> Settings:
     return Settings(tiers=tiers, engine=EngineSettings(url=str(folder / "runs.sqlite")))
 
 
-async def state_of(supervisor: Supervisor, run_id: str, request: RunRequest) -> State:
-    events = tuple(record.event for record in await supervisor.journal(run_id))
-    assert isinstance(events[0], GoalGiven)
-    return replay(request.setup, events).state
-
-
-async def test_what_was_read_stands_in_sqlite_and_an_effect_with_it_waits_for_a_person(
+async def test_what_was_read_is_kept_in_sqlite_and_an_effect_with_it_waits_for_a_person(
     tmp_path: Path,
 ) -> None:
     given = settings(tmp_path, small=TierSettings(model="nano"))
@@ -68,11 +60,14 @@ async def test_what_was_read_stands_in_sqlite_and_an_effect_with_it_waits_for_a_
     async def carried_out(person: Person, *, is_new: bool) -> tuple[object, State]:
         plugs = {"tools": [letter, label], "person": person, "backends": {"small": ScriptedBackend(literal)}}
         async with open_application(given, tmp_path, **plugs) as application:
-            request = await application.prepare(RUNBOOK)
             supervisor = application.supervisor
-            outcome = await (supervisor.start("r", request) if is_new else supervisor.resume("r"))
+            if is_new:
+                handle = await application.start(RUNBOOK, run_id="r")
+            else:
+                handle = await supervisor.resume("r")
+            outcome = await handle.result()
             assert (await supervisor.verify("r")).is_whole
-            return outcome, await state_of(supervisor, "r", request)
+            return outcome, (await supervisor.machine("r")).state
 
     outcome, state = await carried_out(AbsentPerson(), is_new=True)
     assert isinstance(outcome, Blocked)
@@ -86,7 +81,7 @@ async def test_what_was_read_stands_in_sqlite_and_an_effect_with_it_waits_for_a_
 
 
 @pytest.mark.skipif(bool(missing("real")), reason=missing("real") or "it can run")
-async def test_what_the_nano_model_reads_stands_in_the_text_or_is_dropped(tmp_path: Path) -> None:
+async def test_what_the_nano_model_reads_is_in_the_text_or_is_dropped(tmp_path: Path) -> None:
     given = settings(
         tmp_path,
         small=TierSettings(model="nano"),
@@ -98,12 +93,12 @@ async def test_what_the_nano_model_reads_stands_in_the_text_or_is_dropped(tmp_pa
         "backends": {"small": ScriptedBackend(literal)},
     }
     async with open_application(given, tmp_path, **plugs) as application:
-        request = await application.prepare(RUNBOOK)
-        assert isinstance(await application.supervisor.start("r", request), Done)
+        handle = await application.start(RUNBOOK, run_id="r")
+        assert isinstance(await handle.result(), Done)
         journal = await application.supervisor.journal("r")
         read = [record.event for record in journal if isinstance(record.event, ModelAnswered)]
         assert "reader" in {event.tier for event in read}, "the tier that is named for it was asked"
-        state = await state_of(application.supervisor, "r", request)
+        state = (await application.supervisor.machine("r")).state
     found = [fact for fact in state.facts if fact.name in ("step 1 weight", "step 1 sender")]
     assert all(fact.value in LETTER and not fact.provenance.is_trusted for fact in found)
     assert len(found) == 2 or state.lessons or '""' in read[1].answer.text, "what was not read is said"

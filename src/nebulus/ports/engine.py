@@ -12,7 +12,7 @@ from msgspec import Struct
 
 
 class RunStatus(StrEnum):
-    """Where a run stands, as the engine sees it."""
+    """The state of a run, as the engine sees it."""
 
     RUNNING = "running"
     """Held by a living process."""

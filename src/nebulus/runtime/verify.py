@@ -45,7 +45,7 @@ def verify(batches: Iterable[bytes], outcome: Outcome | None) -> Verification:
     for batch in batches:
         why, position, chain = misfit(batch, position, chain)
         if why:
-            return _broken(position, chain, links, why)
+            return _broken(position, chain, links, why=why)
         try:
             for record in decode_batch(batch):
                 machine = feed(machine, record.event)
@@ -53,7 +53,7 @@ def verify(batches: Iterable[bytes], outcome: Outcome | None) -> Verification:
         except (IllegalEventError, JournalError, LookupError, AssertionError) as error:
             at = len(links)
             return _broken(
-                at, links[-1] if links else GENESIS, links, f"it can't have happened here: {error}"
+                at, links[-1] if links else GENESIS, links, why=f"it can't have happened here: {error}"
             )
     why = _wrong_end(machine, outcome)
     return Verification(records=position, head=chain, why=why, chain=tuple(links))
@@ -66,5 +66,5 @@ def _wrong_end(machine: Machine, outcome: Outcome | None) -> str:
     return f"the run's result is {type(outcome).__name__}, and its records lead to {shown}"
 
 
-def _broken(position: int, chain: str, links: list[str], why: str) -> Verification:
+def _broken(position: int, chain: str, links: list[str], *, why: str) -> Verification:
     return Verification(records=position, head=chain, broken=position + 1, why=why, chain=tuple(links))

@@ -91,7 +91,7 @@ def test_the_version_is_printed_alone() -> None:
         ("[tiers.small]\nmodel = 'nano'\nthreads = 'two'\n", "tiers.small.threads='two'"),
         ("[budgets]\ntokens = 1\n", "did you mean 'budget'?"),
         ("tiers = [", "is no TOML"),
-        ("[tiers.small]\nmodel = 'gpt'\n", "'gpt' is no model"),
+        ("[tiers.small]\nmodel = 'gpt'\n", "'gpt' is not a model"),
     ],
 )
 def test_wrong_settings_end_with_2_and_say_what_would_be_right(
@@ -112,7 +112,7 @@ def test_wrong_settings_end_with_2_and_say_what_would_be_right(
         (("run", "a", "-f", "b.md"), "both a goal and --file"),
         (("run", "-f", "gone.md"), "gone.md can't be read"),
         (("run", "x", "-C", "gone"), "is no folder"),
-        (("run", "x", "-m", "gpt"), "'gpt' is no model"),
+        (("run", "x", "-m", "gpt"), "'gpt' is not a model"),
         (("run", "x", "-m", "nano", "--tier", "nano"), "exclude each other"),
         (("run", "x", "--tier", "nan"), "did you mean 'nano'?"),
         (("plan", "gone.md"), "gone.md can't be read"),

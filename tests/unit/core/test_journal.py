@@ -136,7 +136,8 @@ def test_events_that_were_made_durable_together_come_back_together(events: list[
 )
 def test_what_is_not_a_batch_of_events_is_refused_with_a_reason(data: str | bytes) -> None:
     with pytest.raises(
-        JournalError, match=r"^what was recorded (is not a list of records of version \d+: .|contains no event$)"
+        JournalError,
+        match=r"^what was recorded (is not a list of records of version \d+: .|contains no event$)",
     ):
         decode_batch(data)
 
