@@ -15,7 +15,7 @@ from msgspec import Struct
 from nebulus.core.commands import Command
 from nebulus.core.config import RunConfig
 from nebulus.core.errors import ConfigError, JournalError
-from nebulus.core.events import Event, RunResumed, RunStarted
+from nebulus.core.events import JOURNAL_VERSION, Event, RunResumed, RunStarted
 from nebulus.core.journal import Record, decode_batch, events_of
 from nebulus.core.outcome import Done, Outcome
 from nebulus.core.plan import Goal, Plan
@@ -281,6 +281,7 @@ def _started(run_id: str, request: RunRequest, here: Opened) -> Event:
         config=request.config,
         run_id=run_id,
         policy_digest=here.world.policy.digest,
+        version=JOURNAL_VERSION,
     )
 
 
