@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from nebulus.core.plan import FINISHED_STATUSES, Plan, Step, StepStatus
 from nebulus.core.provenance import USER, Origin, Provenance, join
 from nebulus.core.state import Artifact, Fact, Lesson, Observation, State
+from nebulus.core.text import bounded
 from nebulus.core.tools import Mark, ToolResult
-from nebulus.memory.prompt import bounded
 from nebulus.memory.references import ANSWER, QUESTION, fact_name
 from nebulus.memory.structure import is_labelled, marks_of, slug
 

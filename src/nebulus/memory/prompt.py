@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from nebulus.core.answers import Message
 from nebulus.core.plan import FINISHED_STATUSES
 from nebulus.core.state import Artifact, Fact, Lesson, Observation, State
+from nebulus.core.text import bounded as bounded
 from nebulus.memory.choice import Choice, choose
 from nebulus.memory.recall import Index
 from nebulus.memory.references import mentioned_steps, resolve
@@ -260,10 +261,3 @@ def _chars_of(seen: Observation, state: State, text: str) -> int:
     asked = {state.active, *mentioned_steps(text)}
     is_carried = any(item.handle == seen.handle and item.step not in asked for item in state.artifacts)
     return CARRIED_CHARS if is_carried else OBSERVATION_CHARS
-
-
-def bounded(text: str, most_chars: int) -> str:
-    """Return `text`, or its first `most_chars` characters and how many are not shown."""
-    if len(text) <= most_chars:
-        return text
-    return f"{text[:most_chars]}… [{len(text) - most_chars} more characters not shown]"
