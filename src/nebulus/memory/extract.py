@@ -31,7 +31,6 @@ _HEAD_BYTES = 120
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 """Letters of scripts that put no space between words, or join endings to names: kana, Han, Hangul."""
 _JOINING = r"[^\W\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
-_FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n\s*```\s*$", re.DOTALL)
 
 
 class Wanted(Struct, frozen=True, omit_defaults=True):
@@ -126,8 +125,9 @@ def accepted(answer: ModelAnswer, unread: Unread) -> Extracted | Finding:
 
 def unfenced(text: str) -> str:
     """Return `text` without the Markdown fence that models put around JSON."""
-    fenced = _FENCE.match(text)
-    return fenced[1] if fenced else text
+    first, *inside, last = lines if len(lines := text.strip().split("\n")) > 2 else ("", "", "")
+    is_fenced = first.rstrip() in ("```", "```json") and last.strip() == "```"
+    return "\n".join(inside) if is_fenced else text
 
 
 def _shown(unread: Unread, room_bytes: int) -> Shown:
