@@ -178,7 +178,7 @@ def leaks(name: str, secret: str) -> bool | None:
     try:
         encoded = ENCODINGS[name](secret)
     except UnicodeError:
-        return None
+        return None  # Not every encoding can write every text.
     shown = Secrets((Secret("KEY", secret),)).hide(f"what came back: {encoded} and more of it\n")
     alone = encoded if "[" not in encoded else encoded.strip("[]")
     half = -(-min(len(alone), 2 * len(secret)) // 2)

@@ -14,6 +14,7 @@ import json
 import math
 import multiprocessing
 import re
+import resource
 import sys
 import time
 from typing import Any
@@ -22,8 +23,8 @@ from bench.regex_parts.ambiguity import loop_words, waste_of
 from bench.regex_parts.collection import Pattern, patterns
 
 LARGEST_CHARS = 1 << 20
-LONGEST_S = 20.0
-"""A pattern that takes longer than this, for all its texts, is stopped."""
+LONGEST_S = 60
+"""A pattern that takes more CPU than this, for all its texts and its analysis, is stopped."""
 ENOUGH_S = 0.3
 """A size that takes longer than this is not doubled again."""
 ENDINGS = ("", "\0")
@@ -38,14 +39,14 @@ def timed(pattern: Pattern, text: str) -> float:
             pass
     else:
         compiled.match(text)
-        compiled.fullmatch(text)
     return time.process_time() - began
 
 
-def growth(pattern: Pattern, prefix: str, pump: str, ending: str) -> dict[str, Any]:
+def growth(pattern: Pattern, words: tuple[str, str], ending: str) -> dict[str, Any]:
     """Return the time at the largest size that was reached, and how it grew."""
+    prefix, pump = words
     sizes, times = [], []
-    size = 64
+    size = 1024
     while size <= LARGEST_CHARS and (not times or times[-1] < ENOUGH_S):
         text = prefix + pump * (size // len(pump)) + ending
         sizes.append(size)
@@ -60,9 +61,11 @@ def growth(pattern: Pattern, prefix: str, pump: str, ending: str) -> dict[str, A
 
 
 def _measure(pattern: Pattern, sender: Any) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (LONGEST_S, LONGEST_S))
     waste = waste_of(pattern.text, pattern.flags, is_search=pattern.is_search)
-    words = [waste[1:]] if waste else loop_words(pattern.text, pattern.flags, is_search=pattern.is_search)
-    found = [growth(pattern, *word, ending) for word in words[:4] or [("", "a ")] for ending in ENDINGS]
+    words = [(waste.prefix, waste.pump)] if waste else []
+    words = words or loop_words(pattern.text, pattern.flags, is_search=pattern.is_search)
+    found = [growth(pattern, word, ending) for word in words[:3] or [("", "a ")] for ending in ENDINGS]
     worst = max(found, key=lambda row: (row["s"] / row["chars"], row["power"]))
     sender.send(worst | {"analysis": waste.degree if waste else "linear"})
 
@@ -72,15 +75,10 @@ def measured(pattern: Pattern) -> dict[str, Any]:
     receiver, sender = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.Process(target=_measure, args=(pattern, sender))
     process.start()
-    is_done = receiver.poll(LONGEST_S)
-    worst = (
-        receiver.recv()
-        if is_done
-        else {"chars": 0, "s": LONGEST_S, "power": math.inf, "pump": "", "analysis": "stopped"}
-    )
-    process.kill()
     process.join()
-    return dict(worst)
+    if receiver.poll():
+        return dict(receiver.recv())
+    return {"chars": 0, "s": float(LONGEST_S), "power": math.inf, "pump": "", "analysis": "stopped"}
 
 
 def measure(*, only: str = "nebulus.", besides: str = "") -> dict[str, Any]:

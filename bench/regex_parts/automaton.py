@@ -211,14 +211,15 @@ def _test(operator: Any, argument: Any, flags: int) -> Test:
         case _:
             is_negative = argument[0][0] is sre.NEGATE
             items = argument[is_negative:]
-            return lambda character: any(_is_in(character, *item, flags) for item in items) is not is_negative
+            return lambda character: any(_is_in(character, item, flags) for item in items) is not is_negative
 
 
 def _is_same(character: str, code: int, flags: int) -> bool:
     return character == chr(code) or bool(flags & re.IGNORECASE and character.lower() == chr(code).lower())
 
 
-def _is_in(character: str, operator: Any, argument: Any, flags: int) -> bool:
+def _is_in(character: str, item: Any, flags: int) -> bool:
+    operator, argument = item
     match operator:
         case sre.LITERAL:
             return _is_same(character, argument, flags)

@@ -15,7 +15,10 @@ _ANCHORED = frozenset({"match", "fullmatch"})
 
 
 class Pattern(NamedTuple):
-    """A pattern with its module and line; `is_search` unless all its uses match at one place."""
+    r"""A pattern with its module and line, `\Z` after it where it must match all of a text.
+
+    `is_search` unless all its uses match at one place.
+    """
 
     module: str
     line: int
@@ -33,7 +36,7 @@ def patterns(*, besides: str = "") -> list[Pattern]:
         module = importlib.import_module(info.name)
         tree = ast.parse(Path(str(module.__file__)).read_text("utf-8"))
         named = set(_of_globals(module, tree))
-        known = {pattern.text for pattern in named}
+        known = {pattern.text.removeprefix("(?:").removesuffix(")\\Z") for pattern in named}
         found += sorted({*named, *(each for each in _of_calls(info.name, tree) if each.text not in known)})
     return found
 
@@ -49,7 +52,8 @@ def _of_globals(module: Any, tree: ast.Module) -> Iterator[Pattern]:
         }
         is_search = not uses or not uses <= _ANCHORED
         for pattern in _compiled(vars(module).get(name)):
-            yield Pattern(module.__name__, line, pattern.pattern, pattern.flags, is_search)
+            text = f"(?:{pattern.pattern})\\Z" if uses == {"fullmatch"} else pattern.pattern
+            yield Pattern(module.__name__, line, text, pattern.flags, is_search)
 
 
 def _assigned(node: ast.stmt) -> Iterator[str]:
@@ -81,7 +85,8 @@ def _of_calls(module: str, tree: ast.Module) -> Iterator[Pattern]:
                 args=[ast.Constant(value=str(text)), *_],
             ) if name in _CALLS:
                 flags = re.compile(text).flags | _flags(node)
-                yield Pattern(module, node.lineno, text, flags, name not in {*_ANCHORED, "compile"})
+                whole = f"(?:{text})\\Z" if name == "fullmatch" else text
+                yield Pattern(module, node.lineno, whole, flags, name not in _ANCHORED)
 
 
 def _flags(node: ast.Call) -> int:

@@ -51,6 +51,7 @@ def test_a_pattern_that_is_linear_is_left_alone(pattern: str) -> None:
     assert waste_of(pattern) is None
 
 
+@pytest.mark.slow
 def test_no_pattern_of_the_package_can_waste_time() -> None:
     found = patterns(besides=OPEN)
     assert len(found) > 60
@@ -64,9 +65,6 @@ def test_no_pattern_of_the_package_can_waste_time() -> None:
 
 def test_every_pattern_is_collected_wherever_it_is_written() -> None:
     found = {(each.module, each.text) for each in patterns()}
-    assert (
-        "nebulus.app.settings",
-        r"(?:(llama\.cpp|anthropic|openai)\+)?(https?://[^#\s]+)(?:#(\S+))?",
-    ) in found
+    assert any(module == "nebulus.app.settings" and "anthropic" in text for module, text in found)
     assert any(module == "nebulus.recovery.signs" and "rate[- ]?limit" in text for module, text in found)
     assert all(re.compile(text) for _, text in found)
