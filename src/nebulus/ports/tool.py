@@ -4,22 +4,27 @@ Laws: what went wrong comes back as a `Failure`, and then nothing happened; a to
 raises, and the outcome is unknown. The runtime bounds the time.
 """
 
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from msgspec import Struct, field
 
 from nebulus.core.failure import Failure
+from nebulus.core.scalars import Scalar
 from nebulus.core.tools import ToolSpec
 
-Scalar: TypeAlias = str | int | float | bool
+__all__ = ["Scalar", "Tool", "ToolOutput"]
 
 
 class ToolOutput(Struct, frozen=True, kw_only=True):
-    """All that a tool gave back, unbounded; `fields` are the scalars worth remembering."""
+    """All that a tool gave back, unbounded; `fields` are the scalars worth remembering.
+
+    `is_lost`: the work was done, and what it gave back can't be recorded; `text` says why.
+    """
 
     text: str
     fields: dict[str, Scalar] = field(default_factory=dict)
     is_trusted: bool = True
+    is_lost: bool = False
 
 
 class Tool(Protocol):
