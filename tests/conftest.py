@@ -36,3 +36,11 @@ def _no_sockets_in_unit_tests(request: pytest.FixtureRequest) -> Iterator[None]:
     Gate.is_closed = UNIT in request.path.parents
     yield
     Gate.is_closed = False
+
+
+@pytest.fixture(autouse=True)
+def _state_of_a_user_of_its_own(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keep every test from what the user of this machine trusts."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))

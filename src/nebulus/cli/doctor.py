@@ -52,7 +52,7 @@ async def examine(folder: Path, config: Path | None) -> list[Sign]:
     signs = [_python(), _packages(), _embedded(), _nano()]
     signs += _servers(await discover())
     try:
-        settings = settings_of(folder, Choice(config=str(config or "")))
+        settings = settings_of(folder, Choice(config=str(config or "")), asks=False)
     except ConfigError as error:
         what, _, fix = str(error).partition("; ")
         return [*signs, Sign(what="settings", found=what, health=Health.BAD, fix=fix)]

@@ -27,7 +27,7 @@ from typing import Annotated
 import typer
 
 from nebulus import __version__
-from nebulus.cli import approvals, look, policy, verify, work
+from nebulus.cli import approvals, look, policy, trust, verify, work
 from nebulus.cli.options import examples
 
 app = typer.Typer(
@@ -76,6 +76,7 @@ look.register(app)
 approvals.register(app)
 policy.register(app)
 verify.register(app)
+trust.register(app)
 
 
 def run() -> None:

@@ -181,7 +181,7 @@ def cancel(
     from nebulus.cli.place import again, settings_of
 
     with reporting(as_json=as_json):
-        settings = settings_of(workspace, _choice(config, None, None))
+        settings = settings_of(workspace, _choice(config, None, None), only_looks=True)
         info = asyncio.run(looking.cancel(run_id, settings, workspace))
         if as_json:
             show_json({"run_id": info.run_id, "status": info.status})
