@@ -15,10 +15,12 @@ A command works in the current folder, or in that of `--workspace`. There lie th
 | 4 | refused: the policy, or a person, forbids what a step needs |
 | 5 | exhausted: a budget is spent |
 | 6 | failed: something broke that could not be mended |
-| 7 | unavailable: the run is unknown, or another process holds it |
+| 7 | unavailable: the run is unknown, or another process has it |
+| 129 | hung up: its terminal was closed (SIGHUP) |
 | 130 | interrupted: stopped by Ctrl-C or by `nebulus cancel` |
+| 143 | terminated: somebody told it to end (SIGTERM) |
 
-After 3, 4, 5, 6 and 130 `nebulus resume` goes on; finished steps stay finished. With `--json` an error is a document
+After 3, 4, 5, 6, 129, 130 and 143 `nebulus resume` goes on; finished steps stay finished. With `--json` an error is a document
 too: `error` (its class), `failure` (kind, fault, what, value, fix: the envelope that every surface shares), `exit_code`.
 """
 
@@ -27,7 +29,7 @@ from typing import Annotated
 import typer
 
 from nebulus import __version__
-from nebulus.cli import approvals, look, policy, trust, verify, work
+from nebulus.cli import approvals, look, policy, signals, trust, verify, work
 from nebulus.cli.options import examples
 
 app = typer.Typer(
@@ -49,7 +51,7 @@ _EPILOG = examples(
     }
 ) + (
     "\n\n[bold]Exit codes[/]\n\n  0 done · 2 usage or settings · 3 blocked · 4 refused · 5 exhausted · 6 failed · "
-    "7 run unknown or held · 130 interrupted · 1 a defect of Nebulus"
+    "7 run unknown or in use · 129 hung up · 130 interrupted · 143 terminated · 1 a defect of Nebulus"
 )
 
 
@@ -81,4 +83,5 @@ trust.register(app)
 
 def run() -> None:
     """Run the command line; the entry point of the package."""
+    signals.install()
     app()
