@@ -67,16 +67,16 @@ def _state(settings: Settings, folder: Path, root: Path) -> Iterator[Path]:
     file = engine_file(settings, folder)
     if file is None:
         return
-    for name in names_of(file):
-        if root not in name.parents:
-            continue
-        if name.parent == root:
-            raise ConfigError(
-                f"engine.url={settings.engine.url!r} keeps the runs in the workspace itself, where commands can "
-                f"reach them; give them a folder of their own, such as {STATE_FOLDER}/{name.name}"
-            )
-        _require_own_folder(name, settings.engine.url)
-        yield name.parent
+    *links, final = names_of(file) or (file,)
+    yield from links
+    if final.parent == root:
+        raise ConfigError(
+            f"engine.url={settings.engine.url!r} keeps the runs in the workspace itself, where commands can "
+            f"reach them; give them a folder of their own, such as {STATE_FOLDER}/{final.name}"
+        )
+    if root in final.parents:
+        _require_own_folder(final, settings.engine.url)
+        yield final.parent
 
 
 def _require_own_folder(file: Path, url: str) -> None:
