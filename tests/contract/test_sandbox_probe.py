@@ -165,7 +165,7 @@ async def test_a_landlock_too_old_is_refused_with_what_it_lacks_and_the_cure(
 @needs_bubblewrap
 async def test_the_doctor_says_which_level_holds(root: Path) -> None:
     [sign] = await containment(Settings(), root)
-    assert (sign.found, sign.health) == ("namespaces: tried, and held", Health.GOOD)
+    assert (sign.found, sign.health) == ("namespaces: tried, and it holds", Health.GOOD)
     [off] = await containment(Settings(commands="off"), root)
     assert off.health is Health.GOOD
 
@@ -176,11 +176,11 @@ async def test_the_doctor_says_what_keeps_a_machine_from_the_better_level(
 ) -> None:
     monkeypatch.setenv("PATH", str(root))
     held, better = await containment(Settings(), root)
-    assert held.found == "landlock: tried, and held"
+    assert held.found == "landlock: tried, and it holds"
     assert "bwrap is not installed" in better.found
     assert (better.health, better.fix) == (Health.ODD, "install it: apt install bubblewrap")
     [wanted] = await containment(Settings(commands="landlock"), root)
-    assert wanted.found == "landlock: tried, and held"
+    assert wanted.found == "landlock: tried, and it holds"
 
 
 async def test_the_doctor_says_that_nothing_holds_and_the_cure(
