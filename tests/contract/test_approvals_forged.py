@@ -14,6 +14,8 @@ from nebulus.core.errors import ConfigError, StoreError
 from nebulus.core.outcome import Question
 from nebulus.testing.people import YES
 
+pytestmark = pytest.mark.usefixtures("new_user")
+
 DIGESTS = ("a" * 64, "b" * 64)
 ASKED, OTHER = (
     Question(question_id="c3", kind="approval", text=text, digest=digest, run_id="run", step=2)

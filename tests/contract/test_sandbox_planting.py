@@ -19,6 +19,8 @@ from nebulus.adapters.trust.private import user_state_folder
 from nebulus.core.tools import SandboxLevel
 from tests.contract.sandbox_levels import BWRAP, made, shell
 
+pytestmark = pytest.mark.usefixtures("new_user")
+
 SRC = Path(__file__).parents[2] / "src"
 KEPT = (".nebulus", "nebulus.toml")
 PLANT = """

@@ -16,7 +16,7 @@ from tests.contract.sandbox_levels import LEVELS
 from tests.e2e.literal import serving
 from tests.e2e.test_cli import COMMAND, PATIENCE_S, environment, nebulus
 
-pytestmark = pytest.mark.e2e
+pytestmark = [pytest.mark.e2e, pytest.mark.usefixtures("new_user")]
 
 GOAL = "Look.\n\n1. Use list_files\n"
 
@@ -94,7 +94,7 @@ def test_who_edits_their_own_settings_is_never_asked(tmp_path: Path) -> None:
             )
             run = nebulus("run", "Do.\n\n1. Use run_command with command = true\n", "--yes", cwd=tmp_path)
             assert run.returncode == 0, run.stdout + run.stderr
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".nebulus", "nebulus.toml"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".nebulus", "nebulus.toml", "state-of-user"]
 
 
 @pytest.mark.skipif(

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from msgspec import Struct
 
-import nebulus
 from nebulus.adapters.trust.ledger import TrustLedger
 from nebulus.adapters.workspaces.links import names_of
 from nebulus.app.settings import FILE_NAME, STATE_FOLDER, Settings
@@ -108,7 +107,7 @@ def _code(settings: Settings, folder: Path) -> Iterator[Path]:
     """
     yield Path(sys.prefix)
     yield Path(site.getusersitepackages())
-    yield Path(nebulus.__file__).parent
+    yield Path(__file__).parents[1]
     for tier in settings.tiers.values():
         if tier.model.endswith(".gguf") and "://" not in tier.model:
             yield Path(tier.model).absolute()

@@ -15,6 +15,8 @@ from nebulus.app.settings import EngineSettings, Settings, TierSettings
 from nebulus.core.errors import ConfigError
 from nebulus.core.failure import Failure
 
+pytestmark = pytest.mark.usefixtures("new_user")
+
 
 @pytest.fixture
 def work(tmp_path: Path) -> Path:

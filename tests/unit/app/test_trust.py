@@ -10,6 +10,8 @@ from nebulus.app.settings import EngineSettings, Settings, TierSettings
 from nebulus.app.trust import contacts_in_doubt, contacts_of, file_in_doubt, protect_from_now_on, trust
 from nebulus.core.errors import ConfigError
 
+pytestmark = pytest.mark.usefixtures("new_user")
+
 
 @pytest.fixture
 def ledger() -> TrustLedger:

@@ -194,6 +194,8 @@ def _put_back(record: Record, state: Path, *, spared: set[str]) -> list[str]:
         elif said != _said(Path(path)):
             changed.append(path)
             _restore(Path(path), said)
+            if said != _said(Path(path)):
+                exposed.append(path)
     exposed += [path for path, known in record.states.items() if _state(Path(path)) != known]
     if exposed:
         TrustLedger(state).expose(exposed)
@@ -225,14 +227,12 @@ def _remove_placeholder(path: Path) -> bool:
 
 def _restore(path: Path, said: str) -> None:
     """Put a link back, or nothing; what is in its place and can't be removed is moved aside."""
-    with suppress(OSError):
+    with suppress(OSError):  # Then it is moved aside.
         if path.is_dir() and not path.is_symlink():
             _remove_tree(path)
         elif os.path.lexists(path):
             path.unlink()
-    with suppress(
-        OSError
-    ):  # Nothing more can be done for this path; the ledger still asks before it governs.
+    with suppress(OSError):  # Then the ledger asks before it governs.
         if os.path.lexists(path):
             path.rename(path.with_name(f"{path.name}.removed-{secrets.token_hex(4)}"))
         if said:
