@@ -209,3 +209,17 @@ async def test_what_no_command_could_have_made_is_not_taken_away(root: Path) -> 
     (root / "nebulus.toml").write_text("settings")
     await running
     assert (root / "nebulus.toml").read_text() == "settings"
+
+
+async def test_a_bwrap_that_a_command_could_have_written_is_never_run(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "bin").mkdir()
+    (root / "bin" / "bwrap").write_text(f"#!/bin/sh\necho ran > {root.parent}/ran\n")
+    (root / "bin" / "bwrap").chmod(0o755)
+    (root.parent / "link").symlink_to(root / "bin")
+    monkeypatch.setenv(
+        "PATH", os.pathsep.join((str(root / "bin"), str(root.parent / "link"), os.environ["PATH"]))
+    )
+    await find_sandbox(Reach(root), wanted="namespaces")
+    assert not (root.parent / "ran").exists()

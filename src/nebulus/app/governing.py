@@ -46,7 +46,9 @@ def governing(
     kept += [name for path in known if root in path.parents for name in _with_other_names(path, root)]
     return Governing(
         kept=_beneath(root, kept),
-        fixed=_beneath(root, [name for path in _code(settings, folder) for name in names_of(path)]),
+        fixed=_beneath(
+            root, [name for path in _code(settings, folder) for name in names_of(path) if name.exists()]
+        ),
     )
 
 
