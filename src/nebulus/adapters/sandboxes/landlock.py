@@ -10,7 +10,7 @@ times (`stat`), and that a process does, though not what is in either. Landlock 
 holds something that is not for commands is not granted itself, only what else lies in it, so that nothing can
 be made or removed in it, and the names of what is hidden can be listed. What needs `/proc`, `/dev/shm`, a
 terminal, local sockets, System V IPC, extended attributes or to watch folders does not work. How much is
-written is bounded for each file, not for the private folder.
+written is bounded for each file by the kernel, and for the workspace and the private folder by counting.
 """
 
 import ctypes

@@ -122,7 +122,7 @@ class TrustLedger:
         self._change(lambda trust: replace(trust, contacts=tuple(sorted({*trust.contacts, contact}))))
 
     def forget(self) -> None:
-        """Forget every host and confirmed file; where runs worked is kept, since that is why one asks.
+        """Forget hosts, confirmed files and what governed once; where runs worked is kept: that is why one asks.
 
         Raises:
             ConfigError: it can't be forgotten.
@@ -130,7 +130,7 @@ class TrustLedger:
 
         def forgotten(trust: Trust) -> Trust:
             files = {path: KnownFile(digest="", is_exposed=True) for path in trust.files}
-            return Trust(workspaces=trust.workspaces, files=files)
+            return Trust(workspaces=dict.fromkeys(trust.workspaces, ()), files=files)
 
         self._change(forgotten)
 
