@@ -22,6 +22,7 @@ from msgspec.structs import replace
 from nebulus.adapters.sandboxes.reach import Reach
 from nebulus.adapters.trust.ledger import TrustLedger
 from nebulus.adapters.trust.private import locked, make_private, user_state_folder
+from nebulus.core.errors import ConfigError
 
 _RECORDS = "commands"
 _RECORD = ".json"
@@ -98,11 +99,30 @@ def protecting(reach: Reach, *, is_mounted: bool, spared: Collection[Path] = ())
     try:
         yield protection
     finally:
+        protection.changed += _end(place, handle, record)
+
+
+def _end(place: Path, handle: int, record: Record) -> list[str]:
+    """Put everything back, and return what was not as it was.
+
+    What can't be done now is left to the next process, with the record: the command has run, and nothing may hide that.
+    """
+    folder = place.parent
+    try:
         with locked(folder):
+            others = {
+                path
+                for other, known in _living(folder).items()
+                if other != place
+                for path in known.placeholders
+            }
+            changed = _put_back(record, folder.parent, spared=others)
             place.unlink(missing_ok=True)
-            os.close(handle)
-            others = {path for other in _living(folder).values() for path in other.placeholders}
-            protection.changed += _put_back(record, state, spared=others)
+    except (OSError, ConfigError) as error:
+        return [f"what could not be looked at ({error})"]
+    finally:
+        os.close(handle)
+    return changed
 
 
 def mend(state: Path | None = None) -> None:
