@@ -94,8 +94,12 @@ def protecting(reach: Reach, *, is_mounted: bool, spared: Collection[Path] = ())
         handle = os.open(place, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         fcntl.flock(handle, fcntl.LOCK_EX)
         os.write(handle, msgspec.json.encode(record))
-        for path in wanted:
-            _make_placeholder(Path(path))
+        try:
+            for path in wanted:
+                _make_placeholder(Path(path))
+        except OSError:
+            os.close(handle)  # The next command puts back what was made so far.
+            raise
     try:
         yield protection
     finally:
