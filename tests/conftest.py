@@ -1,5 +1,6 @@
 """What holds for every test: properties have no deadline, and a unit test opens no connection."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -36,3 +37,15 @@ def _no_sockets_in_unit_tests(request: pytest.FixtureRequest) -> Iterator[None]:
     Gate.is_closed = UNIT in request.path.parents
     yield
     Gate.is_closed = False
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _state_of_a_user_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Keep every test, and every process that it starts, from what the user of this machine trusts."""
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+
+
+@pytest.fixture
+def new_user(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user who has not trusted anything yet, and whose key nobody has."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state-of-user"))

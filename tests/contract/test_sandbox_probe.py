@@ -165,7 +165,7 @@ async def test_a_landlock_too_old_is_refused_with_what_it_lacks_and_the_cure(
 @needs_bubblewrap
 async def test_the_doctor_says_which_level_holds(root: Path) -> None:
     [sign] = await containment(Settings(), root)
-    assert (sign.found, sign.health) == ("namespaces: tried, and held", Health.GOOD)
+    assert (sign.found, sign.health) == ("namespaces: tried, and it holds", Health.GOOD)
     [off] = await containment(Settings(commands="off"), root)
     assert off.health is Health.GOOD
 
@@ -176,11 +176,11 @@ async def test_the_doctor_says_what_keeps_a_machine_from_the_better_level(
 ) -> None:
     monkeypatch.setenv("PATH", str(root))
     held, better = await containment(Settings(), root)
-    assert held.found == "landlock: tried, and held"
+    assert held.found == "landlock: tried, and it holds"
     assert "bwrap is not installed" in better.found
     assert (better.health, better.fix) == (Health.ODD, "install it: apt install bubblewrap")
     [wanted] = await containment(Settings(commands="landlock"), root)
-    assert wanted.found == "landlock: tried, and held"
+    assert wanted.found == "landlock: tried, and it holds"
 
 
 async def test_the_doctor_says_that_nothing_holds_and_the_cure(
@@ -209,3 +209,17 @@ async def test_what_no_command_could_have_made_is_not_taken_away(root: Path) -> 
     (root / "nebulus.toml").write_text("settings")
     await running
     assert (root / "nebulus.toml").read_text() == "settings"
+
+
+async def test_a_bwrap_that_a_command_could_have_written_is_never_run(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "bin").mkdir()
+    (root / "bin" / "bwrap").write_text(f"#!/bin/sh\necho ran > {root.parent}/ran\n")
+    (root / "bin" / "bwrap").chmod(0o755)
+    (root.parent / "link").symlink_to(root / "bin")
+    monkeypatch.setenv(
+        "PATH", os.pathsep.join((str(root / "bin"), str(root.parent / "link"), os.environ["PATH"]))
+    )
+    await find_sandbox(Reach(root), wanted="namespaces")
+    assert not (root.parent / "ran").exists()

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from nebulus.adapters.sandboxes.reach import Reach
+from nebulus.adapters.trust.ledger import TrustLedger
+from nebulus.app.bootstrap import reach_of
+from nebulus.app.settings import EngineSettings, Settings
 from nebulus.core.tools import SandboxLevel
 from tests.contract.sandbox_levels import LIMITS, Real, made, shell
 
@@ -116,3 +119,42 @@ async def test_what_is_fixed_is_read_and_not_changed_and_what_is_hidden_in_it_is
     assert (root / "docs" / "inner" / "key").read_text() == "hidden"
     assert (root / "single").read_text() == "one"
     assert not (root / "docs" / "new").exists()
+
+
+@pytest.mark.usefixtures("new_user")
+async def test_a_command_changes_nothing_that_governs_under_names_of_its_users_choice(
+    level: SandboxLevel, root: Path
+) -> None:
+    (root / "state").mkdir()
+    (root / "state" / "approvals.sqlite").write_text("history")
+    (root / "my.toml").write_text("settings")
+    (root / "hard.toml").hardlink_to(root / "my.toml")
+    TrustLedger().remember_file(root / "my.toml")
+    settings = Settings(engine=EngineSettings(url="state/runs.sqlite"))
+    reach = reach_of(settings, root, workspace=root)
+    ended = await shell(
+        made(level, reach),
+        "cat state/*; echo x > state/approvals.sqlite; echo x > state/runs.sqlite-journal; mv state old; "
+        "rm -rf state; echo x > my.toml; echo x > hard.toml; mv -f hard.toml my.toml; ln -sf hard.toml my.toml; "
+        "mkdir .nebulus; echo x > nebulus.toml; cp -r state copy; echo end",
+    )
+    assert "history" not in ended.output
+    assert [path.name for path in (root / "state").iterdir()] == ["approvals.sqlite"]
+    assert (root / "state" / "approvals.sqlite").read_text() == "history"
+    assert (root / "my.toml").read_text() == "settings"
+    assert not (root / "nebulus.toml").exists()
+    assert not (root / ".nebulus").exists()
+
+
+@pytest.mark.usefixtures("new_user")
+async def test_the_settings_of_a_workspace_within_are_closed_to_commands_around_it(
+    level: SandboxLevel, root: Path
+) -> None:
+    (root / "sub" / ".nebulus").mkdir(parents=True)
+    sandbox = made(level, Reach(root, (".nebulus", "nebulus.toml")))
+    TrustLedger().remember_workspace(
+        root / "sub", [str(root / "sub" / name) for name in (".nebulus", "nebulus.toml")]
+    )
+    await shell(sandbox, "echo x > sub/nebulus.toml; echo x > sub/.nebulus/x; mv sub other; rm -rf sub")
+    assert [path.name for path in (root / "sub").iterdir()] == [".nebulus"]
+    assert list((root / "sub" / ".nebulus").iterdir()) == []

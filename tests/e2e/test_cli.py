@@ -128,17 +128,25 @@ def test_a_demo_that_was_killed_is_resumed_and_ends_proven(tmp_path: Path) -> No
     assert resumed.stdout.startswith("Done, and proven")
 
 
-def test_an_interrupted_run_says_how_to_resume_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_run_that_a_signal_ends_says_how_to_resume_it_and_can_be_resumed(
+    tmp_path: Path, number: signal.Signals, code: int
+) -> None:
     folder, stuck = tmp_path / "demo", Stuck(step=2)
     with serving(stuck) as model:
         process = started("demo", "-C", str(folder), "-m", model)
         assert stuck.reached.wait(PATIENCE_S)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, said = process.communicate(timeout=PATIENCE_S)
         run_id = only_run(folder)
-    assert process.returncode == 130
-    assert f"nebulus resume {run_id} --workspace {folder}" in said
+        stuck.is_stuck = False
+        resumed = nebulus("resume", run_id, "-C", str(folder), "--yes")
+    assert process.returncode == code
     assert "Traceback" not in said
+    assert f"nebulus resume {run_id} --workspace {folder}" in said
+    assert resumed.returncode == 0, resumed.stderr
 
 
 def test_a_run_that_another_process_holds_is_left_alone(tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontext
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from msgspec.structs import replace
+
 from nebulus.app import bootstrap
 from nebulus.app.settings import Settings
 from nebulus.core.commands import Command
@@ -84,37 +86,74 @@ class Application:
     ) -> RunHandle:
         """Begin a run towards `goal` and return its handle, everything checked that can be.
 
-        A text is read as a runbook; a `Goal` with its `plan` is taken as it is. `place` is remembered for whoever
+        A text without a `plan` is read as a runbook; a text or a `Goal` with its `plan` is taken as it is. `place` is remembered for whoever
         takes the run up elsewhere.
 
         Raises:
             ConfigError: the goal, a server, the workspace, or a prompt that can't fit a window; nothing was begun.
         """
-        if isinstance(goal, str):
-            wanted, steps = read_runbook(bootstrap.secrets(self.settings).hide(goal))
-        else:
-            wanted, steps = goal, plan or Plan(())
-        if result is not None:
-            wanted = type(wanted)(
-                text=wanted.text, constraints=wanted.constraints, checks=wanted.checks, result=result
-            )
-        where = dict(place or {})
-        if workspace is not None:
-            where["workspace"] = os.path.realpath(workspace)
         name = run_id or new_run_id()
         async with AsyncExitStack() as stack:
-            opened = await stack.enter_async_context(self._opened(name, where))
-            request = RunRequest(
-                goal=wanted,
-                plan=with_implied_checks(steps, opened.config.tools, goal=wanted),
-                config=opened.config,
-                policy_digest=opened.world.policy.digest,
-                place=where,
+            opened, request = await self._prepared(
+                name, goal, stack, plan=plan, result=result, workspace=workspace, place=place
             )
-            await self._require_room(request)
             handed_over = stack.pop_all()
         world = _already_open(opened, handed_over)
         return await self.supervisor.start(name, request, opened=world, handed_out=handed_out)
+
+    async def prepare(
+        self,
+        goal: str | Goal,
+        *,
+        plan: Plan | None = None,
+        result: ResultSpec | None = None,
+        workspace: Path | None = None,
+        place: Mapping[str, str] | None = None,
+    ) -> RunRequest:
+        """Return what `start` would begin, with everything checked that can be; nothing is begun.
+
+        Raises:
+            ConfigError: as `start`.
+        """
+        async with AsyncExitStack() as stack:
+            _, request = await self._prepared(
+                new_run_id(), goal, stack, plan=plan, result=result, workspace=workspace, place=place
+            )
+            return request
+
+    async def _prepared(
+        self,
+        run_id: str,
+        goal: str | Goal,
+        stack: AsyncExitStack,
+        *,
+        plan: Plan | None,
+        result: ResultSpec | None,
+        workspace: Path | None,
+        place: Mapping[str, str] | None,
+    ) -> tuple[Opened, RunRequest]:
+        """Open a run's world on `stack`, and return it with the request that fits it."""
+        if isinstance(goal, Goal):
+            wanted, steps = goal, plan or Plan(())
+        elif plan is None:
+            wanted, steps = read_runbook(bootstrap.secrets(self.settings).hide(goal))
+        else:
+            wanted, steps = Goal(text=bootstrap.secrets(self.settings).hide(goal)), plan
+        if result is not None:
+            wanted = replace(wanted, result=result)
+        where = dict(place or {})
+        if workspace is not None:
+            where["workspace"] = os.path.realpath(workspace)
+        opened = await stack.enter_async_context(self._opened(run_id, where))
+        request = RunRequest(
+            goal=wanted,
+            plan=with_implied_checks(steps, opened.config.tools, goal=wanted),
+            config=opened.config,
+            policy_digest=opened.world.policy.digest,
+            place=where,
+        )
+        await self._require_room(request)
+        return opened, request
 
     async def close(self) -> None:
         """Let go of every backend that was opened here."""

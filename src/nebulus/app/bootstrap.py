@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nebulus.adapters.approvals.store import ApprovalStore
     from nebulus.adapters.sandboxes.reach import Reach
     from nebulus.adapters.workspaces.folder import FolderWorkspace
+    from nebulus.app.governing import Governing
 
 MEMORY = "memory"
 SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -126,9 +127,10 @@ async def tools(
     from nebulus.adapters.tools.builtin import builtin_tools
     from nebulus.adapters.workspaces.folder import FolderWorkspace
 
-    kept = (settings.policy,) if settings.policy else ()
-    workspace = FolderWorkspace(Path(place["workspace"]), kept=kept)
-    sandbox = await find_sandbox(settings, folder or workspace.root, workspace=workspace.root)
+    root = Path(os.path.realpath(place["workspace"]))
+    _, found = closed_paths(settings, folder or root, workspace=root)
+    workspace = FolderWorkspace(place["workspace"], kept=found.kept, fixed=found.fixed)
+    sandbox = await find_sandbox(settings, folder or root, workspace=root)
     kit = (*builtin_tools(workspace, sandbox), *own, looking)
     yield Kit(tools=kit, workspace=workspace, sandbox=sandbox)
 
@@ -144,37 +146,42 @@ async def find_sandbox(settings: Settings, folder: Path, *, workspace: Path | No
     from nebulus.adapters.sandboxes.probe import find_sandbox
 
     reach = reach_of(settings, folder, workspace=workspace or folder)
-    return await find_sandbox(reach, wanted="best" if settings.commands == "sandboxed" else settings.commands)
+    wanted = "best" if settings.commands == "sandboxed" else settings.commands
+    return await find_sandbox(reach, wanted=wanted, limits=settings.sandbox)
 
 
 def reach_of(settings: Settings, folder: Path, *, workspace: Path) -> "Reach":
     """Return what of `workspace` is for commands: neither what governs a run, nor what its rules deny to all.
 
     Raises:
-        ConfigError: the policy that `settings` name in `folder` can't be read.
+        ConfigError: the policy that `settings` name in `folder` can't be read, or something can't be protected.
     """
     from nebulus.adapters.sandboxes.reach import Reach
-    from nebulus.adapters.workspaces.spelling import OWN_NAMES
 
-    root, kept = Path(os.path.realpath(workspace)), tuple(sorted(OWN_NAMES))
-    closed, own = closed_by_rules(settings, folder, workspace=root)
-    return Reach(root, kept=(*kept, *own), hidden=closed.hidden, fixed=closed.fixed)
+    closed, found = closed_paths(settings, folder, workspace=workspace)
+    root = Path(os.path.realpath(workspace))
+    return Reach(root, kept=found.kept, hidden=closed.hidden, fixed=(*closed.fixed, *found.fixed))
 
 
-def closed_by_rules(settings: Settings, folder: Path, *, workspace: Path) -> tuple[Closed, tuple[str, ...]]:
-    """Return what the policy closes to commands, and those of its own files that lie in `workspace`.
+def closed_paths(settings: Settings, folder: Path, *, workspace: Path) -> "tuple[Closed, Governing]":
+    """Return what the policy closes to commands, and what governs a run in `workspace`.
 
     Raises:
-        ConfigError: the policy that `settings` name in `folder` can't be read.
+        ConfigError: the policy that `settings` name in `folder` can't be read, or something can't be protected.
     """
-    if not settings.policy:
-        return Closed(), ()
-    _require_cedar(settings)
-    from nebulus.adapters.policies.files import inside, read_policy
+    from nebulus.adapters.trust.ledger import TrustLedger
+    from nebulus.app.governing import governing
 
-    file, paths = read_policy(folder / settings.policy)
-    own = (path for path in inside(workspace, paths) if not path.endswith("/**"))
-    return closed_to_commands(file.rules), tuple(own)
+    root = Path(os.path.realpath(workspace))
+    closed = Closed()
+    files: tuple[Path, ...] = ()
+    if settings.policy:
+        _require_cedar(settings)
+        from nebulus.adapters.policies.files import read_policy
+
+        file, files = read_policy(folder / settings.policy)
+        closed = closed_to_commands(file.rules)
+    return closed, governing(settings, folder, root, policy=files, ledger=TrustLedger())
 
 
 def checker(workspace: "FolderWorkspace | None", predicates: Mapping[str, Any]) -> Checker:
@@ -243,7 +250,11 @@ def policy(settings: Settings, folder: Path, scene: Scene, *, workspace: Path | 
     _require_cedar(settings)
     from nebulus.adapters.policies.files import open_policy
 
-    guarded = (folder / FILE_NAME, folder / STATE_FOLDER)
+    guarded: tuple[Path, ...] = (folder / FILE_NAME, folder / STATE_FOLDER)
+    if workspace is not None:
+        _, found = closed_paths(settings, folder, workspace=workspace)
+        root = Path(os.path.realpath(workspace))
+        guarded = tuple(root / path for path in (*found.kept, *found.fixed))
     return open_policy(folder / settings.policy, scene, workspace=workspace, guarded=guarded)
 
 

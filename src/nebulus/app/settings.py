@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct, field
 
 from nebulus.adapters.backends.settings import DEFAULT_LIMITS, AnswerLimits, BackendSettings, ToolForm
+from nebulus.adapters.sandboxes.limits import Limits as CommandLimits
 from nebulus.core.budget import Budget
 from nebulus.core.errors import ConfigError
 from nebulus.core.limits import Limits
@@ -126,6 +127,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     secrets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     approvals: ApprovalSettings = ApprovalSettings()
     checks_arguments: bool = True
+    sandbox: CommandLimits = CommandLimits()
 
     def only(self, names: tuple[str, ...]) -> "Settings":
         """Return these settings with the named tiers alone, in their order here.
@@ -166,7 +168,12 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
     """
     tables = dict(data)
     tiers = _table(tables.pop("tiers", None), "tiers", source)
-    known: dict[str, type[Struct]] = {"engine": EngineSettings, "budget": Budget, "limits": Limits}
+    known: dict[str, type[Struct]] = {
+        "engine": EngineSettings,
+        "budget": Budget,
+        "limits": Limits,
+        "sandbox": CommandLimits,
+    }
     values: dict[str, Any] = {
         name: _struct(_table(tables.pop(name), name, source), kind, f"{source}: {name}")
         for name, kind in known.items()
@@ -231,8 +238,7 @@ _NEVER_NEGATIVE = (
 
 
 def _validate(settings: Settings, source: str) -> None:
-    if min(settings.approvals.expires_s, settings.approvals.wait_s) < 0:
-        raise ConfigError(f"{source}: approvals.expires_s and approvals.wait_s are seconds, from 0 on")
+    _validate_limits(settings, source)
     if not settings.tiers:
         raise ConfigError(f"{source}: tiers is empty; name at least one")
     for name, tier in settings.tiers.items():
@@ -252,6 +258,14 @@ def _validate(settings: Settings, source: str) -> None:
     for kind in StepKind.EXECUTE, StepKind.PLAN:
         if not any(kind in tier.kinds for tier in settings.tiers.values()):
             raise ConfigError(f"{source}: no tier may {kind.value}; add {kind.value!r} to the kinds of one")
+
+
+def _validate_limits(settings: Settings, source: str) -> None:
+    if min(settings.approvals.expires_s, settings.approvals.wait_s) < 0:
+        raise ConfigError(f"{source}: approvals.expires_s and approvals.wait_s are seconds, from 0 on")
+    for limit, value in msgspec.structs.asdict(settings.sandbox).items():
+        if value < 1:
+            raise ConfigError(f"{source}: sandbox.{limit}={value!r} is not a positive whole number")
 
 
 def _table(value: Any, name: str, source: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import msgspec
@@ -13,13 +13,21 @@ from rich.console import Console
 from rich.panel import Panel
 from rich.text import Text
 
-from nebulus.cli.exits import Exit, envelope, exit_of_error
+from nebulus.cli import signals
+from nebulus.cli.exits import Exit, envelope, exit_of_error, exit_of_signal
 from nebulus.core.errors import NebulusError, RunCancelledError
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.report.text import Line, safe
 
 DEBUG_VARIABLE = "NEBULUS_DEBUG"
 """Set to anything, it shows where in the code a defect of ours came from."""
+
+
+_STOPPED = {
+    Exit.INTERRUPTED: (Exit.INTERRUPTED, "Interrupted", "you stopped it"),
+    Exit.TERMINATED: (Exit.TERMINATED, "Terminated", "somebody told it to end (SIGTERM)"),
+    Exit.HUNG_UP: (Exit.HUNG_UP, "HungUp", "its terminal was closed (SIGHUP)"),
+}
 
 
 class Hints:
@@ -69,10 +77,13 @@ def reporting(*, as_json: bool) -> Iterator[Hints]:
         _report(type(error).__name__, failure, code, as_json=as_json)
         raise typer.Exit(code) from error
     except KeyboardInterrupt as error:
+        number = signals.received()
+        code, name, what = _STOPPED[exit_of_signal(number)]
         fix = f"`{hints.resume}` resumes it: what was done stays done" if hints.resume else ""
-        failure = Failure(kind=FailureKind.CONFLICT, fault=Fault.CONTRACT, what="you stopped it", fix=fix)
-        _report("Interrupted", failure, Exit.INTERRUPTED, as_json=as_json)
-        raise typer.Exit(Exit.INTERRUPTED) from error
+        failure = Failure(kind=FailureKind.CONFLICT, fault=Fault.CONTRACT, what=what, fix=fix)
+        with suppress(OSError):  # The terminal is gone.
+            _report(name, failure, code, as_json=as_json)
+        raise typer.Exit(code) from error
     except BrokenPipeError as error:
         _abandon_stdout()
         raise typer.Exit(Exit.DONE) from error

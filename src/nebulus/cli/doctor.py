@@ -1,16 +1,20 @@
 """What is on this machine: each thing that a run needs, whether it is there, and what would fix it.
 
-Law: nothing is changed, and nothing is assumed: servers are asked, the sandbox is tried.
+Invariants: nothing is changed, and nothing is assumed: servers are asked, models are loaded and given the least prompt
+of a run to count, databases are read, the sandbox is tried.
 """
 
 import importlib.metadata
 import importlib.util
 import os
 import platform
+import sqlite3
 import sys
 from collections.abc import Iterable
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
+from urllib.parse import quote
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -19,7 +23,8 @@ from nebulus import __version__
 from nebulus.adapters.backends.discover import FoundServer, discover
 from nebulus.adapters.sandboxes.uncontained import Uncontained
 from nebulus.app import bootstrap
-from nebulus.app.settings import FILE_NAME, NANO, Settings, TierSettings
+from nebulus.app.application import open_application
+from nebulus.app.settings import FILE_NAME, EngineSettings, Settings, TierSettings
 from nebulus.cli.place import Choice, settings_of
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.tools import SandboxLevel
@@ -28,10 +33,13 @@ from nebulus.report.text import Line, counted, one_line
 PACKAGES = ("msgspec", "jsonschema-rs", "aiohttp", "dbos", "typer", "rich")
 LOCAL = "xllamacpp"
 _INSTALL_LOCAL = "pip install 'nebulus[local]'"
+_LEAST_GOAL = "Look.\n\n1. Use list_files\n"
+_TABLE_OF_RUNS = "dbos_migrations"
+"""The table by which a database of runs is known. Source: dbos 3.4, `_sys_db_sqlite.py`."""
 
 
 class Health(StrEnum):
-    """How a thing stands: `odd` can be lived with, `bad` keeps a run from beginning."""
+    """How a thing is: `odd` can be lived with, `bad` keeps a run from beginning."""
 
     GOOD = "good"
     ODD = "odd"
@@ -52,13 +60,13 @@ async def examine(folder: Path, config: Path | None) -> list[Sign]:
     signs = [_python(), _packages(), _embedded(), _nano()]
     signs += _servers(await discover())
     try:
-        settings = settings_of(folder, Choice(config=str(config or "")))
+        settings = settings_of(folder, Choice(config=str(config or "")), asks=False)
     except ConfigError as error:
         what, _, fix = str(error).partition("; ")
         return [*signs, Sign(what="settings", found=what, health=Health.BAD, fix=fix)]
     signs.append(_settings(folder, config))
     for name, tier in settings.tiers.items():
-        signs.append(await _tier(name, tier))
+        signs.append(await _tier(name, tier, folder))
     return [*signs, *await containment(settings, folder), _engine(settings, folder)]
 
 
@@ -106,9 +114,7 @@ def _embedded() -> Sign:
 def _nano() -> Sign:
     path = bootstrap.nano_path()
     if not path.exists():
-        return Sign(
-            what="nano model", found="it does not lie in the package", health=Health.ODD, fix="make nano"
-        )
+        return Sign(what="nano model", found="it is not in the package", health=Health.ODD, fix="make nano")
     size = path.stat().st_size / 1e6
     return Sign(what="nano model", found=f"{size:.1f} MB: a wind tunnel for the runtime, no assistant")
 
@@ -143,37 +149,27 @@ def _settings(folder: Path, config: Path | None) -> Sign:
     return Sign(what="settings", found=f"{path} is valid")
 
 
-async def _tier(name: str, tier: TierSettings) -> Sign:
-    what = f"tier {name}"
+async def _tier(name: str, tier: TierSettings, folder: Path) -> Sign:
+    """Open a model as a run would, and prepare a run of one step on it; nothing is begun."""
+    what, alone = f"tier {name}", replace(tier, kinds=TierSettings(model=tier.model).kinds)
+    settings = Settings(tiers={name: alone}, engine=EngineSettings(url=bootstrap.MEMORY), commands="off")
     try:
-        settings = tier.backend()
-        if settings.kind == "embedded":
-            return _file(what, tier)
-        backend = bootstrap.backend(settings)
-        try:
+        backend = bootstrap.backend(tier.backend())
+        async with open_application(settings, folder, backends={name: backend}) as application:
             info = await backend.describe()
-        finally:
-            await backend.close()
+            await application.prepare(_LEAST_GOAL, workspace=folder)
     except (BackendError, ConfigError) as error:
-        said, _, fix = str(error).partition("; ")
+        said, _, fix = str(error).removeprefix(f"tiers.{name}: ").partition("; ")
         return Sign(
-            what=what, found=f"{tier.model}: {said}", health=Health.BAD, fix=fix or "start the server"
+            what=what,
+            found=f"{tier.model}: {said}",
+            health=Health.BAD,
+            fix=fix or "start its server, or name another model",
         )
     form = "calls by construction" if info.constrains_calls else "calls validated, not constrained"
     thought = f", a thought of at most {tier.reasoning_tokens} before each" if tier.reasoning_tokens else ""
     window = counted(info.window_tokens, "token")
     return Sign(what=what, found=f"{info.model} on {info.name}, window {window}, {form}{thought}")
-
-
-def _file(what: str, tier: TierSettings) -> Sign:
-    """Look at a model file without loading it."""
-    path = bootstrap.model_path(tier.model)
-    if not path.exists():
-        fix = "name a file that exists" if tier.model != NANO else "make nano, or name another model"
-        return Sign(what=what, found=f"there is no file {tier.model}", health=Health.BAD, fix=fix)
-    if importlib.util.find_spec(LOCAL) is None:
-        return Sign(what=what, found=f"{LOCAL} is not installed", health=Health.BAD, fix=_INSTALL_LOCAL)
-    return Sign(what=what, found=f"{tier.model}, {path.stat().st_size / 1e6:.1f} MB")
 
 
 async def containment(settings: Settings, folder: Path) -> list[Sign]:
@@ -194,7 +190,7 @@ async def containment(settings: Settings, folder: Path) -> list[Sign]:
                 fix=sandbox.cure,
             )
         ]
-    held = Sign(what="sandbox", found=f"{sandbox.level.value}: tried, and held")
+    held = Sign(what="sandbox", found=f"{sandbox.level.value}: tried, and it holds")
     if sandbox.level is SandboxLevel.NAMESPACES or settings.commands != "sandboxed":
         return [held]
     better = await bootstrap.find_sandbox(replace(settings, commands="namespaces"), folder)
@@ -216,7 +212,31 @@ def _engine(settings: Settings, folder: Path) -> Sign:
     if not os.access(nearest, os.W_OK):
         fix = f"make it writable, or set engine.url in {FILE_NAME} to another path"
         return Sign(what="runs", found=f"{nearest} can't be written", health=Health.BAD, fix=fix)
-    return Sign(what="runs", found=f"SQLite, {path}{'' if path.exists() else ' (not made yet)'}")
+    if not path.exists():
+        return Sign(what="runs", found=f"SQLite, {path} (not made yet)")
+    return _sqlite(path)
+
+
+def _sqlite(path: Path) -> Sign:
+    """Read a database from end to end. Where nobody has it open, not even a log is made beside it."""
+    is_open = path.with_name(f"{path.name}-wal").exists()
+    address = f"file:{quote(str(path.absolute()))}?mode=ro{'' if is_open else '&immutable=1'}"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            (said,) = connection.execute("PRAGMA quick_check(1)").fetchone()
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+    except sqlite3.Error as error:
+        said, tables = str(error), set()
+    fix = "put a copy of it back, or move it away: then its runs are gone, and new ones can begin"
+    if said != "ok":
+        return Sign(what="runs", found=f"{path} is damaged: {said}", health=Health.BAD, fix=fix)
+    if tables and _TABLE_OF_RUNS not in tables:
+        fix = f"set engine.url in {FILE_NAME} to another path"
+        return Sign(what="runs", found=f"{path} is of another program", health=Health.BAD, fix=fix)
+    if path.stat().st_mode & 0o077:
+        fix = f"chmod 600 {path}"
+        return Sign(what="runs", found=f"{path} can be read by others", health=Health.ODD, fix=fix)
+    return Sign(what="runs", found=f"SQLite, {path}")
 
 
 def _database(url: str) -> Sign:

@@ -1,5 +1,6 @@
 """How a command ends: one number for each kind of ending, and the failure envelope of an error."""
 
+import signal
 from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
@@ -39,8 +40,10 @@ class Exit(IntEnum):
     """The run is unknown, or another process holds it."""
     CLAIMED = 8
     """The goal is met, but only the model says so, and `--require-proof` asked for more."""
+    HUNG_UP = 129
     INTERRUPTED = 130
-    """Source: 128 plus SIGINT, as shells report it."""
+    TERMINATED = 143
+    """The last three are 128 and the number of the signal, as shells report it."""
 
 
 _ERRORS: Mapping[type[NebulusError], tuple[Exit, FailureKind, Fault]] = MappingProxyType(
@@ -75,6 +78,17 @@ def exit_of(outcome: Outcome, *, requires_proof: bool = False) -> Exit:
             return Exit.FAILED
         case _:
             assert_never(outcome)
+
+
+def exit_of_signal(number: int) -> Exit:
+    """Return the exit code of a command that a signal ended; 0 stands for Ctrl-C."""
+    match number:
+        case signal.SIGTERM:
+            return Exit.TERMINATED
+        case signal.SIGHUP:
+            return Exit.HUNG_UP
+        case _:
+            return Exit.INTERRUPTED
 
 
 def exit_of_error(error: NebulusError) -> Exit:

@@ -19,9 +19,11 @@ A command works in the current folder, or in that of `--workspace`. It contains 
 | 6 | failed: something broke that could not be fixed |
 | 7 | unavailable: the run is unknown, or another process holds it |
 | 8 | claimed: the goal is met, but only the model says so; only with `--require-proof` |
+| 129 | hung up: its terminal was closed (SIGHUP) |
 | 130 | interrupted: stopped by Ctrl-C or by `nebulus cancel` |
+| 143 | terminated: somebody told it to end (SIGTERM) |
 
-After 3, 4, 5, 6 and 130 `nebulus resume` goes on; finished steps stay finished. With `--json` an error is a document
+After 3, 4, 5, 6, 129, 130 and 143 `nebulus resume` goes on; finished steps stay finished. With `--json` an error is a document
 too: `error` (its class), `failure` (kind, fault, what, value, fix: the envelope that every surface shares), `exit_code`.
 """
 
@@ -30,7 +32,7 @@ from typing import Annotated
 import typer
 
 from nebulus import __version__
-from nebulus.cli import approvals, ask, policy, run_commands, verify, view_commands
+from nebulus.cli import approvals, ask, policy, run_commands, signals, trust, verify, view_commands
 from nebulus.cli.options import examples
 
 app = typer.Typer(
@@ -53,7 +55,8 @@ _EPILOG = examples(
     }
 ) + (
     "\n\n[bold]Exit codes[/]\n\n  0 done · 2 usage or settings · 3 blocked · 4 refused · 5 exhausted · 6 failed · "
-    "7 run unknown or busy · 8 claimed (--require-proof) · 130 interrupted · 1 a defect of Nebulus"
+    "7 run unknown or busy · 8 claimed (--require-proof) · 129 hung up · 130 interrupted · 143 terminated · "
+    "1 a defect of Nebulus"
 )
 
 
@@ -81,8 +84,10 @@ view_commands.register(app)
 approvals.register(app)
 policy.register(app)
 verify.register(app)
+trust.register(app)
 
 
 def run() -> None:
     """Run the command line; the entry point of the package."""
+    signals.install()
     app()

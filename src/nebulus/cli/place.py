@@ -1,6 +1,6 @@
-"""Where a command works: the folder, its settings, and the models it was given instead.
+"""Where a command works: the folder, its settings once they are trusted, and the models it was given instead.
 
-Law: what was chosen by flags is remembered with the run, so that `resume` needs none of them.
+Invariant: what was chosen by flags is remembered with the run, so that `resume` needs none of them.
 """
 
 import re
@@ -9,8 +9,11 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from nebulus.adapters.trust.ledger import TrustLedger
 from nebulus.app.bootstrap import MEMORY
-from nebulus.app.settings import Settings, TierSettings, load_settings
+from nebulus.app.settings import FILE_NAME, Settings, TierSettings, load_settings
+from nebulus.app.trust import contacts_in_doubt, file_in_doubt, protect_from_now_on
+from nebulus.cli.trusting import require_trust
 from nebulus.core.errors import ConfigError, RunUnknownError
 
 _SHELL_SAFE = re.compile(r"[\w@%+=:,./-]+")
@@ -24,7 +27,7 @@ class Choice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     models: tuple[str, ...] = ()
 
     def remembered(self) -> dict[str, str]:
-        """Return this as it stands in a run's request."""
+        """Return this as a run's request keeps it."""
         return {"choice": msgspec.json.encode(self).decode()} if self != Choice() else {}
 
 
@@ -33,25 +36,53 @@ def recalled(place: dict[str, str]) -> Choice:
     return msgspec.json.decode(place.get("choice", "{}"), type=Choice)
 
 
-def settings_of(folder: Path, choice: Choice) -> Settings:
-    """Return the settings of `folder` under `choice`.
+def settings_of(folder: Path, choice: Choice, *, only_looks: bool = False, asks: bool = True) -> Settings:
+    """Return the settings of `folder` under `choice`, once they are trusted.
+
+    `only_looks`: no model will be contacted. `asks`: somebody at the terminal may be asked.
 
     Raises:
-        ConfigError: there is no such folder, or a file or a flag can't be meant.
+        ConfigError: there is no such folder, a file or a flag can't be meant, or something is not trusted.
     """
     if not folder.is_dir():
-        raise ConfigError(f"the workspace {str(folder)!r} is no folder; create it, or name another")
+        raise ConfigError(f"the workspace {str(folder)!r} is not a folder; create it, or name another")
     if choice.models and choice.tiers:
         raise ConfigError(
             "--model and --tier exclude each other; --tier picks among the tiers of nebulus.toml"
         )
-    settings = load_settings(Path(choice.config) if choice.config else None, folder)
+    path, ledger, command = settings_path(folder, choice), TrustLedger(), trust_command(folder, choice)
+    require_trust(file_in_doubt(path, ledger), ledger, asks=asks, command=command)
+    settings = chosen(load_settings(Path(choice.config) if choice.config else None, folder), choice)
+    contacted = msgspec.structs.replace(settings, tiers={}) if only_looks or choice.models else settings
+    doubts = contacts_in_doubt(contacted, path, folder, ledger=ledger)
+    require_trust(doubts, ledger, asks=asks, command=command)
+    protect_from_now_on(path, folder, ledger)
+    return settings
+
+
+def settings_path(folder: Path, choice: Choice) -> Path:
+    """Return where the settings of `folder` are read from, whether or not there is a file."""
+    return Path(choice.config) if choice.config else folder / FILE_NAME
+
+
+def chosen(settings: Settings, choice: Choice) -> Settings:
+    """Return `settings` with the models and tiers that the flags chose.
+
+    Raises:
+        ConfigError: a flag can't be meant.
+    """
     if choice.models:
         tiers = {_tier_name(model): TierSettings(model=model) for model in choice.models}
         for tier in tiers.values():
             tier.backend()
         return msgspec.structs.replace(settings, tiers=tiers)
     return settings.only(choice.tiers) if choice.tiers else settings
+
+
+def trust_command(folder: Path, choice: Choice) -> str:
+    """Return the command that confirms what the settings of `folder` need, as it would be typed here."""
+    where = "" if folder.resolve() == Path.cwd() else f" --workspace {_quoted(str(folder))}"
+    return f"nebulus trust{where}" + (f" --config {_quoted(choice.config)}" if choice.config else "")
 
 
 def require_runs(settings: Settings, folder: Path) -> None:

@@ -103,7 +103,7 @@ async def checked(settings: Settings, folder: Path) -> Checked:
             rules=tuple(rules),
             tools=len(bench.specs),
             unseen=tuple(unseen) if has_paths else (),
-            closed=bootstrap.closed_by_rules(settings, folder, workspace=folder)[0],
+            closed=bootstrap.closed_paths(settings, folder, workspace=folder)[0],
         )
 
 

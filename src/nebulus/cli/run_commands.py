@@ -208,7 +208,7 @@ def cancel(
     from nebulus.cli.place import again, settings_of
 
     with reporting(as_json=as_json):
-        settings = settings_of(workspace, choice_of(config, None, None))
+        settings = settings_of(workspace, choice_of(config, None, None), only_looks=True)
         info = asyncio.run(kept_runs.cancel(run_id, settings, workspace))
         if as_json:
             show_json({"run_id": info.run_id, "status": info.status})

@@ -37,4 +37,4 @@ def open_view(folder: Path, config: Path | None, *, as_json: bool) -> Iterator[V
         typer.Exit: something went wrong.
     """
     with reporting(as_json=as_json):
-        yield View(settings_of(folder, Choice(config=str(config or ""))), as_json)
+        yield View(settings_of(folder, Choice(config=str(config or "")), only_looks=True), as_json)

@@ -54,13 +54,16 @@ _ITEMS = (
     PieceKind.LESSON,
 )
 """Kinds that are items of a list."""
-_BREAK = r"(?:\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029])"
+_BREAKS = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
+_BREAK = rf"(?:\r\n|[{_BREAKS}])"
+_INDENT = rf"(?:[^\S{_BREAKS}]|[>*_#`\-])*+"
+"""What may stand before a name on its line; it never reads on into another line, so that reading stays linear."""
 _LINE_NAMES = (
     "goal|constraints|done|done before|said before|facts|stored|open questions|failed before|last|now|"
     r"not shown for want of room|result of step \d+|failure|answer with these fields"
 )
 """How the lines and sections of our prompts begin, in lower case."""
-_LIKE_OURS = re.compile(rf"({_BREAK})(?=[\s>*_#`\-]*(?:{_LINE_NAMES})[\s*_`]*:)", re.IGNORECASE)
+_LIKE_OURS = re.compile(rf"({_BREAK})(?={_INDENT}(?:{_LINE_NAMES})[\s*_`]*:)", re.IGNORECASE)
 _ANY_BREAK = re.compile(_BREAK)
 
 

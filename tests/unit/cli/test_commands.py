@@ -36,6 +36,7 @@ COMMANDS = (
     "policy explain",
     "policy test",
     "policy schema",
+    "trust",
     "verify",
 )
 
@@ -111,7 +112,7 @@ def test_wrong_settings_end_with_2_and_say_what_would_be_right(
         (("run",), "there is no goal"),
         (("run", "a", "-f", "b.md"), "both a goal and --file"),
         (("run", "-f", "gone.md"), "gone.md can't be read"),
-        (("run", "x", "-C", "gone"), "is no folder"),
+        (("run", "x", "-C", "gone"), "is not a folder"),
         (("run", "x", "-m", "gpt"), "'gpt' is not a model"),
         (("run", "x", "-m", "nano", "--tier", "nano"), "exclude each other"),
         (("run", "x", "--tier", "nan"), "did you mean 'nano'?"),

@@ -17,8 +17,9 @@ import msgspec
 import sqlalchemy as sa
 from msgspec import Struct
 
+from nebulus.adapters.approvals.signing import KEY_VARIABLE, ForgedError, Purpose, Signer, open_signer
 from nebulus.adapters.stores.database import open_tables, transaction
-from nebulus.core.errors import ConfigError
+from nebulus.core.errors import ConfigError, StoreError
 from nebulus.core.outcome import Question
 from nebulus.ports.guard import PersonReply
 
@@ -61,9 +62,15 @@ class ApprovalStore:
     """
 
     def __init__(
-        self, address: str | Path, *, expires_s: float = EXPIRES_S, now_s: Callable[[], float] = time.time
+        self,
+        address: str | Path,
+        *,
+        expires_s: float = EXPIRES_S,
+        now_s: Callable[[], float] = time.time,
+        signer: Signer | None = None,
     ) -> None:
         self._expires_s, self._now_s = expires_s, now_s
+        self._signer = signer or open_signer()
         self._engine = open_tables(address, _tables)
 
     def take(self, question: Question) -> PersonReply | None:
@@ -72,8 +79,18 @@ class ApprovalStore:
         Asked again, it returns the same answer, until `withdraw`.
 
         Raises:
-            StoreError: the store did not answer.
+            StoreError: the store did not answer, or the answer was not given by a person; it is thrown away then.
         """
+        try:
+            return self._take(question)
+        except ForgedError as error:
+            self._throw_away(question.digest)
+            raise StoreError(
+                f"the stored answer to {question.digest[:12]} was not given by `nebulus approve` or `deny` here: "
+                f"{error}; it was thrown away: answer again. Who answers on another machine needs the same {KEY_VARIABLE}"
+            ) from error
+
+    def _take(self, question: Question) -> PersonReply | None:
         now = self._now_s()
         with transaction(self._engine, _WHAT) as connection:
             row = connection.execute(_one(question.digest)).mappings().one_or_none()
@@ -82,13 +99,18 @@ class ApprovalStore:
                 return None
             is_late = bool(row["expires_s"]) and (row["used_s"] or now) >= row["expires_s"]
             if not row["reply"] and not is_late:
+                asked = self._sealed(question.digest, "question", question)
+                connection.execute(
+                    _row_of(question).values(question=asked)
+                )  # Whatever stood there, this is asked.
                 return None
+            reply = _late(row) if is_late else self._replied(row)
             connection.execute(
                 sa.update(_approvals)
                 .where(_approvals.c.digest == question.digest, _approvals.c.used_s == 0.0)
                 .values(used_s=now)
             )
-            return _late(row) if is_late else _replies.decode(row["reply"])
+            return reply
 
     def withdraw(self, run_id: str) -> None:
         """Forget the answers that a run has taken: it goes back, and what it asks again is a new question.
@@ -121,14 +143,15 @@ class ApprovalStore:
                 raise ConfigError(
                     f"the time of {digest} is over, which is a no; resume the run to be asked again"
                 )
+            question = self._question(row)
             changed = connection.execute(
                 sa.update(_approvals)
                 .where(_approvals.c.digest == row["digest"], _approvals.c.reply == "")
-                .values(reply=msgspec.json.encode(reply).decode(), answered_s=now)
+                .values(reply=self._sealed(row["digest"], "reply", reply), answered_s=now)
             )
             if changed.rowcount != 1:
                 raise ConfigError(f"{digest} was answered already; an answer is not changed")
-            return _questions.decode(row["question"])
+            return question
 
     def waiting(self) -> list[Waiting]:
         """Return the questions that can still be answered, oldest first.
@@ -141,7 +164,7 @@ class ApprovalStore:
             rows = connection.execute(sa.select(_approvals).order_by(_approvals.c.asked_s)).mappings().all()
         return [
             Waiting(
-                question=_questions.decode(row["question"]),
+                question=self._shown(row),
                 run_id=row["run_id"],
                 asked_s=row["asked_s"],
                 expires_s=row["expires_s"],
@@ -149,6 +172,37 @@ class ApprovalStore:
             for row in rows
             if not row["reply"] and not row["used_s"] and not (row["expires_s"] and now >= row["expires_s"])
         ]
+
+    def _sealed(self, digest: str, purpose: Purpose, value: object) -> str:
+        return self._signer.seal(msgspec.json.encode(value).decode(), purpose=purpose, digest=digest)
+
+    def _replied(self, row: sa.RowMapping) -> PersonReply:
+        return _replies.decode(self._signer.open(row["reply"], purpose="reply", digest=row["digest"]))
+
+    def _question(self, row: sa.RowMapping) -> Question:
+        """Return the question of a row as it was asked: who is shown another one would answer another one."""
+        try:
+            text = self._signer.open(row["question"], purpose="question", digest=row["digest"])
+        except ForgedError as error:
+            raise StoreError(
+                f"the stored question {row['digest'][:12]} was not written by a run here: {error}; do not answer it. "
+                f"Who answers on another machine needs the same {KEY_VARIABLE}"
+            ) from error
+        return _questions.decode(text)
+
+    def _throw_away(self, digest: str) -> None:
+        with transaction(self._engine, _WHAT) as connection:
+            forged = sa.update(_approvals).where(_approvals.c.digest == digest)
+            connection.execute(forged.values(reply="", answered_s=0.0, used_s=0.0))
+
+    def _shown(self, row: sa.RowMapping) -> Question:
+        """Return the question of a row to be listed: one that can't be trusted says so, and can't be answered."""
+        try:
+            return self._question(row)
+        except StoreError as error:
+            return Question(
+                question_id="", kind="approval", text=str(error), digest=row["digest"], run_id=row["run_id"]
+            )
 
     def close(self) -> None:
         """Let go of the store."""
@@ -159,7 +213,7 @@ class ApprovalStore:
         return {
             "digest": question.digest,
             "run_id": question.run_id,
-            "question": msgspec.json.encode(question).decode(),
+            "question": self._sealed(question.digest, "question", question),
             "asked_s": now,
             "expires_s": now + self._expires_s if is_approval else 0.0,
             "reply": "",
@@ -170,6 +224,10 @@ class ApprovalStore:
 
 def _one(digest: str) -> sa.Select[tuple[object, ...]]:
     return sa.select(_approvals).where(_approvals.c.digest == digest).with_for_update()
+
+
+def _row_of(question: Question) -> sa.Update:
+    return sa.update(_approvals).where(_approvals.c.digest == question.digest)
 
 
 def _late(row: sa.RowMapping) -> PersonReply:

@@ -10,7 +10,7 @@ times (`stat`), and that a process does, though not what is in either. Landlock 
 holds something that is not for commands is not granted itself, only what else lies in it, so that nothing can
 be made or removed in it, and the names of what is hidden can be listed. What needs `/proc`, `/dev/shm`, a
 terminal, local sockets, System V IPC, extended attributes or to watch folders does not work. How much is
-written is bounded for each file, not for the private folder.
+written is bounded for each file by the kernel, and for the workspace and the private folder by counting.
 """
 
 import ctypes
@@ -28,11 +28,14 @@ from typing import TypeAlias
 from msgspec.structs import replace
 
 from nebulus.adapters.sandboxes import launcher
+from nebulus.adapters.sandboxes.growth import Growth
 from nebulus.adapters.sandboxes.limits import Limits
 from nebulus.adapters.sandboxes.places import READABLE, SEARCHED, not_started, wrong_command
 from nebulus.adapters.sandboxes.processes import readable_by_child, run_bounded
-from nebulus.adapters.sandboxes.reach import Reach, put_back
+from nebulus.adapters.sandboxes.protection import as_known_now, protecting
+from nebulus.adapters.sandboxes.reach import Reach
 from nebulus.adapters.sandboxes.seccomp import WITHOUT_NAMESPACES, program, referred
+from nebulus.core.errors import ConfigError
 from nebulus.core.failure import Failure
 from nebulus.core.tools import SandboxLevel
 from nebulus.ports.guard import CommandResult
@@ -96,12 +99,13 @@ class Landlock:
         wrong = wrong_command(argv)
         if wrong is not None:
             return wrong
-        beneath = tuple(granted(self._reach.root, self._reach.closed()))
-        unheld = {
-            path: said for path, said in self._reach.unheld().items() if _is_within(path.parent, beneath)
-        }
         try:
+            reach = as_known_now(self._reach)
+            closed = {**reach.closed(), **dict.fromkeys(reach.absent(), False)}
+            beneath = tuple(granted(reach.root, closed))
+            spared = {path for path in reach.unprotected() if not _is_within(path.parent, beneath)}
             with (
+                protecting(reach, is_mounted=False, spared=spared) as protection,
                 _private_folder() as private,
                 readable_by_child(self._orders(argv, (*beneath, (private, CHANGE, False)))) as orders_fd,
             ):
@@ -111,10 +115,13 @@ class Landlock:
                     output_bytes=self._limits.output_bytes,
                     pass_fds=(orders_fd,),
                     is_launcher=True,
+                    growth=Growth((self._reach.root, Path(private)), self._limits),
                 )
+        except ConfigError as error:
+            return not_started(str(error), sys.executable)
         except OSError as error:
             return not_started(f"the sandbox can't be started: {error.strerror}", sys.executable)
-        return replace(ended, output=ended.output + put_back(unheld) + _advice(ended))
+        return replace(ended, output=ended.output + protection.note() + _advice(ended))
 
     def _orders(self, argv: tuple[str, ...], own: tuple[Grant, ...]) -> bytes:
         """Return what the launcher shall do; `own` are the rights on the workspace and on a private folder, last."""

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from msgspec.structs import replace
+
 from nebulus.adapters.sandboxes import escapes
 from nebulus.adapters.sandboxes.bubblewrap import ENVIRONMENT, Bubblewrap
 from nebulus.adapters.sandboxes.landlock import LEAST_ABI, Landlock, abi
@@ -79,6 +81,7 @@ _CURES = (
         "let bwrap make user namespaces: sysctl kernel.apparmor_restrict_unprivileged_userns=0 (Ubuntu)",
     ),
     ("mount proc", "run outside this container, or let the container make mounts of /proc"),
+    ("state can't be kept", "set XDG_STATE_HOME to a folder that you can write"),
     ("prlimit", "install util-linux, which holds prlimit"),
     ("Unknown option", "install bubblewrap 0.8 or newer"),
     ("not in use", "boot with landlock in the kernel's list of security modules: lsm=landlock,..."),
@@ -118,11 +121,22 @@ async def find_sandbox(
 
 
 async def _namespaces(reach: Reach, limits: Limits | None, readable: tuple[Path, ...]) -> Bubblewrap | str:
-    bwrap = shutil.which("bwrap")
-    if bwrap is None:
+    bwrap = _program("bwrap", reach.root)
+    if not bwrap:
         return "bwrap is not installed"
-    sandbox = Bubblewrap(reach, bwrap=bwrap, limits=limits, readable=readable)
-    return await breach_of(sandbox) or sandbox
+    probed = Bubblewrap(replace(reach, is_probe=True), bwrap=bwrap, limits=limits, readable=readable)
+    return await breach_of(probed) or Bubblewrap(reach, bwrap=bwrap, limits=limits, readable=readable)
+
+
+def _program(name: str, root: Path) -> str:
+    """Return where a program of the host's is, "" if nowhere; one that a command could have written does not count."""
+    folders = [
+        folder
+        for folder in os.environ.get("PATH", os.defpath).split(os.pathsep)
+        if folder.startswith("/") and not Path(os.path.realpath(folder)).is_relative_to(root)
+    ]
+    found = os.path.realpath(shutil.which(name, path=os.pathsep.join(folders)) or "/")
+    return "" if found == "/" or Path(found).is_relative_to(root) else found
 
 
 async def _landlock(reach: Reach, limits: Limits | None, readable: tuple[Path, ...]) -> Landlock | str:
@@ -154,7 +168,9 @@ async def escape_from(reach: Reach) -> str:
     readable = (Path(escapes.__file__), Path(sys.base_prefix), Path(os.path.realpath(sys.executable)))
     with _secret() as secret:
         argv = (str(readable[-1]), "-I", "-S", escapes.__file__, str(secret), str(os.getpid()))
-        ended = await Landlock(reach, readable=readable).run(argv, timeout_s=_TIMEOUT_S)
+        ended = await Landlock(replace(reach, is_probe=True), readable=readable).run(
+            argv, timeout_s=_TIMEOUT_S
+        )
     return _judged(ended)
 
 

@@ -6,10 +6,13 @@ import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
+from nebulus.adapters.sandboxes.growth import Growth
 from nebulus.ports.guard import CommandResult
 
 _PIECE_BYTES = 1 << 16
 _LAST_WORDS_S = 1.0
+_LOOK_S = 0.2
+"""How often it is looked whether a command adds too much."""
 _OBEYS_S = 5.0
 """How long a launcher may take to end what it started, once it is told to."""
 
@@ -39,7 +42,7 @@ class KeptOutput:
         return self._dropped > 0
 
     def text(self) -> str:
-        """Return what was kept, as text; what is no UTF-8 is replaced."""
+        """Return what was kept, as text; what is not UTF-8 is replaced."""
         gap = f"\n[... {self._dropped} bytes left out ...]\n".encode() if self._dropped else b""
         return bytes(self._head + gap + self._tail).decode(errors="replace")
 
@@ -63,9 +66,11 @@ async def run_bounded(
     output_bytes: int,
     pass_fds: Sequence[int] = (),
     is_launcher: bool = False,
+    growth: Growth | None = None,
 ) -> CommandResult:
     """Run `argv` with an empty environment and no input, to its end or to `timeout_s`; then nothing is left.
 
+    It is stopped as well where `growth` says that it adds too much, which its output says in the end.
     `is_launcher`: the process ends all that it started when its stdin is closed, and is given time for that.
     Call it from the event loop's own thread: a contained process dies with the thread that started it.
 
@@ -82,17 +87,45 @@ async def run_bounded(
         pass_fds=pass_fds,
     )
     kept = KeptOutput(output_bytes)
-    is_timeout = False
+    is_timeout, excess = False, ""
+    tasks = [asyncio.create_task(_to_end(process, kept))]
+    if growth is not None:
+        tasks.append(asyncio.create_task(_too_much(growth)))
     try:
         async with asyncio.timeout(timeout_s):
-            await _drain(process, kept)
-            await process.wait()
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     except TimeoutError:
         is_timeout = True
     finally:
+        excess = await _stop(tasks)
         await _end(process, kept)
+    if growth is not None:
+        excess = excess or await asyncio.to_thread(growth.excess)
     code = process.returncode if process.returncode is not None else -signal.SIGKILL
-    return CommandResult(exit_code=code, output=kept.text(), is_timeout=is_timeout, is_cut=kept.is_cut)
+    output = kept.text() + (f"\n[stopped: {excess}]" if excess else "")
+    return CommandResult(exit_code=code, output=output, is_timeout=is_timeout, is_cut=kept.is_cut)
+
+
+async def _to_end(process: asyncio.subprocess.Process, kept: KeptOutput) -> str:
+    await _drain(process, kept)
+    await process.wait()
+    return ""
+
+
+async def _too_much(growth: Growth) -> str:
+    while True:
+        await asyncio.sleep(_LOOK_S)
+        excess = await asyncio.to_thread(growth.excess)
+        if excess:
+            return excess
+
+
+async def _stop(tasks: Sequence[asyncio.Task[str]]) -> str:
+    """Stop what still waits, and return what was too much, "" if nothing was."""
+    for task in tasks:
+        task.cancel()
+    ended = await asyncio.gather(*tasks, return_exceptions=True)
+    return next((said for said in ended if isinstance(said, str) and said), "")
 
 
 async def _drain(process: asyncio.subprocess.Process, kept: KeptOutput) -> None:

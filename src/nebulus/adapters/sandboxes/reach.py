@@ -1,37 +1,42 @@
 """What beneath a workspace is not for commands, whatever the sandbox: what governs the run, and what a rule hides."""
 
 import os
-import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from msgspec import Struct
+
+from nebulus.adapters.workspaces.links import names_of
 
 
 class Reach(Struct, frozen=True):
     """A workspace, and the paths beneath it that a command must leave alone. `root` is canonical.
 
     `kept` belong to the runtime: a command reads nothing in such a folder, and may read but not change such
-    a file. `hidden` are neither read nor changed, `fixed` are read and not changed. One that is not there,
-    and that a command makes, is taken away again; a link is put back.
+    a file; where there is nothing yet, a command can make nothing. `hidden` are neither read nor changed,
+    `fixed` are read and not changed; of these two, what is not there yet can be made while a command runs, and
+    is removed when it ends. `state` is the folder outside of the workspace that remembers what to put back, the
+    user's state folder where it is not given. `is_probe`: what is run there is our own, and writes nothing that stays.
     """
 
     root: Path
     kept: tuple[str, ...] = ()
     hidden: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
+    state: Path | None = None
+    is_probe: bool = False
 
     def closed(self) -> Mapping[str, bool]:
-        """Return each such path that is there, relative to the root, and whether it may be read; outer ones first.
+        """Return each such path that exists, relative to the root, and whether it may be read; outer ones first.
 
-        A link is there under its own name and under that of what it leads to; what lies in a folder that
+        A link appears under its own name and under that of what it leads to; what is inside a folder that
         can't be read is not named.
         """
         found: dict[str, bool] = {}
         for path in (*self.fixed, *self.kept, *self.hidden):
             place = self.root / path
             is_readable = path not in self.hidden and (path not in self.kept or place.is_file())
-            for name in (place, Path(os.path.realpath(place))):
+            for name in names_of(place):
                 if os.path.lexists(name) and self.root in name.parents:
                     found[str(name.relative_to(self.root))] = is_readable
         return {
@@ -40,33 +45,22 @@ class Reach(Struct, frozen=True):
             if all(found.get(str(folder), True) for folder in Path(path).parents)
         }
 
-    def unheld(self) -> Mapping[Path, str]:
-        """Return each such path that no sandbox can hold: a link, with what it says, or nothing yet, with ""."""
-        paths = (self.root / path for path in (*self.fixed, *self.kept, *self.hidden))
-        return {
-            path: str(path.readlink()) if path.is_symlink() else ""
-            for path in paths
-            if path.is_symlink() or not path.exists()
-        }
+    def absent(self) -> tuple[str, ...]:
+        """Return the paths of the runtime that do not exist yet."""
+        return tuple(path for path in self.kept if not os.path.lexists(self.root / path))
 
+    def unprotected(self) -> Mapping[Path, str]:
+        """Return each path that no mount can protect: a link, with where it leads, or a hidden path that is absent, "".
 
-def put_back(unheld: Mapping[Path, str]) -> str:
-    """Make what could not be held as it was, and return what to say of it, "" if it is as it was."""
-    changed = [path for path, said in unheld.items() if said != _said(path)]
-    for path in changed:
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        elif os.path.lexists(path):
-            path.unlink()
-        if unheld[path]:
-            path.symlink_to(unheld[path])
-    if not changed:
-        return ""
-    return f"\n[{changed[0].name} is not for commands: what the command made there was taken away]"
+        What governs a run and is absent is not among them: see `absent`.
+        """
+        return dict(self._unprotected())
 
-
-def _said(path: Path) -> str | None:
-    """Return what a link says, "" where there is nothing, None where there is something else."""
-    if path.is_symlink():
-        return str(path.readlink())
-    return None if path.exists() else ""
+    def _unprotected(self) -> Iterator[tuple[Path, str]]:
+        for path in (*self.fixed, *self.kept, *self.hidden):
+            place = self.root / path
+            for name in names_of(place):
+                if name.is_symlink() and self.root in name.parents:
+                    yield name, str(name.readlink())
+            if path not in self.kept and not os.path.lexists(place):
+                yield place, ""

@@ -17,21 +17,21 @@ class FolderWorkspace:
 
     `canonical` says where a path leads now. An effect goes through `tree`, which follows no link, so
     that it lands where the judged path said or nowhere. `kept` are paths in it that no tool may touch,
-    beside the runtime's own.
+    `fixed` those that no tool may change, both with all beneath them; the runtime's own names come on top.
 
     Raises:
         ConfigError: there is no such folder, or it can't be read and written.
     """
 
-    def __init__(self, root: str | Path, *, kept: Collection[str] = ()) -> None:
+    def __init__(self, root: str | Path, *, kept: Collection[str] = (), fixed: Collection[str] = ()) -> None:
         given = Path(root)
         if not given.is_dir():
-            raise ConfigError(f"workspace {str(given)!r} is no folder; create it, or name another")
+            raise ConfigError(f"workspace {str(given)!r} is not a folder; create it, or name another")
         if not os.access(given, os.R_OK | os.W_OK | os.X_OK):
             raise ConfigError(f"workspace {str(given)!r} can't be read and written; change its permissions")
         self._root = given.resolve(strict=True)
         self._kept = frozenset(kept)
-        self._tree = Tree(self._root, kept=self._kept)
+        self._tree = Tree(self._root, kept=self._kept, fixed=fixed)
 
     @property
     def root(self) -> Path:

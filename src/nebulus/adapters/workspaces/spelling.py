@@ -1,10 +1,11 @@
-"""How a path may be spelled, before anybody looks at the disk. Pure.
+"""How a path may be written, before anybody looks at the disk. Pure.
 
-Law: a spelling that means one thing here and another thing elsewhere is refused, never guessed at.
+Invariant: a path that means one thing here and another thing elsewhere is refused, never guessed at.
 """
 
 import re
 from collections.abc import Collection
+from unicodedata import category, normalize
 
 from nebulus.core.failure import Failure, FailureKind, Fault
 
@@ -15,7 +16,7 @@ _EXAMPLE = "give a path inside the workspace, such as notes/today.txt"
 
 
 def misspelled(path: str) -> Failure | None:
-    """Return why `path` is no path that we take, None if it may be resolved.
+    """Return why `path` is not a path that we take, None if it may be resolved.
 
     Refused: nothing, control characters (NUL, newline), text that is not Unicode, backslashes, drive
     letters and a home folder (`~`).
@@ -38,17 +39,43 @@ def misspelled(path: str) -> Failure | None:
 def owned(path: str, kept: Collection[str] = ()) -> Failure | None:
     """Return why a canonical path is not for tools, None if it is: what governs a run is out of its reach.
 
-    `kept` are further paths that belong to the runtime, such as a policy.
+    `kept` are further paths that belong to the runtime, with all beneath them, such as a policy. Names that some
+    file systems take for the same (other case, other composition, characters that are not seen) count as the same.
     """
-    if not OWN_NAMES.intersection(path.split("/")) and path not in kept:
+    if OWN_NAMES.isdisjoint(_keys(path)) and not any(_is_within(path, own) for own in kept):
         return None
-    return Failure(
-        kind=FailureKind.PERMISSION,
-        fault=Fault.MODEL,
-        what="the path belongs to the runtime, and no tool may touch it",
-        value=path,
-        fix=_EXAMPLE,
-    )
+    return _reserved("the path belongs to the runtime, and no tool may touch it", path)
+
+
+def unchangeable(path: str, kept: Collection[str] = ()) -> Failure | None:
+    """Return why what is at a canonical path is not for tools to change, None if it is.
+
+    Beside what is in `kept`, these are the folders above it: who replaces one replaces what is in it.
+    """
+    if any(_is_within(path, own) for own in kept):
+        return _reserved("the path belongs to the runtime, and no tool may change it", path)
+    if any(_is_within(own, path) for own in kept):
+        return _reserved("the path holds what belongs to the runtime, and can't be replaced", path)
+    return None
+
+
+def _is_within(path: str, folder: str) -> bool:
+    inner, outer = _keys(path), _keys(folder)
+    return inner[: len(outer)] == outer
+
+
+def _keys(path: str) -> tuple[str, ...]:
+    """Return the parts of a path in a form in which names that any file system may confuse are equal.
+
+    Source: case folding and normalisation of ext4 and APFS; HFS+ ignores format characters (CVE-2014-9390).
+    """
+    if not path.isascii():
+        path = normalize("NFKC", "".join(character for character in path if category(character) != "Cf"))
+    return tuple(part for part in path.casefold().split("/") if part not in ("", "."))
+
+
+def _reserved(what: str, path: str) -> Failure:
+    return Failure(kind=FailureKind.PERMISSION, fault=Fault.MODEL, what=what, value=path, fix=_EXAMPLE)
 
 
 def outside(path: str) -> Failure:

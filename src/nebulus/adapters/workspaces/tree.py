@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 from nebulus.adapters.workspaces.refusals import refused
-from nebulus.adapters.workspaces.spelling import owned
+from nebulus.adapters.workspaces.spelling import owned, unchangeable
 from nebulus.core.errors import ToolError
-from nebulus.core.failure import FailureKind
+from nebulus.core.failure import Failure, FailureKind
 
 Entry: TypeAlias = tuple[str, bool]
 """A name in a folder, and whether it names a folder."""
@@ -34,9 +34,10 @@ _DRAFT = ".nebulus-draft-"
 class Tree:
     """The folder at `root` and what lies beneath it. Paths are relative, with `/` and without `..`."""
 
-    def __init__(self, root: Path, *, kept: Collection[str] = ()) -> None:
-        """Take the folder; `kept` are paths in it that nobody may touch, beside the runtime's own."""
+    def __init__(self, root: Path, *, kept: Collection[str] = (), fixed: Collection[str] = ()) -> None:
+        """Take the folder; nobody may touch what is in `kept`, nor change what is in `fixed`."""
         self._root, self._kept = root, frozenset(kept)
+        self._unchanged = self._kept | frozenset(fixed)
 
     def kind(self, path: str) -> str:
         """Return "file", "folder", "other" (a link, a device, a socket) or "" where nothing stands.
@@ -113,6 +114,7 @@ class Tree:
         """
         with ExitStack() as stack:
             with refused(path):
+                self._require_changeable(path)
                 parent, name = stack.enter_context(self._parent(path, is_made=True))
                 self._replace(parent, name, content)
             os.fsync(parent)
@@ -126,6 +128,8 @@ class Tree:
         """
         with ExitStack() as stack:
             with refused(source):
+                self._require_changeable(source)
+                self._require_changeable(target)
                 source_folder, source_name = stack.enter_context(self._parent(source))
                 _require_plain(source_folder, source_name)
             with refused(target):
@@ -143,6 +147,7 @@ class Tree:
         """
         with ExitStack() as stack:
             with refused(path):
+                self._require_changeable(path)
                 parent, name = stack.enter_context(self._parent(path))
                 if _kind(os.stat(name, dir_fd=parent, follow_symlinks=False).st_mode) == "folder":
                     raise IsADirectoryError(errno.EISDIR, "is a folder", path)
@@ -185,10 +190,11 @@ class Tree:
                 value=ascii(path),
                 fix="give it without a leading / and without ..",
             )
-        reserved = owned("/".join(parts), self._kept)
-        if reserved is not None:
-            raise ToolError(reserved.what, kind=reserved.kind, value=reserved.value, fix=reserved.fix)
+        _raise(owned("/".join(parts), self._kept))
         return parts
+
+    def _require_changeable(self, path: str) -> None:
+        _raise(unchangeable("/".join(self._parts(path)), self._unchanged))
 
     @contextmanager
     def _folder(self, parts: tuple[str, ...], *, is_made: bool = False) -> Iterator[int]:
@@ -201,6 +207,11 @@ class Tree:
             yield current
         finally:
             os.close(current)
+
+
+def _raise(reserved: Failure | None) -> None:
+    if reserved is not None:
+        raise ToolError(reserved.what, kind=reserved.kind, value=reserved.value, fix=reserved.fix)
 
 
 def _enter(folder: int, name: str, *, is_made: bool) -> int:

@@ -211,7 +211,7 @@ def test_a_workspace_that_is_no_folder_is_a_setting_to_mend(
     tmp_path: Path, made: Callable[[Path], object]
 ) -> None:
     made(tmp_path / "x")
-    with pytest.raises(ConfigError, match="is no folder; create it"):
+    with pytest.raises(ConfigError, match="is not a folder; create it"):
         FolderWorkspace(tmp_path / "x")
 
 

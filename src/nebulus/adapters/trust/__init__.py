@@ -1,0 +1,1 @@
+"""What the user trusts, kept where no run can write."""
