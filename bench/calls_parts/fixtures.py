@@ -9,7 +9,7 @@ from collections import Counter
 from typing import Any
 
 from nebulus.calls import ReaderProfile, StreamReader, read, tool_specs
-from nebulus.calls.text import written
+from nebulus.calls.text import parse
 from nebulus.core.answers import FinishReason, ModelAnswer
 from nebulus.core.findings import Reading
 
@@ -84,7 +84,7 @@ def _result(fixture: Any, reading: Reading, profile: ReaderProfile) -> Any:
     """Return a reading in canitoolcall's terms: content, reasoning and calls."""
     from canitoolcall.results import ParsedToolCall, ParseResult
 
-    said = written(
+    said = parse(
         fixture.raw_output, {tool.name: tool for tool in tool_specs(fixture.tools)}, profile=profile
     )
     content = reading.text if reading.finding is None else said.words
