@@ -31,7 +31,7 @@ class Candidate(Struct, frozen=True):
     """A call as it was spelled: nothing of it was looked up or validated yet.
 
     `arguments` is an object, or text or null where the writer put these. `beside` are fields that stood
-    next to name and arguments. `is_positional`: `arguments` is one value that was given without a name.
+    next to name and arguments. `is_positional`: `arguments` is a list of values that were given without names, `beside` those with.
     """
 
     name: str

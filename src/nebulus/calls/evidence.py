@@ -22,11 +22,12 @@ _TAG = re.compile(r"<([A-Za-z][\w:.-]{0,40})[^<>]{0,80}>\s*\Z")
 _COMMENTS = (("<!--", "-->"), ("/*", "*/"))
 _ROLE = re.compile(
     r"<\|(?:im_start|start_header_id)\|>\s*(?!assistant)\w+|<start_of_turn>\s*user|<\|(?:user|system|observation|tool)\|>"
-    r"|\[/?INST\]|<</?SYS>>|^[ \t>*#]*(?:user|human|system|instruction|observation|tool (?:result|output|response))s?"
+    r"|\[/?INST\]|<</?SYS>>|^[ \t>*#]*(?:user|human|system|instruction|observation|output|result|tool (?:result|output|response))s?"
     r"\b[^\n:]{0,20}:|^[ \t]*(?:\"\"\"|\'\'\'|<jupyter_\w+>|\#[ ]?[\w/]+\.py\b)",
     re.IGNORECASE | re.MULTILINE,
 )
 """What begins another role's turn, or another file: nothing behind it is the model's own answer."""
+_NEXT_TURN = re.compile(r"^[ \t]*#{2,}\s*(?:response|end\b|inst)|^(?:import \w+|from [\w.]+ import |def \w+\()", re.IGNORECASE | re.MULTILINE)
 _SHORTEST_ECHO = 9
 _BLANKS = " \t\r\n`*"
 
@@ -53,7 +54,7 @@ def graded(parts: Sequence[str | Block], text: str, shown: str) -> list[Graded]:
     is_foreign = False
     for group in _groups(parts):
         is_foreign = is_foreign or _ROLE.search(group.before) is not None
-        role = _ROLE.search(group.behind)
+        role = _ROLE.search(group.behind) or _NEXT_TURN.search(group.behind)
         behind = group.behind[: role.start()] if role else group.behind
         refuted = "it is behind the mark of another role" if is_foreign else _refuted(group, text)
         if refuted:
@@ -70,6 +71,8 @@ def _groups(parts: Sequence[str | Block]) -> Iterator[_Group]:
         if isinstance(part, str):
             pieces.append(part)
             continue
+        if part.is_message:
+            continue  # the dialect itself says that these words are apart from calls
         words = "".join(pieces)
         if group.blocks and not _JOINT.match(words):
             yield _Group(group.blocks, group.before, words)

@@ -176,13 +176,14 @@ def _taken(each: Graded, need: _Need, done: _Accepted) -> Finding | None:
                 done.mentions.append(_mention(each))
             return None if is_weak else settled
         made.append(settled)
-    repeats = [call for call, _ in made] == done.calls[: len(made)]
+    if not each.block.is_marked and done.calls and all(call in done.calls for call, _ in made) and each.why:
+        done.mentions.append(_mention(replace(each, why="it repeats a call")))
+        return None
     for call, _ in made:
         level = needed_for(need.level, need.offered[call.tool])
         if each.evidence < level:
             if is_weak and done.calls:
-                why = "it repeats a call" if repeats else each.why
-                done.mentions.append(_mention(replace(each, why=why)))
+                done.mentions.append(_mention(each))
                 return None
             return unconfirmed(each.evidence, level, why=each.why, tool=call.tool)
     for call, changes in made:

@@ -51,7 +51,8 @@ _INFO = re.compile(r"```[ \t]*[\w+.-]{0,30}[ \t]*(?:\n|(?=[\[{]))(?:\s*+(?:#|//)
 _FENCE_END = re.compile(r"(?:\s*+#[^\n`]*+)?+\s*+(?:```|\Z)")
 _CLOSING_FENCE = re.compile(r"\n[ \t>]*```")
 _LINE_START = re.compile(r"(?:\A|\n)[ \t>]*\Z")
-_LINE = r"(?:(?<=\n)|\A)[ \t]*+(?=[{\[(]|[A-Za-z_][\w.\-:/]{0,159}[ \t]*+(?:\(|\n?[ \t]*+\{))"
+_LINE = r"\n[ \t]*+(?=[{\[(]|[A-Za-z_][\w.\-:/]{0,159}[ \t]*+(?:\(|\n?[ \t]*+\{))"
+_INLINE = re.compile(r"\s*+`(?!`)")
 _JOIN = re.compile(r"[\s,;+&|]*+")
 
 
@@ -76,9 +77,9 @@ def _marker_table() -> tuple[re.Pattern[str], dict[str, tuple[Dialect, ...]], fr
             takers[opener] = (*takers.get(opener, ()), dialect)
     noise = frozenset(mark for dialect in DIALECTS for mark in dialect.noise)
     exact = {*takers, *noise, _FENCE} | {mark for mark in _THOUGHTS if not mark.startswith("<")}
-    tags = "|".join(re.escape(mark) for mark in _THOUGHTS if mark not in exact)
+    tags = "|".join(re.escape(mark[1:-1]) for mark in _THOUGHTS if mark not in exact)
     longest_first = "|".join(map(re.escape, sorted(exact, key=len, reverse=True)))
-    return re.compile(f"{longest_first}|(?i:{tags})|{_LINE}"), takers, noise
+    return re.compile(f"{longest_first}|<(?i:{tags})>|{_LINE}"), takers, noise
 
 
 _THOUGHTS = (*REASONING, *REASONING.values())
@@ -122,7 +123,7 @@ class _Scanning:
         position, end = _without_edges(self.text)
         if self.is_reasoning and not self.calls_in_reasoning:
             position = self.skip_reasoning(position, tuple(_CLOSERS))
-        position = self.at_fresh(position)
+        position = self.at_start(position)
         while position < end and self.blocks < MAX_BLOCKS:
             match = _MARKER.search(self.text, position, end)
             if match is None:
@@ -183,9 +184,20 @@ class _Scanning:
             self.parts.append(block)
         elif block.is_message:
             self.is_structured = True
-            self.parts.append(block.words)
+            self.parts.append(block)
             self.reasoning.append(block.reasoning)
         return self.at_fresh(max(block.end, block.start + 1))
+
+    def at_start(self, position: int) -> int:
+        """Look for an unmarked call where the answer begins: also one that is all of a piece of inline code."""
+        opener = _INLINE.match(self.text, position)
+        if opener is not None:
+            block, passed = self.tried(opener.end())
+            if block is not None and self.text.startswith("`", passed):
+                self.blocks += 1
+                self.parts.append(block)
+                return passed + 1
+        return self.at_fresh(position)
 
     def at_fresh(self, position: int) -> int:
         """Look for an unmarked call where the answer, or what follows a block or reasoning, begins."""
@@ -201,8 +213,8 @@ class _Scanning:
         taken = self.unmarked(start, position)
         if taken is not None:
             return self.at_fresh(taken)
-        self.add(self.text[position : start + 1])
-        return start + 1
+        self.add(self.text[position:start])
+        return start
 
     def unmarked(self, start: int, position: int) -> int | None:
         """Take the unmarked call at `start`, or pass over data; return where that ends, None for neither."""
@@ -255,7 +267,7 @@ class _Scanning:
         """Reasoning ends here. Where nothing had begun it, all before this was reasoning."""
         if not self.is_reasoning:
             self.is_doubtful = self.is_doubtful or (self.reasoning_ended and self.blocks > 0)
-            self.reasoning.extend(part for part in self.parts if isinstance(part, str))
+            self.reasoning.extend(part if isinstance(part, str) else part.words for part in self.parts)
             kept = [part for part in self.parts if self.calls_in_reasoning and isinstance(part, Block)]
             self.parts, self.blocks = [*kept], len(kept)
         self.is_reasoning = False

@@ -52,7 +52,7 @@ def parse(
     found = graded(scanned.parts, text, shown)
     refuted = {id(each.block) for each in found if each.evidence is Evidence.REFUTED}
     words = "".join(
-        part if isinstance(part, str) else text[part.start : part.end] if id(part) in refuted else ""
+        part if isinstance(part, str) else text[part.start : part.end] if id(part) in refuted else part.words
         for part in scanned.parts
     )
     is_alone = len(refuted) == len(found)

@@ -8,10 +8,10 @@ import re
 from collections.abc import Mapping
 from typing import TypeAlias
 
-from nebulus.calls.bodies import after, value_and_surplus
+from nebulus.calls.bodies import after, named_arguments, value_and_surplus
 from nebulus.calls.candidate import Candidate, candidates, is_call_shaped
 from nebulus.calls.dialect import Block, Source
-from nebulus.calls.invocation import invocations, listed, starts_call, starts_list
+from nebulus.calls.invocation import PRINTING, invocations, listed, starts_call, starts_list
 from nebulus.calls.literal import MISSING_CLOSER, UnreadableError, Value
 from nebulus.calls.names import resolve
 from nebulus.calls.scanner import read_value
@@ -58,9 +58,11 @@ def _calls(source: Source, start: int) -> tuple[list[Candidate], int, str]:
         return _json(text, start, offered)
     if starts_call(text, start):
         name = _CALL_NAME.match(text, start)
+        if name is not None and name.group() in PRINTING and name.group() not in offered:
+            name = _CALL_NAME.match(text, name.end() + 1)
         is_known = name is not None and is_offered(name.group(), offered)
         return (*invocations(text, start), "python") if is_known else ([], start, "")
-    return _named(text, start, offered)
+    return _named(source, start)
 
 
 def _json(text: str, start: int, offered: Mapping[str, ToolSpec]) -> tuple[list[Candidate], int, str]:
@@ -111,13 +113,14 @@ def _quoted_calls(items: list[object], offered: Mapping[str, ToolSpec]) -> list[
     return found
 
 
-def _named(text: str, start: int, offered: Mapping[str, ToolSpec]) -> tuple[list[Candidate], int, str]:
+def _named(source: Source, start: int) -> tuple[list[Candidate], int, str]:
     """Return the calls that are written as the name of a tool on offer and its JSON."""
+    text, offered = source.text, source.offered
     found: list[Candidate] = []
     end = position = start
     while (head := _NAMED_LINE.match(text, position)) and is_offered(head[1], offered):
-        read, end = value_and_surplus(text, head.end())
-        found.append(Candidate(head[1], read.value, read.edits))
+        candidate, end = named_arguments(source, head[1], head.end())
+        found.append(candidate)
         position = after(_BETWEEN, text, end)
     return found, end, "named"
 

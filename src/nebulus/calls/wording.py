@@ -37,7 +37,7 @@ _PRESENTED = re.compile(
 )
 _GREETING = re.compile(
     r"\A(?:sure(?: thing)?|ok(?:ay)?|certainly|of course|absolutely|alright|great|hi|hello|yes|thanks?(?: you)?"
-    r"|no problem|and|also|then|next|finally|first|second|thought|answer|action|one moment(?: please)?"
+    r"|no problem|and|also|then|next|finally|first|second|thought|plan|answer|response|action|one moment(?: please)?"
     r"|just a moment)\W*\Z",
     re.IGNORECASE,
 )
@@ -113,6 +113,10 @@ _TURNED = re.compile(
     re.IGNORECASE,
 )
 """Words that take back what was said, wherever in the rest of the answer they are."""
+_MAY_TURN = re.compile(
+    r"wait|hold|stop|oops|no(?:pe|[,.!])|never|second|scratch|cancel|disregard|ignore|mistake|my mind"
+)
+"""A quick look, in lower case, whether one of them can be there."""
 _NOT_MEANT = re.compile(
     r"\bcancel|\bdisregard|\bignor(?:e|ed|ing)\b|\bsorry\b|\bapologi|\bundo\b|\babort|\bmistaken"
     r"|\b(?:do not|don['\u2019]t|did not|didn['\u2019]t|won['\u2019]t|will not|not going to|should not|shouldn['\u2019]t"
@@ -148,14 +152,14 @@ _COMMON = frozenset(
 )
 _EXPLAINS = re.compile(
     r"\b(?:functions?|code|lines?|calls?|called|calling|commands?|tools?|quer(?:y|ies)|requests?|parameters?"
-    r"|arguments?|returns?|invoke[sd]?|outputs?|results?|retrieves?|calculates?|uses?|used|computes?|finds?|lists?"
+    r"|arguments?|returns?|invoke[sd]?|outputs?|results?|retriev\w+|calculat\w+|uses?|used|comput\w+|finds?|lists?"
     r"|above|explanation|solution|moment|asked for)\b",
     re.IGNORECASE,
 )
 _WORD = re.compile(r"[^\W\d_]+")
 _PARAGRAPH_END = re.compile(r"\n\s*\n")
 _GOES_ON = re.compile(r"[ \t]*[a-z]|[ \t]*[,;:)](?!\s*\n)|[ \t]+[-\u2013\u2014]")
-_JUNK = re.compile(r"[\s`\"')\]};.,*_#-]*")
+_JUNK = re.compile(r"(?:[\s\"')\]};.,*_#-]|`+(?:[a-z_]{1,12}(?=\s*\Z))?)*")
 
 
 def doubt_behind(behind: str, own: AbstractSet[str]) -> str:
@@ -167,7 +171,7 @@ def doubt_behind(behind: str, own: AbstractSet[str]) -> str:
     if _GOES_ON.match(behind):
         return "the sentence goes on behind it"
     near = said[:NEAR]
-    if _TURNED.search(said) or _NOT_MEANT.search(near):
+    if (_MAY_TURN.search(said.lower()) and _TURNED.search(said)) or _NOT_MEANT.search(near):
         return "the words behind it take it back"
     if _LEFT_OPEN.search(near) or _FROM_ELSEWHERE.search(near):
         return "the words behind it leave it open"

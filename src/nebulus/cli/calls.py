@@ -49,7 +49,7 @@ def _tools(path: Path | None) -> Sequence[ToolSpec]:
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}; name a JSON file") from error
     except msgspec.MsgspecError as error:
-        raise ConfigError(f"{path} is no JSON list of tools: {error}; write [{{...}}, ...]") from error
+        raise ConfigError(f"{path} is not a JSON list of tools: {error}; write [{{...}}, ...]") from error
     return tool_specs(definitions)
 
 
@@ -57,4 +57,6 @@ def _object(line: str, place: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(line, type=dict[str, Any])
     except msgspec.MsgspecError as error:
-        raise ConfigError(f"{place} is no JSON object: {error}; write one object a line") from error
+        raise ConfigError(f"{place} is not a JSON object: {error}; write one object a line") from error
+    except RecursionError as error:
+        raise ConfigError(f"{place} is nested too deeply; write one flat object a line") from error

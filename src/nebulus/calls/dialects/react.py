@@ -42,10 +42,13 @@ def take(source: Source, start: int, body: int) -> Block | None:
     if following and following[1] == "Action":
         problem = UnreadableError("more than one action is in one answer", reached=end)
         return Block(start=start, end=len(source.text), dialect="react", problem=problem)
+    end = len(source.text) if following else end  # an observation is not the model's to write
     return Block(start=start, end=end, dialect="react", candidates=tuple(found))
 
 
 def _end_of_line(text: str, end: int) -> int:
+    while text[end - 1].isspace():
+        end -= 1
     closers = _CLOSERS.match(text, end)
     return closers.end() if closers else end
 
