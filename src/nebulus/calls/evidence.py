@@ -50,19 +50,19 @@ class _Group(Struct):
 
 def graded(parts: Sequence[str | Block], text: str, shown: str) -> list[Graded]:
     """Return the blocks among `parts` of `text`, in order, each with its evidence."""
-    found: list[Graded] = []
+    grades: list[Graded] = []
     is_foreign = False
     for group in _groups(parts):
         is_foreign = is_foreign or _ROLE.search(group.before) is not None
-        role = _ROLE.search(group.behind) or _NEXT_TURN.search(group.behind)
-        behind = group.behind[: role.start()] if role else group.behind
+        ends = [found.start() for turn in (_ROLE, _NEXT_TURN) if (found := turn.search(group.behind))]
+        behind = group.behind[: min(ends, default=len(group.behind))]
         refuted = "it is behind the mark of another role" if is_foreign else _refuted(group, text)
         if refuted:
-            found.extend(Graded(block, Evidence.REFUTED, refuted) for block in group.blocks)
+            grades.extend(Graded(block, Evidence.REFUTED, refuted) for block in group.blocks)
         else:
-            found.extend(_worded(group, behind, text, shown=shown))
-        is_foreign = is_foreign or role is not None
-    return found
+            grades.extend(_worded(group, behind, text, shown=shown))
+        is_foreign = is_foreign or bool(ends)
+    return grades
 
 
 def _groups(parts: Sequence[str | Block]) -> Iterator[_Group]:
@@ -106,7 +106,7 @@ def _refuted(group: _Group, text: str) -> str:
 def _worded(group: _Group, behind: str, text: str, *, shown: str) -> Iterator[Graded]:
     """Yield the evidence of calls that no structure refutes: their marks, and the words around them."""
     own = frozenset(
-        word for block in group.blocks for each in block.candidates for word in words_of(each.name)
+        word for block in group.blocks for each in block.candidates for word in _words(each.name, each.arguments)
     )
     why = doubt_before(group.before, own) or doubt_behind(behind, own)
     has_before, has_behind = bool(group.before.strip(_BLANKS)), bool(behind.strip(_BLANKS))
@@ -118,6 +118,11 @@ def _worded(group: _Group, behind: str, text: str, *, shown: str) -> Iterator[Gr
             yield Graded(block, Evidence.OPENS)
         else:
             yield Graded(block, Evidence.ANNOUNCED if has_before else Evidence.WHOLE)
+
+
+def _words(name: str, arguments: object) -> list[str]:
+    """The words of a tool's name and of the texts that it is given."""
+    return [*words_of(name), *re.findall(r"[a-z]{3,}", str(arguments)[:600].lower())]
 
 
 def _is_echo(block: Block, text: str, shown: str) -> bool:

@@ -9,7 +9,7 @@ from nebulus.core.tools import ToolSpec
 _CONTEXT = 40
 MAX_STRAYS = 16
 """Mentions of this kind in one reading."""
-_AS_CALL = re.compile(r"\s{0,4}(?:[({]|\n\s{0,40}\{)")
+_AS_CALL = re.compile(r"\s{0,4}(?:[({]|\n\s{0,40}\{|\n[^\n\w]{0,40}Action[ _]Input)")
 _AS_JSON = re.compile(r"['\"]\s{0,4}[:,}]")
 
 

@@ -31,8 +31,11 @@ _GERUND = re.compile(
 )
 _PRESENTED = re.compile(
     r"\A(?:(?:sure|certainly|of course|ok|okay|so|and|then|now)\b[\s,.!-]{0,3}){0,3}"
-    r"(?:(?:here|below)(?:'s|\u2019s| is| are) |(?:tool|function) calls?\b|(?:the|my|this)\b).{0,60}?"
-    r"\b(?:calls?|answers?|solutions?|action|step|request)\b[^.:?!]{0,80}?(?:\bis|\bare)?\s*[:.]?\Z",
+    r"(?:(?:here|below)(?:'s|\u2019s| is| are) )?(?:the |my |an? )?"
+    r"(?:(?:function|tool|api|required|requested|corresponding|necessary|appropriate|correct|right|final|next|first|json"
+    r"|python|following)[ -]){0,3}(?:calls?|answers?|solutions?|action|step|request)"
+    r"(?: (?:to (?P<aim>[a-z]+)\b|(?:for|that) (?:this|that|the|your|you|it|will|can)\b|is\b|are\b)[^.:?!]{0,80})?"
+    r"\s*[:.]?\Z",
     re.IGNORECASE,
 )
 _GREETING = re.compile(
@@ -54,7 +57,7 @@ _FOREIGN = re.compile(
 )
 _UNSURE = re.compile(
     r"\b(?:not|no|nor|cannot|if|unless|might|may|could|maybe|perhaps|format|syntax|template|illustrat\w+|show\w*"
-    r"|demonstrat\w+|explain\w*|like this|like so|previous\w*|earlier|already|was|were|did|had|wrote|written|wait)"
+    r"|demonstrat\w+|explain\w*|like this|like so|previous\w*|earlier|already|was|were|did|had|wrote|written|wait|wrong|bad|malicious|forbidden|banned|fake|attack\w*|injected|avoid)"
     r"\b|n['\u2019]t\b",
     re.IGNORECASE,
 )
@@ -82,7 +85,8 @@ def doubt_before(before: str, own: AbstractSet[str]) -> str:
 
 def _announces(sentence: str, own: AbstractSet[str]) -> bool:
     """Whether a sentence, by its last clause, says that a call will be made now."""
-    if _GREETING.match(sentence) or _PRESENTED.match(sentence):
+    presented = _PRESENTED.match(sentence)
+    if _GREETING.match(sentence) or (presented and (not presented["aim"] or _is_doing(presented["aim"], own))):
         return not _UNSURE.search(sentence)
     clauses = [clause for clause in _CLAUSE.split(sentence) if clause.strip()]
     return any(_does(clause.strip(), own) for clause in clauses[-2:]) and not _UNSURE.search(clauses[-1])
@@ -90,10 +94,23 @@ def _announces(sentence: str, own: AbstractSet[str]) -> bool:
 
 def _does(clause: str, own: AbstractSet[str]) -> bool:
     if said := _ANNOUNCED.search(clause):
-        words = re.findall(r"[a-z]+", said["rest"].lower())[:6]
-        return any(_stem(word) in _STEMS or word in own for word in words)
-    gerund = _GERUND.match(clause)
-    return gerund is not None and (_stem(gerund["verb"].lower()) in _STEMS or gerund["verb"].lower() in own)
+        verbs = re.findall(r"[a-z]+", said["rest"].lower())[:6]
+    else:
+        gerund = _GERUND.match(clause)
+        verbs = [gerund["verb"].lower()] if gerund else []
+    is_quoting = clause.endswith(":") and any(_stem(verb) in _TELLING and verb not in own for verb in verbs)
+    return not is_quoting and any(_is_doing(verb, own) for verb in verbs)
+
+
+def _is_doing(verb: str, own: AbstractSet[str]) -> bool:
+    return _stem(verb.lower()) in _STEMS or verb.lower() in own
+
+
+def _infinitive(verb: str) -> str:
+    """A verb in the third person without its ending."""
+    if verb.endswith("ies"):
+        return verb[:-3] + "y"
+    return verb.removesuffix("es") if verb.endswith(("ches", "shes", "sses", "xes")) else verb.removesuffix("s")
 
 
 def _stem(word: str) -> str:
@@ -104,6 +121,8 @@ def _stem(word: str) -> str:
 
 
 _STEMS = frozenset(map(_stem, _DOING))
+_TELLING = frozenset(map(_stem, ("read", "see", "look", "list", "review", "write", "copy", "answer", "put", "give")))
+"""What they announce, with a colon, is the text itself: "I'll read the mail:"."""
 
 _TURNED = re.compile(
     r"(?:\A|[.!?\n\"'(-]\s{0,2})(?:oh|ah|hmm?|no|but|actually|sorry)?[\s,.!-]{0,3}(?:wait\b(?! for| a moment)|hold on\b"
@@ -146,20 +165,78 @@ _ENGLISH = frozenset(
     "the this that these those which with and are from by has have it its following above below here been being".split()  # noqa: SIM905
 )
 _COMMON = frozenset(
-    "a an of is in to for on at as be can will not no or if after before when each all one two you your i we function"  # noqa: SIM905
+    "a an of is in to for on at as be can will not no if or after before when each all one two you your i we function"  # noqa: SIM905
     " functions code line call calls called returns return parameter parameters argument arguments using used output"
     " value values note explanation calculates retrieves finds given set result results list python question".split()
 )
-_EXPLAINS = re.compile(
-    r"\b(?:functions?|code|lines?|calls?|called|calling|commands?|tools?|quer(?:y|ies)|requests?|parameters?"
-    r"|arguments?|returns?|invoke[sd]?|outputs?|results?|retriev\w+|calculat\w+|uses?|used|comput\w+|finds?|lists?"
-    r"|above|explanation|solution|moment|asked for)\b",
+_DENIED = re.compile(
+    r"\b(?:not|never|nor|no|cannot|would|might|could|may|unless|wrong|incorrect|invalid|void|bad|fake|mock"
+    r"|dummy|test|examples?|hypothetical\w*|illustrat\w+|demo\w*|sample output|templates?|placeholders?|inject\w+"
+    r"|attack\w*|malicious|phishing|suspicious|unsafe|dangerous|forbidden|banned|denied|blocked|disabled|reject\w+"
+    r"|revoked?|withdr\w+|retract\w*|suspend\w+|skip\w*|hold|unnecessary|irrelevant|superfluous|deprecated|missing"
+    r"|unclear|previous\w*|already|instead|against|rather|looks?|pasted|quot\w+|appeared|contained|wrote"
+    r"|said|says|told|asked me|wants?|wanted|refuse\w*|the user|e-?mails?|attached|a human|yourself)\b|n['\u2019]t\b|[?=]\s*\Z",
     re.IGNORECASE,
 )
+"""Words with which a first sentence does more than explain."""
+_LABELS = re.compile(
+    r"(?:(?:(?:\w+ ){0,2}explanation|note|answer|solution|code|output|python)\b[\s:*]{1,4}|\W+)+", re.IGNORECASE
+)
+_LEADS = (
+    r"(?:(?:please )?note that\s+|it(?:'s| is) important to note that\s+|here,?\s+|so,?\s+"
+    r"|(?!if|unless|once|until|when|but|wait|no|after|before|should|were|had|the|this|these|each|both|all|it|they|that)[a-z]+\b[^,.!?\n]{0,100},\s+)?"
+)
+_CALL_NOUN = (
+    r"(?:code|functions?|lines?|calls?|commands?|tools?|query|queries|snippet|script|solution|outputs?|results?"
+    r"|parameters?|arguments?|list|program|answer|requests?|calculations?|questions?|tasks?|problems?|statement|response|representation|way|\S*[A-Za-z][._][A-Za-z]\S*|\w+\(\)|`\w+`|\"\w+\"|'\w+')"
+)
+_ABOUT_CALL = re.compile(rf"(?<!\S){_CALL_NOUN}(?![\w-])", re.IGNORECASE)
+_SUBJECT = re.compile(
+    rf"{_LEADS}(?:(?:this|these|it|they|that)\s+|(?:the|this|these|each|both|all|it's|one)\b(?:\s+\S+){{0,8}}?\s+"
+    rf"{_CALL_NOUN}\s+|(?:\w+\(\)|`\w+`|\w*[A-Za-z][._]\w+)\s+(?:function\s+)?)(?P<rest>\S.*)",
+    re.IGNORECASE | re.DOTALL,
+)
+_STATE = re.compile(
+    r"(?:(?:is|are|be)\s*[:`\[]|(?:is|are)\s+(?:just\s+|simply\s+)?an?\s+(?:representation|simplified)\b|(?:is|are)\s+(?!being)(?P<doing>[a-z]+)ing\b|needs? to be (?:called|invoked)|is to (?:call|invoke|use)"
+    r"|(?:will|can)\s+(?:also\s+|then\s+)?be\s*(?::|(?:used|called|invoked|returned|executed|run|calculated|solved|performed|an?\b|the\b|in\b))"
+    r"|(?:is|are)\s+(?:being\s+|then\s+|also\s+)?(?:used|called|calling|invoked|expected|calculated|designed|provided|set"
+    r"|passed|given|made|performed|named|wrapped|obtained|executed|stored|able|in the|from|\d|an? (?:function|call|single"
+    r"|python|list|line)|the (?:function|call|line|python|code|one|only|list|required|correct|solution|output|area|answer))"
+    r"|should\s+be\s+(?:called|invoked|run)\b|(?:has|have)\s+(?:been\s+)?(?:called|invoked|made|used|passed|two|three|all)\b"
+    r"|should be:|(?:will|can)\s+(?:also\s+)?(?P<base>[a-z]+)|(?P<third>[a-z]+s)\b)",
+    re.IGNORECASE,
+)
+_PRESENTS = re.compile(
+    rf"(?:it['\u2019]s|it is|this is|these are|here (?:is|are)) (?:\S+ ){{0,4}}?{_CALL_NOUN}(?![\w-])"
+    r"|if (?:the function|no function|there (?:is|are) no)\b",
+    re.IGNORECASE,
+)
+_BY_CALLING = re.compile(
+    rf"\b(?:is|are|be)\s(?:\w+ed|found)\s(?:using|by (?:calling|invoking|using))\s(?:\S+\s){{0,6}}?{_CALL_NOUN}(?![\w-])"
+    r"|\b(?:is|are) (?:calculated|computed|returned)\b",
+    re.IGNORECASE,
+)
+_WE_DO = re.compile(r"\bwe(?:['\u2019]re| are| can| will| have| need to| should)?\s(?P<verb>[a-z]+)", re.IGNORECASE)
+_QUOTATION = re.compile(r"\"[^\"\n]*\"|`[^`\n]*`|(?<!\w)'[^'\n]*'(?!\w)")
+_CONDITION = re.compile(r"if (?:the|no|there)\b.*\b(?:return|output)", re.IGNORECASE)
+"""What is given back in a case that may come: prompts ask for such words."""
+_NEXT_VERB = re.compile(r"\s(?=(?:will|can|is|are|has|have|should|[a-z]+s)\b)", re.IGNORECASE)
+_OURSELVES = re.compile(
+    rf"{_LEADS}(?:i|we)\b(?:['\u2019]\w+| have| am| are| will| can| need to| just)*(?: (?:just|then|now|simply))?"
+    r"\s(?:us(?:ed?|ing)|call(?:ed|ing)?|invok(?:ed?|ing)|ask(?:ed)? for|requested|fetch\w*|convert\w*|pass\w*|created|included)\b"
+    r"|please wait\b|(?:one|just a) moment\b",
+    re.IGNORECASE,
+)
+_PERSONAL = re.compile(r"(?:i|we|you|please|but|yet|however|hmm+|well|oh|let|that|he|she|what|it)\b", re.IGNORECASE)
+_VERBS = _STEMS | {
+    "return", "represent", "tak", "giv", "mean", "requir", "accept", "pass", "specif", "utiliz", "output", "defin",
+    "implement", "evaluat", "invok", "divid", "multipl", "plot", "draw", "train", "look", "correspond", "trigger",
+    "depict", "fit", "ask", "assum", "us", "depend",
+}  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+")
-_PARAGRAPH_END = re.compile(r"\n\s*\n")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n\s*\n")
 _GOES_ON = re.compile(r"[ \t]*[a-z]|[ \t]*[,;:)](?!\s*\n)|[ \t]+[-\u2013\u2014]")
-_JUNK = re.compile(r"(?:[\s\"')\]};.,*_#-]|`+(?:[a-z_]{1,12}(?=\s*\Z))?)*")
+_JUNK = re.compile(r"(?:\[[^\[\]\n]{0,40}\](?=\s*(?:\Z|\n|[\[`#]))|[\s\"')\]};.,*_#-]|`+(?:[a-z_]{1,12}(?=\s*\Z))?)*")
 
 
 def doubt_behind(behind: str, own: AbstractSet[str]) -> str:
@@ -179,10 +256,42 @@ def doubt_behind(behind: str, own: AbstractSet[str]) -> str:
 
 
 def _explains(near: str, own: AbstractSet[str]) -> bool:
-    """Whether words are English that is about the call: its tool, its arguments, what it returns."""
+    """Whether words are English that explains: what the call does, or what it is about."""
+    labels = _LABELS.match(near)
+    first = _SENTENCE_END.split(near[labels.end() :] if labels else near, 1)[0]
+    if not first:
+        return True
     words = [word.lower() for word in _WORD.findall(near)]
     strong = sum(word in _ENGLISH for word in words)
     common = sum(word in _COMMON for word in words)
-    is_understood = strong > 0 and (strong + common) * 5 >= len(words)
-    paragraph = _PARAGRAPH_END.split(near, 1)[0]
-    return is_understood and (_EXPLAINS.search(paragraph) is not None or bool(own & set(words)))
+    if not strong or (strong + common) * 7 < len(words):
+        return False
+    if _says_what_it_does(first):
+        return True
+    is_condition = _CONDITION.match(first) is not None
+    if _DENIED.search(_QUOTATION.sub("x", first)) and not is_condition:
+        return False
+    if _OURSELVES.match(first) or _PRESENTS.match(first) or _BY_CALLING.search(first):
+        return True
+    if any(_is_doing(match["verb"], own) for match in _WE_DO.finditer(first)):
+        return True
+    is_topic = not _ABOUT_CALL.search(first) and not _PERSONAL.match(first)
+    return is_topic and bool(own & set(_WORD.findall(first.lower())))
+
+
+def _says_what_it_does(sentence: str) -> bool:
+    """Whether the subject of a sentence is the call, and a verb says what it does."""
+    subject = _SUBJECT.match(sentence)
+    rest = subject["rest"] if subject else ""
+    for _ in range(6):
+        state = _STATE.match(rest)
+        if state is not None:
+            verb = state["base"] or state["third"] or state["doing"]
+            if verb is None or _stem(_infinitive(verb.lower())) in _VERBS:
+                head = sentence[: len(sentence) - len(rest) + state.end()]
+                return _DENIED.search(_QUOTATION.sub("x", head)) is None
+        following = _NEXT_VERB.search(rest)
+        if following is None:
+            return False
+        rest = rest[following.end() :]
+    return False
