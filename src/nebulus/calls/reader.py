@@ -182,9 +182,6 @@ def _taken(each: Graded, need: _Need, done: _Accepted) -> Finding | None:
     for call, _ in made:
         level = needed_for(need.level, need.offered[call.tool])
         if each.evidence < level:
-            if is_weak and done.calls:
-                done.mentions.append(_mention(each))
-                return None
             return unconfirmed(each.evidence, level, why=each.why, tool=call.tool)
     for call, changes in made:
         number = len(done.calls)

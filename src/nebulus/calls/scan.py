@@ -70,13 +70,16 @@ class Scan(Struct, frozen=True, kw_only=True):
     is_overfull: bool = False
 
 
+_TAG = re.compile(r"</?\w+>\Z")
+
+
 def _marker_table() -> tuple[re.Pattern[str], dict[str, tuple[Dialect, ...]], frozenset[str]]:
     takers: dict[str, tuple[Dialect, ...]] = {}
     for dialect in DIALECTS:
         for opener in dialect.openers:
             takers[opener] = (*takers.get(opener, ()), dialect)
     noise = frozenset(mark for dialect in DIALECTS for mark in dialect.noise)
-    exact = {*takers, *noise, _FENCE} | {mark for mark in _THOUGHTS if not mark.startswith("<")}
+    exact = {*takers, *noise, _FENCE} | {mark for mark in _THOUGHTS if not _TAG.match(mark)}
     tags = "|".join(re.escape(mark[1:-1]) for mark in _THOUGHTS if mark not in exact)
     longest_first = "|".join(map(re.escape, sorted(exact, key=len, reverse=True)))
     return re.compile(f"{longest_first}|<(?i:{tags})>|{_LINE}"), takers, noise
@@ -160,7 +163,7 @@ class _Scanning:
             if block is not None and block.start >= position:
                 return self.at_block(block, position)
         self.add(self.text[position:start])
-        thought = mark.lower() if mark[:1] == "<" and mark not in _THOUGHTS else mark
+        thought = mark.lower() if _TAG.match(mark) else mark
         if is_in_code(self.text, start):
             self.add(mark)
         elif thought in REASONING:
@@ -195,8 +198,8 @@ class _Scanning:
             block, passed = self.tried(opener.end())
             if block is not None and self.text.startswith("`", passed):
                 self.blocks += 1
-                self.parts.append(block)
-                return passed + 1
+                self.parts.append(replace(block, start=opener.end() - 1, end=passed + 1))
+                return self.at_fresh(passed + 1)
         return self.at_fresh(position)
 
     def at_fresh(self, position: int) -> int:

@@ -71,7 +71,12 @@ def _json(text: str, start: int, offered: Mapping[str, ToolSpec]) -> tuple[list[
     end = position = start
     is_python = _PAIRS.match(text, start) is not None
     while text.startswith(("{", "[", "(")[: 2 + is_python], position):
-        read, position = _value(text, position, is_python=is_python)
+        try:
+            read, position = _value(text, position, is_python=is_python)
+        except UnreadableError:
+            if not found:
+                raise
+            break  # what follows is tried by itself
         if isinstance(read.value, list) and _QUOTED_CALL.match(text, end):
             return _quoted_calls(read.value, offered), position, "python"
         if not is_call_shaped(read.value, offered):

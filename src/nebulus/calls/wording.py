@@ -23,18 +23,18 @@ _DOING = frozenset(
 )
 _SAYER = r"(?:i|we)(?:'ll|\u2019ll| will| shall|'m| am| are| need| have| must| can| should|'d like| want)"
 _ANNOUNCED = re.compile(
-    rf"\b(?:{_SAYER}|let me|let's|let\u2019s|let us|the (?:tool|function) (?:can|will))\b(?P<rest>.{{0,80}})",
+    rf"\b(?:{_SAYER}|let me|let's|let\u2019s|let us|the (?:tool|function) (?:can|will))\b(?P<verbs>.{{0,80}})",
     re.IGNORECASE,
 )
 _GERUND = re.compile(
-    r"\A(?:(?:ok|okay|sure|now|first|next|then)\b[\s,.!-]{0,3}){0,3}(?P<verb>[a-z]{2,14})ing\b", re.IGNORECASE
+    r"\A(?:(?:ok|okay|sure|now|first|next|then)\b[\s,.!-]{0,3}){0,3}(?P<verbs>[a-z]{2,14}ing)\b", re.IGNORECASE
 )
 _PRESENTED = re.compile(
     r"\A(?:(?:sure|certainly|of course|ok|okay|so|and|then|now)\b[\s,.!-]{0,3}){0,3}"
     r"(?:(?:here|below)(?:'s|\u2019s| is| are) )?(?:the |my |an? )?"
     r"(?:(?:function|tool|api|required|requested|corresponding|necessary|appropriate|correct|right|final|next|first|json"
     r"|python|following)[ -]){0,3}(?:calls?|answers?|solutions?|action|step|request)"
-    r"(?: (?:to (?P<aim>[a-z]+)\b|(?:for|that) (?:this|that|the|your|you|it|will|can)\b|is\b|are\b)[^.:?!]{0,80})?"
+    r"(?: (?:to (?P<aim>[a-z]+)\b|(?:for (?:this|that|the|your|it)|that (?:will|can)|you need)\b|is\b|are\b)[^.:?!]{0,80})?"
     r"\s*[:.]?\Z",
     re.IGNORECASE,
 )
@@ -45,7 +45,8 @@ _GREETING = re.compile(
     re.IGNORECASE,
 )
 _TAKEN_FOR_WORDS = re.compile(r"[*_`]+")
-_SENTENCE = re.compile(r"(?<=[.!?:])\s+|\n+")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
+_VERB = re.compile(r"[A-Za-z]+")
 _CLAUSE = re.compile(r"[,;\u2014]\s|\s-\s")
 _ODD = re.compile(r"<[/!|A-Za-z\u25c1]|~~|```|/\*|\[/?[A-Z]{2,}|\u25c1|(?:^|\n)\s*(?://|#|--|>|\|)")
 """Tags, strike-through, fences, comments, quotation and tables in front of a call: it may be inside of them."""
@@ -56,11 +57,17 @@ _FOREIGN = re.compile(
     re.IGNORECASE,
 )
 _UNSURE = re.compile(
-    r"\b(?:not|no|nor|cannot|if|unless|might|may|could|maybe|perhaps|format|syntax|template|illustrat\w+|show\w*"
-    r"|demonstrat\w+|explain\w*|like this|like so|previous\w*|earlier|already|was|were|did|had|wrote|written|wait|wrong|bad|malicious|forbidden|banned|fake|attack\w*|injected|avoid)"
-    r"\b|n['\u2019]t\b",
+    r"\b(?:not|no|nor|cannot|if|unless|might|may|could|maybe|perhaps|previous\w*|earlier|already|was|were|did|had|wait"
+    r"|doubt|fail\w*)\b|n['\u2019]t\b",
     re.IGNORECASE,
 )
+"""In front of the verb of an announcement: it is denied, past, or depends on something."""
+_SHOWN = re.compile(
+    r"\b(?:format|syntax|template|illustrat\w+|show\w*|demonstrat\w+|explain\w*|like this|like so|wrote|written|wrong|bad"
+    r"|malicious|forbidden|banned|fake|attack\w*|injected|avoid)\b",
+    re.IGNORECASE,
+)
+"""In an announcement: what follows is shown, and not done."""
 
 
 def doubt_before(before: str, own: AbstractSet[str]) -> str:
@@ -84,22 +91,31 @@ def doubt_before(before: str, own: AbstractSet[str]) -> str:
 
 
 def _announces(sentence: str, own: AbstractSet[str]) -> bool:
-    """Whether a sentence, by its last clause, says that a call will be made now."""
-    presented = _PRESENTED.match(sentence)
-    if _GREETING.match(sentence) or (presented and (not presented["aim"] or _is_doing(presented["aim"], own))):
-        return not _UNSURE.search(sentence)
-    clauses = [clause for clause in _CLAUSE.split(sentence) if clause.strip()]
-    return any(_does(clause.strip(), own) for clause in clauses[-2:]) and not _UNSURE.search(clauses[-1])
+    """Whether a sentence, by its last clauses, says that a call will be made now; what a colon introduces does not count."""
+    head, colon, more = sentence.partition(": ")
+    if colon and more.strip():
+        sentence = head + ":"
+    if _SHOWN.search(sentence):
+        return False
+    clauses = [clause.strip() for clause in _CLAUSE.split(sentence) if clause.strip()]
+    for clause in (sentence, clauses[-1]):
+        presented = _PRESENTED.match(clause)
+        if _GREETING.match(clause) or (presented and (not presented["aim"] or _is_doing(presented["aim"], own))):
+            return not _UNSURE.search(clause)
+    return any(_does(clause, own) for clause in clauses[-2:])
 
 
 def _does(clause: str, own: AbstractSet[str]) -> bool:
-    if said := _ANNOUNCED.search(clause):
-        verbs = re.findall(r"[a-z]+", said["rest"].lower())[:6]
-    else:
-        gerund = _GERUND.match(clause)
-        verbs = [gerund["verb"].lower()] if gerund else []
-    is_quoting = clause.endswith(":") and any(_stem(verb) in _TELLING and verb not in own for verb in verbs)
-    return not is_quoting and any(_is_doing(verb, own) for verb in verbs)
+    said = _ANNOUNCED.search(clause) or _GERUND.match(clause)
+    if said is None:
+        return False
+    verbs = list(_VERB.finditer(clause, said.start("verbs")))[:6]
+    done = next((verb for verb in verbs if _is_doing(verb.group(), own)), None)
+    if done is None or _UNSURE.search(clause[: done.end()]):
+        return False
+    return not clause.endswith(":") or all(
+        _stem(verb.group().lower()) not in _TELLING or verb.group().lower() in own for verb in verbs
+    )
 
 
 def _is_doing(verb: str, own: AbstractSet[str]) -> bool:

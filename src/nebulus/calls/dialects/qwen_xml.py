@@ -14,7 +14,7 @@ _JSON_AHEAD = re.compile(r"\s*+\{")
 MARKUP = Markup(
     opener=r"<parameter=\s*(?P<key>[^>\n]{1,160})>",
     closer="</parameter>",
-    call_closer="</function>",
+    call_closer=r"(?:</function>|(?=</tool_call>))",
     behind_call=r"</tool_call>|<tool_call>|<function=",
     is_framed=True,
 )

@@ -26,7 +26,7 @@ def take(source: Source, start: int, body: int) -> Block | None:
         return None
     named, call = _ACTION.match(source.text, body), _CALL.match(source.text, body)
     name = named[1].strip().strip("`'\"[]*") if named else call[1] if call else ""
-    if not is_offered(name, source.offered):
+    if not (named and source.text.startswith("{", named.end())) and not is_offered(name, source.offered):
         return None
     try:
         if named:
@@ -42,7 +42,6 @@ def take(source: Source, start: int, body: int) -> Block | None:
     if following and following[1] == "Action":
         problem = UnreadableError("more than one action is in one answer", reached=end)
         return Block(start=start, end=len(source.text), dialect="react", problem=problem)
-    end = len(source.text) if following else end  # an observation is not the model's to write
     return Block(start=start, end=end, dialect="react", candidates=tuple(found))
 
 
