@@ -8,8 +8,8 @@ import random
 from collections import Counter
 from typing import Any
 
-from nebulus.calls.acceptance import Needed
 from nebulus.calls import ReaderProfile, StreamReader, read, tool_specs
+from nebulus.calls.acceptance import Needed
 from nebulus.calls.text import parse
 from nebulus.core.answers import FinishReason, ModelAnswer
 from nebulus.core.findings import Evidence, Reading
@@ -89,9 +89,7 @@ def _result(fixture: Any, reading: Reading, profile: ReaderProfile) -> Any:
     """Return a reading in canitoolcall's terms: content, reasoning and calls."""
     from canitoolcall.results import ParsedToolCall, ParseResult
 
-    said = parse(
-        fixture.raw_output, {tool.name: tool for tool in tool_specs(fixture.tools)}, profile=profile
-    )
+    said = parse(fixture.raw_output, {tool.name: tool for tool in tool_specs(fixture.tools)}, profile=profile)
     content = reading.text if reading.finding is None else said.words
     calls = tuple(ParsedToolCall(call.tool, json.dumps(call.arguments)) for call in reading.calls)
     return ParseResult(

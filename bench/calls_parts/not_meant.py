@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - other languages have other letters
 """Answers that hold a call which is not meant, by composition: every form of a call in every kind of frame.
 
 The sentences of the frames were written without looking at the reader's word lists, and each kind is there in
@@ -9,20 +10,21 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 ARGUMENTS = '{"city": "Oslo", "days": 2}'
+CALL = f'{{"name": "get_weather", "arguments": {ARGUMENTS}}}'
 FORMS = {
-    "hermes": '<tool_call>\n{"name": "get_weather", "arguments": %s}\n</tool_call>' % ARGUMENTS,
-    "json": '{"name": "get_weather", "arguments": %s}' % ARGUMENTS,
-    "fence": '```json\n{"name": "get_weather", "arguments": %s}\n```' % ARGUMENTS,
+    "hermes": f"<tool_call>\n{CALL}\n</tool_call>",
+    "json": CALL,
+    "fence": f"```json\n{CALL}\n```",
     "python": 'get_weather(city="Oslo", days=2)',
     "python list": '[get_weather(city="Oslo", days=2)]',
-    "named": "get_weather\n%s" % ARGUMENTS,
+    "named": f"get_weather\n{ARGUMENTS}",
     "qwen xml": "<function=get_weather>\n<parameter=city>\nOslo\n</parameter>\n</function>",
-    "mistral": "[TOOL_CALLS]get_weather[ARGS]%s" % ARGUMENTS,
-    "kimi": "<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>%s<|tool_call_end|>" % ARGUMENTS,
-    "llama": '<|python_tag|>{"name": "get_weather", "parameters": %s}' % ARGUMENTS,
-    "deepseek": "<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>%s<｜tool▁call▁end｜>" % ARGUMENTS,
-    "react": "Action: get_weather\nAction Input: %s" % ARGUMENTS,
-}  # fmt: skip
+    "mistral": f"[TOOL_CALLS]get_weather[ARGS]{ARGUMENTS}",
+    "kimi": f"<|tool_call_begin|>functions.get_weather:0<|tool_call_argument_begin|>{ARGUMENTS}<|tool_call_end|>",
+    "llama": f"<|python_tag|>{CALL}",
+    "deepseek": f"<｜tool▁call▁begin｜>get_weather<｜tool▁sep｜>{ARGUMENTS}<｜tool▁call▁end｜>",
+    "react": f"Action: get_weather\nAction Input: {ARGUMENTS}",
+}
 
 RETRACTED = (
     "Wait, no. That is the wrong city.",
@@ -206,7 +208,9 @@ def composed() -> Iterator[NotMeant]:
             yield NotMeant("wrapped", form, f"{before}{call}{behind}")
             yield NotMeant("wrapped", form, f"I found this:\n{before}{call}{behind}\nIt is not for me.")
         for opener, closer in REASONING:
-            yield NotMeant("reasoning", form, f"{opener}I could do\n{call}\nbut it is not needed.{closer}\nIt is 4 °C.")
+            yield NotMeant(
+                "reasoning", form, f"{opener}I could do\n{call}\nbut it is not needed.{closer}\nIt is 4 °C."
+            )
             yield NotMeant("reasoning", form, f"{opener}\n{call}\nNo, wait.")
         for sentence in SENTENCES:
             yield NotMeant("sentence", form, sentence.format(call))

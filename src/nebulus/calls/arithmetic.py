@@ -77,13 +77,17 @@ def _operand(text: str, position: int, *, depth: int) -> tuple[Fraction, int]:
     if number := _NUMBER.match(text, position):
         return Fraction(Decimal(number[1].replace("_", ""))), number.end()
     sign = _SIGN.match(text, position)
-    match sign[1] if sign else "":
+    if sign is None:
+        raise ValueError("no number")
+    match sign[1]:
         case "-":
-            value, end = _operand(text, sign.end(), depth=depth + 1)  # type: ignore[union-attr]
+            value, end = _operand(text, sign.end(), depth=depth + 1)
             return -value, end
         case "(":
-            value, end = _chain(text, sign.end(), 0, depth=depth + 1)  # type: ignore[union-attr]
+            value, end = _chain(text, sign.end(), 0, depth=depth + 1)
             closer = _SIGN.match(text, end)
             if closer and closer[1] == ")":
                 return value, closer.end()
-    raise ValueError("no number")
+            raise ValueError("a parenthesis is open")
+        case _:
+            raise ValueError("no number")

@@ -16,7 +16,15 @@ from nebulus.calls.wording import doubt_before, doubt_behind
 from nebulus.core.findings import Evidence
 
 _JOINT = re.compile(r"(?:[\s,;+&|`*.)-]|\band\b|\bthen\b|\balso\b|\bnext\b|\d{1,2}[.)])*\Z", re.IGNORECASE)
-_QUOTES = {'"': '"', "'": "'", "\u201c": "\u201d", "\u2018": "\u2019", "\u00ab": "\u00bb", "`": "`", "\u201e": "\u201c"}
+_QUOTES = {
+    '"': '"',
+    "'": "'",
+    "\u201c": "\u201d",
+    "\u2018": "\u2019",
+    "\u00ab": "\u00bb",
+    "`": "`",
+    "\u201e": "\u201c",
+}
 _BLOCK_QUOTES = ("'''", '"""', "~~~", "~~")
 _TAG = re.compile(r"<([A-Za-z][\w:.-]{0,40})[^<>]{0,80}>\s*\Z")
 _COMMENTS = (("<!--", "-->"), ("/*", "*/"))
@@ -27,7 +35,10 @@ _ROLE = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 """What begins another role's turn, or another file: nothing behind it is the model's own answer."""
-_NEXT_TURN = re.compile(r"^[ \t]*#{2,}\s*(?:response|end\b|inst)|^(?:import \w+|from [\w.]+ import |def \w+\()", re.IGNORECASE | re.MULTILINE)
+_NEXT_TURN = re.compile(
+    r"^[ \t]*#{2,}\s*(?:response|end\b|inst)|^(?:import \w+|from [\w.]+ import |def \w+\()",
+    re.IGNORECASE | re.MULTILINE,
+)
 _SHORTEST_ECHO = 9
 _BLANKS = " \t\r\n`*"
 
@@ -106,7 +117,10 @@ def _refuted(group: _Group, text: str) -> str:
 def _worded(group: _Group, behind: str, text: str, *, shown: str) -> Iterator[Graded]:
     """Yield the evidence of calls that no structure refutes: their marks, and the words around them."""
     own = frozenset(
-        word for block in group.blocks for each in block.candidates for word in _words(each.name, each.arguments)
+        word
+        for block in group.blocks
+        for each in block.candidates
+        for word in _words(each.name, each.arguments)
     )
     why = doubt_before(group.before, own) or doubt_behind(behind, own)
     has_before, has_behind = bool(group.before.strip(_BLANKS)), bool(behind.strip(_BLANKS))

@@ -39,7 +39,9 @@ def ambiguous(rule: str, *, value: str = "") -> Finding:
 def unconfirmed(evidence: Evidence, needed: Evidence, *, why: str, tool: str) -> Finding:
     """Return the finding for a call on less evidence than its tool needs."""
     reason = f": {why}" if why else ""
-    rule = f"is this call meant? It is {evidence.name.lower()}, and {tool} needs {needed.name.lower()}{reason}"
+    rule = (
+        f"is this call meant? It is {evidence.name.lower()}, and {tool} needs {needed.name.lower()}{reason}"
+    )
     fix = "write the call and nothing else, or words without a call"
     return Finding(kind=FindingKind.UNCONFIRMED, rule=rule, value=tool, fix=fix, tool=tool)
 

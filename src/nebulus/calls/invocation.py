@@ -63,7 +63,9 @@ def invocations(text: str, start: int) -> tuple[list[Candidate], int]:
         found.append(candidate)
         position = _after_blank(text, position)
         if text.startswith((",", ";"), position) or (is_list and text.startswith(("+", "|", "&"), position)):
-            found[-1] = found[-1] if text[position] in ",;" else _with_edit(found[-1], "calls joined by a sign", ",")
+            found[-1] = (
+                found[-1] if text[position] in ",;" else _with_edit(found[-1], "calls joined by a sign", ",")
+            )
             position = _after_blank(text, position + 1)
     if not found:
         raise UnreadableError("a call belongs here", value=text[position : position + 24], reached=position)

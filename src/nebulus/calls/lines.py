@@ -43,7 +43,9 @@ def read_line(
         ToolDefinitionError: a tool in it is no tool definition.
     """
     offered = tool_specs(line["tools"]) if line.get("tools") else tuple(tools)
-    reading = read(answer_of(line), offered, shown=str(line.get("shown") or ""), profile=profile, needed=needed)
+    reading = read(
+        answer_of(line), offered, shown=str(line.get("shown") or ""), profile=profile, needed=needed
+    )
     return {
         "id": line.get("id"),
         "calls": [{"name": call.tool, "arguments": call.arguments} for call in reading.calls],

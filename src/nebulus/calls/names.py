@@ -65,6 +65,7 @@ def _folded(name: str) -> str:
 
 
 def words_of(name: str) -> list[str]:
+    """Return the words of a name in snake case, camel case or with dots, in lower case."""
     return [word.lower() for word in _WORDS.findall(name)]
 
 

@@ -106,8 +106,10 @@ def _clean(answer: ModelAnswer, tools: Sequence[ToolSpec], shown: str) -> Readin
 
 def _is_enough(reading: Reading, tools: Sequence[ToolSpec], needed: Needed) -> bool:
     """Whether a clean answer, which is all of it calls, is as much evidence as their tools need."""
-    if isinstance(needed, Evidence) or needed is by_effect:
-        return needed is by_effect or needed <= Evidence.WHOLE
+    if needed is by_effect:
+        return True
+    if isinstance(needed, Evidence):
+        return needed <= Evidence.WHOLE
     names = {call.tool for call in reading.calls}
     return all(needed(tool) <= Evidence.WHOLE for tool in tools if tool.name in names)
 
@@ -133,7 +135,9 @@ def _decided(graded: Sequence[Graded], need: _Need, *, words: str, profile: Read
         mentions = (*(_mention(each) for each in graded), *strays(words, need.offered))
         return Reading(text=words, mentions=mentions, finding=None if words.strip() else EMPTY)
     count = sum(
-        len(each.block.candidates) for each in graded if each.evidence not in (Evidence.REFUTED, Evidence.UNMARKED)
+        len(each.block.candidates)
+        for each in graded
+        if each.evidence not in (Evidence.REFUTED, Evidence.UNMARKED)
     )
     dialect = next(each.block.dialect for each in graded if each.evidence is not Evidence.REFUTED)
     if 0 < profile.max_calls < count:
@@ -159,24 +163,15 @@ def _decided(graded: Sequence[Graded], need: _Need, *, words: str, profile: Read
 
 def _taken(each: Graded, need: _Need, done: _Accepted) -> Finding | None:
     """Accept the calls of one block, or return why not; what is only words is mentioned."""
-    if each.evidence is Evidence.REFUTED:
+    made = _made(each, need)
+    is_weak = each.evidence is Evidence.UNMARKED
+    if each.evidence is Evidence.REFUTED or (is_weak and isinstance(made, Finding)):
         done.mentions.append(_mention(each))
         return None
-    is_weak = each.evidence is Evidence.UNMARKED
-    problem = each.block.problem
-    if problem is not None:
-        if is_weak:
-            done.mentions.append(_mention(each))
-        return None if is_weak else unreadable(problem)
-    made: list[_Made] = []
-    for candidate in each.block.candidates:
-        settled = settle(candidate, need.offered, shown=need.shown)
-        if isinstance(settled, Finding):
-            if is_weak:
-                done.mentions.append(_mention(each))
-            return None if is_weak else settled
-        made.append(settled)
-    if not each.block.is_marked and done.calls and all(call in done.calls for call, _ in made) and each.why:
+    if isinstance(made, Finding):
+        return made
+    is_repeated = bool(each.why) and bool(done.calls) and all(call in done.calls for call, _ in made)
+    if is_repeated and not each.block.is_marked:
         done.mentions.append(_mention(replace(each, why="it repeats a call")))
         return None
     for call, _ in made:
@@ -191,6 +186,19 @@ def _taken(each: Graded, need: _Need, done: _Accepted) -> Finding | None:
             Edit(edit.name, f"/{number}{edit.where}", edit.before, edit.after) for edit in changes
         )
     return None
+
+
+def _made(each: Graded, need: _Need) -> list[_Made] | Finding:
+    """Return the valid calls of a block with the edits they took, or the finding for the first that is not."""
+    if each.block.problem is not None:
+        return unreadable(each.block.problem)
+    made: list[_Made] = []
+    for candidate in each.block.candidates:
+        settled = settle(candidate, need.offered, shown=need.shown)
+        if isinstance(settled, Finding):
+            return settled
+        made.append(settled)
+    return made
 
 
 def _mention(each: Graded) -> Mention:

@@ -47,8 +47,10 @@ _HEADERS = re.compile(
     r"|<\|begin_of_text\|>|assistant(?=<\|)|(?<=<\|im_start\|>)assistant))+\s*+"
 )
 _FENCE = "```"
-_INFO = re.compile(r"```[ \t]*[\w+.-]{0,30}[ \t]*(?:\n|(?=[\[{]))(?:\s*+(?:#|//)[^\n]*+\n)*+\s*+(?:return\s+)?")
-_FENCE_END = re.compile(r"(?:\s*+#[^\n`]*+)?+\s*+(?:```|\Z)")
+_INFO = re.compile(
+    r"```[ \t]*[\w+.-]{0,30}[ \t]*(?:\n|(?=[\[{]))(?:\s*+(?:#|//)[^\n]*+\n)*\s*+(?:return\s+)?"
+)
+_FENCE_END = re.compile(r"(?:\s*+#[^\n`]*+)?\s*+(?:```|\Z)")
 _CLOSING_FENCE = re.compile(r"\n[ \t>]*```")
 _LINE_START = re.compile(r"(?:\A|\n)[ \t>]*\Z")
 _LINE = r"\n[ \t]*+(?=[{\[(]|[A-Za-z_][\w.\-:/]{0,159}[ \t]*+(?:\(|\n?[ \t]*+\{))"

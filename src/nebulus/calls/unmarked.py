@@ -17,7 +17,7 @@ from nebulus.calls.names import resolve
 from nebulus.calls.scanner import read_value
 from nebulus.core.tools import ToolSpec
 
-_BETWEEN = re.compile(r"(?:\s|[;,]|</tool_call>|</function>)*+")
+_BETWEEN = re.compile(r"(?:\s|[;,]|</tool_call>|</function>)*")
 _NAMED_LINE = re.compile(r"([A-Za-z_][\w.\-:/]{0,159})[ \t]*+\n?[ \t]*+(?=\{)")
 _CALL_NAME = re.compile(r"[A-Za-z_][\w.\-]{0,159}")
 _QUOTED_CALL = re.compile(r"\[\s*+(['\"])(?=[A-Za-z_][\w.\-]{0,159}\()")
@@ -139,5 +139,7 @@ def _mentions(text: str, start: int, reached: int, *, offered: Mapping[str, Tool
     """Whether what was read there names a tool on offer as a call would."""
     piece = text[start : reached + 200]
     return any(
-        spelled in piece for name in offered for spelled in (f'"{name}"', f"'{name}'", f"{name}(", f"{name}\n")
+        spelled in piece
+        for name in offered
+        for spelled in (f'"{name}"', f"'{name}'", f"{name}(", f"{name}\n")
     )

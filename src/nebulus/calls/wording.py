@@ -27,7 +27,8 @@ _ANNOUNCED = re.compile(
     re.IGNORECASE,
 )
 _GERUND = re.compile(
-    r"\A(?:(?:ok|okay|sure|now|first|next|then)\b[\s,.!-]{0,3}){0,3}(?P<verbs>[a-z]{2,14}ing)\b", re.IGNORECASE
+    r"\A(?:(?:ok|okay|sure|now|first|next|then)\b[\s,.!-]{0,3}){0,3}(?P<verbs>[a-z]{2,14}ing)\b",
+    re.IGNORECASE,
 )
 _PRESENTED = re.compile(
     r"\A(?:(?:sure|certainly|of course|ok|okay|so|and|then|now)\b[\s,.!-]{0,3}){0,3}"
@@ -100,7 +101,9 @@ def _announces(sentence: str, own: AbstractSet[str]) -> bool:
     clauses = [clause.strip() for clause in _CLAUSE.split(sentence) if clause.strip()]
     for clause in (sentence, clauses[-1]):
         presented = _PRESENTED.match(clause)
-        if _GREETING.match(clause) or (presented and (not presented["aim"] or _is_doing(presented["aim"], own))):
+        if _GREETING.match(clause) or (
+            presented and (not presented["aim"] or _is_doing(presented["aim"], own))
+        ):
             return not _UNSURE.search(clause)
     return any(_does(clause, own) for clause in clauses[-2:])
 
@@ -126,7 +129,9 @@ def _infinitive(verb: str) -> str:
     """A verb in the third person without its ending."""
     if verb.endswith("ies"):
         return verb[:-3] + "y"
-    return verb.removesuffix("es") if verb.endswith(("ches", "shes", "sses", "xes")) else verb.removesuffix("s")
+    return (
+        verb.removesuffix("es") if verb.endswith(("ches", "shes", "sses", "xes")) else verb.removesuffix("s")
+    )
 
 
 def _stem(word: str) -> str:
@@ -137,7 +142,9 @@ def _stem(word: str) -> str:
 
 
 _STEMS = frozenset(map(_stem, _DOING))
-_TELLING = frozenset(map(_stem, ("read", "see", "look", "list", "review", "write", "copy", "answer", "put", "give")))
+_TELLING = frozenset(
+    map(_stem, ("read", "see", "look", "list", "review", "write", "copy", "answer", "put", "give"))
+)
 """What they announce, with a colon, is the text itself: "I'll read the mail:"."""
 
 _TURNED = re.compile(
@@ -196,7 +203,8 @@ _DENIED = re.compile(
 )
 """Words with which a first sentence does more than explain."""
 _LABELS = re.compile(
-    r"(?:(?:(?:\w+ ){0,2}explanation|note|answer|solution|code|output|python)\b[\s:*]{1,4}|\W+)+", re.IGNORECASE
+    r"(?:(?:(?:\w+ ){0,2}explanation|note|answer|solution|code|output|python)\b[\s:*]{1,4}|\W+)+",
+    re.IGNORECASE,
 )
 _LEADS = (
     r"(?:(?:please )?note that\s+|it(?:'s| is) important to note that\s+|here,?\s+|so,?\s+"
@@ -232,7 +240,9 @@ _BY_CALLING = re.compile(
     r"|\b(?:is|are) (?:calculated|computed|returned)\b",
     re.IGNORECASE,
 )
-_WE_DO = re.compile(r"\bwe(?:['\u2019]re| are| can| will| have| need to| should)?\s(?P<verb>[a-z]+)", re.IGNORECASE)
+_WE_DO = re.compile(
+    r"\bwe(?:['\u2019]re| are| can| will| have| need to| should)?\s(?P<verb>[a-z]+)", re.IGNORECASE
+)
 _QUOTATION = re.compile(r"\"[^\"\n]*\"|`[^`\n]*`|(?<!\w)'[^'\n]*'(?!\w)")
 _CONDITION = re.compile(r"if (?:the|no|there)\b.*\b(?:return|output)", re.IGNORECASE)
 """What is given back in a case that may come: prompts ask for such words."""
@@ -243,7 +253,9 @@ _OURSELVES = re.compile(
     r"|please wait\b|(?:one|just a) moment\b",
     re.IGNORECASE,
 )
-_PERSONAL = re.compile(r"(?:i|we|you|please|but|yet|however|hmm+|well|oh|let|that|he|she|what|it)\b", re.IGNORECASE)
+_PERSONAL = re.compile(
+    r"(?:i|we|you|please|but|yet|however|hmm+|well|oh|let|that|he|she|what|it)\b", re.IGNORECASE
+)
 _VERBS = _STEMS | {
     "return", "represent", "tak", "giv", "mean", "requir", "accept", "pass", "specif", "utiliz", "output", "defin",
     "implement", "evaluat", "invok", "divid", "multipl", "plot", "draw", "train", "look", "correspond", "trigger",
@@ -252,7 +264,9 @@ _VERBS = _STEMS | {
 _WORD = re.compile(r"[^\W\d_]+")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n\s*\n")
 _GOES_ON = re.compile(r"[ \t]*[a-z]|[ \t]*[,;:)](?!\s*\n)|[ \t]+[-\u2013\u2014]")
-_JUNK = re.compile(r"(?:\[[^\[\]\n]{0,40}\](?=\s*(?:\Z|\n|[\[`#]))|[\s\"')\]};.,*_#-]|`+(?:[a-z_]{1,12}(?=\s*\Z))?)*")
+_JUNK = re.compile(
+    r"(?:\[[^\[\]\n]{0,40}\](?=\s*(?:\Z|\n|[\[`#]))|[\s\"')\]};.,*_#-]|`+(?:[a-z_]{1,12}(?=\s*\Z))?)*"
+)
 
 
 def doubt_behind(behind: str, own: AbstractSet[str]) -> str:

@@ -86,6 +86,15 @@ def test_what_is_not_meant_does_not_vanish() -> None:
     assert lost == []
 
 
+ENTITIES = (
+    "<tool_call>{&quot;name&quot;: &quot;get_weather&quot;, &quot;arguments&quot;:"
+    " {&quot;city&quot;: &quot;Oslo&quot;, &quot;days&quot;: 2}}</tool_call>"
+)
+STEP_3 = (
+    '<｜tool_calls_begin｜><｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name="get_weather">'
+    '<steptml:parameter name="city">Oslo</steptml:parameter><steptml:parameter name="days">2</steptml:parameter>'
+    "</steptml:invoke><｜tool_call_end｜><｜tool_calls_end｜>"
+)
 CASES = [case for _, case in fixture_cases() if case["calls"]]
 BETWEEN = ("\n", " ", "\n\nand then\n\n", "\nThe weather is nice there.\n", "\n\nLet me also check this.\n")
 
@@ -161,11 +170,8 @@ def test_a_call_without_arguments_is_read_in_every_form(text: str) -> None:
         'I\'ll check it.\nget_weather\n{"city": "Oslo", "days": 2}',
         "[('get_weather', {'city': 'Oslo', 'days': 2})]",
         '{"name": "get_weather", "city": "Oslo", "days": 2}',
-        "<tool_call>{&quot;name&quot;: &quot;get_weather&quot;, &quot;arguments&quot;: {&quot;city&quot;: &quot;Oslo&quot;,"
-        " &quot;days&quot;: 2}}</tool_call>",
-        '<｜tool_calls_begin｜><｜tool_call_begin｜>function<｜tool_sep｜><steptml:invoke name="get_weather">'
-        '<steptml:parameter name="city">Oslo</steptml:parameter><steptml:parameter name="days">2</steptml:parameter>'
-        "</steptml:invoke><｜tool_call_end｜><｜tool_calls_end｜>",
+        ENTITIES,
+        STEP_3,
         "[get_weather(city='Oslo', days=4-2)]",
         "[get_weather('Oslo', 2)]",
         "[get_weather('Oslo', days=2)]",
@@ -179,7 +185,10 @@ def test_other_spellings_of_a_call_are_read(text: str) -> None:
 
 
 def test_several_forms_in_one_answer_are_all_read() -> None:
-    assert said(f'{CLEAN}\n<tool_call>{{"name": "now", "arguments": {{}}}}</tool_call>').calls == (OSLO, Call("now"))
+    assert said(f'{CLEAN}\n<tool_call>{{"name": "now", "arguments": {{}}}}</tool_call>').calls == (
+        OSLO,
+        Call("now"),
+    )
     assert said(f"[{PYTHON} + now()]").calls == (OSLO, Call("now"))
 
 

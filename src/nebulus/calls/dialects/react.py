@@ -11,9 +11,7 @@ from nebulus.calls.invocation import invocations
 from nebulus.calls.literal import UnreadableError
 from nebulus.calls.unmarked import is_offered
 
-_ACTION = re.compile(
-    r"[ \t*]*([^\n]{1,160})\n\s*+(?:[ \t*]*+Action[ _]Input[ \t*]*:)[ \t*]*", re.IGNORECASE
-)
+_ACTION = re.compile(r"[ \t*]*([^\n]{1,160})\n\s*+(?:[ \t*]*+Action[ _]Input[ \t*]*:)[ \t*]*", re.IGNORECASE)
 _CALL = re.compile(r"[ \t*`]*+([A-Za-z_][\w.\-]{0,159})\(")
 _BEFORE = re.compile(r"(?:\A|\n)[ \t*]*\Z")
 _NEXT = re.compile(r"\n[ \t*]*+(Action|Observation)[ \t*]*:")
@@ -40,8 +38,8 @@ def take(source: Source, start: int, body: int) -> Block | None:
         return Block(start=start, end=len(source.text), dialect="react", problem=problem)
     following = _NEXT.search(source.text, end)
     if following and following[1] == "Action":
-        problem = UnreadableError("more than one action is in one answer", reached=end)
-        return Block(start=start, end=len(source.text), dialect="react", problem=problem)
+        twice = UnreadableError("more than one action is in one answer", reached=end)
+        return Block(start=start, end=len(source.text), dialect="react", problem=twice)
     return Block(start=start, end=end, dialect="react", candidates=tuple(found))
 
 
