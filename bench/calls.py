@@ -1,8 +1,8 @@
 """How well answers are read: on recorded answers, on fixtures, on damaged calls, and how fast.
 
-    python bench/calls.py [recorded|fixtures|damage|abstention|speed|fuzz …] [--data FOLDER] [--json]
+    python bench/calls.py [recorded|levels|fixtures|damage|abstention|speed|fuzz …] [--data FOLDER] [--json]
 
-Without names all parts run. `recorded` needs the folder that --data or NEBULUS_DATA names, `fixtures` the
+Without names all parts run. `recorded` and `levels` need the folder that --data or NEBULUS_DATA names, `fixtures` the
 package canitoolcall; a part whose needs are not met is skipped, with the reason. `damage` and `abstention`
 show the peers that are installed: json-repair, toolrails, forge-guardrails (Python 3.12).
 """
@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.calls_parts import abstention, damage, fixtures, peers, recorded, speed
+from bench.calls_parts import abstention, damage, fixtures, levels, peers, recorded, speed
+from nebulus.calls import by_effect
 
 
 class Unmet(Exception):  # noqa: N818 - it is no error
@@ -27,15 +28,25 @@ def run_recorded(args: argparse.Namespace) -> Any:
     folder = Path(args.data or "")
     if not args.data or not (folder / "score_calls.py").is_file():
         raise Unmet("NEBULUS_DATA names no folder with score_calls.py and bfcl_calls")
-    return {"answers": recorded.measure(folder), "traces": recorded.measure_traces(folder)}
+    rules = recorded.scorer(folder)
+    answers = {split: recorded.measure(rules, data) for split, data in recorded.records(folder).items()}
+    return {"answers": answers, "traces": recorded.measure_traces(folder)}
+
+
+def run_levels(args: argparse.Namespace) -> Any:
+    """Read recorded answers, and answers that mean no call, at each level of evidence."""
+    folder = Path(args.data or "")
+    if not args.data or not (folder / "score_calls.py").is_file():
+        raise Unmet("NEBULUS_DATA names no folder with score_calls.py and bfcl_calls")
+    return levels.measure(recorded.scorer(folder), recorded.records(folder), folder)
 
 
 def run_fixtures(args: argparse.Namespace) -> Any:
     """Read canitoolcall's fixtures."""
     try:
-        return fixtures.measure()
+        return {"as a parser": fixtures.measure(), "by effect": fixtures.measure(by_effect)}
     except ImportError as error:
-        raise Unmet("canitoolcall is not installed") from error
+        raise Unmet(f"{error.name or error} is not installed; canitoolcall's checks need it") from error
 
 
 def run_damage(args: argparse.Namespace) -> Any:
@@ -65,7 +76,7 @@ def print_recorded(figures: dict[str, Any]) -> None:
         "| model | category | items | official | official, validated | ours | fixed | broken | out of reach |"
     )
     print("|---|---|--:|--:|--:|--:|--:|--:|--:|")
-    for row in figures["answers"]:
+    for row in (row for rows in figures["answers"].values() for row in rows):
         shares = [f"{row[name] / row['items']:.1%}" for name in ("official", "validated", "ours")]
         counts = [str(row[name]) for name in ("fixed", "broken", "out_of_reach")]
         print("|", " | ".join([row["model"], row["category"], str(row["items"]), *shares, *counts]), "|")
@@ -77,10 +88,13 @@ def print_fixtures(figures: dict[str, Any]) -> None:
     """Print the counts beside the published ones, and what failed."""
     print("| reader | pass | soft | fail | of |")
     print("|---|--:|--:|--:|--:|")
-    counts = tuple(figures["total"][status] for status in ("pass", "soft_pass", "fail"))
-    for name, (passed, soft, failed) in {"nebulus": counts, **fixtures.PUBLISHED}.items():
+    ours = {
+        f"nebulus, {level}": tuple(found["total"][status] for status in ("pass", "soft_pass", "fail"))
+        for level, found in figures.items()
+    }
+    for name, (passed, soft, failed) in {**ours, **fixtures.PUBLISHED}.items():
         print(f"| {name} | {passed} | {soft} | {failed} | {passed + soft + failed} |")
-    for failure in figures["failed"]:
+    for failure in figures["as a parser"]["failed"]:
         print(f"- {failure['id']}: {failure['why']}")
 
 
@@ -127,6 +141,7 @@ def print_fuzz(counts: dict[str, int]) -> None:
 
 PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None]]] = {
     "recorded": (run_recorded, print_recorded),
+    "levels": (run_levels, levels.show),
     "fixtures": (run_fixtures, print_fixtures),
     "damage": (run_damage, print_damage),
     "abstention": (run_abstention, print_abstention),

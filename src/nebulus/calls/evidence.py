@@ -40,6 +40,9 @@ _NEXT_TURN = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _SHORTEST_ECHO = 9
+_LETTERS = re.compile(r"[a-z]{3,}")
+_SPOKEN = 200
+"""So much of a value may be repeated by words around its call."""
 _BLANKS = " \t\r\n`*"
 
 
@@ -116,14 +119,11 @@ def _refuted(group: _Group, text: str) -> str:
 
 def _worded(group: _Group, behind: str, text: str, *, shown: str) -> Iterator[Graded]:
     """Yield the evidence of calls that no structure refutes: their marks, and the words around them."""
-    own = frozenset(
-        word
-        for block in group.blocks
-        for each in block.candidates
-        for word in _words(each.name, each.arguments)
-    )
-    why = doubt_before(group.before, own) or doubt_behind(behind, own)
     has_before, has_behind = bool(group.before.strip(_BLANKS)), bool(behind.strip(_BLANKS))
+    why = ""
+    if has_before or has_behind:
+        own = _own_words(group.blocks)
+        why = doubt_before(group.before, own) or doubt_behind(behind, own)
     for block in group.blocks:
         doubt = why or ("it is word for word in what was shown" if _is_echo(block, text, shown) else "")
         if doubt:
@@ -134,9 +134,15 @@ def _worded(group: _Group, behind: str, text: str, *, shown: str) -> Iterator[Gr
             yield Graded(block, Evidence.ANNOUNCED if has_before else Evidence.WHOLE)
 
 
-def _words(name: str, arguments: object) -> list[str]:
-    """The words of a tool's name and of the texts that it is given."""
-    return [*words_of(name), *re.findall(r"[a-z]{3,}", str(arguments)[:600].lower())]
+def _own_words(blocks: Sequence[Block]) -> frozenset[str]:
+    """The words of the names of tools, and of the texts that they are given."""
+    found: set[str] = set()
+    for candidate in (each for block in blocks for each in block.candidates):
+        found.update(words_of(candidate.name))
+        values = candidate.arguments.values() if isinstance(candidate.arguments, dict) else ()
+        for value in values:
+            found.update(_LETTERS.findall(str(value)[:_SPOKEN].lower()))
+    return frozenset(found)
 
 
 def _is_echo(block: Block, text: str, shown: str) -> bool:
