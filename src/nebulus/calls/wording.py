@@ -41,7 +41,7 @@ _PRESENTED = re.compile(
 )
 _GREETING = re.compile(
     r"\A(?:sure(?: thing)?|ok(?:ay)?|certainly|of course|absolutely|alright|great|hi|hello|yes|thanks?(?: you)?"
-    r"|no problem|and|also|then|next|finally|first|second|thought|plan|answer|response|action|one moment(?: please)?"
+    r"|no problem|and|so|also|then|next|finally|first|second|thought|plan|answer|response|action|one moment(?: please)?"
     r"|just a moment)\W*\Z",
     re.IGNORECASE,
 )
@@ -222,7 +222,7 @@ _SUBJECT = re.compile(
 )
 _STATE = re.compile(
     r"(?:(?:is|are|be)\s*[:`\[]|(?:is|are)\s+(?:just\s+|simply\s+)?an?\s+(?:representation|simplified)\b|(?:is|are)\s+(?!being)(?P<doing>[a-z]+)ing\b|needs? to be (?:called|invoked)|is to (?:call|invoke|use)"
-    r"|(?:will|can)\s+(?:also\s+|then\s+)?be\s*(?::|(?:used|called|invoked|returned|executed|run|calculated|solved|performed|an?\b|the\b|in\b))"
+    r"|(?:will|can)\s+(?:also\s+|then\s+)?be\s*(?::|(?:used|utilized|called|invoked|returned|executed|run|calculated|solved|performed|an?\b|the\b|in\b))"
     r"|(?:is|are)\s+(?:being\s+|then\s+|also\s+)?(?:used|called|calling|invoked|expected|calculated|designed|provided|set"
     r"|passed|given|made|performed|named|wrapped|obtained|executed|stored|able|in the|from|\d|an? (?:function|call|single"
     r"|python|list|line)|the (?:function|call|line|python|code|one|only|list|required|correct|solution|output|area|answer))"
