@@ -1,6 +1,6 @@
 """How well answers are read: on recorded answers, on fixtures, on damaged calls, and how fast.
 
-    python bench/calls.py [recorded|levels|fixtures|damage|abstention|speed|fuzz …] [--data FOLDER] [--json]
+    python bench/calls.py [recorded|levels|fixtures|suites|damage|abstention|speed|fuzz …] [--data FOLDER] [--json]
 
 Without names all parts run. `recorded` and `levels` need the folder that --data or NEBULUS_DATA names, `fixtures` the
 package canitoolcall; a part whose needs are not met is skipped, with the reason. `damage` and `abstention`
@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.calls_parts import abstention, damage, fixtures, levels, peers, recorded, speed
+from bench.calls_parts import abstention, damage, fixtures, levels, peers, recorded, speed, suites
 from nebulus.calls import by_effect
 
 
@@ -47,6 +47,14 @@ def run_fixtures(args: argparse.Namespace) -> Any:
         return {"as a parser": fixtures.measure(), "by effect": fixtures.measure(by_effect)}
     except ImportError as error:
         raise Unmet(f"{error.name or error} is not installed; canitoolcall's checks need it") from error
+
+
+def run_suites(args: argparse.Namespace) -> Any:
+    """Read the texts of another project's parser suite."""
+    folder = Path(args.smg or "")
+    if not args.smg or not any(suites.cases(folder)):
+        raise Unmet("--smg names no checkout of lightseekorg/smg with crates/tool_parser/tests")
+    return suites.measure(folder)
 
 
 def run_damage(args: argparse.Namespace) -> Any:
@@ -98,6 +106,17 @@ def print_fixtures(figures: dict[str, Any]) -> None:
         print(f"- {failure['id']}: {failure['why']}")
 
 
+def print_suites(figures: dict[str, Any]) -> None:
+    """Print how the tests of the suite ended at each level, and what did not pass as a parser."""
+    for level, found in figures.items():
+        print(
+            f"smg's tool_parser, {level}:",
+            ", ".join(f"{name} {found[name]}" for name in found if name != "missed"),
+        )
+    for missed in figures["as a parser"]["missed"]:
+        print("-", missed)
+
+
 def print_damage(table: dict[str, Any]) -> None:
     """Print right / silent / refused by damage and reader."""
     readers = list(next(iter(table.values())))
@@ -143,6 +162,7 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None
     "recorded": (run_recorded, print_recorded),
     "levels": (run_levels, levels.show),
     "fixtures": (run_fixtures, print_fixtures),
+    "suites": (run_suites, print_suites),
     "damage": (run_damage, print_damage),
     "abstention": (run_abstention, print_abstention),
     "speed": (run_speed, print_speed),
@@ -157,6 +177,7 @@ def main() -> None:
     )
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts to run (all)")
     parser.add_argument("--data", default=os.environ.get("NEBULUS_DATA"), help="folder of recorded answers")
+    parser.add_argument("--smg", help="a checkout of lightseekorg/smg, for `suites`")
     parser.add_argument("--each", type=int, default=20, help="calls a tool in `damage`")
     parser.add_argument("--seconds", type=float, default=20, help="how long to look for the worst input")
     parser.add_argument("--megabytes", type=float, default=1, help="mutated input to read in `fuzz`")
