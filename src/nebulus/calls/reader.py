@@ -73,7 +73,7 @@ def read(
         return Reading(text=answer.text, finding=cut(finish))
     if not _is_unicode(answer):
         return Reading(text=answer.text, finding=NOT_UNICODE)
-    if profile == DEFAULT and (clean := _clean(answer, tools, shown)) and _is_enough(clean, tools, needed):
+    if (profile is DEFAULT or profile == DEFAULT) and (clean := _clean(answer, tools, shown)) and _is_enough(clean, tools, needed):
         return clean
     need = _Need({tool.name: tool for tool in tools}, shown, needed)
     parsed = parse(answer.text, need.offered, shown=shown, profile=profile)

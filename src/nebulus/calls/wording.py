@@ -9,6 +9,8 @@ from collections.abc import Set as AbstractSet
 
 NEAR = 600
 """Characters behind a call in which its explanation is looked for."""
+SENTENCE = 400
+"""Characters of a sentence that are looked at: at its end in front of a call, at its beginning behind one."""
 FAR = 6000
 """Characters on each side of a call that are searched for words that take it back."""
 
@@ -49,7 +51,7 @@ _TAKEN_FOR_WORDS = re.compile(r"[*_`]+")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+")
 _VERB = re.compile(r"[A-Za-z]+")
 _CLAUSE = re.compile(r"[,;\u2014]\s|\s-\s")
-_ODD = re.compile(r"<[/!|A-Za-z\u25c1]|~~|```|/\*|\[/?[A-Z]{2,}|\u25c1|(?:^|\n)\s*(?://|#|--|>|\|)")
+_ODD = re.compile(r"<[/!|A-Za-z\u25c1]|~~|```|/\*|\[/?[A-Z]{2,}|\u25c1|(?:^|\n)[ \t]*(?://|#|--|>|\|)")
 """Tags, strike-through, fences, comments, quotation and tables in front of a call: it may be inside of them."""
 _FOREIGN = re.compile(
     r"\b(?:examples?|instances?|e\.g|hypothe\w+|suppos\w+|imagin\w+|pretend\w*|says|said|quot\w+|told|would|if you"
@@ -81,7 +83,11 @@ def doubt_before(before: str, own: AbstractSet[str]) -> str:
         return ""
     if _ODD.search(said) or said.count('"') % 2 or said.count("\u201c") != said.count("\u201d"):
         return "it may be inside of what is before it"
-    sentences = [each.strip() for each in _SENTENCE.split(_TAKEN_FOR_WORDS.sub("", said)) if each.strip(" -")]
+    sentences = [
+        each.strip()[-SENTENCE:]
+        for each in _SENTENCE.split(_TAKEN_FOR_WORDS.sub("", said))
+        if each.strip(" -")
+    ]
     if any(each.endswith(":") and not _announces(each, own) for each in sentences):
         return "the words before it don't announce it"
     if any(_FOREIGN.search(each) for each in sentences[-3:]) or not any(
@@ -99,7 +105,7 @@ def _announces(sentence: str, own: AbstractSet[str]) -> bool:
     if _SHOWN.search(sentence):
         return False
     clauses = [clause.strip() for clause in _CLAUSE.split(sentence) if clause.strip()]
-    for clause in (sentence, clauses[-1]):
+    for clause in (sentence, *clauses[-1:]):
         presented = _PRESENTED.match(clause)
         if _GREETING.match(clause) or (
             presented and (not presented["aim"] or _is_doing(presented["aim"], own))
@@ -288,7 +294,7 @@ def doubt_behind(behind: str, own: AbstractSet[str]) -> str:
 def _explains(near: str, own: AbstractSet[str]) -> bool:
     """Whether words are English that explains: what the call does, or what it is about."""
     labels = _LABELS.match(near)
-    first = _SENTENCE_END.split(near[labels.end() :] if labels else near, 1)[0]
+    first = _SENTENCE_END.split(near[labels.end() :] if labels else near, 1)[0][:SENTENCE]
     if not first:
         return True
     words = [word.lower() for word in _WORD.findall(near)]

@@ -123,6 +123,13 @@ def test_no_call_of_a_composition_of_dialects_vanishes(
     assert all(call.tool != "nobody_knows_it" for call in reading.calls)
 
 
+@given(st.text(alphabet=" ,.;:!?-\n\"'`#>*([I'llcathe", max_size=40), st.text(max_size=30), st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_any_words_around_a_call_can_be_weighed(some: str, other: str, is_before: bool) -> None:
+    text = f"{some}\n{TAGGED}\n{other}" if is_before else f"{other}\n{TAGGED}\n{some}"
+    said(text)
+
+
 def test_a_second_marker_of_mistrals_opens_a_second_call() -> None:
     text = '[TOOL_CALLS]now{}[TOOL_CALLS]get_weather{"city": "Oslo", "days": 2}'
     assert said(text).calls == (Call("now", {}), OSLO)

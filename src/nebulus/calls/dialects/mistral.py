@@ -10,7 +10,7 @@ from nebulus.calls.dialect import Block, Dialect, Source
 
 MARKER = "[TOOL_CALLS]"
 _NAMED = re.compile(
-    r"\s*+([\w.\-:/]{1,160})\s*+(?:\[CALL_ID\]\s*\w{1,64}\s*)?(?:\[ARGS\])?\s*+(?=[{\"]|\Z|\[TOOL_CALLS\])"
+    r"\s*+([\w.\-:/]{1,160})\s*+(?:\[CALL_ID\]\s*+\w{1,64}\s*+)?(?:\[ARGS\])?\s*+(?=[{\"]|\Z|\[TOOL_CALLS\])"
 )
 _CALL_ID = re.compile(r"\[CALL_ID\]\w{1,64}\Z")
 

@@ -11,7 +11,9 @@ from nebulus.calls.invocation import invocations
 from nebulus.calls.literal import UnreadableError
 from nebulus.calls.unmarked import is_offered
 
-_ACTION = re.compile(r"[ \t*]*([^\n]{1,160})\n\s*+(?:[ \t*]*+Action[ _]Input[ \t*]*:)[ \t*]*", re.IGNORECASE)
+_ACTION = re.compile(
+    r"[ \t*]*+([^\s*][^\n]{0,159})\n\s*+(?:[ \t*]*+Action[ _]Input[ \t*]*:)[ \t*]*", re.IGNORECASE
+)
 _CALL = re.compile(r"[ \t*`]*+([A-Za-z_][\w.\-]{0,159})\(")
 _BEFORE = re.compile(r"(?:\A|\n)[ \t*]*\Z")
 _NEXT = re.compile(r"\n[ \t*]*+(Action|Observation)[ \t*]*:")
