@@ -1,8 +1,8 @@
 # ruff: noqa: RUF001 - other languages have other letters
 """Answers that hold a call which is not meant, by composition: every form of a call in every kind of frame.
 
-The sentences of the frames were written without looking at the reader's word lists, and each kind is there in
-several languages.
+The sentences are ours, and each kind is there in several languages. None of them is in the reader: it knows words
+that announce or explain a call, and doubts all others.
 """
 
 from collections.abc import Iterator
