@@ -12,7 +12,7 @@ from nebulus.calls import ReaderProfile, StreamReader, read, tool_specs
 from nebulus.calls.acceptance import Needed
 from nebulus.calls.text import parse
 from nebulus.core.answers import FinishReason, ModelAnswer
-from nebulus.core.findings import Evidence, Reading
+from nebulus.core.findings import CallEvidence, Reading
 
 PUBLISHED = {
     "vLLM 0.30": (268, 86, 115),
@@ -24,7 +24,7 @@ PUBLISHED = {
 _REASONING_OPENERS = ("<think>", "[THINK]", "<|open|>think<|sep|>")
 
 
-AS_A_PARSER = Evidence.MARKED
+AS_A_PARSER = CallEvidence.MARKED
 """The evidence that a server's parser asks: its marks."""
 
 

@@ -19,10 +19,16 @@ from bench.calls_parts.recorded import Record, line_of
 from nebulus.calls import by_effect, read, tool_specs
 from nebulus.calls.lines import answer_of
 from nebulus.core.answers import ModelAnswer
-from nebulus.core.findings import Evidence, Reading
+from nebulus.core.findings import CallEvidence, Reading
 from nebulus.core.tools import Effect, ToolSpec
 
-LEVELS = (Evidence.UNMARKED, Evidence.MARKED, Evidence.OPENS, Evidence.ANNOUNCED, Evidence.WHOLE)
+LEVELS = (
+    CallEvidence.UNMARKED,
+    CallEvidence.MARKED,
+    CallEvidence.OPENS,
+    CallEvidence.ANNOUNCED,
+    CallEvidence.WHOLE,
+)
 _SCHEMA = {
     "type": "object",
     "properties": {"city": {"type": "string"}, "days": {"type": "integer"}},
@@ -37,7 +43,7 @@ def measure(rules: ModuleType, records: dict[str, list[Record]], folder: Path) -
     return {"levels": rows, "understood": _understood(records), "lead-ins": _lead_ins(folder)}
 
 
-def _level(level: Evidence, rules: ModuleType, records: dict[str, list[Record]]) -> dict[str, Any]:
+def _level(level: CallEvidence, rules: ModuleType, records: dict[str, list[Record]]) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     for split, data in records.items():
         for record in data:
@@ -50,7 +56,7 @@ def _level(level: Evidence, rules: ModuleType, records: dict[str, list[Record]])
     return {"level": level.name.lower(), **counts, **made_though_not_meant(level)}
 
 
-def made_though_not_meant(level: Evidence) -> dict[str, int]:
+def made_though_not_meant(level: CallEvidence) -> dict[str, int]:
     """Return how many of the composed answers that mean no call are acted on at a level."""
     tools = (ToolSpec(name="get_weather", parameters=_SCHEMA),)
     answers = list(composed())
@@ -58,7 +64,7 @@ def made_though_not_meant(level: Evidence) -> dict[str, int]:
     return {"not meant": len(answers), "acted on": made}
 
 
-def _read(record: Record, level: Evidence) -> Reading:
+def _read(record: Record, level: CallEvidence) -> Reading:
     return read(answer_of(line_of(record)), tool_specs(record["tools"]), needed=level)
 
 
@@ -68,13 +74,13 @@ def _understood(records: dict[str, list[Record]]) -> list[dict[str, Any]]:
     for record in (each for data in records.values() for each in data):
         if record["channel"] == "fc":
             continue
-        most = _read(record, Evidence.UNMARKED)
-        if not most.calls or max(most.evidence) >= Evidence.ANNOUNCED:
+        most = _read(record, CallEvidence.UNMARKED)
+        if not most.calls or max(most.evidence) >= CallEvidence.ANNOUNCED:
             continue
         seen = "not looked at" if record["category"] == "relevance" else "looked at"
         row = table.setdefault((record["model"], seen), Counter())
         row["with words"] += 1
-        row["accepted"] += bool(_read(record, Evidence.OPENS).calls)
+        row["accepted"] += bool(_read(record, CallEvidence.OPENS).calls)
     return [{"model": model, "seen": seen, **row} for (model, seen), row in sorted(table.items())]
 
 

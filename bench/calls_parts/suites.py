@@ -16,7 +16,7 @@ from msgspec import Struct
 
 from nebulus.calls import Needed, by_effect, read
 from nebulus.core.answers import ModelAnswer
-from nebulus.core.findings import Evidence
+from nebulus.core.findings import CallEvidence
 from nebulus.core.tools import ToolSpec
 
 _TEST = re.compile(r"async fn (\w+)\(\) \{\n(.*?)\n\}\n", re.DOTALL)
@@ -57,7 +57,7 @@ def cases(folder: Path) -> Iterator[Case]:
 def measure(folder: Path) -> dict[str, Any]:
     """Return counts at both levels, and the tests that are not passed as a parser, with the reason."""
     found: dict[str, Any] = {}
-    for label, needed in (("as a parser", Evidence.MARKED), ("by effect", by_effect)):
+    for label, needed in (("as a parser", CallEvidence.MARKED), ("by effect", by_effect)):
         counts: Counter[str] = Counter()
         missed = []
         for case in cases(folder):

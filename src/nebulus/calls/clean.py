@@ -12,10 +12,10 @@ from msgspec import Struct
 from nebulus.calls.grounding import ungrounded
 from nebulus.calls.validate import is_valid
 from nebulus.core.answers import RawCall
-from nebulus.core.findings import Call, Evidence, Reading
+from nebulus.core.findings import Call, CallEvidence, Reading
 from nebulus.core.tools import ToolSpec
 
-_ALL = (Evidence.WHOLE,)
+_ALL = (CallEvidence.WHOLE,)
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 
 

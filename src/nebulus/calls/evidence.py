@@ -13,7 +13,7 @@ from nebulus.calls.dialect import Block
 from nebulus.calls.names import words_of
 from nebulus.calls.scan import is_in_code
 from nebulus.calls.wording import doubt_before, doubt_behind
-from nebulus.core.findings import Evidence
+from nebulus.core.findings import CallEvidence
 
 _JOINT = re.compile(r"(?:[\s,;+&|`*.)-]|\band\b|\bthen\b|\balso\b|\bnext\b|\d{1,2}[.)])*\Z", re.IGNORECASE)
 _QUOTES = {
@@ -50,7 +50,7 @@ class Graded(Struct, frozen=True):
     """A block of calls with the evidence that they are meant, and what speaks against more."""
 
     block: Block
-    evidence: Evidence
+    evidence: CallEvidence
     why: str = ""
 
 
@@ -72,7 +72,7 @@ def graded(parts: Sequence[str | Block], text: str, shown: str) -> list[Graded]:
         behind = group.behind[: min(ends, default=len(group.behind))]
         refuted = "it is behind the mark of another role" if is_foreign else _refuted(group, text)
         if refuted:
-            grades.extend(Graded(block, Evidence.REFUTED, refuted) for block in group.blocks)
+            grades.extend(Graded(block, CallEvidence.REFUTED, refuted) for block in group.blocks)
         else:
             grades.extend(_worded(group, behind, text, shown=shown))
         is_foreign = is_foreign or bool(ends)
@@ -127,11 +127,11 @@ def _worded(group: _Group, behind: str, text: str, *, shown: str) -> Iterator[Gr
     for block in group.blocks:
         doubt = why or ("it is word for word in what was shown" if _is_echo(block, text, shown) else "")
         if doubt:
-            yield Graded(block, Evidence.MARKED if block.is_marked else Evidence.UNMARKED, doubt)
+            yield Graded(block, CallEvidence.MARKED if block.is_marked else CallEvidence.UNMARKED, doubt)
         elif has_behind or (has_before and not block.is_marked):
-            yield Graded(block, Evidence.OPENS)
+            yield Graded(block, CallEvidence.OPENS)
         else:
-            yield Graded(block, Evidence.ANNOUNCED if has_before else Evidence.WHOLE)
+            yield Graded(block, CallEvidence.ANNOUNCED if has_before else CallEvidence.WHOLE)
 
 
 def _own_words(blocks: Sequence[Block]) -> frozenset[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from nebulus.calls.literal import UnreadableError
 from nebulus.calls.names import nearest
 from nebulus.core.answers import FinishReason
-from nebulus.core.findings import Evidence, Finding, FindingKind
+from nebulus.core.findings import CallEvidence, Finding, FindingKind
 
 EMPTY = Finding(kind=FindingKind.EMPTY, rule="the answer is empty", fix="write a call, or words")
 NOT_UNICODE = Finding(
@@ -36,7 +36,7 @@ def ambiguous(rule: str, *, value: str = "") -> Finding:
     return Finding(kind=FindingKind.AMBIGUOUS, rule=rule, value=value[:60], fix=fix)
 
 
-def unconfirmed(evidence: Evidence, needed: Evidence, *, why: str, tool: str) -> Finding:
+def unconfirmed(evidence: CallEvidence, needed: CallEvidence, *, why: str, tool: str) -> Finding:
     """Return the finding for a call on less evidence than its tool needs."""
     reason = f": {why}" if why else ""
     rule = (

@@ -22,7 +22,7 @@ from nebulus.calls.settle import settle
 from nebulus.calls.strays import strays
 from nebulus.calls.text import DEFAULT, ReaderProfile, parse
 from nebulus.core.answers import FinishReason, ModelAnswer
-from nebulus.core.findings import Call, Edit, Evidence, Finding, FindingKind, Mention, Reading
+from nebulus.core.findings import Call, CallEvidence, Edit, Finding, FindingKind, Mention, Reading
 from nebulus.core.tools import ToolSpec
 
 __all__ = ["DEFAULT", "ReaderProfile", "read"]
@@ -40,7 +40,7 @@ class _Accepted(Struct):
     """What was accepted so far, and what was not."""
 
     calls: list[Call]
-    evidence: list[Evidence]
+    evidence: list[CallEvidence]
     edits: list[Edit]
     mentions: list[Mention]
 
@@ -73,11 +73,15 @@ def read(
         return Reading(text=answer.text, finding=cut(finish))
     if not _is_unicode(answer):
         return Reading(text=answer.text, finding=NOT_UNICODE)
-    if (profile is DEFAULT or profile == DEFAULT) and (clean := _clean(answer, tools, shown)) and _is_enough(clean, tools, needed):
+    if (
+        (profile is DEFAULT or profile == DEFAULT)
+        and (clean := _clean(answer, tools, shown))
+        and _is_enough(clean, tools, needed)
+    ):
         return clean
     need = _Need({tool.name: tool for tool in tools}, shown, needed)
     parsed = parse(answer.text, need.offered, shown=shown, profile=profile)
-    level = Evidence.CONSTRAINED if profile.is_constrained else Evidence.WHOLE
+    level = CallEvidence.CONSTRAINED if profile.is_constrained else CallEvidence.WHOLE
     if answer.calls:
         found = tuple(Candidate(call.name, call.arguments) for call in answer.calls)
         block = Block(start=0, end=0, dialect="structured", candidates=found)
@@ -86,7 +90,8 @@ def read(
     if parsed.finding is not None:
         return Reading(text=parsed.words, finding=parsed.finding)
     graded = tuple(
-        replace(each, evidence=level) if each.evidence is Evidence.WHOLE else each for each in parsed.graded
+        replace(each, evidence=level) if each.evidence is CallEvidence.WHOLE else each
+        for each in parsed.graded
     )
     reading = _decided(graded, need, words=parsed.words, profile=profile)
     return replace(reading, text=answer.text) if reading.finding and reading.dialect else reading
@@ -108,10 +113,10 @@ def _is_enough(reading: Reading, tools: Sequence[ToolSpec], needed: Needed) -> b
     """Whether a clean answer, which is all of it calls, is as much evidence as their tools need."""
     if needed is by_effect:
         return True
-    if isinstance(needed, Evidence):
-        return needed <= Evidence.WHOLE
+    if isinstance(needed, CallEvidence):
+        return needed <= CallEvidence.WHOLE
     names = {call.tool for call in reading.calls}
-    return all(needed(tool) <= Evidence.WHOLE for tool in tools if tool.name in names)
+    return all(needed(tool) <= CallEvidence.WHOLE for tool in tools if tool.name in names)
 
 
 def _agreed(reading: Reading, in_text: Sequence[Graded], need: _Need) -> Reading:
@@ -119,7 +124,7 @@ def _agreed(reading: Reading, in_text: Sequence[Graded], need: _Need) -> Reading
     found = [
         settle(candidate, need.offered, shown="")
         for each in in_text
-        if each.evidence > Evidence.UNMARKED
+        if each.evidence > CallEvidence.UNMARKED
         for candidate in each.block.candidates
     ]
     calls = tuple(made[0] for made in found if not isinstance(made, Finding))
@@ -131,15 +136,15 @@ def _agreed(reading: Reading, in_text: Sequence[Graded], need: _Need) -> Reading
 
 def _decided(graded: Sequence[Graded], need: _Need, *, words: str, profile: ReaderProfile) -> Reading:
     """Accept the calls that have the evidence they need; the first that is refused is the finding of all."""
-    if not any(each.evidence is not Evidence.REFUTED for each in graded):
+    if not any(each.evidence is not CallEvidence.REFUTED for each in graded):
         mentions = (*(_mention(each) for each in graded), *strays(words, need.offered))
         return Reading(text=words, mentions=mentions, finding=None if words.strip() else EMPTY)
     count = sum(
         len(each.block.candidates)
         for each in graded
-        if each.evidence not in (Evidence.REFUTED, Evidence.UNMARKED)
+        if each.evidence not in (CallEvidence.REFUTED, CallEvidence.UNMARKED)
     )
-    dialect = next(each.block.dialect for each in graded if each.evidence is not Evidence.REFUTED)
+    dialect = next(each.block.dialect for each in graded if each.evidence is not CallEvidence.REFUTED)
     if 0 < profile.max_calls < count:
         return Reading(text=words, dialect=dialect, finding=too_many(count, profile.max_calls))
     done = _Accepted([], [], [], [])
@@ -164,8 +169,8 @@ def _decided(graded: Sequence[Graded], need: _Need, *, words: str, profile: Read
 def _taken(each: Graded, need: _Need, done: _Accepted) -> Finding | None:
     """Accept the calls of one block, or return why not; what is only words is mentioned."""
     made = _made(each, need)
-    is_weak = each.evidence is Evidence.UNMARKED
-    if each.evidence is Evidence.REFUTED or (is_weak and isinstance(made, Finding)):
+    is_weak = each.evidence is CallEvidence.UNMARKED
+    if each.evidence is CallEvidence.REFUTED or (is_weak and isinstance(made, Finding)):
         done.mentions.append(_mention(each))
         return None
     if isinstance(made, Finding):

@@ -9,7 +9,7 @@ from nebulus.calls.evidence import Graded, graded
 from nebulus.calls.findings import ONLY_REASONING, ambiguous, too_many, unreadable
 from nebulus.calls.literal import UnreadableError
 from nebulus.calls.scan import MAX_BLOCKS, Scan, scan
-from nebulus.core.findings import Evidence, Finding
+from nebulus.core.findings import CallEvidence, Finding
 from nebulus.core.tools import ToolSpec
 
 
@@ -50,7 +50,7 @@ def parse(
         starts_in_reasoning=profile.starts_in_reasoning,
     )
     found = graded(scanned.parts, text, shown)
-    refuted = {id(each.block) for each in found if each.evidence is Evidence.REFUTED}
+    refuted = {id(each.block) for each in found if each.evidence is CallEvidence.REFUTED}
     words = "".join(
         part if isinstance(part, str) else text[part.start : part.end] if id(part) in refuted else part.words
         for part in scanned.parts

@@ -14,7 +14,7 @@ from nebulus.cli.exits import Exit
 from nebulus.cli.words import safe
 from nebulus.core.answers import ModelAnswer
 from nebulus.core.errors import ConfigError
-from nebulus.core.findings import Evidence
+from nebulus.core.findings import CallEvidence
 from nebulus.core.tools import ToolSpec
 
 BY_EFFECT = "effect"
@@ -48,10 +48,10 @@ def read_stdin(tools: Path | None, *, is_lines: bool, as_json: bool, evidence: s
 def _level(name: str) -> Needed:
     if name == BY_EFFECT:
         return by_effect
-    if name.upper() not in Evidence.__members__:
-        levels = ", ".join(level.name.lower() for level in Evidence)
+    if name.upper() not in CallEvidence.__members__:
+        levels = ", ".join(level.name.lower() for level in CallEvidence)
         raise ConfigError(f"--evidence={name!r} is not a level; give {BY_EFFECT}, or one of {levels}")
-    return Evidence[name.upper()]
+    return CallEvidence[name.upper()]
 
 
 def _tools(path: Path | None) -> Sequence[ToolSpec]:

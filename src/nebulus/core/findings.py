@@ -81,7 +81,7 @@ class Call(Struct, frozen=True, omit_defaults=True):
     call_id: str = ""
 
 
-class Evidence(IntEnum):
+class CallEvidence(IntEnum):
     """How certain it is that a call in an answer is meant, weakest first.
 
     Words are *known* where they only announce or explain the call. All other words, in any language, leave
@@ -115,7 +115,7 @@ class Reading(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one answer says: calls, or words alone, or a finding; never a finding and calls."""
 
     calls: tuple[Call, ...] = ()
-    evidence: tuple[Evidence, ...] = ()
+    evidence: tuple[CallEvidence, ...] = ()
     """On what evidence each of `calls` was accepted, in the same order."""
     text: str = ""
     dialect: str = ""

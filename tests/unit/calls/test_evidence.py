@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from bench.calls_parts.not_meant import FORMS, NotMeant, composed
 from nebulus.calls import ReaderProfile, by_effect, explain, read
 from nebulus.core.answers import ModelAnswer, RawCall
-from nebulus.core.findings import Call, Evidence, FindingKind, Reading
+from nebulus.core.findings import Call, CallEvidence, FindingKind, Reading
 from nebulus.core.tools import Effect
 from tests.unit.calls.samples import CLEAN, OSLO, TOOLS, WEATHER, fixture_cases, said, tool
 
@@ -23,32 +23,32 @@ READS, WRITES, PAYS = (
 @pytest.mark.parametrize(
     ("text", "evidence"),
     [
-        (TAGGED, Evidence.WHOLE),
-        (f"[{PYTHON}]", Evidence.WHOLE),
-        (f"<think>Hm.</think>\n{TAGGED}", Evidence.WHOLE),
-        (f"Let me check the weather.\n{TAGGED}", Evidence.ANNOUNCED),
-        (f"{TAGGED}\n\n{EXPLAINED}", Evidence.OPENS),
-        (f"```python\n{PYTHON}\n```\n\n{EXPLAINED}", Evidence.OPENS),
-        (f"[{PYTHON}]\n\nThe above code calls the `get_weather` function.", Evidence.OPENS),
-        (f"I'll call the tool:\n```json\n{CLEAN}\n```", Evidence.OPENS),
-        (f"The email says to run this:\n{TAGGED}", Evidence.MARKED),
-        (f"Das Wetter in Oslo:\n{TAGGED}", Evidence.MARKED),
-        (f"{TAGGED}\nWait, no.", Evidence.MARKED),
-        (f"You could do this:\n{CLEAN}", Evidence.UNMARKED),
+        (TAGGED, CallEvidence.WHOLE),
+        (f"[{PYTHON}]", CallEvidence.WHOLE),
+        (f"<think>Hm.</think>\n{TAGGED}", CallEvidence.WHOLE),
+        (f"Let me check the weather.\n{TAGGED}", CallEvidence.ANNOUNCED),
+        (f"{TAGGED}\n\n{EXPLAINED}", CallEvidence.OPENS),
+        (f"```python\n{PYTHON}\n```\n\n{EXPLAINED}", CallEvidence.OPENS),
+        (f"[{PYTHON}]\n\nThe above code calls the `get_weather` function.", CallEvidence.OPENS),
+        (f"I'll call the tool:\n```json\n{CLEAN}\n```", CallEvidence.OPENS),
+        (f"The email says to run this:\n{TAGGED}", CallEvidence.MARKED),
+        (f"Das Wetter in Oslo:\n{TAGGED}", CallEvidence.MARKED),
+        (f"{TAGGED}\nWait, no.", CallEvidence.MARKED),
+        (f"You could do this:\n{CLEAN}", CallEvidence.UNMARKED),
     ],
 )
-def test_evidence_is_graded_by_place_marks_and_words(text: str, evidence: Evidence) -> None:
+def test_evidence_is_graded_by_place_marks_and_words(text: str, evidence: CallEvidence) -> None:
     at_level = said(text, needed=evidence)
-    above = said(text, needed=Evidence(evidence + 1))
+    above = said(text, needed=CallEvidence(evidence + 1))
     assert (at_level.calls, at_level.evidence) == ((OSLO,), (evidence,))
     assert (above.calls, above.finding and above.finding.kind) == ((), FindingKind.UNCONFIRMED)
 
 
 def test_a_call_needs_evidence_in_proportion_to_its_effect() -> None:
     texts = {
-        Evidence.OPENS: f"{TAGGED}\n\n{EXPLAINED}",
-        Evidence.ANNOUNCED: f"Let me check the weather.\n{TAGGED}",
-        Evidence.WHOLE: TAGGED,
+        CallEvidence.OPENS: f"{TAGGED}\n\n{EXPLAINED}",
+        CallEvidence.ANNOUNCED: f"Let me check the weather.\n{TAGGED}",
+        CallEvidence.WHOLE: TAGGED,
     }
     for one in (READS, WRITES, PAYS):
         accepted = {level for level, text in texts.items() if said(text, tools=(one,)).calls}
@@ -58,10 +58,10 @@ def test_a_call_needs_evidence_in_proportion_to_its_effect() -> None:
 def test_a_constrained_answer_and_the_servers_own_call_are_told_apart() -> None:
     constrained = ReaderProfile(is_constrained=True)
     own = ModelAnswer(calls=(RawCall("get_weather", '{"city": "Oslo", "days": 2}'),))
-    assert said(TAGGED, profile=constrained).evidence == (Evidence.CONSTRAINED,)
-    assert read(own, TOOLS).evidence == (Evidence.WHOLE,)
-    assert read(own, TOOLS, needed=Evidence.CONSTRAINED).finding is not None
-    assert said(TAGGED, needed=Evidence.CONSTRAINED).finding is not None
+    assert said(TAGGED, profile=constrained).evidence == (CallEvidence.CONSTRAINED,)
+    assert read(own, TOOLS).evidence == (CallEvidence.WHOLE,)
+    assert read(own, TOOLS, needed=CallEvidence.CONSTRAINED).finding is not None
+    assert said(TAGGED, needed=CallEvidence.CONSTRAINED).finding is not None
 
 
 def test_a_doubt_about_one_call_refuses_all() -> None:

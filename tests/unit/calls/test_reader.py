@@ -9,7 +9,7 @@ from nebulus.calls import ReaderProfile, read
 from nebulus.calls.scan import MARKERS
 from nebulus.calls.schema import arguments_schema
 from nebulus.core.answers import FinishReason, ModelAnswer, RawCall, Usage
-from nebulus.core.findings import Call, Evidence, FindingKind, Reading
+from nebulus.core.findings import Call, CallEvidence, FindingKind, Reading
 from tests.unit.calls.samples import CLEAN, NOW, OSLO, SAVE, TOOLS, WEATHER, long_way, said, tool
 
 TAGGED = f"<tool_call>\n{CLEAN}\n</tool_call>"
@@ -178,7 +178,7 @@ def test_what_can_be_read_in_two_ways_is_a_finding() -> None:
 
 def test_the_words_of_one_call_are_not_heard_as_words_about_another() -> None:
     other = '<tool_call>{"name": "save", "arguments": {"path": "a", "content": "never mind, for example"}}</tool_call>'
-    assert len(said(f"{TAGGED}\n{other}\n{TAGGED}", needed=Evidence.WHOLE).calls) == 3
+    assert len(said(f"{TAGGED}\n{other}\n{TAGGED}", needed=CallEvidence.WHOLE).calls) == 3
 
 
 def test_an_echo_of_what_was_shown_is_no_call() -> None:
