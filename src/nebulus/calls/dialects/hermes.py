@@ -41,4 +41,4 @@ def take(source: Source, start: int, body: int) -> Block:
     return glm.take(source, start, place)
 
 
-DIALECT = Dialect(name="hermes", openers=OPENERS, take=take, noise=(*CLOSERS, "</tools>"))
+DIALECT = Dialect(name="hermes", openers=OPENERS, take=take, noise=CLOSERS)
