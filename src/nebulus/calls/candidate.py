@@ -111,8 +111,13 @@ def _name_key(value: Mapping[str, Any]) -> str:
     return next((key for key in NAME_KEYS if isinstance(value.get(key), str) and value[key]), "")
 
 
+def _type_as_name(value: Mapping[str, Any], offered: Mapping[str, ToolSpec]) -> str:
+    """The key "type" where a small model wrote the name of a tool behind it, "" elsewhere."""
+    return "type" if isinstance(value.get("type"), str) and value["type"] in offered else ""
+
+
 def _named(value: dict[str, Any], place: str, offered: Mapping[str, ToolSpec]) -> _Spelling:
-    name_key = _name_key(value)
+    name_key = _name_key(value) or _type_as_name(value, offered)
     if not name_key:
         raise UnreadableError("a call has no name", where=place, value=shown(value))
     given = [key for key in ARGUMENT_KEYS if key in value]

@@ -126,6 +126,10 @@ def _decoded(text: str, start: int) -> tuple[Any, int]:
             if start + size >= len(text) or not is_cut:
                 raise
             size *= 8
+        except UnreadableError:  # a number that was cut with the piece may be one that no float holds
+            if start + size >= len(text):
+                raise
+            size *= 8
         else:
             return value, start + length
 

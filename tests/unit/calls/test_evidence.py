@@ -172,6 +172,7 @@ def test_a_call_without_arguments_is_read_in_every_form(text: str) -> None:
         'I\'ll check it.\nget_weather\n{"city": "Oslo", "days": 2}',
         "[('get_weather', {'city': 'Oslo', 'days': 2})]",
         '{"name": "get_weather", "city": "Oslo", "days": 2}',
+        '{"type": "get_weather", "arguments": {"city": "Oslo", "days": 2}}',
         ENTITIES,
         STEP_3,
         "[get_weather(city='Oslo', days=4-2)]",
@@ -184,6 +185,12 @@ def test_a_call_without_arguments_is_read_in_every_form(text: str) -> None:
 )
 def test_other_spellings_of_a_call_are_read(text: str) -> None:
     assert said(text).calls == (OSLO,)
+
+
+@pytest.mark.parametrize("kind", ['["now"]', '{"now": 1}', "1", "null", '"object"'])
+def test_a_type_that_is_not_a_name_is_data(kind: str) -> None:
+    reading = said(f'{{"type": {kind}, "arguments": {{}}}}')
+    assert (reading.calls, reading.finding) == ((), None)
 
 
 def test_several_forms_in_one_answer_are_all_read() -> None:
