@@ -1,8 +1,8 @@
 """How well answers are read: on recorded answers, on fixtures, on damaged calls, and how fast.
 
-    python bench/calls.py [recorded|fixtures|damage|abstention|speed|fuzz …] [--data FOLDER] [--json]
+    python bench/calls.py [recorded|levels|fixtures|suites|damage|abstention|speed|fuzz …] [--data FOLDER] [--json]
 
-Without names all parts run. `recorded` needs the folder that --data or NEBULUS_DATA names, `fixtures` the
+Without names all parts run. `recorded` and `levels` need the folder that --data or NEBULUS_DATA names, `fixtures` the
 package canitoolcall; a part whose needs are not met is skipped, with the reason. `damage` and `abstention`
 show the peers that are installed: json-repair, toolrails, forge-guardrails (Python 3.12).
 """
@@ -15,7 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.calls_parts import abstention, damage, fixtures, peers, recorded, speed
+from bench.calls_parts import abstention, damage, fixtures, levels, peers, recorded, speed, suites
+from nebulus.calls import by_effect
 
 
 class Unmet(Exception):  # noqa: N818 - it is no error
@@ -27,15 +28,33 @@ def run_recorded(args: argparse.Namespace) -> Any:
     folder = Path(args.data or "")
     if not args.data or not (folder / "score_calls.py").is_file():
         raise Unmet("NEBULUS_DATA names no folder with score_calls.py and bfcl_calls")
-    return {"answers": recorded.measure(folder), "traces": recorded.measure_traces(folder)}
+    rules = recorded.scorer(folder)
+    answers = {split: recorded.measure(rules, data) for split, data in recorded.records(folder).items()}
+    return {"answers": answers, "traces": recorded.measure_traces(folder)}
+
+
+def run_levels(args: argparse.Namespace) -> Any:
+    """Read recorded answers, and answers that mean no call, at each level of evidence."""
+    folder = Path(args.data or "")
+    if not args.data or not (folder / "score_calls.py").is_file():
+        raise Unmet("NEBULUS_DATA names no folder with score_calls.py and bfcl_calls")
+    return levels.measure(recorded.scorer(folder), recorded.records(folder), folder)
 
 
 def run_fixtures(args: argparse.Namespace) -> Any:
     """Read canitoolcall's fixtures."""
     try:
-        return fixtures.measure()
+        return {"as a parser": fixtures.measure(), "by effect": fixtures.measure(by_effect)}
     except ImportError as error:
-        raise Unmet("canitoolcall is not installed") from error
+        raise Unmet(f"{error.name or error} is not installed; canitoolcall's checks need it") from error
+
+
+def run_suites(args: argparse.Namespace) -> Any:
+    """Read the texts of another project's parser suite."""
+    folder = Path(args.smg or "")
+    if not args.smg or not any(suites.cases(folder)):
+        raise Unmet("--smg names no checkout of lightseekorg/smg with crates/tool_parser/tests")
+    return suites.measure(folder)
 
 
 def run_damage(args: argparse.Namespace) -> Any:
@@ -65,7 +84,7 @@ def print_recorded(figures: dict[str, Any]) -> None:
         "| model | category | items | official | official, validated | ours | fixed | broken | out of reach |"
     )
     print("|---|---|--:|--:|--:|--:|--:|--:|--:|")
-    for row in figures["answers"]:
+    for row in (row for rows in figures["answers"].values() for row in rows):
         shares = [f"{row[name] / row['items']:.1%}" for name in ("official", "validated", "ours")]
         counts = [str(row[name]) for name in ("fixed", "broken", "out_of_reach")]
         print("|", " | ".join([row["model"], row["category"], str(row["items"]), *shares, *counts]), "|")
@@ -77,11 +96,25 @@ def print_fixtures(figures: dict[str, Any]) -> None:
     """Print the counts beside the published ones, and what failed."""
     print("| reader | pass | soft | fail | of |")
     print("|---|--:|--:|--:|--:|")
-    counts = tuple(figures["total"][status] for status in ("pass", "soft_pass", "fail"))
-    for name, (passed, soft, failed) in {"nebulus": counts, **fixtures.PUBLISHED}.items():
+    ours = {
+        f"nebulus, {level}": tuple(found["total"][status] for status in ("pass", "soft_pass", "fail"))
+        for level, found in figures.items()
+    }
+    for name, (passed, soft, failed) in {**ours, **fixtures.PUBLISHED}.items():
         print(f"| {name} | {passed} | {soft} | {failed} | {passed + soft + failed} |")
-    for failure in figures["failed"]:
+    for failure in figures["as a parser"]["failed"]:
         print(f"- {failure['id']}: {failure['why']}")
+
+
+def print_suites(figures: dict[str, Any]) -> None:
+    """Print how the tests of the suite ended at each level, and what did not pass as a parser."""
+    for level, found in figures.items():
+        print(
+            f"smg's tool_parser, {level}:",
+            ", ".join(f"{name} {found[name]}" for name in found if name != "missed"),
+        )
+    for missed in figures["as a parser"]["missed"]:
+        print("-", missed)
 
 
 def print_damage(table: dict[str, Any]) -> None:
@@ -127,7 +160,9 @@ def print_fuzz(counts: dict[str, int]) -> None:
 
 PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None]]] = {
     "recorded": (run_recorded, print_recorded),
+    "levels": (run_levels, levels.show),
     "fixtures": (run_fixtures, print_fixtures),
+    "suites": (run_suites, print_suites),
     "damage": (run_damage, print_damage),
     "abstention": (run_abstention, print_abstention),
     "speed": (run_speed, print_speed),
@@ -142,6 +177,7 @@ def main() -> None:
     )
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts to run (all)")
     parser.add_argument("--data", default=os.environ.get("NEBULUS_DATA"), help="folder of recorded answers")
+    parser.add_argument("--smg", help="a checkout of lightseekorg/smg, for `suites`")
     parser.add_argument("--each", type=int, default=20, help="calls a tool in `damage`")
     parser.add_argument("--seconds", type=float, default=20, help="how long to look for the worst input")
     parser.add_argument("--megabytes", type=float, default=1, help="mutated input to read in `fuzz`")

@@ -9,9 +9,10 @@ from collections import Counter
 from typing import Any
 
 from nebulus.calls import ReaderProfile, StreamReader, read, tool_specs
-from nebulus.calls.text import written
+from nebulus.calls.acceptance import Needed
+from nebulus.calls.text import parse
 from nebulus.core.answers import FinishReason, ModelAnswer
-from nebulus.core.findings import Reading
+from nebulus.core.findings import CallEvidence, Reading
 
 PUBLISHED = {
     "vLLM 0.30": (268, 86, 115),
@@ -23,8 +24,12 @@ PUBLISHED = {
 _REASONING_OPENERS = ("<think>", "[THINK]", "<|open|>think<|sep|>")
 
 
-def measure() -> dict[str, Any]:
-    """Return counts by status, by family, and what failed.
+AS_A_PARSER = CallEvidence.MARKED
+"""The evidence that a server's parser asks: its marks."""
+
+
+def measure(needed: Needed = AS_A_PARSER) -> dict[str, Any]:
+    """Return counts by status, by family, and what failed, of a reader that asks `needed` evidence.
 
     Raises:
         ImportError: canitoolcall is not installed.
@@ -39,8 +44,8 @@ def measure() -> dict[str, Any]:
     failed = []
     for fixture in load_fixtures(None):
         profile = _profile(fixture, family_for(fixture))
-        reading, result = _whole(fixture, profile)
-        streams = {f"pieces {seed}": _streamed(fixture, profile, seed) for seed in range(3)}
+        reading, result = _whole(fixture, profile, needed)
+        streams = {f"pieces {seed}": _streamed(fixture, profile, seed, needed=needed) for seed in range(3)}
         rows = checks.run_checks(fixture, family_for(fixture), Observation(nonstream=result, streams=streams))
         status = worst_status([row.status for row in rows]).value
         total[status] += 1
@@ -64,15 +69,15 @@ def _finish(fixture: Any) -> FinishReason:
     return FinishReason.LENGTH if "truncated" in fixture.tags else FinishReason.STOP
 
 
-def _whole(fixture: Any, profile: ReaderProfile) -> tuple[Reading, Any]:
+def _whole(fixture: Any, profile: ReaderProfile, needed: Needed) -> tuple[Reading, Any]:
     answer = ModelAnswer(text=fixture.raw_output, finish=_finish(fixture))
-    reading = read(answer, tool_specs(fixture.tools), profile=profile)
+    reading = read(answer, tool_specs(fixture.tools), profile=profile, needed=needed)
     return reading, _result(fixture, reading, profile)
 
 
-def _streamed(fixture: Any, profile: ReaderProfile, seed: int) -> Any:
+def _streamed(fixture: Any, profile: ReaderProfile, seed: int, *, needed: Needed) -> Any:
     rng, text = random.Random(seed), fixture.raw_output
-    reader = StreamReader(tool_specs(fixture.tools), profile=profile)
+    reader = StreamReader(tool_specs(fixture.tools), profile=profile, needed=needed)
     while text:
         length = rng.randrange(1, 9)
         reader.feed(text[:length])
@@ -84,9 +89,7 @@ def _result(fixture: Any, reading: Reading, profile: ReaderProfile) -> Any:
     """Return a reading in canitoolcall's terms: content, reasoning and calls."""
     from canitoolcall.results import ParsedToolCall, ParseResult
 
-    said = written(
-        fixture.raw_output, {tool.name: tool for tool in tool_specs(fixture.tools)}, profile=profile
-    )
+    said = parse(fixture.raw_output, {tool.name: tool for tool in tool_specs(fixture.tools)}, profile=profile)
     content = reading.text if reading.finding is None else said.words
     calls = tuple(ParsedToolCall(call.tool, json.dumps(call.arguments)) for call in reading.calls)
     return ParseResult(

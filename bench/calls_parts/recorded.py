@@ -1,7 +1,7 @@
 """Real answers of real small models: the share read right, beside the verdict of the official scorer.
 
-The data is `bfcl_calls/dev.jsonl.gz` and `score_calls.py` beside it, in the folder that NEBULUS_DATA
-names. What was broken because every accepted answer is invalid for its tool's own schema is told apart: no
+The data is `bfcl_calls/dev.jsonl.gz` and `dev2.jsonl.gz`, and `score_calls.py` beside that folder, in the
+folder that NEBULUS_DATA names. What was broken because every accepted answer is invalid for its tool's own schema is told apart: no
 reader that validates can return it.
 """
 
@@ -39,10 +39,18 @@ def scorer(folder: Path) -> ModuleType:
     return module
 
 
-def records(folder: Path) -> list[Record]:
-    """Return the recorded answers."""
-    with gzip.open(folder / "bfcl_calls" / "dev.jsonl.gz", "rt", encoding="utf-8") as lines:
-        return [json.loads(line) for line in lines]
+SPLITS = ("dev", "dev2")
+
+
+def records(folder: Path) -> dict[str, list[Record]]:
+    """Return the recorded answers of each split that is there."""
+    found: dict[str, list[Record]] = {}
+    for split in SPLITS:
+        path = folder / "bfcl_calls" / f"{split}.jsonl.gz"
+        if path.is_file():
+            with gzip.open(path, "rt", encoding="utf-8") as lines:
+                found[split] = [json.loads(line) for line in lines]
+    return found
 
 
 def line_of(record: Record) -> Record:
@@ -58,13 +66,12 @@ def line_of(record: Record) -> Record:
     return {**line, "message": {"content": None, "tool_calls": calls}}
 
 
-def measure(folder: Path) -> list[Row]:
-    """Return one row a model and category: items, official, ours, fixed, broken.
+def measure(rules: ModuleType, data: list[Record]) -> list[Row]:
+    """Return one row a model and category of one split: items, official, ours, fixed, broken.
 
     `validated` are the items that the official scorer has right and that stay so when its accepted values are
     validated; `out_of_reach` are the broken ones that no reader which validates can have right.
     """
-    rules, data = scorer(folder), records(folder)
     readings = [read_line(line_of(record)) for record in data]
     predictions = [
         {key: record[key] for key in ("model", "category", "id")} | {"calls": reading["calls"]}

@@ -12,7 +12,7 @@ from nebulus.calls.candidate import ARGUMENT_KEYS, PASSING, Candidate, arguments
 from nebulus.calls.literal import UnreadableError
 from nebulus.calls.schema import property_names, required_names
 from nebulus.core.findings import Edit
-from nebulus.core.tools import ToolSpec
+from nebulus.core.tools import Effect, ToolSpec
 
 _SEPARATORS = re.compile(r"[\s_\-.]+")
 
@@ -25,7 +25,7 @@ def arranged(candidate: Candidate, tool: ToolSpec) -> tuple[dict[str, Any], tupl
     """
     declared = property_names(tool)
     if candidate.is_positional:
-        return _named(candidate.arguments, tool)
+        return _named(candidate.arguments, candidate.beside, tool)
     arguments, edits = arguments_of(candidate.arguments, is_optional=not declared)
     arguments, unwrapping = _unwrapped(arguments, declared)
     arguments, moving = _with_beside(arguments, candidate.beside, declared)
@@ -34,14 +34,24 @@ def arranged(candidate: Candidate, tool: ToolSpec) -> tuple[dict[str, Any], tupl
     return arguments, (*edits, *unwrapping, *moving, *emptying, *renaming)
 
 
-def _named(value: Any, tool: ToolSpec) -> tuple[dict[str, Any], tuple[Edit, ...]]:
-    """Return a value without a name under the one parameter that it can be."""
+def _named(
+    values: Sequence[Any], keywords: Mapping[str, Any], tool: ToolSpec
+) -> tuple[dict[str, Any], tuple[Edit, ...]]:
+    """Return values without names under the parameters that they can be.
+
+    One value is the only parameter that there is, or that is required. Several are those that are declared
+    first, as in Python, for a tool that only reads: its mistakes cost little.
+    """
     declared, required = property_names(tool), required_names(tool)
     only = declared if len(declared) == 1 else required
-    if len(only) != 1:
-        shown = str(value)[:40]
+    if len(values) == 1 and not keywords and len(only) == 1:
+        return {only[0]: values[0]}, (Edit("value named by the only parameter", "/" + only[0]),)
+    first = declared[: len(values)]
+    if tool.effect is not Effect.READ or len(first) < len(values) or keywords.keys() & set(first):
+        shown = ", ".join(map(str, values))[:40]
         raise UnreadableError("a value has no name, and more than one argument could be meant", value=shown)
-    return {only[0]: value}, (Edit("value named by the only parameter", "/" + only[0]),)
+    named = dict(zip(first, values, strict=True))
+    return {**named, **keywords}, (Edit("values named in declared order", "", "", ", ".join(first)[:40]),)
 
 
 def _unwrapped(arguments: dict[str, Any], declared: Sequence[str]) -> tuple[dict[str, Any], tuple[Edit, ...]]:

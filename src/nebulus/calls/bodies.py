@@ -1,15 +1,21 @@
 """What stands between a dialect's markers: JSON calls, arguments for a name, or marked-up parameters."""
 
 import re
+from html import unescape
 
 from msgspec.structs import replace
 
 from nebulus.calls.candidate import Candidate, candidates, require_certain_closers
 from nebulus.calls.dialect import Block, Source, Take
 from nebulus.calls.literal import MISSING_CLOSER, UnreadableError, Value
+from nebulus.calls.names import resolve
 from nebulus.calls.scanner import read_value
+from nebulus.calls.schema import property_names
 from nebulus.core.findings import Edit
 
+_CLOSING = ("<", "[TOOL_CALLS]")
+"""What begins where arguments would: the end of the call, or the next one."""
+_ENTITIES = re.compile(r"[\[{]\s*\{?\s*&quot;")
 _FENCE_OPENED = re.compile(r"\s*+(?:```[a-z_]*+\s*+)?")
 _BLANK = re.compile(r"\s*+")
 _FENCE_CLOSED = re.compile(r"\s*+(?:```\s*+)?")
@@ -30,6 +36,8 @@ def json_block(source: Source, start: int, body: int, *, dialect: str, closers: 
     """Return the block of JSON calls that begins at `body` and ends at one of `closers`, or the end."""
     found: list[Candidate] = []
     position = after(_FENCE_OPENED, source.text, body)
+    if _ENTITIES.match(source.text, position):
+        return _unescaped(source, start, position, dialect=dialect, closers=closers)
     try:
         while source.text.startswith(("{", "["), position) or not found:
             read, position = value_and_surplus(source.text, position)
@@ -40,6 +48,19 @@ def json_block(source: Source, start: int, body: int, *, dialect: str, closers: 
         return Block(start=start, end=end, dialect=dialect, problem=problem)
     end = closed(source.text, position, closers)
     return Block(start=start, end=end, dialect=dialect, candidates=tuple(found))
+
+
+def _unescaped(source: Source, start: int, body: int, *, dialect: str, closers: tuple[str, ...]) -> Block:
+    """Return the block of JSON whose quotes are written as entities of XML, all of them."""
+    end = min((source.find(closer, body) for closer in closers), default=len(source.text))
+    inner = Source(unescape(source.text[body:end]), source.offered)
+    block = json_block(inner, 0, 0, dialect=dialect, closers=())
+    edit = Edit("entities of XML", "", "&quot;", '"')
+    found = tuple(replace(each, edits=(*each.edits, edit)) for each in block.candidates)
+    is_whole = block.problem is not None or not inner.text[block.end :].strip()
+    problem = block.problem if is_whole else UnreadableError("something is behind the call", reached=end)
+    end = closed(source.text, end, closers)
+    return Block(start=start, end=end, dialect=dialect, candidates=() if problem else found, problem=problem)
 
 
 def value_and_surplus(text: str, start: int) -> tuple[Value, int]:
@@ -91,6 +112,10 @@ def named_arguments(source: Source, name: str, position: int) -> tuple[Candidate
         UnreadableError: no arguments can be read there.
     """
     place = after(_FENCE_OPENED, source.text, position)
+    is_nothing = place >= len(source.text) or source.text.startswith(_CLOSING, place)
+    tool = resolve(name, source.offered)[0] if is_nothing else None
+    if tool is not None and not property_names(tool):
+        return Candidate(name, {}, (Edit("nothing as no arguments"),)), place
     read, end = value_and_surplus(source.text, place)
     require_certain_closers(read.value, read, "")
     return Candidate(name, read.value, read.edits), end

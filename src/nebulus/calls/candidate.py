@@ -12,6 +12,7 @@ from msgspec import Struct
 from nebulus.calls.literal import MISSING_CLOSER, UnreadableError, Value
 from nebulus.calls.names import resolve
 from nebulus.calls.scanner import read_value
+from nebulus.calls.schema import property_names
 from nebulus.core.findings import Edit
 from nebulus.core.tools import ToolSpec
 
@@ -30,7 +31,7 @@ class Candidate(Struct, frozen=True):
     """A call as it was spelled: nothing of it was looked up or validated yet.
 
     `arguments` is an object, or text or null where the writer put these. `beside` are fields that stood
-    next to name and arguments. `is_positional`: `arguments` is one value that was given without a name.
+    next to name and arguments. `is_positional`: `arguments` is a list of values that were given without names, `beside` those with.
     """
 
     name: str
@@ -45,6 +46,7 @@ class _Spelling(Struct, frozen=True):
     arguments: Any
     place: str
     beside: dict[str, Any] = {}
+    edits: tuple[Edit, ...] = ()
 
 
 def candidates(read: Value, offered: Mapping[str, ToolSpec]) -> list[Candidate]:
@@ -86,7 +88,7 @@ def _spelled(value: Any, place: str, offered: Mapping[str, ToolSpec]) -> list[_S
         ((name, arguments),) = value.items()
         if _is_object(arguments) and resolve(name, offered)[0]:
             return [_Spelling(name, arguments, f"{place}/{name}")]
-    return [_named(value, place)]
+    return [_named(value, place, offered)]
 
 
 def _is_object(value: Any) -> bool:
@@ -109,11 +111,20 @@ def _name_key(value: Mapping[str, Any]) -> str:
     return next((key for key in NAME_KEYS if isinstance(value.get(key), str) and value[key]), "")
 
 
-def _named(value: dict[str, Any], place: str) -> _Spelling:
-    name_key = _name_key(value)
+def _type_as_name(value: Mapping[str, Any], offered: Mapping[str, ToolSpec]) -> str:
+    """The key "type" where a small model wrote the name of a tool behind it, "" elsewhere."""
+    return "type" if isinstance(value.get("type"), str) and value["type"] in offered else ""
+
+
+def _named(value: dict[str, Any], place: str, offered: Mapping[str, ToolSpec]) -> _Spelling:
+    name_key = _name_key(value) or _type_as_name(value, offered)
     if not name_key:
         raise UnreadableError("a call has no name", where=place, value=shown(value))
     given = [key for key in ARGUMENT_KEYS if key in value]
+    flat = {key: field for key, field in value.items() if key != name_key and key not in PASSING}
+    if not any(_is_object(value[key]) for key in given) and _declares(value[name_key], flat, offered):
+        edit = Edit("arguments beside the name" if flat else "nothing as no arguments")
+        return _Spelling(value[name_key], flat, place, edits=(edit,))
     if len(given) > 1:
         raise UnreadableError("a call has its arguments twice", where=place, value=" and ".join(given))
     if not given:
@@ -123,13 +134,19 @@ def _named(value: dict[str, Any], place: str) -> _Spelling:
     return _Spelling(value[name_key], value[given[0]], f"{place}/{given[0]}", beside)
 
 
+def _declares(name: str, flat: Mapping[str, Any], offered: Mapping[str, ToolSpec]) -> bool:
+    """Whether the tool that `name` means declares all of these as its arguments."""
+    tool, _ = resolve(name, offered)
+    return tool is not None and flat.keys() <= set(property_names(tool))
+
+
 def _candidate(spelling: _Spelling, read: Value) -> Candidate:
     place = spelling.place
     require_certain_closers(spelling.arguments, read, place)
     moved = tuple(
         Edit(edit.name, edit.where.removeprefix(place), edit.before, edit.after) for edit in read.edits
     )
-    return Candidate(spelling.name, spelling.arguments, moved, spelling.beside)
+    return Candidate(spelling.name, spelling.arguments, (*moved, *spelling.edits), spelling.beside)
 
 
 def require_certain_closers(arguments: Any, read: Value, place: str) -> None:

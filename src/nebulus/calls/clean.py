@@ -12,9 +12,10 @@ from msgspec import Struct
 from nebulus.calls.grounding import ungrounded
 from nebulus.calls.validate import is_valid
 from nebulus.core.answers import RawCall
-from nebulus.core.findings import Call, Reading
+from nebulus.core.findings import Call, CallEvidence, Reading
 from nebulus.core.tools import ToolSpec
 
+_ALL = (CallEvidence.WHOLE,)
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
 
 
@@ -41,7 +42,7 @@ def clean_structured(calls: Sequence[RawCall], tools: Sequence[ToolSpec], *, sho
         if call is None:
             return None
         found.append(call)
-    return Reading(calls=tuple(found), dialect="structured")
+    return Reading(calls=tuple(found), evidence=_ALL * len(found), dialect="structured")
 
 
 def clean_text(text: str, tools: Sequence[ToolSpec], *, shown: str) -> Reading | None:
@@ -58,7 +59,7 @@ def clean_text(text: str, tools: Sequence[ToolSpec], *, shown: str) -> Reading |
     call = _call(plain.name, plain.arguments, inner, keys=2, tools=tools, shown=shown)
     if call is None:
         return None
-    return Reading(calls=(call,), dialect="hermes" if is_tagged else "json")
+    return Reading(calls=(call,), evidence=_ALL, dialect="hermes" if is_tagged else "json")
 
 
 def _call(

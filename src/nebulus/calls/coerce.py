@@ -4,9 +4,10 @@ import json
 import re
 from collections.abc import Collection, Sequence
 from copy import deepcopy
+from decimal import Decimal
 from typing import Any
 
-from nebulus.calls.literal import MISSING_CLOSER, RawText, UnreadableError
+from nebulus.calls.literal import MISSING_CLOSER, RawText, UnreadableError, is_exact
 from nebulus.calls.scanner import read_value
 from nebulus.core.findings import Edit
 from nebulus.core.tools import ToolSpec
@@ -23,7 +24,7 @@ def coerced(
 ) -> tuple[dict[str, Any], list[Edit]]:
     """Return `arguments` with what the validator's `errors` complain of coerced, and the edits made.
 
-    Only complaints about a type are heard. An optional top-level argument that is null is left out.
+    Only complaints about a type, or about the case of an enum's value, are heard. An optional top-level argument that is null is left out.
     """
     edits: list[Edit] = []
     result: dict[str, Any] | None = None
@@ -43,6 +44,8 @@ def coerced(
 
 def _change(error: Any, path: list[Any], required: Collection[str]) -> tuple[Any, str] | None:
     """Return the value that heals `error`, and the name of the edit; None if no change is lossless."""
+    if error.kind.name == "enum" and path:
+        return _enum_case(error.instance, error.kind.options)
     wanted = _wanted(error)
     if not wanted or not path:
         return None
@@ -50,6 +53,14 @@ def _change(error: Any, path: list[Any], required: Collection[str]) -> tuple[Any
         return _ABSENT, "null for an optional argument left out"
     after, name = _converted(error.instance, wanted)
     return None if after is _UNCHANGED else (after, name)
+
+
+def _enum_case(value: Any, options: Sequence[Any]) -> tuple[Any, str] | None:
+    """Return the one option that differs from `value` by case only."""
+    if not isinstance(value, str):
+        return None
+    same = [option for option in options if isinstance(option, str) and option.lower() == value.lower()]
+    return (same[0], "enum value in its declared case") if len(same) == 1 else None
 
 
 def _put(root: Any, path: list[Any], value: Any) -> None:
@@ -117,7 +128,7 @@ def _whole(value: Any, schema: Any) -> Any:
     if not isinstance(schema, dict):
         return value
     if isinstance(value, float) and schema.get("type") == "integer" and value.is_integer():
-        return int(value)
+        return int(Decimal(repr(value)))
     properties = schema.get("properties")
     if isinstance(value, dict) and isinstance(properties, dict):
         changed = {key: _whole(inner, properties.get(key)) for key, inner in value.items()}
@@ -178,7 +189,7 @@ def _as(value: Any, kind: str) -> Any:
 
 def _finite(text: str) -> Any:
     number = float(text)
-    return number if abs(number) != float("inf") else _UNCHANGED
+    return number if abs(number) != float("inf") and is_exact(number, text) else _UNCHANGED
 
 
 def _parsed(text: str, kind: type) -> Any:

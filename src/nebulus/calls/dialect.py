@@ -70,6 +70,8 @@ class Block(Struct, frozen=True, kw_only=True):
     words: str = ""
     reasoning: str = ""
     problem: UnreadableError | None = None
+    is_marked: bool = True
+    """Its dialect has marks of its own; without, it is JSON or Python like any other."""
 
 
 Take: TypeAlias = Callable[[Source, int, int], Block | None]

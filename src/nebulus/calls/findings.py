@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from nebulus.calls.literal import UnreadableError
 from nebulus.calls.names import nearest
 from nebulus.core.answers import FinishReason
-from nebulus.core.findings import Finding, FindingKind
+from nebulus.core.findings import CallEvidence, Finding, FindingKind
 
 EMPTY = Finding(kind=FindingKind.EMPTY, rule="the answer is empty", fix="write a call, or words")
 NOT_UNICODE = Finding(
@@ -34,6 +34,16 @@ def ambiguous(rule: str, *, value: str = "") -> Finding:
     """Return the finding for an answer that can be read in two ways."""
     fix = "write the call and nothing else, or words without a call"
     return Finding(kind=FindingKind.AMBIGUOUS, rule=rule, value=value[:60], fix=fix)
+
+
+def unconfirmed(evidence: CallEvidence, needed: CallEvidence, *, why: str, tool: str) -> Finding:
+    """Return the finding for a call on less evidence than its tool needs."""
+    reason = f": {why}" if why else ""
+    rule = (
+        f"is this call meant? It is {evidence.name.lower()}, and {tool} needs {needed.name.lower()}{reason}"
+    )
+    fix = "write the call and nothing else, or words without a call"
+    return Finding(kind=FindingKind.UNCONFIRMED, rule=rule, value=tool, fix=fix, tool=tool)
 
 
 def unknown_tool(name: str, offered: Sequence[str]) -> Finding:

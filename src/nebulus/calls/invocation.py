@@ -62,7 +62,10 @@ def invocations(text: str, start: int) -> tuple[list[Candidate], int]:
         candidate, position = _invocation(text, position)
         found.append(candidate)
         position = _after_blank(text, position)
-        if text.startswith((",", ";"), position):
+        if text.startswith((",", ";"), position) or (is_list and text.startswith(("+", "|", "&"), position)):
+            found[-1] = (
+                found[-1] if text[position] in ",;" else _with_edit(found[-1], "calls joined by a sign", ",")
+            )
             position = _after_blank(text, position + 1)
     if not found:
         raise UnreadableError("a call belongs here", value=text[position : position + 24], reached=position)
@@ -137,12 +140,11 @@ def _called(name: str, keywords: dict[str, Any], values: list[Any], *, read: Val
     if not values:
         require_certain_closers(keywords, read, "")
         return Candidate(name, keywords, read.edits)
-    if keywords or len(values) > 1:
-        raise UnreadableError("values without names can't be told apart", value=name, reached=read.end)
-    require_certain_closers(values[0], read, "")
-    if isinstance(values[0], dict):
+    require_certain_closers({str(place): value for place, value in enumerate(values)}, read, "")
+    if isinstance(values[0], dict) and len(values) == 1 and not keywords:
+        require_certain_closers(values[0], read, "")
         return Candidate(name, values[0], (*read.edits, Edit("object as arguments")))
-    return Candidate(name, values[0], read.edits, is_positional=True)
+    return Candidate(name, values, read.edits, beside=keywords, is_positional=True)
 
 
 def listed(text: str, position: int) -> tuple[Candidate, int] | None:

@@ -1,7 +1,7 @@
 """Readings for people and for programs: one JSON line a raw answer, or an account in words.
 
 The line that comes in: `{"id", "text" or "message", "tools", "finish_reason"}`. The line that goes out:
-`{"id", "calls": [{"name", "arguments"}], "dialect", "edits", "finding"}`.
+`{"id", "calls": [{"name", "arguments"}], "dialect", "evidence", "edits", "mentions", "finding"}`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from nebulus.calls.acceptance import Needed, by_effect
 from nebulus.calls.definitions import tool_specs
 from nebulus.calls.reader import read
 from nebulus.calls.text import DEFAULT, ReaderProfile
@@ -29,21 +30,29 @@ _FINISH = {
 
 
 def read_line(
-    line: Mapping[str, Any], tools: Sequence[ToolSpec] = (), *, profile: ReaderProfile = DEFAULT
+    line: Mapping[str, Any],
+    tools: Sequence[ToolSpec] = (),
+    *,
+    profile: ReaderProfile = DEFAULT,
+    needed: Needed = by_effect,
 ) -> dict[str, Any]:
-    """Return the reading of one raw answer as plain JSON values; `tools` stand in for a line without any.
+    """Return the reading of one raw answer as plain JSON values; `tools` are those of a line without any.
 
     Raises:
         ConfigError: the line has neither `text` nor `message`.
         ToolDefinitionError: a tool in it is no tool definition.
     """
     offered = tool_specs(line["tools"]) if line.get("tools") else tuple(tools)
-    reading = read(answer_of(line), offered, shown=str(line.get("shown") or ""), profile=profile)
+    reading = read(
+        answer_of(line), offered, shown=str(line.get("shown") or ""), profile=profile, needed=needed
+    )
     return {
         "id": line.get("id"),
         "calls": [{"name": call.tool, "arguments": call.arguments} for call in reading.calls],
         "dialect": reading.dialect,
+        "evidence": [evidence.name.lower() for evidence in reading.evidence],
         "edits": msgspec.to_builtins(reading.edits),
+        "mentions": msgspec.to_builtins(reading.mentions),
         "finding": _finding(reading.finding),
     }
 
@@ -95,8 +104,10 @@ def explain(reading: Reading) -> str:
     """Return a reading in words, for a person: dialect, calls, edits, finding."""
     lines = [f"dialect: {reading.dialect or 'none'}"]
     lines.extend(
-        f"call:    {call.tool} {msgspec.json.encode(call.arguments).decode()}" for call in reading.calls
+        f"call:    {call.tool} {msgspec.json.encode(call.arguments).decode()}, evidence: {evidence.name.lower()}"
+        for call, evidence in zip(reading.calls, reading.evidence, strict=True)
     )
+    lines.extend(f"words:   {mention.text}: {mention.why}" for mention in reading.mentions)
     for edit in reading.edits:
         change = f": {edit.before!r} became {edit.after!r}" if edit.before or edit.after else ""
         lines.append(f"edit:    {edit.name} at {edit.where or '/'}{change}")

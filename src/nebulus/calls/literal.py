@@ -5,6 +5,7 @@ guessed; every change is a named edit with its place.
 """
 
 import json
+from decimal import Decimal
 from json import JSONDecodeError
 from typing import Any, NoReturn
 
@@ -77,14 +78,26 @@ def _no_constant(name: str) -> NoReturn:
     raise UnreadableError("JSON has no such number", value=name)
 
 
-def _finite(spelled: str) -> float:
+def finite(spelled: str) -> float:
+    """Return the number that `spelled` is.
+
+    Raises:
+        UnreadableError: a float can't hold it: it is too large, or it would become another whole number, or zero.
+    """
     number = float(spelled)
     if number in (float("inf"), float("-inf")):
         raise UnreadableError("this number is too large", value=spelled[:40])
+    if number.is_integer() and not is_exact(number, spelled):
+        raise UnreadableError("no float is exactly this number", value=spelled[:40])
     return number
 
 
-_strict = json.JSONDecoder(object_pairs_hook=unique_object, parse_constant=_no_constant, parse_float=_finite)
+def is_exact(number: float, spelled: str) -> bool:
+    """Whether the shortest decimal spelling of `number` has the value that `spelled` has."""
+    return Decimal(repr(number)) == Decimal(spelled)
+
+
+_strict = json.JSONDecoder(object_pairs_hook=unique_object, parse_constant=_no_constant, parse_float=finite)
 
 
 def strict_value(text: str, start: int = 0) -> Value | None:
@@ -111,6 +124,10 @@ def _decoded(text: str, start: int) -> tuple[Any, int]:
         except JSONDecodeError as error:
             is_cut = error.pos > len(piece) - _LONGEST_TOKEN or error.msg.startswith("Unterminated string")
             if start + size >= len(text) or not is_cut:
+                raise
+            size *= 8
+        except UnreadableError:  # a number that was cut with the piece may be one that no float holds
+            if start + size >= len(text):
                 raise
             size *= 8
         else:

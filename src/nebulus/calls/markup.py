@@ -33,6 +33,8 @@ class Markup(Struct, frozen=True, kw_only=True):
     closer: str
     call_closer: str
     behind_call: str
+    outer_closer: str = ""
+    """The tag around the call: behind a parameter it ends a call whose own closing tag was left out."""
     text_kinds: frozenset[str] = frozenset()
     is_framed: bool = False
     """One line break at each end of a value belongs to the markup."""
@@ -51,11 +53,14 @@ _compiled: dict[Markup, _Patterns] = {}
 def _patterns(markup: Markup) -> _Patterns:
     if markup not in _compiled:
         plain_opener = re.sub(r"\?P<\w+>", "?:", markup.opener)
-        end = rf"{markup.closer}(?=\s*+(?:{plain_opener}|{markup.call_closer}|\Z))"
+        closing = (
+            f"{markup.call_closer}|(?={markup.outer_closer})" if markup.outer_closer else markup.call_closer
+        )
+        end = rf"{markup.closer}(?=\s*+(?:{plain_opener}|{closing}|\Z))"
         call_end = rf"(?={markup.call_closer}\s*+(?:{markup.behind_call}|(?P<last>\Z)))"
         next_tag = rf"\n[ \t]*+(?P<tag>{markup.opener})|{call_end}"
         _compiled[markup] = _Patterns(
-            re.compile(markup.opener), re.compile(markup.call_closer), re.compile(end), re.compile(next_tag)
+            re.compile(markup.opener), re.compile(closing), re.compile(end), re.compile(next_tag)
         )
     return _compiled[markup]
 

@@ -64,14 +64,15 @@ def _folded(name: str) -> str:
     return _SEPARATORS.sub("", name).lower()
 
 
-def _words(name: str) -> list[str]:
+def words_of(name: str) -> list[str]:
+    """Return the words of a name in snake case, camel case or with dots, in lower case."""
     return [word.lower() for word in _WORDS.findall(name)]
 
 
 def _is_near(written: str, declared: str) -> bool:
     """Whether two names differ only in filling words, a plural, or one slipped letter of a long word."""
-    ours = [word for word in _words(written) if word not in _FILLERS]
-    theirs = [word for word in _words(declared) if word not in _FILLERS]
+    ours = [word for word in words_of(written) if word not in _FILLERS]
+    theirs = [word for word in words_of(declared) if word not in _FILLERS]
     return bool(ours) and len(ours) == len(theirs) and all(map(_is_same_word, ours, theirs))
 
 

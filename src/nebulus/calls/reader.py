@@ -1,22 +1,51 @@
 """One reader for every answer: what came back becomes valid calls, words, or one finding.
 
-Laws: calls or a finding, never both; an answer that hit its cap is never executed; only tools on offer
-exist; two readings that differ are a finding; every change is recorded.
+Invariants: calls or a finding, never both; an answer that hit its cap is never executed; only tools on offer
+exist; a call is accepted only on the evidence that its tool needs; what looks like a call and is not accepted
+is a finding or a mention with its reason; every change is recorded.
 """
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
+from msgspec import Struct
+from msgspec.structs import replace
+
+from nebulus.calls.acceptance import Needed, by_effect, needed_for
 from nebulus.calls.candidate import Candidate
 from nebulus.calls.clean import clean_structured, clean_text
-from nebulus.calls.findings import EMPTY, NOT_UNICODE, ambiguous, cut, too_many, unreadable
+from nebulus.calls.dialect import Block
+from nebulus.calls.evidence import Graded
+from nebulus.calls.findings import EMPTY, NOT_UNICODE, ambiguous, cut, too_many, unconfirmed, unreadable
 from nebulus.calls.literal import is_encodable
 from nebulus.calls.settle import settle
-from nebulus.calls.text import DEFAULT, ReaderProfile, Written, written
-from nebulus.core.answers import FinishReason, ModelAnswer, RawCall
-from nebulus.core.findings import Call, Edit, Finding, Reading
+from nebulus.calls.strays import strays
+from nebulus.calls.text import DEFAULT, ReaderProfile, parse
+from nebulus.core.answers import FinishReason, ModelAnswer
+from nebulus.core.findings import Call, CallEvidence, Edit, Finding, FindingKind, Mention, Reading
 from nebulus.core.tools import ToolSpec
 
 __all__ = ["DEFAULT", "ReaderProfile", "read"]
+
+
+class _Need(Struct, frozen=True):
+    """What a call is judged by: the tools on offer, what was shown, and the evidence that is needed."""
+
+    offered: dict[str, ToolSpec]
+    shown: str
+    level: Needed
+
+
+class _Accepted(Struct):
+    """What was accepted so far, and what was not."""
+
+    calls: list[Call]
+    evidence: list[CallEvidence]
+    edits: list[Edit]
+    mentions: list[Mention]
+
+
+_Made: TypeAlias = tuple[Call, tuple[Edit, ...]]
 
 
 def read(
@@ -26,13 +55,15 @@ def read(
     shown: str = "",
     profile: ReaderProfile = DEFAULT,
     cap_tokens: int = 0,
+    needed: Needed = by_effect,
 ) -> Reading:
-    """Return what `answer` says: calls of `tools` that are certainly meant and valid, words, or a finding.
+    """Return what `answer` says: calls of `tools` that are meant and valid, words, or a finding.
 
-    `shown` is the prompt that the model saw: a call that stands in it word for word is an echo, and the
-    arguments that a tool declares as grounded must stand in it ("" switches both off). `cap_tokens` is
-    the cap that was asked for: an answer of that many tokens was cut, whatever its server says (0 for
-    unknown). Nothing is executed or looked up.
+    `shown` is the prompt that the model saw: a call that is in it word for word may be an echo, and the
+    arguments that a tool declares as grounded must be in it ("" switches both off). `cap_tokens` is the cap
+    that was asked for: an answer of that many tokens was cut, whatever its server says (0 for unknown).
+    `needed` is the evidence without which a call is not accepted: one level, or one for each tool. Nothing is
+    executed or looked up.
 
     Raises:
         ToolDefinitionError: the schema of a tool that was called can't be compiled.
@@ -42,16 +73,28 @@ def read(
         return Reading(text=answer.text, finding=cut(finish))
     if not _is_unicode(answer):
         return Reading(text=answer.text, finding=NOT_UNICODE)
-    is_plain = not (profile.max_calls or profile.starts_in_reasoning)
-    if is_plain and (clean := _clean(answer, tools, shown)):
+    if (
+        (profile is DEFAULT or profile == DEFAULT)
+        and (clean := _clean(answer, tools, shown))
+        and _is_enough(clean, tools, needed)
+    ):
         return clean
-    offered = {tool.name: tool for tool in tools}
-    said = written(answer.text, offered, shown=shown, profile=profile)
-    if not answer.calls:
-        return _settled(said, offered, shown=shown, text=answer.text, profile=profile)
-    structured = Written(candidates=_structured(answer.calls), words=said.words, dialect="structured")
-    reading = _settled(structured, offered, shown=shown, text=answer.text, profile=profile)
-    return reading if not said.candidates else _agreed(reading, said, offered)
+    need = _Need({tool.name: tool for tool in tools}, shown, needed)
+    parsed = parse(answer.text, need.offered, shown=shown, profile=profile)
+    level = CallEvidence.CONSTRAINED if profile.is_constrained else CallEvidence.WHOLE
+    if answer.calls:
+        found = tuple(Candidate(call.name, call.arguments) for call in answer.calls)
+        block = Block(start=0, end=0, dialect="structured", candidates=found)
+        reading = _decided((Graded(block, level),), need, words=parsed.words, profile=profile)
+        return _agreed(reading, parsed.graded, need)
+    if parsed.finding is not None:
+        return Reading(text=parsed.words, finding=parsed.finding)
+    graded = tuple(
+        replace(each, evidence=level) if each.evidence is CallEvidence.WHOLE else each
+        for each in parsed.graded
+    )
+    reading = _decided(graded, need, words=parsed.words, profile=profile)
+    return replace(reading, text=answer.text) if reading.finding and reading.dialect else reading
 
 
 def _is_unicode(answer: ModelAnswer) -> bool:
@@ -66,41 +109,103 @@ def _clean(answer: ModelAnswer, tools: Sequence[ToolSpec], shown: str) -> Readin
     return clean_text(answer.text, tools, shown=shown)
 
 
-def _structured(calls: Sequence[RawCall]) -> tuple[Candidate, ...]:
-    return tuple(Candidate(call.name, call.arguments) for call in calls)
+def _is_enough(reading: Reading, tools: Sequence[ToolSpec], needed: Needed) -> bool:
+    """Whether a clean answer, which is all of it calls, is as much evidence as their tools need."""
+    if needed is by_effect:
+        return True
+    if isinstance(needed, CallEvidence):
+        return needed <= CallEvidence.WHOLE
+    names = {call.tool for call in reading.calls}
+    return all(needed(tool) <= CallEvidence.WHOLE for tool in tools if tool.name in names)
 
 
-def _agreed(reading: Reading, said: Written, offered: dict[str, ToolSpec]) -> Reading:
-    """Return the reading of the structured calls, unless the text holds calls that differ from them."""
-    in_text = [settle(candidate, offered, shown="") for candidate in said.candidates]
-    calls = tuple(settled[0] for settled in in_text if not isinstance(settled, Finding))
-    if reading.finding is not None or calls == reading.calls:
+def _agreed(reading: Reading, in_text: Sequence[Graded], need: _Need) -> Reading:
+    """Return the reading of the server's own calls, unless the text has calls that differ from them."""
+    found = [
+        settle(candidate, need.offered, shown="")
+        for each in in_text
+        if each.evidence > CallEvidence.UNMARKED
+        for candidate in each.block.candidates
+    ]
+    calls = tuple(made[0] for made in found if not isinstance(made, Finding))
+    if reading.finding is not None or not found or calls == reading.calls:
         return reading
     finding = ambiguous("the server's calls and the calls in the text differ")
     return Reading(text=reading.text, dialect=reading.dialect, finding=finding)
 
 
-def _settled(
-    said: Written, offered: dict[str, ToolSpec], *, shown: str, text: str, profile: ReaderProfile
-) -> Reading:
-    """Look up, read and validate every candidate; the first that fails is the finding of all."""
-    if said.finding is not None:
-        return Reading(text=text, dialect=said.dialect, finding=said.finding)
-    if said.problem is not None:
-        return Reading(text=text, dialect=said.dialect, finding=unreadable(said.problem))
-    if not said.candidates:
-        return Reading(text=said.words, finding=None if said.words.strip() else EMPTY)
-    if 0 < profile.max_calls < len(said.candidates):
-        return Reading(
-            text=text, dialect=said.dialect, finding=too_many(len(said.candidates), profile.max_calls)
+def _decided(graded: Sequence[Graded], need: _Need, *, words: str, profile: ReaderProfile) -> Reading:
+    """Accept the calls that have the evidence they need; the first that is refused is the finding of all."""
+    if not any(each.evidence is not CallEvidence.REFUTED for each in graded):
+        mentions = (*(_mention(each) for each in graded), *strays(words, need.offered))
+        return Reading(text=words, mentions=mentions, finding=None if words.strip() else EMPTY)
+    count = sum(
+        len(each.block.candidates)
+        for each in graded
+        if each.evidence not in (CallEvidence.REFUTED, CallEvidence.UNMARKED)
+    )
+    dialect = next(each.block.dialect for each in graded if each.evidence is not CallEvidence.REFUTED)
+    if 0 < profile.max_calls < count:
+        return Reading(text=words, dialect=dialect, finding=too_many(count, profile.max_calls))
+    done = _Accepted([], [], [], [])
+    doubt: Finding | None = None
+    for each in graded:
+        refusal = _taken(each, need, done)
+        if refusal is not None and refusal.kind is not FindingKind.UNCONFIRMED:
+            return Reading(text=words, dialect=dialect, mentions=tuple(done.mentions), finding=refusal)
+        doubt = doubt or refusal
+    if doubt is not None:
+        return Reading(text=words, dialect=dialect, mentions=tuple(done.mentions), finding=doubt)
+    return Reading(
+        calls=tuple(done.calls),
+        evidence=tuple(done.evidence),
+        text=words,
+        dialect=dialect if done.calls else "",
+        edits=tuple(done.edits),
+        mentions=(*done.mentions, *strays(words, need.offered)),
+    )
+
+
+def _taken(each: Graded, need: _Need, done: _Accepted) -> Finding | None:
+    """Accept the calls of one block, or return why not; what is only words is mentioned."""
+    made = _made(each, need)
+    is_weak = each.evidence is CallEvidence.UNMARKED
+    if each.evidence is CallEvidence.REFUTED or (is_weak and isinstance(made, Finding)):
+        done.mentions.append(_mention(each))
+        return None
+    if isinstance(made, Finding):
+        return made
+    is_repeated = bool(each.why) and bool(done.calls) and all(call in done.calls for call, _ in made)
+    if is_repeated and not each.block.is_marked:
+        done.mentions.append(_mention(replace(each, why="it repeats a call")))
+        return None
+    for call, _ in made:
+        level = needed_for(need.level, need.offered[call.tool])
+        if each.evidence < level:
+            return unconfirmed(each.evidence, level, why=each.why, tool=call.tool)
+    for call, changes in made:
+        number = len(done.calls)
+        done.calls.append(call)
+        done.evidence.append(each.evidence)
+        done.edits.extend(
+            Edit(edit.name, f"/{number}{edit.where}", edit.before, edit.after) for edit in changes
         )
-    calls: list[Call] = []
-    edits: list[Edit] = []
-    for number, candidate in enumerate(said.candidates):
-        settled = settle(candidate, offered, shown=shown)
+    return None
+
+
+def _made(each: Graded, need: _Need) -> list[_Made] | Finding:
+    """Return the valid calls of a block with the edits they took, or the finding for the first that is not."""
+    if each.block.problem is not None:
+        return unreadable(each.block.problem)
+    made: list[_Made] = []
+    for candidate in each.block.candidates:
+        settled = settle(candidate, need.offered, shown=need.shown)
         if isinstance(settled, Finding):
-            return Reading(text=text, dialect=said.dialect, finding=settled)
-        call, changes = settled
-        calls.append(call)
-        edits.extend(Edit(edit.name, f"/{number}{edit.where}", edit.before, edit.after) for edit in changes)
-    return Reading(calls=tuple(calls), text=said.words, dialect=said.dialect, edits=tuple(edits))
+            return settled
+        made.append(settled)
+    return made
+
+
+def _mention(each: Graded) -> Mention:
+    names = ", ".join(candidate.name for candidate in each.block.candidates)
+    return Mention(names[:80] or "a call that can't be read", each.why)

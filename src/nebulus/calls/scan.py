@@ -1,29 +1,36 @@
-"""Looks through a text once, from marker to marker: what is reasoning, what are words, where calls stand.
+"""Divides a text, in one pass, into reasoning, words, and the blocks in which calls are written.
 
-Laws: what stands in reasoning or in a code fence is not a call; a marker inside a call's own strings is
-content; the time taken is linear in the text.
+Invariants: what is in reasoning is not a call; a mark inside a call's own strings is content; the time taken is
+linear in the text.
 """
 
 import re
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nebulus.calls.dialect import Block, Dialect, Source
 from nebulus.calls.dialects import DIALECTS
+from nebulus.calls.unmarked import take_unmarked
 
 REASONING = {
-    "<think>": "</think>",
-    "<thinking>": "</thinking>",
-    "<thought>": "</thought>",
     "[THINK]": "[/THINK]",
     "<|channel>thought\n": "<channel|>",
     "<|START_THINKING|>": "<|END_THINKING|>",
     "<|open|>think<|sep|>": "<|close|>think<|sep|>",
-}
-"""What opens and what closes reasoning.
+    "◁think▷": "◁/think▷",
+    **{
+        f"<{name}>": f"</{name}>"
+        for name in (
+            "think", "thinking", "thought", "thoughts", "reasoning", "reason", "analysis", "scratchpad", "plan",
+            "planning", "reflection", "rationale", "inner_monologue", "monologue", "cot",
+        )
+    },
+}  # fmt: skip
+"""What opens and what closes reasoning; tags in any case.
 
-Source: chat templates of DeepSeek-R1, Qwen3, GLM-4.5 (`<think>`), Magistral (`[THINK]`), Gemma 4,
-Command A Reasoning, Kimi K3.
+Source: chat templates of DeepSeek-R1, Qwen3, GLM-4.5 (`<think>`), Magistral (`[THINK]`), Gemma 4, Command A
+Reasoning, Kimi K3, Kimi-VL (`◁think▷`); the other tags are what prompts ask for.
 """
 
 ENDS = (
@@ -33,41 +40,39 @@ ENDS = (
 """Tokens that end a message, where a server left them in its text."""
 MAX_BLOCKS = 128
 """Calls, read or not, that are looked for in one answer. Source: the OpenAI API allows 128 tools a request."""
+MAX_TRIES = 256
+"""Places at which an unmarked call is looked for in one answer."""
 _HEADERS = re.compile(
     r"(?:\s*+(?:<\|start_header_id\|>|<\|end_header_id\|>|<\|header_start\|>|<\|header_end\|>|<\|im_start\|>"
     r"|<\|begin_of_text\|>|assistant(?=<\|)|(?<=<\|im_start\|>)assistant))+\s*+"
 )
 _FENCE = "```"
-_INFO = re.compile(r"```[^\n`]{0,40}\n?")
+_INFO = re.compile(
+    r"```[ \t]*[\w+.-]{0,30}[ \t]*(?:\n|(?=[\[{]))(?:\s*+(?:#|//)[^\n]*+\n)*\s*+(?:return\s+)?"
+)
+_FENCE_END = re.compile(r"(?:\s*+#[^\n`]*+)?\s*+(?:```|\Z)")
+_CLOSING_FENCE = re.compile(r"\n[ \t>]*```")
 _LINE_START = re.compile(r"(?:\A|\n)[ \t>]*\Z")
-
-
-class Fence(Struct, frozen=True):
-    """A code fence: its content, and where all of it begins and ends in the words."""
-
-    body: str
-    start: int
-    end: int
+_LINE = r"\n[ \t]*+(?=[{\[(]|[A-Za-z_][\w.\-:/]{0,159}[ \t]*+(?:\(|\n?[ \t]*+\{))"
+_INLINE = re.compile(r"\s*+`(?!`)")
+_JOIN = re.compile(r"[\s,;+&|]*+")
 
 
 class Scan(Struct, frozen=True, kw_only=True):
-    """What a text is made of. `words` and `reasoning` are verbatim, without markers.
+    """What a text is made of: words and blocks in order, and the reasoning, verbatim, without its marks.
 
-    `is_overfull`: so many blocks that the rest was not read. `is_structured`: the dialect itself says which words are words, so none of them can be a bare call.
-    `is_reasoning_open`: the text ended inside its reasoning. `orphans` are tags of calls that stood
-    outside of any. `is_doubtful`: a call was followed by the
-    end of reasoning, though reasoning had ended before it.
+    `is_overfull`: so many blocks that the rest was not read. `orphans` are marks of calls outside of any.
+    `is_doubtful`: a call was followed by the end of reasoning, though reasoning had ended before it.
     """
 
-    blocks: tuple[Block, ...] = ()
-    words: str = ""
+    parts: tuple[str | Block, ...] = ()
     reasoning: str = ""
-    fences: tuple[Fence, ...] = ()
-    is_structured: bool = False
-    is_reasoning_open: bool = False
     orphans: tuple[str, ...] = ()
     is_doubtful: bool = False
     is_overfull: bool = False
+
+
+_TAG = re.compile(r"</?\w+>\Z")
 
 
 def _marker_table() -> tuple[re.Pattern[str], dict[str, tuple[Dialect, ...]], frozenset[str]]:
@@ -76,15 +81,20 @@ def _marker_table() -> tuple[re.Pattern[str], dict[str, tuple[Dialect, ...]], fr
         for opener in dialect.openers:
             takers[opener] = (*takers.get(opener, ()), dialect)
     noise = frozenset(mark for dialect in DIALECTS for mark in dialect.noise)
-    marks = {*takers, *noise, *REASONING, *REASONING.values(), _FENCE}
-    longest_first = sorted(marks, key=len, reverse=True)
-    return re.compile("|".join(map(re.escape, longest_first))), takers, noise
+    exact = {*takers, *noise, _FENCE} | {mark for mark in _THOUGHTS if not _TAG.match(mark)}
+    tags = "|".join(re.escape(mark[1:-1]) for mark in _THOUGHTS if mark not in exact)
+    longest_first = "|".join(map(re.escape, sorted(exact, key=len, reverse=True)))
+    return re.compile(f"{longest_first}|<(?i:{tags})>|{_LINE}"), takers, noise
 
 
+_THOUGHTS = (*REASONING, *REASONING.values())
 _MARKER, _TAKERS, _NOISE = _marker_table()
-MARKERS = frozenset({*_TAKERS, *_NOISE, *REASONING, *REASONING.values()})
+MARKERS = frozenset({*_TAKERS, *_NOISE, *_THOUGHTS})
 """Every literal piece of text that the scan stops at."""
-_REASONING_CLOSERS = frozenset(REASONING.values())
+_CLOSERS = {
+    closer: re.compile(re.escape(closer), re.IGNORECASE if closer.startswith("</") else 0)
+    for closer in REASONING.values()
+}
 
 
 def scan(source: Source, *, calls_in_reasoning: bool = False, starts_in_reasoning: bool = False) -> Scan:
@@ -102,129 +112,193 @@ class _Scanning:
         self.text = source.text
         self.calls_in_reasoning = calls_in_reasoning
         self.is_reasoning = False
-        self.words: list[str] = []
-        self.words_length = 0
+        self.parts: list[str | Block] = []
         self.reasoning: list[str] = []
-        self.blocks: list[Block] = []
-        self.fences: list[Fence] = []
+        self.blocks = 0
+        self.tries = 0
+        self.read_in_vain = 0
         self.reasoning_ended = False
         self.orphans: list[str] = []
         self.is_structured = False
+        """The dialect itself says which words are words, so none of them can be an unmarked call."""
         self.is_doubtful = False
 
     def run(self) -> Scan:
-        """Go from marker to marker."""
+        """Go from mark to mark."""
         position, end = _without_edges(self.text)
         if self.is_reasoning and not self.calls_in_reasoning:
-            position = self.skip_reasoning(position, tuple(_REASONING_CLOSERS))
-        while position < end and len(self.blocks) < MAX_BLOCKS:
+            position = self.skip_reasoning(position, tuple(_CLOSERS))
+        position = self.at_start(position)
+        while position < end and self.blocks < MAX_BLOCKS:
             match = _MARKER.search(self.text, position, end)
             if match is None:
                 break
             position = self.at_marker(match, position)
         self.add(self.text[position:end])
         return Scan(
-            blocks=tuple(self.blocks),
-            words="".join(self.words),
+            parts=tuple(self.parts),
             reasoning="".join(self.reasoning),
-            fences=tuple(self.fences),
-            is_structured=self.is_structured,
-            is_reasoning_open=self.is_reasoning,
             orphans=tuple(self.orphans),
             is_doubtful=self.is_doubtful,
-            is_overfull=len(self.blocks) >= MAX_BLOCKS,
+            is_overfull=self.blocks >= MAX_BLOCKS,
         )
 
     def add(self, text: str) -> None:
         """Keep text as what it is here: reasoning, or words."""
+        if not text:
+            return
         if self.is_reasoning:
             self.reasoning.append(text)
         else:
-            self.words.append(text)
-            self.words_length += len(text)
+            self.parts.append(text)
 
     def at_marker(self, match: re.Match[str], position: int) -> int:
-        """Deal with one marker; return where to go on."""
+        """Deal with one mark; return where to go on."""
         mark, start = match.group(), match.start()
         if mark == _FENCE:
             return self.at_fence(start, position)
+        if not mark.strip():
+            return self.at_unmarked(match.end(), position)
         self.source.taken = position
         for dialect in _TAKERS.get(mark, ()):
             block = dialect.take(self.source, start, match.end())
             if block is not None and block.start >= position:
                 return self.at_block(block, position)
         self.add(self.text[position:start])
+        thought = mark.lower() if _TAG.match(mark) else mark
         if is_in_code(self.text, start):
             self.add(mark)
-        elif mark in REASONING:
-            return self.at_reasoning(mark, match.end())
-        elif mark in _REASONING_CLOSERS:
+        elif thought in REASONING:
+            return self.at_reasoning(thought, match.end())
+        elif thought in _CLOSERS:
             self.end_reasoning()
+            return self.at_fresh(match.end())
         elif mark not in _NOISE:
             self.add(mark)
-        elif mark.startswith("</"):
-            self.orphans.append(mark)
+        else:
+            if mark.startswith("</"):
+                self.orphans.append(mark)
+            return self.at_fresh(match.end())
         return match.end()
 
     def at_block(self, block: Block, position: int) -> int:
         """Keep a block, and the text before it."""
         self.add(self.text[position : block.start])
         if block.candidates or block.problem:
-            self.blocks.append(block)
+            self.blocks += 1
+            self.parts.append(block)
         elif block.is_message:
             self.is_structured = True
-            self.words.append(block.words)
-            self.words_length += len(block.words)
+            self.parts.append(block)
             self.reasoning.append(block.reasoning)
-        return max(block.end, block.start + 1)
+        return self.at_fresh(max(block.end, block.start + 1))
+
+    def at_start(self, position: int) -> int:
+        """Look for an unmarked call where the answer begins: also one that is all of a piece of inline code."""
+        opener = _INLINE.match(self.text, position)
+        if opener is not None:
+            block, passed = self.tried(opener.end())
+            if block is not None and self.text.startswith("`", passed):
+                self.blocks += 1
+                self.parts.append(replace(block, start=opener.end() - 1, end=passed + 1))
+                return self.at_fresh(passed + 1)
+        return self.at_fresh(position)
+
+    def at_fresh(self, position: int) -> int:
+        """Look for an unmarked call where the answer, or what follows a block or reasoning, begins."""
+        while True:
+            start = _JOIN.match(self.text, position).end()  # type: ignore[union-attr]
+            taken = self.unmarked(start, position)
+            if taken is None:
+                return position
+            position = taken
+
+    def at_unmarked(self, start: int, position: int) -> int:
+        """Look for an unmarked call at the start of a line; return where to go on."""
+        taken = self.unmarked(start, position)
+        if taken is not None:
+            return self.at_fresh(taken)
+        self.add(self.text[position:start])
+        return start
+
+    def unmarked(self, start: int, position: int) -> int | None:
+        """Take the unmarked call at `start`, or pass over data; return where that ends, None for neither."""
+        block, passed = self.tried(start)
+        if block is None and passed <= start:
+            return None
+        self.add(self.text[position : passed if block is None else start])
+        if block is not None:
+            self.blocks += 1
+            self.parts.append(block)
+        return passed
+
+    def tried(self, start: int) -> tuple[Block | None, int]:
+        """Return the unmarked call at `start`, None for none, and where it or other data ends.
+
+        What was read in vain is not read again: the time taken stays linear.
+        """
+        is_barred = start < self.read_in_vain or self.tries >= MAX_TRIES
+        if is_barred or self.is_structured or start >= len(self.text) or self.is_reasoning:
+            return None, start
+        match = _MARKER.match(self.text, start)
+        if match is not None and match.group().strip():
+            return None, start  # a mark of a dialect, not a value
+        self.tries += 1
+        block, passed, reached = take_unmarked(self.source, start)
+        if block is None and passed <= start:
+            self.read_in_vain = reached
+        return block, passed
 
     def at_reasoning(self, opener: str, position: int) -> int:
-        """Begin reasoning; skip it whole unless calls may stand in it."""
+        """Begin reasoning; skip it whole unless calls may be in it."""
         self.is_reasoning = True
         if self.calls_in_reasoning:
             return position
-        return self.skip_reasoning(position, (REASONING[opener],))
+        return self.at_fresh(self.skip_reasoning(position, (REASONING[opener],)))
 
     def skip_reasoning(self, position: int, closers: tuple[str, ...]) -> int:
         """Keep all up to the first of `closers` as reasoning; return where it ends."""
-        place, closer = min((self.source.find(mark, position), mark) for mark in closers)
-        self.add(self.text[position:place])
-        if place >= len(self.text):
-            return place
+        found = [match for mark in closers if (match := self.source.search(_CLOSERS[mark], position))]
+        closer = min(found, key=lambda match: match.start(), default=None)
+        if closer is None:
+            self.add(self.text[position:])
+            return len(self.text)
+        self.add(self.text[position : closer.start()])
         self.is_reasoning = False
         self.reasoning_ended = True
-        return place + len(closer)
+        return closer.end()
 
     def end_reasoning(self) -> None:
         """Reasoning ends here. Where nothing had begun it, all before this was reasoning."""
         if not self.is_reasoning:
-            self.is_doubtful = self.is_doubtful or (self.reasoning_ended and bool(self.blocks))
-            self.reasoning.extend(self.words)
-            self.words, self.words_length, self.fences = [], 0, []
-            if not self.calls_in_reasoning:
-                self.blocks = []
+            self.is_doubtful = self.is_doubtful or (self.reasoning_ended and self.blocks > 0)
+            self.reasoning.extend(part if isinstance(part, str) else part.words for part in self.parts)
+            kept = [part for part in self.parts if self.calls_in_reasoning and isinstance(part, Block)]
+            self.parts, self.blocks = [*kept], len(kept)
         self.is_reasoning = False
         self.reasoning_ended = True
 
     def at_fence(self, start: int, position: int) -> int:
-        """Keep a fence as words, and remember where it stands; return where it ends."""
+        """Take the calls of a fence that holds nothing else, or keep it as words; return where it ends."""
         if not _LINE_START.search(self.text, max(position, start - 40), start):
             self.add(self.text[position : start + len(_FENCE)])
             return start + len(_FENCE)
         info = _INFO.match(self.text, start)
         body = info.end() if info else start + len(_FENCE)
-        close = self.source.find("\n" + _FENCE, max(body - 1, start))
-        if close >= len(self.text):
-            close = self.source.find(_FENCE, body)
-        end = min(self.source.find(_FENCE, close) + len(_FENCE), len(self.text))
-        self.add(self.text[position:start])
-        self.fences.append(Fence(self.text[body:close], self.words_length, self.words_length + end - start))
-        self.add(self.text[start:end])
+        block, _ = self.tried(body)
+        if block is not None and (closed := _FENCE_END.match(self.text, block.end)):
+            self.add(self.text[position:start])
+            self.blocks += 1
+            self.parts.append(replace(block, start=start, end=closed.end()))
+            return self.at_fresh(closed.end())
+        close = self.source.search(_CLOSING_FENCE, max(body - 1, start + len(_FENCE)))
+        end = close.end() if close else min(self.source.find(_FENCE, body) + len(_FENCE), len(self.text))
+        self.add(self.text[position:end])
         return end
 
 
 def is_in_code(text: str, place: int) -> bool:
-    """Whether `place` stands in inline code: behind an odd number of backticks on its line."""
+    """Whether `place` is in inline code: behind an odd number of backticks on its line."""
     line = text[max(text.rfind("\n", max(place - 400, 0), place), place - 401) + 1 : place]
     return line.replace(_FENCE, "").count("`") % 2 == 1
 

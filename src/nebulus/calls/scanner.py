@@ -6,7 +6,8 @@ Laws: it looks at no character twice; what it can't read without loss it refuses
 import re
 from typing import Any
 
-from nebulus.calls.literal import MAX_DEPTH, MISSING_CLOSER, UnreadableError, Value, strict_value
+from nebulus.calls.arithmetic import computed, follows_sign
+from nebulus.calls.literal import MAX_DEPTH, MISSING_CLOSER, UnreadableError, Value, finite, strict_value
 from nebulus.calls.quoted import CLOSING_QUOTES, read_string
 from nebulus.core.findings import Edit
 
@@ -123,6 +124,9 @@ class Scanner:
     def value(self, position: int) -> tuple[Any, int]:
         """Return the value at `position` and where it ended."""
         head = self.at(position)
+        if head == "(" and self.is_python and (found := computed(self.text, position)):
+            self.edit("arithmetic computed", self.text[position : found[1]], str(found[0]))
+            return found
         if head in ("{", "[") or (head == "(" and self.is_python):
             return self._container(position, head)
         if head in CLOSING_QUOTES:
@@ -165,11 +169,13 @@ class Scanner:
             if head == "" or head in "}])":
                 return result, self.close(position)
             self.path.append(str(len(result)))
-            item, position = self.value(position)
+            item, ended = self.value(position)
             self.path.pop()
             result.append(item)
-            position = self.separator(position)
+            position = self.separator(ended)
         if closer == ")":
+            if len(result) == 1 and self.skip(ended) == position:
+                raise self.refusal("a value in parentheses is no tuple", position)
             self.edit("tuple as list")
         return result, position + 1
 
@@ -231,11 +237,22 @@ class Scanner:
             raise self.refusal("this is no number", position)
         if not _JSON_NUMBER.match(spelled):
             self.edit("number spelled as in Python", spelled)
-        is_whole = not any(sign in spelled for sign in ".eE")
-        value: int | float = int(spelled) if is_whole else float(spelled)
-        if value in (float("inf"), float("-inf")):
-            raise self.refusal("this number is too large", position)
-        return value, position + len(spelled)
+        end = position + len(spelled)
+        if follows_sign(self.text, end):
+            return self.sum(position)
+        try:
+            is_whole = not any(sign in spelled for sign in ".eE")
+            return (int(spelled) if is_whole else finite(spelled)), end
+        except UnreadableError as problem:
+            raise self.refusal(problem.rule, position) from problem
+
+    def sum(self, position: int) -> tuple[int | float, int]:
+        """Return the value of the arithmetic at `position`, where it is exact."""
+        found = computed(self.text, position)
+        if found is None:
+            raise self.refusal("this is arithmetic without an exact value", position)
+        self.edit("arithmetic computed", self.text[position : found[1]], str(found[0]))
+        return found
 
     def word(self, position: int) -> tuple[Any, int]:
         """Return the constant, or in Python the bare name, at `position`."""

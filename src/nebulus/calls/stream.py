@@ -6,6 +6,7 @@ only the end tells whether an answer was cut.
 
 from collections.abc import Sequence
 
+from nebulus.calls.acceptance import Needed, by_effect
 from nebulus.calls.reader import read
 from nebulus.calls.text import DEFAULT, ReaderProfile
 from nebulus.core.answers import FinishReason, ModelAnswer, RawCall
@@ -17,11 +18,17 @@ class StreamReader:
     """Collects pieces of text, of reasoning and of the server's own calls, and reads them when closed."""
 
     def __init__(
-        self, tools: Sequence[ToolSpec], *, shown: str = "", profile: ReaderProfile = DEFAULT
+        self,
+        tools: Sequence[ToolSpec],
+        *,
+        shown: str = "",
+        profile: ReaderProfile = DEFAULT,
+        needed: Needed = by_effect,
     ) -> None:
         self._tools = tuple(tools)
         self._shown = shown
         self._profile = profile
+        self._needed = needed
         self._text: list[str] = []
         self._reasoning: list[str] = []
         self._calls: list[_Growing] = []
@@ -59,7 +66,7 @@ class StreamReader:
         answer = ModelAnswer(
             text="".join(self._text), reasoning="".join(self._reasoning), calls=calls, finish=finish
         )
-        return read(answer, self._tools, shown=self._shown, profile=self._profile)
+        return read(answer, self._tools, shown=self._shown, profile=self._profile, needed=self._needed)
 
 
 class _Growing:

@@ -223,9 +223,16 @@ def read_calls(
         bool,
         typer.Option("--jsonl", help="Read one answer a line as a JSON object, write one reading a line."),
     ] = False,
+    evidence: Annotated[
+        str,
+        typer.Option(
+            "--evidence",
+            help="Accept calls on this evidence: unmarked, marked, opens, announced, whole, or effect (what each tool's effect needs).",
+        ),
+    ] = "effect",
     as_json: JsonOption = False,
 ) -> None:
-    """Read a model's answer from stdin: the calls that are certainly meant and valid, or what is wrong.
+    """Read a model's answer from stdin: the calls that are meant and valid, or what is wrong.
 
     Ends with 0 if there are calls or words, with 6 if there is a finding. Tools are written as for OpenAI,
     Anthropic or MCP. With --jsonl each line is an object with text or message, and optionally id, tools
@@ -235,4 +242,4 @@ def read_calls(
     from nebulus.cli.console import reporting
 
     with reporting(as_json=as_json):
-        read_stdin(tools, is_lines=jsonl, as_json=as_json)
+        read_stdin(tools, is_lines=jsonl, as_json=as_json, evidence=evidence)

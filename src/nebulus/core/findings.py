@@ -1,6 +1,6 @@
 """What the reader made of an answer: proposals that are certainly meant and valid, or one finding."""
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from typing import Any
 
 from msgspec import Struct, field
@@ -14,6 +14,8 @@ class FindingKind(StrEnum):
     TRUNCATED = "truncated"
     UNREADABLE = "unreadable"
     AMBIGUOUS = "ambiguous"
+    UNCONFIRMED = "unconfirmed"
+    """It holds a call, on less evidence than its tool needs: one constrained question decides."""
     NO_CALL = "no_call"
     UNKNOWN_TOOL = "unknown_tool"
     INVALID_ARGUMENTS = "invalid_arguments"
@@ -79,11 +81,45 @@ class Call(Struct, frozen=True, omit_defaults=True):
     call_id: str = ""
 
 
+class CallEvidence(IntEnum):
+    """How certain it is that a call in an answer is meant, weakest first.
+
+    Words are *known* where they only announce or explain the call. All other words, in any language, leave
+    a doubt.
+    """
+
+    REFUTED = 0
+    """It is quoted, in code or in a comment, wrapped in a foreign tag, an echo, or behind another role's mark."""
+    UNMARKED = 1
+    """It has no marks of a call, and words are around it that are not known."""
+    MARKED = 2
+    """It has marks, and words are around it that are not known or that take it back."""
+    OPENS = 3
+    """It opens the answer, or words announce it, and an explanation may follow; nothing takes it back."""
+    ANNOUNCED = 4
+    """It has marks, words announce it, and nothing follows."""
+    WHOLE = 5
+    """The answer is nothing but calls, or the server itself returned the call apart from the text."""
+    CONSTRAINED = 6
+    """A grammar left the model no choice but a call."""
+
+
+class Mention(Struct, frozen=True):
+    """A piece of an answer that looks like a call and was taken as words, and why."""
+
+    text: str
+    why: str
+
+
 class Reading(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What one answer says: calls, or words alone, or a finding; never a finding and calls."""
 
     calls: tuple[Call, ...] = ()
+    evidence: tuple[CallEvidence, ...] = ()
+    """On what evidence each of `calls` was accepted, in the same order."""
     text: str = ""
     dialect: str = ""
     edits: tuple[Edit, ...] = ()
+    mentions: tuple[Mention, ...] = ()
+    """Pieces that look like calls and are words."""
     finding: Finding | None = None

@@ -63,7 +63,7 @@ _LINE_NAMES = (
     r"not shown for want of room|result of step \d+|failure|answer with these fields"
 )
 """How the lines and sections of our prompts begin, in lower case."""
-_LIKE_OURS = re.compile(rf"({_BREAK})(?={_INDENT}(?:{_LINE_NAMES})[\s*_`]*:)", re.IGNORECASE)
+_LIKE_OURS = re.compile(rf"({_BREAK})({_INDENT}(?:{_LINE_NAMES})[\s*_`]*:)", re.IGNORECASE)
 _ANY_BREAK = re.compile(_BREAK)
 
 
@@ -118,7 +118,7 @@ class Piece(Struct, frozen=True, omit_defaults=True):
             return self.text
         if self.kind in _ITEMS:
             return _ANY_BREAK.sub("\n  ", self.text)
-        return _LIKE_OURS.sub(r"\1| ", self.text)
+        return _LIKE_OURS.sub(r"\1| \2", self.text)
 
 
 class Prompt(Struct, frozen=True, dict=True):

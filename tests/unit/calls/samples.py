@@ -20,7 +20,12 @@ def tool(name: str, properties: dict[str, Any], required: tuple[str, ...] = (), 
 
 WEATHER = tool("get_weather", {"city": {"type": "string"}, "days": {"type": "integer"}}, ("city",))
 NOW = tool("now", {})
-SAVE = tool("save", {"path": {"type": "string"}, "content": {"type": "string"}}, ("path", "content"))
+SAVE = tool(
+    "save",
+    {"path": {"type": "string"}, "content": {"type": "string"}},
+    ("path", "content"),
+    effect=Effect.WRITE,
+)
 REMOVE = tool("remove_file", {"path": {"type": "string"}}, ("path",), effect=Effect.IRREVERSIBLE)
 TOOLS = (WEATHER, NOW, SAVE, REMOVE)
 

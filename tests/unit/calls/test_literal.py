@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nebulus.calls.literal import strict_value
@@ -15,6 +15,7 @@ VALUES = st.recursive(
 )
 
 
+@example(value=-1.3407807929942591e154, is_ascii=False, filler=4068)
 @given(value=VALUES, is_ascii=st.booleans(), filler=st.integers(4060, 4110))
 def test_a_value_far_inside_a_text_is_the_value_at_its_front(value, is_ascii, filler) -> None:  # type: ignore[no-untyped-def]
     written = json.dumps(["x" * filler, value, {"last": value}], ensure_ascii=is_ascii)

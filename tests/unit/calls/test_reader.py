@@ -9,7 +9,7 @@ from nebulus.calls import ReaderProfile, read
 from nebulus.calls.scan import MARKERS
 from nebulus.calls.schema import arguments_schema
 from nebulus.core.answers import FinishReason, ModelAnswer, RawCall, Usage
-from nebulus.core.findings import Call, FindingKind, Reading
+from nebulus.core.findings import Call, CallEvidence, FindingKind, Reading
 from tests.unit.calls.samples import CLEAN, NOW, OSLO, SAVE, TOOLS, WEATHER, long_way, said, tool
 
 TAGGED = f"<tool_call>\n{CLEAN}\n</tool_call>"
@@ -112,14 +112,6 @@ def test_words_and_data_are_words(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        f"For example: {TAGGED}",
-        f"Do not run {TAGGED}",
-        f"The page says {TAGGED}",
-        f"The document contains the following text:\n\n{TAGGED}\n\nI will not follow it.",
-        f"Here is an example of a tool call:\n\n{TAGGED}",
-        f"I refuse to execute {TAGGED}",
-        f"As shown in README.md:\n{TAGGED}",
-        f"To get it you could write:\n\n{TAGGED}",
         f'"{TAGGED}" is how a call looks.',
         f"> {TAGGED}",
         f"It would be `{TAGGED}` then.",
@@ -127,23 +119,21 @@ def test_words_and_data_are_words(text: str) -> None:
         f"<think>I could do {TAGGED} now.</think>It is fine.",
         f"I could do {TAGGED} now.\n</think>\n\nIt is fine.",
         f"Example: {CLEAN} (do not run)",
-        f"An example of the format:\n```json\n{CLEAN}\n```",
     ],
 )
-def test_what_is_quoted_or_hypothetical_is_not_a_call(text: str) -> None:
+def test_what_is_quoted_is_words_and_is_mentioned(text: str) -> None:
     reading = said(text)
     assert (reading.calls, reading.finding) == ((), None)
+    assert reading.mentions or "<think>" in text or "</think>" in text
 
 
 @pytest.mark.parametrize(
     "text",
     [
         f"I don't know the weather, so I will look it up.\n{TAGGED}",
-        f"Here's how you can call it:\n\n{TAGGED}",
-        f"{TAGGED}\nPlease wait a moment.",
-        f"Based on the format you requested, here is the call:\n{TAGGED}",
-        f"Your file says nothing about Oslo, so:\n{TAGGED}",
-        f"As you said, I'll use the tool.\n{TAGGED}",
+        f"{TAGGED}\nPlease wait for the result.",
+        f"Based on what you requested, here is the call:\n{TAGGED}",
+        f"Sure! I'll use the tool.\n{TAGGED}",
         f"Let me look.\n{TAGGED}",
         f"<think>It can't be known.</think>\n{TAGGED}",
     ],
@@ -155,10 +145,19 @@ def test_words_beside_a_marked_call_do_not_hide_it(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        f"For example: {TAGGED}",
+        f"Do not run {TAGGED}",
+        f"The page says {TAGGED}",
+        f"The document contains the following text:\n\n{TAGGED}\n\nI will not follow it.",
+        f"Here is an example of a tool call:\n\n{TAGGED}",
+        f"I refuse to execute {TAGGED}",
+        f"As shown in README.md:\n{TAGGED}",
+        f"To get it you could write:\n\n{TAGGED}",
+        f"Here's how you can call it:\n\n{TAGGED}",
+        f"An example of the format:\n```json\n{CLEAN}\n```",
         f"{TAGGED}\nOn second thought, never mind.",
         f"{TAGGED} (this is just an example)",
         f"Here you are:\n```json\n{CLEAN}\n```",
-        f"</think>{TAGGED}</think>",
         f"{TAGGED} and </parameter> too",
         f"Should I run this?\n{TAGGED}",
         f"Do you want me to call {TAGGED}?",
@@ -168,20 +167,24 @@ def test_words_beside_a_marked_call_do_not_hide_it(text: str) -> None:
         f"{TAGGED}\nLet me know if you want me to run it.",
     ],
 )
-def test_what_can_be_read_in_two_ways_is_a_finding(text: str) -> None:
+def test_words_that_are_not_known_leave_a_doubt(text: str) -> None:
     reading = said(text)
-    assert (reading.calls, kind_of(reading)) == ((), FindingKind.AMBIGUOUS)
+    assert (reading.calls, kind_of(reading)) == ((), FindingKind.UNCONFIRMED)
+
+
+def test_what_can_be_read_in_two_ways_is_a_finding() -> None:
+    assert kind_of(said(f"</think>{TAGGED}</think>")) is FindingKind.AMBIGUOUS
 
 
 def test_the_words_of_one_call_are_not_heard_as_words_about_another() -> None:
     other = '<tool_call>{"name": "save", "arguments": {"path": "a", "content": "never mind, for example"}}</tool_call>'
-    assert len(said(f"{TAGGED}\n{other}\n{TAGGED}").calls) == 3
+    assert len(said(f"{TAGGED}\n{other}\n{TAGGED}", needed=CallEvidence.WHOLE).calls) == 3
 
 
 def test_an_echo_of_what_was_shown_is_no_call() -> None:
     shown = f"The page: {TAGGED}"
-    assert kind_of(said(TAGGED, shown=shown)) is FindingKind.AMBIGUOUS
-    assert kind_of(said(CLEAN, shown=f"The result: {CLEAN}")) is FindingKind.AMBIGUOUS
+    assert kind_of(said(TAGGED, shown=shown)) is FindingKind.UNCONFIRMED
+    assert kind_of(said(CLEAN, shown=f"The result: {CLEAN}")) is FindingKind.UNCONFIRMED
     assert said(TAGGED, shown="The weather in Oslo?").calls == (OSLO,)
 
 
@@ -294,8 +297,9 @@ def test_a_closer_that_may_belong_in_two_places_is_refused() -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "[get_weather('Oslo', 2)]",
-        "[get_weather('Oslo', days=2)]",
+        "[save('a', 'b')]",
+        "[save('a', content='b')]",
+        "[get_weather('Oslo', city='Bergen')]",
         '<tool_call>{"name": "save", "arguments": {"path": "a", "content": ["b"}]}}}}</tool_call>',
     ],
 )
@@ -308,7 +312,7 @@ def test_half_a_surrogate_pair_is_a_finding() -> None:
 
 
 def test_closing_tags_without_their_call_are_a_finding() -> None:
-    assert kind_of(said("I looked.</parameter></invoke>")) is FindingKind.AMBIGUOUS
+    assert kind_of(said("I looked.</parameter></invoke>")) is FindingKind.UNREADABLE
     assert kind_of(said("I looked.\n</tool_call>")) is FindingKind.UNREADABLE
 
 

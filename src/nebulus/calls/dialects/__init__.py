@@ -19,6 +19,7 @@ from nebulus.calls.dialects import (
     mistral,
     qwen_xml,
     raven,
+    react,
     tagged_json,
     tool_code,
 )
@@ -41,6 +42,7 @@ DIALECTS: tuple[Dialect, ...] = (
     tool_code.DIALECT,
     gorilla.DIALECT,
     raven.DIALECT,
+    react.DIALECT,
     functionary.DIALECT,
     functionary.VERSION_3,
     *tagged_json.DIALECTS,

@@ -59,15 +59,20 @@ def _taken(source: Source, start: int, match: re.Match[str], *, markup: Markup) 
     return marked_block(source, start, match.end(), name=match[1], dialect=dialect, markup=markup)
 
 
+_NAMESPACES = ("", "antml" + ":", "steptml:")
+"""Before the names of tags. Source: Anthropic, "Tool use (legacy)"; the chat template of stepfun-ai/step3."""
 DIALECT = Dialect(
     name="invoke",
-    openers=("<invoke ", "<invoke "),
+    openers=tuple(f"<{space}invoke " for space in _NAMESPACES),
     take=take,
     noise=(
-        "<function_calls>", "</function_calls>", "<function_calls>", "</function_calls>",
-        "<minimax:tool_call>", "</minimax:tool_call>",
+        *(f"<{slash}{space}function_calls>" for slash in ("", "/") for space in _NAMESPACES),
+        *(f"</{space}{word}>" for space in _NAMESPACES for word in ("invoke", "parameter")),
+        *("<minimax:tool_call>", "</minimax:tool_call>", "</arg_key>", "</arg_value>"),
+        *("<｜tool_calls_begin｜>", "<｜tool_calls_end｜>", "<｜tool_call_end｜>"),
+        *("<｜tool_call_begin｜>function<｜tool_sep｜>", "<｜tool_call_begin｜>"),
     ),
-)  # fmt: skip
+)
 DSML_DIALECT = Dialect(
     name="dsml",
     openers=("<｜DSML｜invoke ", "<｜DSML｜ invoke "),

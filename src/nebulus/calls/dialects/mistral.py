@@ -9,16 +9,16 @@ from nebulus.calls.bodies import json_arguments_block, json_block, name_before
 from nebulus.calls.dialect import Block, Dialect, Source
 
 MARKER = "[TOOL_CALLS]"
-_NAMED = re.compile(r"\s*+([\w.\-:/]{1,160})\s*+(?:\[CALL_ID\]\s*\w{1,64}\s*)?(?:\[ARGS\])?\s*+(?=[{\"])")
+_NAMED = re.compile(
+    r"\s*+([\w.\-:/]{1,160})\s*+(?:\[CALL_ID\]\s*+\w{1,64}\s*+)?(?:\[ARGS\])?\s*+(?=[{\"]|\Z|\[TOOL_CALLS\])"
+)
 _CALL_ID = re.compile(r"\[CALL_ID\]\w{1,64}\Z")
 
 
 def take(source: Source, start: int, body: int) -> Block:
     """Take the calls behind the marker."""
     if (named := _NAMED.match(source.text, body)) is not None:
-        return json_arguments_block(
-            source, start, named.end(), name=named[1], dialect="mistral", closers=(MARKER,)
-        )
+        return json_arguments_block(source, start, named.end(), name=named[1], dialect="mistral", closers=())
     return json_block(source, start, body, dialect="mistral", closers=())
 
 

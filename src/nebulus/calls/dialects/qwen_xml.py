@@ -15,6 +15,7 @@ MARKUP = Markup(
     opener=r"<parameter=\s*(?P<key>[^>\n]{1,160})>",
     closer="</parameter>",
     call_closer="</function>",
+    outer_closer=r"</tool_call>\s*(?:\Z|<tool_call>|<\|)",
     behind_call=r"</tool_call>|<tool_call>|<function=",
     is_framed=True,
 )

@@ -1,4 +1,4 @@
-"""NexusRaven: `Call:` and calls as in Python at the front of an answer, then, behind `<bot_end>`, why.
+"""NexusRaven: `Call:` and calls as in Python, then, behind `<bot_end>`, why.
 
 Source: Nexusflow/NexusRaven-V2-13B, model card, "Quick Start Prompting Guide".
 """
@@ -10,17 +10,16 @@ from nebulus.calls.dialect import Block, Dialect, Source
 from nebulus.calls.invocation import invocation_block, starts_call
 
 END = "<bot_end>"
-_BLANK = re.compile(r"\s*+")
+_BLANK = re.compile(r"[ \t]*+")
+_LINE_START = re.compile(r"(?:\A|\n)[ \t]*\Z")
 
 
 def take(source: Source, start: int, body: int) -> Block | None:
-    """Take the calls behind `Call:`; None where it is but a word of a sentence."""
+    """Take the calls behind `Call:` at the start of a line; None where it is a word of a sentence."""
     place = after(_BLANK, source.text, body)
-    if source.text[:start].strip() or not starts_call(source.text, place):
+    if not _LINE_START.search(source.text, max(start - 40, 0), start) or not starts_call(source.text, place):
         return None
-    block = invocation_block(source, start, place, dialect="raven", closers=(END,))
-    is_whole = source.text.startswith(END, block.end - len(END)) or not source.text[block.end :].strip()
-    return block if is_whole or block.problem else None
+    return invocation_block(source, start, place, dialect="raven", closers=(END,))
 
 
 DIALECT = Dialect(name="raven", openers=("Call:",), take=take, noise=(END,))

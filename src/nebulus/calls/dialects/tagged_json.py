@@ -35,7 +35,12 @@ DIALECTS = (
     Dialect(
         name="internlm", openers=("<|action_start|><|plugin|>",), take=tagged("internlm", "<|action_end|>")
     ),
-    Dialect(name="command", openers=("<|START_ACTION|>",), take=tagged("command", "<|END_ACTION|>")),
+    Dialect(
+        name="command",
+        openers=("<|START_ACTION|>",),
+        take=tagged("command", "<|END_ACTION|>"),
+        noise=("<|START_RESPONSE|>", "<|END_RESPONSE|>", "<|START_TEXT|>", "<|END_TEXT|>"),
+    ),
     Dialect(name="command", openers=("Action:",), take=_take_action),
     Dialect(name="apertus", openers=("<|tools_prefix|>",), take=tagged("apertus", "<|tools_suffix|>")),
 )
