@@ -214,9 +214,9 @@ def _corrected(rng: random.Random, state: State, arguments: Mapping[str, Value])
     spoken = value if isinstance(value, str) else as_json(value)
     kind, why = rng.choice(
         (
-            ("unheeded", f"the step says {name} = {spoken} at /{name}"),
-            ("unheeded", f"the step says {name} = {spoken} at /{name}"),
-            ("unheeded", f"the step names {spoken}, and the call leaves it out"),
+            ("argument_mismatch", f"the step says {name} = {spoken} at /{name}"),
+            ("argument_mismatch", f"the step says {name} = {spoken} at /{name}"),
+            ("argument_mismatch", f"the step names {spoken}, and the call leaves it out"),
             (
                 "ungrounded",
                 (

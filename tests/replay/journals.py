@@ -70,7 +70,9 @@ def both(*cities: str) -> ModelAnswer:
     return ModelAnswer(calls=made, finish=FinishReason.CALLS)
 
 
-async def recorded(name: str, agent: Agent, goal: str | Goal, *, plan: Plan | None = None) -> tuple[bytes, ...]:
+async def recorded(
+    name: str, agent: Agent, goal: str | Goal, *, plan: Plan | None = None
+) -> tuple[bytes, ...]:
     """Return the journal of one run, taken up once more where it did not end well."""
     async with agent:
         outcome = await (await agent.start(goal, plan=plan, run_id=name)).result()
@@ -94,7 +96,13 @@ async def all_journals() -> dict[str, tuple[bytes, ...]]:
     found["runbook"] = await recorded("runbook", agent, runbook)
 
     plan = says('{"steps": [{"text": "How warm is it in Oslo", "tool": "weather"}]}')
-    script = [says("no plan"), plan, calls("weather", town=1), calls("weather", city="Oslo"), says('{"celsius": 4}')]
+    script = [
+        says("no plan"),
+        plan,
+        calls("weather", town=1),
+        calls("weather", city="Oslo"),
+        says('{"celsius": 4}'),
+    ]
     agent = Agent(tools=TOOLS, model=ScriptedBackend(script))
     found["answer"] = await recorded("answer", agent, Goal(text="How warm is it in Oslo?", result=WARM))
 

@@ -35,7 +35,7 @@ from nebulus.ports.tool import Tool
 from nebulus.ports.world import ArtifactStore, Observer
 from nebulus.runtime.breakers import Breakers
 from nebulus.runtime.handle import RunHandle
-from nebulus.runtime.secrecy import DiscreetStore, discreet_logs
+from nebulus.runtime.redaction import RedactingStore, redacted_logs
 from nebulus.runtime.supervise import Opened, RunRequest, Supervisor
 from nebulus.runtime.world import Observers, World
 
@@ -197,7 +197,7 @@ class Application:
             )
             config = await self._config(kit.tools)
             known = bootstrap.secrets(self.settings)
-            stack.enter_context(discreet_logs(known))
+            stack.enter_context(redacted_logs(known))
             world = World(
                 backends=self._backends,
                 tools={tool.spec.name: tool for tool in kit.tools},
@@ -205,7 +205,7 @@ class Application:
                 person=stack.enter_context(bootstrap.person(self.settings, self.folder, self._person)),
                 workspace=kit.workspace,
                 checker=bootstrap.checker(kit.workspace, self._predicates),
-                artifacts=DiscreetStore(self._stored, known),
+                artifacts=RedactingStore(self._stored, known),
                 observers=Observers(watch(run_id) for watch in self._watch),
                 sandbox_level=kit.sandbox.level if kit.sandbox else SandboxLevel.NONE,
                 secrets=known,

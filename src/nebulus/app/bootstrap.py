@@ -18,7 +18,7 @@ from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.settings import FILE_NAME, NANO, STATE_FOLDER, Settings
 from nebulus.core.errors import ConfigError
 from nebulus.guard.check import Scene
-from nebulus.guard.closing import Closed, closed_to_commands
+from nebulus.guard.command_paths import ClosedPaths, closed_paths
 from nebulus.guard.defaults import DefaultPolicy
 from nebulus.guard.secrets import LEAST_CHARS, Secret, Secrets
 from nebulus.ports.backend import ModelBackend
@@ -131,23 +131,25 @@ def reach_of(settings: Settings, folder: Path, *, workspace: Path) -> "Reach":
 
     root, kept = Path(os.path.realpath(workspace)), tuple(sorted(OWN_NAMES))
     closed, own = closed_by_rules(settings, folder, workspace=root)
-    return Reach(root, kept=(*kept, *own), hidden=closed.hidden, fixed=closed.fixed)
+    return Reach(root, kept=(*kept, *own), hidden=closed.hidden, fixed=closed.read_only)
 
 
-def closed_by_rules(settings: Settings, folder: Path, *, workspace: Path) -> tuple[Closed, tuple[str, ...]]:
-    """Return what the policy closes to commands, and those of its own files that lie in `workspace`.
+def closed_by_rules(
+    settings: Settings, folder: Path, *, workspace: Path
+) -> tuple[ClosedPaths, tuple[str, ...]]:
+    """Return what the policy closes to commands, and those of its own files that are in `workspace`.
 
     Raises:
         ConfigError: the policy that `settings` name in `folder` can't be read.
     """
     if not settings.policy:
-        return Closed(), ()
+        return ClosedPaths(), ()
     _require_cedar(settings)
     from nebulus.adapters.policies.files import inside, read_policy
 
     file, paths = read_policy(folder / settings.policy)
     own = (path for path in inside(workspace, paths) if not path.endswith("/**"))
-    return closed_to_commands(file.rules), tuple(own)
+    return closed_paths(file.rules), tuple(own)
 
 
 def checker(workspace: "FolderWorkspace | None", predicates: Mapping[str, Any]) -> Checker:

@@ -1,7 +1,7 @@
-"""Running a tool so that no effect is lost, doubled or guessed.
+"""Runs a tool so that no effect is lost, repeated or guessed.
 
-Laws: a call that may have happened is repeated only if its tool allows it; otherwise the tool is asked
-whether it happened, and if it can't tell, the outcome is unknown. A tool's time is bounded.
+Invariants: a call that may have happened is repeated only if its tool allows it; otherwise the tool is asked
+whether it happened, and if it can't tell, the outcome is unknown. A tool's time is limited.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ ToolEvent = ToolReturned | ToolFailed | OutcomeUnknown
 
 
 async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> ToolEvent:
-    """Run an allowed call, or find out what became of an earlier attempt at it."""
+    """Run an allowed call, or find out how an earlier attempt at it ended."""
     tool = world.tools[command.call.tool]
     if may_have_run and not tool.spec.is_repeatable:
         known = await _reconcile(tool, command, "the process ended while the call was under way")
@@ -42,7 +42,7 @@ async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> Too
 
 
 async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
-    """Run a call once, and say what came of it."""
+    """Run a call once, and return the event that says how it ended."""
     try:
         async with asyncio.timeout(tool.spec.timeout_s):
             output = await tool.run(dict(command.call.arguments), command.key)
@@ -68,7 +68,7 @@ async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
 
 
 def _is_unicode(text: object) -> bool:
-    """Whether a tool of the user's own gave text that can be written down."""
+    """Whether a tool of the user returned text that can be recorded."""
     try:
         str(text).encode()
     except UnicodeEncodeError:
@@ -77,14 +77,14 @@ def _is_unicode(text: object) -> bool:
 
 
 async def _did_nothing(tool: Tool, command: RunTool) -> bool:
-    """Whether a call that reported success is seen, by the tool's own check, to have had no effect."""
+    """Whether a call reported success while the tool's own check finds no effect."""
     if tool.spec.effect is Effect.READ or not tool.spec.has_check:
         return False
     return await tool.has_happened(dict(command.call.arguments), command.key) is False
 
 
 async def _after_break(tool: Tool, command: RunTool, failure: Failure) -> ToolEvent:
-    """Tell apart what did not happen, what may be repeated, and what nobody knows."""
+    """Decide whether the call did not happen, may be repeated, or has an unknown outcome."""
     if tool.spec.is_repeatable:
         return ToolFailed(call_id=command.call.call_id, failure=failure)
     known = await _reconcile(tool, command, failure.what)
@@ -98,7 +98,7 @@ async def _reconcile(tool: Tool, command: RunTool, why: str) -> ToolReturned | O
         happened = await tool.has_happened(dict(command.call.arguments), command.key)
     match happened:
         case True:
-            told = f"{tool.spec.name} had taken effect; what it gave back was lost"
+            told = f"{tool.spec.name} had taken effect; its result was lost"
             result = ToolResult(text=told, is_lost=True)
             return ToolReturned(call_id=command.call.call_id, result=result)
         case False:
@@ -108,7 +108,7 @@ async def _reconcile(tool: Tool, command: RunTool, why: str) -> ToolReturned | O
 
 
 def _recorded(output: ToolOutput, command: RunTool, world: World) -> ToolResult:
-    """The result as it goes into the record. What was read out of a stored result is not stored again."""
+    """Return the result as it is recorded. An excerpt of a stored result is not stored again."""
     spec = world.tools[command.call.tool].spec
     is_piece = bool(spec.handles) and len(output.text) <= RECORDED_CHARS
     if is_piece or not needs_store(output.text):
@@ -127,7 +127,7 @@ def _since(began: float, world: World) -> float:
 
 
 def _raised(spec: ToolSpec, error: Exception) -> Failure:
-    """Return what a tool raised as a failure; what can't be recognised is a defect of the tool."""
+    """Return an exception of a tool as a failure; one that is not recognised counts as a defect of the tool."""
     found = of_exception(error)
     kind = FailureKind.OURS if found.kind is FailureKind.PERMANENT else found.kind
     failure = _failure(kind, f"{spec.name} raised {type(error).__name__}: {error}"[:400])
@@ -135,4 +135,6 @@ def _raised(spec: ToolSpec, error: Exception) -> Failure:
 
 
 def _failure(kind: FailureKind, what: str) -> Failure:
-    return Failure(kind=kind, fault=Fault.TOOL, what=what, fix="see the tool's own log, or give it more time")
+    return Failure(
+        kind=kind, fault=Fault.TOOL, what=what, fix="check the tool's own log, or give it more time"
+    )

@@ -109,7 +109,7 @@ async def _ask_person(question: Question, world: World) -> PersonAnswered | Pers
 
 
 async def _evaluate(command: EvaluateChecks, world: World) -> ChecksEvaluated:
-    why = tuple([await world.checker.holds(check) for check in command.checks])
+    why = tuple([await world.checker.failure_of(check) for check in command.checks])
     passed = tuple(not reason for reason in why)
     return ChecksEvaluated(step=command.step, passed=passed, why=why if any(why) else ())
 

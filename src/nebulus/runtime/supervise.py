@@ -19,7 +19,7 @@ from nebulus.core.events import Event, RunResumed, RunStarted
 from nebulus.core.journal import Record, decode_batch, events_of
 from nebulus.core.outcome import Done, Outcome
 from nebulus.core.plan import Goal, Plan
-from nebulus.guard.conduct import kept_on
+from nebulus.guard.usage import usage_after_resume
 from nebulus.loop.machine import Machine
 from nebulus.loop.transitions import replay
 from nebulus.ports.engine import Engine, OpenRun, RunInfo
@@ -150,7 +150,7 @@ class Supervisor:
         keep = self._kept(run_id, batches, step)
         await self._going_back(run_id)
         before, happened = replay(events_of(batches[:keep])), replay(events_of(batches))
-        resumed = RunResumed(spent=happened.spent, usage=kept_on(happened.usage, before.usage))
+        resumed = RunResumed(spent=happened.spent, usage=usage_after_resume(happened.usage, before.usage))
         handle = RunHandle(run_id, self.cancel)
         taken = _Taken(handle=handle, accepts_changes=accepts_changes, resumed=resumed)
         return await self._take(taken, self._engine.resume(run_id, keep=keep, reopen=True))
@@ -186,13 +186,13 @@ class Supervisor:
             raise ConfigError(f"run {handle.run_id!r} is being taken by another task of this process")
         self._taken[handle.run_id] = taken
 
-        async def hold() -> Outcome:
+        async def drive() -> Outcome:
             try:
                 return _outcomes.decode(await holding)
             finally:
                 self._taken.pop(handle.run_id, None)
 
-        await handle.hold(hold())
+        await handle.drive(drive())
         return handle
 
     async def cancel(self, run_id: str) -> None:

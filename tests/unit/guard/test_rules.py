@@ -2,11 +2,11 @@
 
 import pytest
 
-from nebulus.core.context import Conduct, Context
+from nebulus.core.context import Context, RunUsage
 from nebulus.core.errors import ConfigError
 from nebulus.core.findings import Call
 from nebulus.core.verdict import Allow, Ask, Refuse
-from nebulus.guard.conduct import counted
+from nebulus.guard.usage import usage_with
 from tests.unit.guard import scenes as sc
 
 
@@ -74,17 +74,17 @@ def test_small_payments_do_not_add_up_to_a_large_one() -> None:
         sc.ALLOW_ALL
         + '[[policy]]\ntool = "pay"\nargument = "amount"\ntotal_above = 100\nthen = "deny"\nreason = "enough"'
     )
-    conduct, paid = Conduct(), 0
+    usage, paid = RunUsage(), 0
     for _ in range(5):
         call = Call("pay", {"to": "b", "amount": 30, "currency": "EUR"})
-        if isinstance(decider.judge(call, sc.PAY, Context(conduct=conduct)), Allow):
+        if isinstance(decider.judge(call, sc.PAY, Context(usage=usage)), Allow):
             paid += 30
-            conduct = counted(conduct, call, sc.PAY, labels=())
+            usage = usage_with(usage, call, sc.PAY, labels=())
     assert paid == 90
     back = Call("pay", {"to": "b", "amount": -1000, "currency": "EUR"})
-    conduct = counted(conduct, back, sc.PAY, labels=())
+    usage = usage_with(usage, back, sc.PAY, labels=())
     more = Call("pay", {"to": "b", "amount": 30, "currency": "EUR"})
-    assert isinstance(decider.judge(more, sc.PAY, Context(conduct=conduct)), Refuse)
+    assert isinstance(decider.judge(more, sc.PAY, Context(usage=usage)), Refuse)
 
 
 def test_forty_reads_and_then_one_mail_is_one_forbidden_act() -> None:
@@ -92,12 +92,12 @@ def test_forty_reads_and_then_one_mail_is_one_forbidden_act() -> None:
         sc.ALLOW_ALL
         + '[[policy]]\neffect = "egress"\nafter = "read"\ntimes = 40\nthen = "deny"\nreason = "too much read"'
     )
-    conduct = Conduct()
+    usage = RunUsage()
     for index in range(40):
-        assert isinstance(sc.judged(decider, "fetch", Context(conduct=conduct), url="a.com"), Allow)
+        assert isinstance(sc.judged(decider, "fetch", Context(usage=usage), url="a.com"), Allow)
         call = Call("read_file", {"path": f"{index}.txt"})
-        conduct = counted(conduct, call, sc.READ, labels=())
-    assert isinstance(sc.judged(decider, "fetch", Context(conduct=conduct), url="a.com"), Refuse)
+        usage = usage_with(usage, call, sc.READ, labels=())
+    assert isinstance(sc.judged(decider, "fetch", Context(usage=usage), url="a.com"), Refuse)
 
 
 def test_a_rate_looks_at_a_window_of_calls() -> None:
@@ -105,10 +105,10 @@ def test_a_rate_looks_at_a_window_of_calls() -> None:
         sc.ALLOW_ALL
         + '[[policy]]\ntool = "fetch"\nafter = "fetch"\ntimes = 2\nwithin = 4\nthen = "deny"\nreason = "slower"'
     )
-    busy = Conduct(recent=("fetch", "read_file", "fetch", "read_file"))
-    calm = Conduct(recent=("fetch", "fetch", "read_file", "read_file", "read_file"))
-    assert isinstance(sc.judged(decider, "fetch", Context(conduct=busy), url="a.com"), Refuse)
-    assert isinstance(sc.judged(decider, "fetch", Context(conduct=calm), url="a.com"), Allow)
+    busy = RunUsage(recent=("fetch", "read_file", "fetch", "read_file"))
+    calm = RunUsage(recent=("fetch", "fetch", "read_file", "read_file", "read_file"))
+    assert isinstance(sc.judged(decider, "fetch", Context(usage=busy), url="a.com"), Refuse)
+    assert isinstance(sc.judged(decider, "fetch", Context(usage=calm), url="a.com"), Allow)
 
 
 def test_what_was_read_before_decides_what_may_be_sent() -> None:
@@ -116,8 +116,8 @@ def test_what_was_read_before_decides_what_may_be_sent() -> None:
         sc.ALLOW_ALL
         + '[[policy]]\neffect = "egress"\nafter = "read_file"\nafter_path = "hr/**"\nthen = "deny"\nreason = "hr"'
     )
-    conduct = Conduct(touched=(("read_file", "hr/pay.csv"),))
-    assert isinstance(sc.judged(decider, "fetch", Context(conduct=conduct), url="a.com"), Refuse)
+    usage = RunUsage(touched=(("read_file", "hr/pay.csv"),))
+    assert isinstance(sc.judged(decider, "fetch", Context(usage=usage), url="a.com"), Refuse)
     assert isinstance(sc.judged(decider, "fetch", url="a.com"), Allow)
 
 
@@ -154,7 +154,7 @@ forbid(principal, action in Action::"effect:egress", resource)
 when { context.count.effects.egress >= 2 };
 """
     decider = sc.policy(sc.ALLOW_ALL, cedar)
-    many = Context(conduct=Conduct(by_effect={"egress": 2}))
+    many = Context(usage=RunUsage(by_effect={"egress": 2}))
     assert isinstance(sc.judged(decider, "fetch", many, url="a.com"), Refuse), "groups of actions hold"
     verdict = sc.judged(decider, "send_mail", to=["a@b.com"], body="a secret")
     assert verdict == Refuse("no-secret-mail", "not by mail")
@@ -167,7 +167,7 @@ def test_a_policy_that_errs_while_deciding_is_a_refusal_and_not_skipped() -> Non
 forbid(principal, action == Action::"fetch", resource) when { context.count.calls + 9223372036854775807 > 0 };
 """
     decider = sc.policy(sc.ALLOW_ALL, cedar)
-    many = Context(conduct=Conduct(calls=1))
+    many = Context(usage=RunUsage(calls=1))
     verdict = sc.judged(decider, "fetch", many, url="a.com")
     assert isinstance(verdict, Refuse)
     assert verdict.rule == "guard.unclear"
@@ -189,23 +189,23 @@ def test_no_tool_changes_the_policy_not_even_with_a_yes() -> None:
 
 
 WRONG = {
-    "there is no tool 'red_file'; did you mean 'read_file'": 'tool = "red_file"\nthen = "allow"',
-    "is no condition of a rule; did you mean 'effect'": 'efect = "read"\nthen = "allow"',
+    "no tool is called 'red_file'; did you mean 'read_file'": 'tool = "red_file"\nthen = "allow"',
+    "is not a condition of a rule; did you mean 'effect'": 'efect = "read"\nthen = "allow"',
     "Invalid enum value": 'effect = "reading"\nthen = "allow"',
     "missing required field `then`": 'effect = "read"',
     "needs a reason": 'effect = "read"\nthen = "deny"',
     "has no argument 'amuont'; did you mean 'amount'": 'tool = "pay"\nargument = "amuont"\nat_most = 3\nthen = "allow"',
-    "is no number": 'tool = "pay"\nargument = "to"\nat_most = 3\nthen = "allow"',
+    "is not a number": 'tool = "pay"\nargument = "to"\nat_most = 3\nthen = "allow"',
     "it is one of": 'tool = "pay"\nargument = "currency"\nequals = "GBP"\nthen = "allow"',
     "none of its tools takes a path": 'tool = "pay"\npath = "a"\nthen = "allow"',
     "none of its tools says which argument is a host": 'tool = "pay"\nhost = "a.com"\nthen = "allow"',
     "paths are canonical": 'tool = "read_file"\npath = "a/../b"\nthen = "allow"',
     "a host is written in lower case": 'tool = "fetch"\nhost = "https://a.com"\nthen = "allow"',
-    "nobody is called 'medium'": 'tool = "fetch"\nwho = "medium"\nthen = "allow"',
-    "is no tool and no effect": 'tool = "fetch"\nafter = "reed"\nthen = "allow"',
-    "do not happen within": 'tool = "fetch"\nafter = "read"\ntimes = 9\nwithin = 3\nthen = "allow"',
+    "no agent or tier is called 'medium'": 'tool = "fetch"\nwho = "medium"\nthen = "allow"',
+    "is neither a tool nor an effect": 'tool = "fetch"\nafter = "reed"\nthen = "allow"',
+    "can't happen within": 'tool = "fetch"\nafter = "read"\ntimes = 9\nwithin = 3\nthen = "allow"',
     "need an argument to compare": 'tool = "pay"\nabove = 3\nthen = "allow"',
-    "say which with after": 'tool = "pay"\ntimes = 3\nthen = "allow"',
+    "name it with after": 'tool = "pay"\ntimes = 3\nthen = "allow"',
 }
 
 

@@ -41,10 +41,19 @@ def hidden_types(thing: Any) -> list[str]:
     """Name the types in the signatures of `thing` that are not public."""
     found = []
     for name, function in signatures(thing):
-        if name.startswith("RunHandle.") and name.split(".")[1] in {"__init__", "attach", "end_with", "hold", "stop", "let_go"}:
+        if name.startswith("RunHandle.") and name.split(".")[1] in {
+            "__init__",
+            "attach",
+            "end_with",
+            "hold",
+            "stop",
+            "let_go",
+        }:
             continue  # the runtime's own side of a handle
         for annotation in get_type_hints(function).values():
-            found += [f"{name}: {kind.__qualname__}" for kind in types_in(annotation) if id(kind) not in PUBLIC]
+            found += [
+                f"{name}: {kind.__qualname__}" for kind in types_in(annotation) if id(kind) not in PUBLIC
+            ]
     return found
 
 

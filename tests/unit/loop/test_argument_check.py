@@ -27,7 +27,7 @@ def test_a_contradiction_is_asked_again_with_one_tool_and_nothing_that_misled() 
     assert again.form == OneCall("look")
     assert [tool.name for tool in again.tools] == ["look"]
     assert "wrong-9" not in again.messages[-1].content
-    assert "1x unheeded: the step says value = right-7" in again.messages[-1].content
+    assert "1x argument_mismatch: the step says value = right-7" in again.messages[-1].content
     assert isinstance(feed(scene, sc.called("look", value="right-7")).command, JudgeCall)
 
 
@@ -86,7 +86,7 @@ def test_a_step_that_needs_an_answer_which_was_lost_is_not_begun() -> None:
     def after_lost(text: str) -> Scene:
         steps = (sc.step(1, "look", ToolSucceeded("look")), sc.step(2, text, ToolSucceeded("look")))
         scene = sc.allowed(feed(sc.begun(*steps), sc.called("look", value="anything")))
-        return sc.returned(scene, "look had taken effect; what it gave back was lost", is_lost=True)
+        return sc.returned(scene, "look had taken effect; its result was lost", is_lost=True)
 
     stopped = after_lost("look value = the id of step 1").outcome
     assert isinstance(stopped, Failed)

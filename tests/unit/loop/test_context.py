@@ -3,12 +3,12 @@
 from msgspec.structs import replace
 
 from nebulus.core.budget import Budget
-from nebulus.core.context import Conduct
+from nebulus.core.context import RunUsage
 from nebulus.core.findings import Call
 from nebulus.core.outcome import Exhausted
 from nebulus.core.plan import ToolSucceeded
 from nebulus.core.tools import Effect, ToolSpec
-from nebulus.guard.conduct import counted, overdrawn
+from nebulus.guard.usage import exceeded_limit, usage_with
 from nebulus.loop.pending import context_of
 from tests.unit.loop import scenario as sc
 from tests.unit.loop.scenario import Scene, feed
@@ -79,11 +79,11 @@ def test_a_budget_of_one_tool_of_steps_and_of_bytes_is_a_hard_stop() -> None:
         assert isinstance(outcome, Exhausted)
         assert outcome.resource == resource
         assert outcome.undone == ("2. look b",)
-    leaving = counted(
-        Conduct(), Call("send", {"to": "x" * 50}), ToolSpec(name="send", effect=Effect.EGRESS), labels=()
+    leaving = usage_with(
+        RunUsage(), Call("send", {"to": "x" * 50}), ToolSpec(name="send", effect=Effect.EGRESS), labels=()
     )
-    assert overdrawn(Budget(bytes_out=10), leaving, "send") == ("bytes_out", 10)
-    assert overdrawn(Budget(bytes_out=1000), leaving, "send") == ("", 0)
+    assert exceeded_limit(Budget(bytes_out=10), leaving, "send") == ("bytes_out", 10)
+    assert exceeded_limit(Budget(bytes_out=1000), leaving, "send") == ("", 0)
 
 
 def test_a_plan_made_after_reading_vouches_for_no_call() -> None:

@@ -97,7 +97,7 @@ def test_an_effect_waits_for_everything_before_it_and_nothing_passes_it() -> Non
 def test_an_effect_is_judged_with_what_the_calls_before_it_have_done() -> None:
     scene = proposing(("put", "a"), ("put", "b"))
     scene = come_back(allow(scene), call_id(scene, 0), "ok")
-    assert scene.context.conduct.by_tool == {"put": 1}
+    assert scene.context.usage.by_tool == {"put": 1}
 
 
 def test_a_failing_call_drops_the_queued_ones_and_lets_running_ones_settle_before_the_step_goes_on() -> None:

@@ -29,9 +29,7 @@ def proposed(tool: str, value: str = "a") -> Scene:
 
 
 def test_a_runbook_of_reads_runs_from_goal_to_outcome() -> None:
-    scene = sc.begun(
-        sc.step(1, "look a", ToolSucceeded("look")), sc.step(2, "look b", ToolSucceeded("look"))
-    )
+    scene = sc.begun(sc.step(1, "look a", ToolSucceeded("look")), sc.step(2, "look b", ToolSucceeded("look")))
     for value in "ab":
         scene = sc.done(scene, "look", value)
     outcome = scene.outcome
@@ -87,9 +85,7 @@ def test_words_where_a_call_is_needed_are_a_finding_and_the_next_attempt_changes
 
 
 def test_the_same_finding_twice_climbs_to_the_next_tier_and_then_ends_in_a_typed_failure() -> None:
-    scene = sc.begun(
-        sc.step(1, "put a", ToolSucceeded("put")), given=sc.setup(tiers=(sc.SMALL, sc.LARGE))
-    )
+    scene = sc.begun(sc.step(1, "put a", ToolSucceeded("put")), given=sc.setup(tiers=(sc.SMALL, sc.LARGE)))
     tiers = []
     for _ in range(10):
         if isinstance(scene.command, Finish):
@@ -102,9 +98,7 @@ def test_the_same_finding_twice_climbs_to_the_next_tier_and_then_ends_in_a_typed
 
 
 def test_why_a_tier_was_chosen_is_recorded() -> None:
-    scene = sc.begun(
-        sc.step(1, "put a", ToolSucceeded("put")), given=sc.setup(tiers=(sc.SMALL, sc.LARGE))
-    )
+    scene = sc.begun(sc.step(1, "put a", ToolSucceeded("put")), given=sc.setup(tiers=(sc.SMALL, sc.LARGE)))
     for _ in range(2):
         scene = feed(scene, sc.said("done"))
     first, *_, last = [event for event in scene.events if isinstance(event, e.RouteChosen)]

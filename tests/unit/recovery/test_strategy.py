@@ -109,10 +109,10 @@ def test_a_row_can_be_written_anew_in_the_settings() -> None:
 @pytest.mark.parametrize(
     ("name", "row", "wrong"),
     [
-        ("tool.transient", "hope", "'hope' is no move"),
+        ("tool.transient", "hope", "'hope' is not a move"),
         ("tool.transient", "escalate 2", "escalate takes no number"),
-        ("transient", "stop", "'transient' is no row"),
-        ("tool.sad", "stop", "'tool.sad' is no row"),
+        ("transient", "stop", "'transient' is not a row"),
+        ("tool.sad", "stop", "'tool.sad' is not a row"),
     ],
 )
 def test_a_row_that_can_not_be_read_is_named(name: str, row: str, wrong: str) -> None:

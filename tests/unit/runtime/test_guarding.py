@@ -25,7 +25,7 @@ from nebulus.guard.check import Scene
 from nebulus.guard.secrets import Secret, Secrets
 from nebulus.ports.guard import Policy
 from nebulus.ports.tool import Tool, ToolOutput
-from nebulus.runtime.secrecy import DiscreetStore, discreet_logs
+from nebulus.runtime.redaction import RedactingStore, redacted_logs
 from nebulus.runtime.verify import Verification, verify
 from nebulus.runtime.world import World
 from nebulus.testing.backends import ScriptedBackend, calls, says
@@ -232,14 +232,14 @@ async def test_no_secret_is_in_anything_that_a_run_writes(
     world = the_world(
         tools,
         backends={"small": ScriptedBackend(answering)},
-        artifacts=DiscreetStore(shelf, secrets),
+        artifacts=RedactingStore(shelf, secrets),
         secrets=secrets,
     )
     world.artifacts.put(f"{SECRET} " * 3)
     log = tmp_path / "run.log"
     handler = logging.FileHandler(log)
     logging.getLogger("nebulus").addHandler(handler)
-    with discreet_logs(secrets):
+    with redacted_logs(secrets):
         logging.getLogger("nebulus").warning("using %s", SECRET)
         outcome = await run_in(
             world,
