@@ -248,7 +248,7 @@ async def nebulus_episode(
     )
 
     goal, plan = read_runbook(job.goal)
-    outcome = await run_once(config, touched, goal, plan)
+    outcome = await run_once(config, touched, goal, plan=plan)
     return type(outcome).__name__.lower()
 
 

@@ -13,7 +13,7 @@ from nebulus.runtime.world import World
 
 
 async def run_once(
-    config: RunConfig, world: World, goal: Goal, plan: Plan, *, run_id: str = "run"
+    config: RunConfig, world: World, goal: Goal, *, plan: Plan, run_id: str = "run"
 ) -> Outcome:
     """Carry `goal` out by `plan` in `world`, with nothing durable, and return the outcome."""
 

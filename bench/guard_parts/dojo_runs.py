@@ -162,4 +162,4 @@ async def _driven(world: World, prompt: str, named: tuple[str, ...]) -> Outcome:
         limits=PATIENT,
     )
     step = Step(number=1, text=f"Do it with {' , '.join(named)} as needed")
-    return await run_once(config, world, Goal(text=prompt), Plan((step,)))
+    return await run_once(config, world, Goal(text=prompt), plan=Plan((step,)))

@@ -240,7 +240,7 @@ async def _run(run: Started, clock: SkippingClock, backends: Mapping[str, Counti
     goal, plan = read_runbook(world.job.goal)
     if arm == "nebulus-checked":
         goal = replace(goal, checks=(Named("whole"),))
-    return await run_once(config, touched, goal, plan, run_id=run.run_id)
+    return await run_once(config, touched, goal, plan=plan, run_id=run.run_id)
 
 
 def _failing(backend: Counting, task: Task) -> ModelBackend:

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from nebulus.core.failure import FailureKind as K
-from nebulus.recovery.classify import Signs, classify, declared_failure, of_text
+from nebulus.recovery.classify import ErrorEvidence, classify, declared_failure, of_text
 
 ERRORS = Path(__file__).with_name("errors.jsonl")
 
@@ -65,9 +65,9 @@ def main() -> None:
     missed: list[str] = []
     for line in ERRORS.read_text(encoding="utf-8").splitlines():
         error = json.loads(line)
-        label, signs = error["label"], msgspec.convert(error["signs"], Signs)
-        whole, words = classify(signs), of_text(error["message"])
-        rows["exception, all signs", _verdict(label, whole.kind)] += 1
+        label, evidence = error["label"], msgspec.convert(error["evidence"], ErrorEvidence)
+        whole, words = classify(evidence), of_text(error["message"])
+        rows["exception, all evidence", _verdict(label, whole.kind)] += 1
         rows["exception, message alone", _verdict(label, words.kind)] += 1
         if whole.kind != label:
             missed.append(f"{error['from']}: {error['message'][:70]!r} is {label}, taken for {whole.kind}")

@@ -29,7 +29,7 @@ from typing import Any
 
 import msgspec
 
-from nebulus.recovery.classify import signs_of
+from nebulus.recovery.classify import evidence_of
 
 CLOSED = "http://127.0.0.1:9"
 
@@ -220,7 +220,7 @@ def main() -> None:
             "from": f"{type(error).__module__}.{type(error).__name__}",
             "message": str(error),
         }
-        sys.stdout.write(json.dumps(line | {"signs": msgspec.to_builtins(signs_of(error))}) + "\n")
+        sys.stdout.write(json.dumps(line | {"evidence": msgspec.to_builtins(evidence_of(error))}) + "\n")
 
 
 if __name__ == "__main__":

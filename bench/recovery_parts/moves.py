@@ -328,7 +328,7 @@ async def _run(scene: Scene, run_id: str, *, limits: Limits, breakers: Breakers)
     )
 
     plan = Plan(tuple(Step(number=n, text=text) for n, text in enumerate(scene.steps, 1)), origin="runbook")
-    return await run_once(config, world, Goal(text="Get it done."), plan, run_id=run_id)
+    return await run_once(config, world, Goal(text="Get it done."), plan=plan, run_id=run_id)
 
 
 async def _measured(made: Callable[[random.Random], Scene], episodes: int, *, is_on: bool) -> str:

@@ -70,12 +70,12 @@ async def scripted_backend() -> AsyncIterator[ModelBackend]:
     yield ScriptedBackend()
 
 
-def on_script(kind: BackendKind, flavour: Flavour) -> Callable[[], Opened]:
-    """An adapter on a scripted server."""
+def on_script(kind: BackendKind, flavour: Flavour, *, has_tools: bool = True) -> Callable[[], Opened]:
+    """An adapter on a scripted server, whose template takes tools or does not."""
 
     @asynccontextmanager
     async def opened() -> AsyncIterator[ModelBackend]:
-        async with ScriptedServer(flavour=flavour) as server:
+        async with ScriptedServer(flavour=flavour, has_tools=has_tools) as server:
             backend = open_backend(BackendSettings(kind=kind, url=server.url, window_tokens=4096))
             try:
                 yield backend
@@ -130,6 +130,11 @@ CASES: dict[str, Callable[[], Opened]] = {
     "openai on a scripted Ollama": on_script("openai", "ollama"),
     "openai on a scripted vLLM": on_script("openai", "vllm"),
     "openai on a scripted LM Studio": on_script("openai", "lmstudio"),
+    "auto on a scripted llama.cpp": on_script("auto", "llama.cpp"),
+    "llama.cpp, a template without tools": on_script("llama.cpp", "llama.cpp", has_tools=False),
+    "openai on llama.cpp, a template without tools": on_script("openai", "llama.cpp", has_tools=False),
+    "Ollama, a template without tools": on_script("openai", "ollama", has_tools=False),
+    "vLLM, a template without tools": on_script("openai", "vllm", has_tools=False),
     "anthropic on a script": on_script("anthropic", "openai"),
     "real: embedded": embedded,
     "real: llama.cpp": on_llama("llama.cpp"),

@@ -10,7 +10,7 @@ from nebulus.core.errors import (
     RunUnknownError,
     StoreError,
 )
-from nebulus.ports.engine import OpenRun, RunStatus
+from nebulus.ports.engine import OpenRun, RunInfo, RunStatus
 from tests.contract.engine_homes import Broken, Counter, Home, break_at, breaks, home_on, opened
 
 
@@ -221,6 +221,24 @@ async def test_all_runs_are_listed_newest_first(home: Home, run_id: str, counter
         await engine.resume(f"{run_id}-0", keep=0)
         listed = [info.run_id for info in await engine.runs() if info.run_id.startswith(run_id)]
     assert listed == [f"{run_id}-2", f"{run_id}-1", f"{run_id}-0"]
+
+
+async def test_runs_are_listed_in_pages_without_their_requests(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    async with opened(home, counter.body) as engine:
+        for number in range(5):
+            await engine.start(f"{run_id}-{number}", b"1")
+        listed: list[RunInfo] = []
+        while page := await engine.runs(limit=2, after=listed[-1].run_id if listed else None):
+            assert len(page) <= 2
+            listed += page
+        own = [info for info in listed if info.run_id.startswith(run_id)]
+        assert [info.run_id for info in own] == [f"{run_id}-{number}" for number in (4, 3, 2, 1, 0)]
+        assert {(info.request, info.result) for info in own} == {(b"", b"[1]")}
+        assert (await engine.info(f"{run_id}-0")).request == b"1"
+        with pytest.raises(RunUnknownError):
+            await engine.runs(after=f"{run_id}-none")
 
 
 async def test_opening_takes_nothing_up(home: Home, run_id: str, counter: Counter) -> None:

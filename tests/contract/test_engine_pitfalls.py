@@ -204,13 +204,30 @@ async def test_a_process_that_only_seemed_dead_can_record_nothing_more(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'nebulus-leases'",
         )
     else:
-        for lock in Path(f"{home.address}-leases").iterdir():
-            lock.unlink()
+        Path(f"{home.address}-leases").unlink()
     async with opened(home, counter.body) as engine:
         assert await engine.resume(run_id) == b"[1, 2, 3]"
         assert (await other.go_on()).startswith("StoreError: another process has taken this run over")
         assert await engine.past_of(run_id) == (b"1", b"2", b"3")
     assert counter.performed == [1, 2, 2, 3]
+
+
+async def test_a_lost_connection_is_replaced_without_the_run_noticing(
+    home: DbosHome, run_id: str, counter: Counter
+) -> None:
+    if not home.address.startswith("postgresql"):
+        pytest.skip("a file has no connection to lose")
+
+    async def lose_connections() -> None:
+        lost = (
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = 'nebulus' AND pid <> pg_backend_pid()"
+        )
+        await asyncio.to_thread(rows, home, lost)
+
+    async with opened(home, Counter(counter.notes, at={2: lose_connections}).body) as engine:
+        assert await engine.start(run_id, b"3") == b"[1, 2, 3]"
+    assert counter.performed == [1, 2, 3]
 
 
 async def test_ctrl_c_leaves_the_run_interrupted(home: DbosHome, run_id: str, counter: Counter) -> None:

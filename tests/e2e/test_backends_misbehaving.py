@@ -204,19 +204,23 @@ async def test_an_honest_prompt_of_any_density_is_no_cut_prompt(speaker: str) ->
     assert (await answered(speaker, Reply(text="fine"), replace(ASK, messages=(dense,)))).text == "fine"
 
 
-@every_speaker
+@pytest.mark.parametrize("speaker", ["openai", "anthropic"])
 async def test_tools_that_never_reached_the_prompt_are_noticed(speaker: str) -> None:
     tools = tuple(replace(READ, name=f"read_file_{n}", description="Reads text. " * 20) for n in range(5))
     async with speaking(speaker, Reply(text="fine"), has_tools=False) as (backend, _):
         with pytest.raises(BackendError) as caught:
             await backend.answer(replace(ASK, tools=tools))
     assert caught.value.failure.kind is FailureKind.TOOLS_DROPPED
+    assert "tool_form" in caught.value.failure.fix
 
 
 async def test_even_one_small_tool_is_missed_in_a_rendered_prompt() -> None:
-    async with speaking("llama.cpp", Reply(text="fine"), has_tools=False) as (backend, _):
+    async with ScriptedServer(has_tools=False, flavour="llama.cpp") as server:
+        settings = BackendSettings(kind="llama.cpp", url=server.url, tool_form="template")
+        backend = open_backend(settings)
         with pytest.raises(BackendError) as caught:
             await backend.answer(replace(ASK, tools=(replace(READ, name="stat", description=""),)))
+        await backend.close()
     assert caught.value.failure.kind is FailureKind.TOOLS_DROPPED
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nebulus.core.events import JOURNAL_VERSION
-from nebulus.core.journal import GENESIS, events_of, misfit, readable
+from nebulus.core.journal import GENESIS, chained, events_of, misfit, readable
 from nebulus.loop.transitions import replay
 from nebulus.runtime.verify import verify
 from tests.replay.journals import replayed
@@ -51,3 +51,12 @@ def test_a_journal_of_any_version_can_be_shown_and_checked(path: Path) -> None:
         why, position, chain = misfit(batch, position, chain)
         assert why == ""
     assert len(list(readable(batches_of(path)))) == position
+
+
+def test_a_journal_of_another_version_is_checked_and_not_replayed() -> None:
+    """It says which version it is, and a change in it is still found."""
+    event = b'{"type":"GoalGiven","goal":{"text":"g"}}'
+    line = b'[{"position":1,"event":%s,"chain":"%s"}]' % (event, chained(GENESIS, event).encode())
+    found = verify((line,), None)
+    assert (found.is_whole, found.version, found.records) == (True, 0, 1)
+    assert not verify((line.replace(b'"g"', b'"h"'),), None).is_whole

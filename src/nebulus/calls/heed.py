@@ -15,8 +15,9 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from nebulus.calls.assignments import QUOTED, Assignment, assignments, mentions, unquoted
-from nebulus.calls.grounding import scalars, stands_in
+from nebulus.calls.grounding import scalars
 from nebulus.core.findings import Call, Finding, FindingKind
+from nebulus.core.text import stands_in
 from nebulus.core.tools import Effect, ToolSpec
 
 _PATH = r"(?<![\w/.@\-])(?:[\w.\-]+/)+(?:[\w.\-]*\w)?|(?<![\w/.@\-])[\w\-]{2,}\.[A-Za-z]\w{0,5}\b(?!/)"

@@ -139,7 +139,7 @@ def _finish(report: "RunReport", work: "Work") -> None:
         show(summary_lines(report, resume=""), stderr())
         raise typer.Exit(code)
     if not work.is_quiet:
-        lines = [Line(f"{outcome.proof.value} · {format_cost(report.spent)}", "dim")]
-        show([*source_lines(outcome.result), *lines], stderr())
+        sources = source_lines(outcome.result) if outcome.result.sources else []
+        show([*sources, Line(f"{outcome.proof.value} · {format_cost(report.spent)}", "dim")], stderr())
     write_answer(report.answer)
     raise typer.Exit(code)

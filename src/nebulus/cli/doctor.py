@@ -167,7 +167,7 @@ async def _tier(name: str, tier: TierSettings) -> Sign:
 
 def _file(what: str, tier: TierSettings) -> Sign:
     """Look at a model file without loading it."""
-    path = bootstrap.nano_path() if tier.model == NANO else Path(tier.model)
+    path = bootstrap.model_path(tier.model)
     if not path.exists():
         fix = "name a file that exists" if tier.model != NANO else "make nano, or name another model"
         return Sign(what=what, found=f"there is no file {tier.model}", health=Health.BAD, fix=fix)

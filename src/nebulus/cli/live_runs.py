@@ -81,7 +81,7 @@ async def resume(run_id: str, work: Work, *, hints: Hints, accepts_changes: bool
     """
 
     async def start(application: Application, _: Person | None) -> RunHandle:
-        await _recall(application, run_id, work, hints)
+        await _recall(application, run_id, work=work, hints=hints)
         return await application.supervisor.resume(run_id, accepts_changes=accepts_changes)
 
     return await _watched(work, start, _settings_of_kept(work))
@@ -100,7 +100,7 @@ async def rewind(
     """
 
     async def start(application: Application, person: Person | None) -> RunHandle:
-        await _recall(application, run_id, work, hints)
+        await _recall(application, run_id, work=work, hints=hints)
         supervisor = application.supervisor
         position = await supervisor.position_of(run_id, step=step)
         report = await report_of(supervisor, run_id)
@@ -119,7 +119,7 @@ def _settings_of_kept(work: Work) -> Settings:
     return settings
 
 
-async def _recall(application: Application, run_id: str, work: Work, hints: Hints) -> None:
+async def _recall(application: Application, run_id: str, *, work: Work, hints: Hints) -> None:
     """Take the models and settings that the run began with, where no others are named."""
     request = await application.supervisor.request(run_id)
     if work.choice == Choice():

@@ -25,8 +25,9 @@ ModelOption = Annotated[
     typer.Option(
         "--model",
         "-m",
-        help="Use this model, whatever the settings say; several times from small to large. One of: nano, "
-        "PATH.gguf, ollama:NAME, http://HOST:PORT#NAME, llama.cpp+http://HOST:PORT, anthropic+https://HOST#NAME.",
+        help="Use this model, whatever the settings say; several times from small to large. One of: smollm2, "
+        "nano, PATH.gguf, ollama:NAME, lmstudio:NAME, vllm:NAME, llamacpp:NAME, http://HOST:PORT#NAME, "
+        "llama.cpp+http://HOST:PORT, anthropic+https://HOST#NAME.",
     ),
 ]
 JsonOption = Annotated[

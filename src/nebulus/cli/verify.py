@@ -41,6 +41,7 @@ def verify(
     from nebulus.cli import kept_runs
     from nebulus.cli.exits import Exit
     from nebulus.cli.view import open_view
+    from nebulus.core.events import JOURNAL_VERSION
     from nebulus.report.text import Line, safe
 
     with open_view(workspace, config, as_json=as_json) as view:
@@ -51,7 +52,12 @@ def verify(
         place = f"record {found.broken}: " if found.broken else ""
         line = Line(f"broken: {place}{safe(why)}", "red")
         if is_whole:
-            line = Line(f"whole: {found.records} records, head {found.head}", "green")
+            other = (
+                ""
+                if found.version == JOURNAL_VERSION
+                else f"; of journal version {found.version}, checked only"
+            )
+            line = Line(f"whole: {found.records} records, head {found.head}{other}", "green")
         view.show(found, lambda _: [line], document={"verification": found, "is_whole": is_whole})
         if not is_whole:
             raise typer.Exit(Exit.FAILED)

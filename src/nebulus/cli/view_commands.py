@@ -101,7 +101,7 @@ def show(
     why: Annotated[bool, typer.Option("--why", help="Only why it ended as it did.")] = False,
     prompts: Annotated[
         bool,
-        typer.Option("--prompts", help="Only what models were asked, composed again from the journal."),
+        typer.Option("--prompts", help="Only what models were asked, recomposed from the journal."),
     ] = False,
     answers: Annotated[
         bool, typer.Option("--answers", help="Only what models wrote, verbatim; also with --prompts.")
@@ -122,15 +122,14 @@ def show(
     A journal contains no prompts. --prompts composes each again from what was recorded before it, and
     says so where its size is not that of the prompt that was sent, as it can be after an upgrade.
 
-    It only looks, also at a run that another process is carrying out. --journal numbers the records and
-    chains them by digest, so that two exports of one run agree up to where the shorter one ends; it shows
-    a journal of any version.
+    It only looks, also at a run that is under way. --journal shows the numbered records, chained by digest,
+    so that two exports of one run agree up to where the shorter one ends; a journal of any version.
     """
     from nebulus.cli import kept_runs
     from nebulus.cli.place import again
     from nebulus.cli.view import open_view
     from nebulus.report.audit import audit_lines, audit_rows
-    from nebulus.report.prompts import asked_lines, asked_row
+    from nebulus.report.prompts import all_lines, asked_row
     from nebulus.report.timeline import run_lines, why_lines
 
     resume = again(run_id, workspace)
@@ -141,13 +140,9 @@ def show(
             return
         if prompts or answers:
             asked = asyncio.run(kept_runs.read_asked(run_id, view.settings, workspace))
-            view.show(
-                asked,
-                lambda asked: [
-                    line for one in asked for line in asked_lines(one, prompt=prompts, answer=answers)
-                ],
-                document=[asked_row(one, prompt=prompts, answer=answers) for one in asked],
-            )
+            what = {"prompt": prompts, "answer": answers}
+            rows = [asked_row(one, **what) for one in asked]
+            view.show(asked, lambda asked: all_lines(asked, **what), document=rows)
             return
         report = asyncio.run(kept_runs.read_report(run_id, view.settings, workspace))
         if verdicts:

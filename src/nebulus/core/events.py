@@ -26,14 +26,17 @@ JOURNAL_VERSION = 2
 
 
 class RunStarted(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """A run began. A plan without steps means that the planning tier is asked for one."""
+    """A run began. A plan without steps means that the planning tier is asked for one.
+
+    `version` is that of the journal, so that a later version of Nebulus knows whether it may replay it.
+    """
 
     goal: Goal
     config: RunConfig
     plan: Plan = Plan(())
     run_id: str = ""
     policy_digest: str = ""
-    version: int = JOURNAL_VERSION
+    version: int = 0
 
 
 class RunResumed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):

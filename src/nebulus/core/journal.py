@@ -6,7 +6,7 @@ Whoever can rewrite every record can rewrite the digests too; only a digest note
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
@@ -114,6 +114,17 @@ def readable(batches: Iterable[bytes]) -> Iterator[dict[str, Any]]:
             yield from msgspec.json.decode(batch, type=list[dict[str, Any]])
         except (msgspec.MsgspecError, UnicodeDecodeError) as error:
             raise JournalError(f"what was recorded is not JSON: {error}") from error
+
+
+def version_of(batches: Sequence[bytes]) -> int:
+    """Return the version of a journal by its first record; 0 where it has none, or none that can be read."""
+    try:
+        first = next(readable(batches[:1]), {})
+    except JournalError:
+        return JOURNAL_VERSION  # whatever it was, its first record is broken, which is to be found
+    event = first.get("event")
+    version = event.get("version", 0) if isinstance(event, dict) else 0
+    return version if isinstance(version, int) else 0
 
 
 def chained(previous: str, event: bytes) -> str:

@@ -11,8 +11,9 @@ from nebulus.core.context import Label
 from nebulus.core.findings import Call
 from nebulus.core.prompt import PromptSources, Source
 from nebulus.core.provenance import Origin, Provenance
+from nebulus.core.text import Scalar, stands_in
 from nebulus.core.tools import ToolSpec
-from nebulus.guard.endorse import Scalar, leaves, says_nothing, stands_in
+from nebulus.guard.endorse import leaves, says_nothing
 
 VALUE_CHARS = 200
 """The longest part of a value that is shown to a person."""

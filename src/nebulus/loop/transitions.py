@@ -232,11 +232,11 @@ def _task_at(machine: Machine, step: int) -> Place | None:
 
 
 def _call_at(machine: Machine, call_id: str) -> Place | None:
-    try:
-        task, flight = machine.find_flight(call_id)
-    except LookupError:  # the call is not under way: the caller reports the illegal event
-        return None
-    return CallAt(machine, task, flight, flight.state)
+    for task in machine.tasks:
+        for flight in task.flights:
+            if flight.call.call_id == call_id:
+                return CallAt(machine, task, flight, flight.state)
+    return None
 
 
 def _who_asked(machine: Machine, asked: str) -> Place | None:

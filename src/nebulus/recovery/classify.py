@@ -1,7 +1,7 @@
-"""What went wrong, as a class: by structure first, by the other side's own word next, by its words last.
+"""What went wrong, as a class: by structure first, by what the other side declares next, by its words last.
 
-Laws: pure; a class that was read from a text is marked so (`Recognised.TEXT`); what can't be recognised
-is permanent, so that nothing is repeated on a guess.
+Invariants: pure; a class that was read from a text is marked as such (`Recognised.TEXT`); what can't be
+recognised is permanent, so that nothing is repeated on a guess.
 """
 
 import json
@@ -12,29 +12,32 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nebulus.core.failure import Failure, FailureKind, Recognised
-from nebulus.recovery.signs import CODES, EXCEPTIONS, KINDS_OF_STATUS, PATTERNS
+from nebulus.core.http import kind_of_status
+from nebulus.recovery.error_patterns import CODES, EXCEPTIONS, PATTERNS
 
 TEXT_CHARS = 2000
-"""Longest part of a message that is looked through: what a message is about stands at its beginning."""
+"""How much of a message is searched: it says at its beginning what it is about."""
+_CHAINED = 10
+"""The most causes of an exception that are looked at; a chain may be a circle."""
 
 
-class Signs(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All that is known about something that went wrong.
-
-    `status` is an HTTP status (0 for none), `codes` are spellings of error codes (errno names, SQLSTATE,
-    gRPC, the `type` and `code` of an error object), `exceptions` the names of an exception's classes, the
-    nearest first, `declared` the other side's own class, `text` its message.
-    """
+class ErrorEvidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """All that is known about something that went wrong."""
 
     status: int = 0
+    """An HTTP status; 0 for none."""
     codes: tuple[str, ...] = ()
+    """Error codes: errno names, SQLSTATE, gRPC, the `code` and `type` of an error object."""
     exceptions: tuple[str, ...] = ()
+    """The names of an exception's classes, the nearest first."""
     declared: FailureKind | None = None
+    """The class that the other side gives it."""
     text: str = ""
+    """Its message."""
 
 
 class Recognition(Struct, frozen=True):
-    """A class, how it was recognised, and by which sign ("" for none)."""
+    """A class, how it was recognised, and by which piece of evidence ("" for none)."""
 
     kind: FailureKind
     how: Recognised
@@ -57,27 +60,22 @@ REFUSED_BEFORE = frozenset(
 """Classes of a refusal: the other side looked at the request and did not carry it out."""
 
 
-def classify(signs: Signs) -> Recognition:
-    """Return the class that `signs` point to: structure, then declaration, then text, else permanent."""
-    for code in signs.codes:
+def classify(evidence: ErrorEvidence) -> Recognition:
+    """Return the class that `evidence` points to: structure, then declaration, then text, else permanent."""
+    for code in evidence.codes:
         kind = CODES.get(code.strip().lower())
         if kind is not None:
             return Recognition(kind, Recognised.STRUCTURE, f"code {code}")
-    if signs.status:
-        return Recognition(of_status(signs.status), Recognised.STRUCTURE, f"status {signs.status}")
-    for name in signs.exceptions:
+    if evidence.status:
+        kind = kind_of_status(evidence.status)
+        return Recognition(kind, Recognised.STRUCTURE, f"status {evidence.status}")
+    for name in evidence.exceptions:
         kind = EXCEPTIONS.get(name)
         if kind is not None:
             return Recognition(kind, Recognised.STRUCTURE, name)
-    if signs.declared is not None:
-        return Recognition(signs.declared, Recognised.DECLARED, "its own word")
-    return of_text(signs.text)
-
-
-def of_status(status: int) -> FailureKind:
-    """Return the class of an HTTP status from 400 on. Source: RFC 9110 §15."""
-    known = KINDS_OF_STATUS.get(status)
-    return known or (FailureKind.TRANSIENT if status >= 500 else FailureKind.PERMANENT)
+    if evidence.declared is not None:
+        return Recognition(evidence.declared, Recognised.DECLARED, "declared")
+    return of_text(evidence.text)
 
 
 def of_text(text: str) -> Recognition:
@@ -92,14 +90,29 @@ def of_text(text: str) -> Recognition:
 
 def of_exception(error: BaseException) -> Recognition:
     """Return the class of an exception, by its status or code, its types, or else its message."""
-    return classify(signs_of(error))
+    return classify(evidence_of(error))
 
 
-def signs_of(error: BaseException) -> Signs:
+def evidence_of(error: BaseException) -> ErrorEvidence:
     """Return what an exception says about itself in the attributes that libraries use.
 
     Of an exception that was raised from another, the cause counts where it says nothing itself.
     """
+    names: tuple[str, ...] = ()
+    texts: list[str] = []
+    found = own = _own_evidence(error)
+    for _ in range(_CHAINED):
+        names += own.exceptions
+        texts.append(own.text)
+        found = replace(own, exceptions=names, text=": ".join(texts))
+        cause = error.__cause__ or getattr(error, "orig", None)
+        if not isinstance(cause, BaseException) or classify(own).how is not Recognised.TEXT:
+            return found
+        error, own = cause, _own_evidence(cause)
+    return found
+
+
+def _own_evidence(error: BaseException) -> ErrorEvidence:
     response = getattr(error, "response", None)
     statuses = (
         getattr(holder, name, None)
@@ -107,14 +120,13 @@ def signs_of(error: BaseException) -> Signs:
         for name in ("status_code", "status", "code")
     )
     status = next((value for value in statuses if _is_status(value)), 0)
-    codes = tuple(_codes_of(error, response))
     names = tuple(kind.__name__ for kind in type(error).__mro__[:-3] or type(error).__mro__[:1])
-    own = Signs(status=int(status or 0), codes=codes, exceptions=names, text=f"{names[0]}: {error}")
-    cause = error.__cause__ or getattr(error, "orig", None)
-    if isinstance(cause, BaseException) and classify(own).how is Recognised.TEXT:
-        inner = signs_of(cause)
-        return replace(inner, exceptions=names + inner.exceptions, text=f"{own.text}: {inner.text}")
-    return own
+    return ErrorEvidence(
+        status=int(status or 0),
+        codes=tuple(_codes_of(error, response)),
+        exceptions=names,
+        text=f"{names[0]}: {error}",
+    )
 
 
 def refined(failure: Failure) -> Failure:
@@ -146,7 +158,7 @@ def declared_failure(text: str) -> Recognition | None:
     message = str(error) if not inner else str(inner.get("message") or inner.get("detail") or inner)
     status = next((code for code in codes if _is_status(code)), 0)
     recognised = classify(
-        Signs(
+        ErrorEvidence(
             status=int(status or 0),
             codes=tuple(code for code in codes if isinstance(code, str)),
             text=message,

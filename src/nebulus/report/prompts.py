@@ -108,6 +108,11 @@ def asked_lines(asked: Asked, *, prompt: bool, answer: bool) -> list[Line]:
     return [*lines, Line("")]
 
 
+def all_lines(asked: Iterable[Asked], *, prompt: bool, answer: bool) -> Iterator[Line]:
+    """Return every question of a run as `asked_lines`."""
+    return (line for one in asked for line in asked_lines(one, prompt=prompt, answer=answer))
+
+
 def _prompt(asked: Asked) -> list[Line]:
     size = f"{asked.size_bytes:,} bytes"
     if not asked.is_same_size:

@@ -15,7 +15,7 @@ from msgspec import Struct
 from nebulus.core.commands import Command
 from nebulus.core.config import RunConfig
 from nebulus.core.errors import ConfigError, JournalError
-from nebulus.core.events import Event, RunResumed, RunStarted
+from nebulus.core.events import JOURNAL_VERSION, Event, RunResumed, RunStarted
 from nebulus.core.journal import Record, decode_batch, events_of
 from nebulus.core.outcome import Done, Outcome
 from nebulus.core.plan import Goal, Plan
@@ -265,29 +265,33 @@ class Supervisor:
         async with opened as here:
             driver = RunDriver(run, here.world, handed_out=taken.handed_out)
             driver.replay(run.past)
-            first = _first_event(run.run_id, request, driver.machine, here, taken)
+            if driver.machine.position:
+                first = _taken_up(driver.machine, here, taken)
+            else:
+                first = (_started(run.run_id, request, here),)
             taken.handle.attach(driver)
             return msgspec.json.encode(await driver.drive(*first))
 
 
-def _first_event(
-    run_id: str, request: RunRequest, machine: Machine, here: Opened, taken: _Taken
-) -> tuple[Event, ...]:
-    """Return what begins this holding of a run: its start, or what changed since it was last held.
+def _started(run_id: str, request: RunRequest, here: Opened) -> Event:
+    """Return the event that begins a run."""
+    return RunStarted(
+        goal=request.goal,
+        plan=request.plan,
+        config=request.config,
+        run_id=run_id,
+        policy_digest=here.world.policy.digest,
+        version=JOURNAL_VERSION,
+    )
+
+
+def _taken_up(machine: Machine, here: Opened, taken: _Taken) -> tuple[Event, ...]:
+    """Return what changed since the run was last held, as an event; nothing where nothing did.
 
     Raises:
         ConfigError: something changed that the caller does not accept.
     """
     policy_digest = here.world.policy.digest
-    if not machine.position:
-        started = RunStarted(
-            goal=request.goal,
-            plan=request.plan,
-            config=request.config,
-            run_id=run_id,
-            policy_digest=policy_digest,
-        )
-        return (started,)
     before, now = machine.config, here.config
     is_other = {
         "tools, tiers or limits": before.digest() != now.digest(),

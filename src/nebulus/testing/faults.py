@@ -2,7 +2,7 @@
 
 `FaultyTool(tool, FaultPlan([Fault.RESET, Fault.HTML], rate=0.3, seed=7))` is a tool that fails.
 
-Laws: the same seed and the same calls give the same faults; whether the effect took place is the fault's
+Invariants: the same seed and the same calls give the same faults; whether the effect took place is the fault's
 own (`has_effect`), as it is outside: an answer may get lost on its way back.
 """
 
@@ -79,7 +79,7 @@ OF_SERVERS = (
 
 
 class HttpError(Exception):
-    """An HTTP answer that is no success, as clients raise it: the status and headers stand on `response`."""
+    """An HTTP answer other than 2xx, as clients raise it: the status and headers are on `response`."""
 
     def __init__(self, status: int, *, retry_after_s: float = 0.0) -> None:
         super().__init__(f"HTTP {status}")
@@ -88,7 +88,7 @@ class HttpError(Exception):
 
 
 class HttpResponse(Struct, frozen=True):
-    """The part of an answer that is no body."""
+    """An answer without its body."""
 
     status_code: int
     headers: dict[str, str]
@@ -130,10 +130,10 @@ class FaultPlan:
 def broken(fault: Fault, good: str, *, earlier: str = "", order: str = "") -> str:
     """Return what comes back in place of the JSON object `good`, or raise as a client would.
 
-    `earlier` is an older answer, for stale data; `order` the instruction that stands in for the data.
+    `earlier` is an older answer, for stale data; `order` the instruction in place of the data.
 
     Raises:
-        HttpError: a status that is no success.
+        HttpError: a status other than 2xx.
         ConnectionResetError: the connection broke.
         TimeoutError: no answer came in time.
     """
@@ -229,7 +229,7 @@ _OF_SERVER: dict[Fault, tuple[FailureKind, float]] = {
     Fault.MALFORMED: (FailureKind.MALFORMED_ANSWER, 0.0),
     Fault.OTHER_SCHEMA: (FailureKind.MALFORMED_ANSWER, 0.0),
 }
-"""What an adapter makes of each, as its contract tests hold it to; all others are transient."""
+"""What an adapter makes of each, as its contract tests require; all others are transient."""
 
 
 class FaultyBackend:

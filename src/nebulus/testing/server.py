@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from nebulus.core.answers import RawCall
 from nebulus.testing.backends import THOUGHT, example_of
+from nebulus.testing.floods import send_flood
 from nebulus.testing.server_faces import (
     MODEL,
     Reply,
@@ -38,7 +39,7 @@ Flavour: TypeAlias = Literal["openai", "llama.cpp", "ollama", "vllm", "lmstudio"
 
 Thinking: TypeAlias = Literal["none", "switch", "always"]
 NEW_LINE = "\u010a"
-"""How the tokens of a byte-level vocabulary spell a line end."""
+"""How the tokens of a byte-level vocabulary write a line end."""
 
 OPENER = "<tool_call>\n"
 
@@ -65,7 +66,7 @@ def _least(body: Body) -> Reply:
 
 
 class ScriptedServer:
-    """One server; use it as an asynchronous context manager. `requests` holds every (path, body) it got.
+    """One server; use it as an asynchronous context manager. `requests` has every (path, body) it got.
 
     `script` is a list of replies, in order, or a function of a request's body. `has_tools` False leaves
     the tools out of every prompt, as a template without tools does. `thinking` is what its template does
@@ -161,7 +162,8 @@ class ScriptedServer:
 
     async def _show(self, request: web.Request) -> web.Response:
         shown = {"model_info": {"llama.context_length": self._window_tokens}, "parameters": ""}
-        return _json({**shown, "capabilities": [] if self._thinking == "none" else ["thinking"]})
+        can = {"completion": True, "tools": self._has_tools, "thinking": self._thinking != "none"}
+        return _json({**shown, "capabilities": [name for name, is_so in can.items() if is_so]})
 
     async def _studio(self, request: web.Request) -> web.Response:
         loaded = {"id": MODEL, "state": "loaded", "loaded_context_length": self._window_tokens}
@@ -212,8 +214,11 @@ class ScriptedServer:
             return _json(_too_large(tokens_of(prompt), self._window_tokens), status=400)
         reply = Reply(text=json.dumps(_const(body))) if _const(body) else self._script(body)
         reply = _worked_out(reply, body, prompt)
+        await asyncio.sleep(reply.delay_s)
         if reply.hangs:
             await self._hang()
+        if reply.flood is not None:
+            return await send_flood(request, reply.flood)
         if reply.status != 200 or reply.raw:
             return web.Response(
                 body=reply.raw.encode(),
@@ -286,8 +291,8 @@ def _content(message: Body) -> str:
     for call in message.get("tool_calls", ()):
         function = call["function"]
         arguments = function["arguments"]
-        spelled = arguments if isinstance(arguments, str) else json.dumps(arguments)
-        text += f'{OPENER}{{"name": "{function["name"]}", "arguments": {spelled}}}\n</tool_call>'
+        written = arguments if isinstance(arguments, str) else json.dumps(arguments)
+        text += f'{OPENER}{{"name": "{function["name"]}", "arguments": {written}}}\n</tool_call>'
     return text
 
 

@@ -1,4 +1,4 @@
-"""How a scripted answer is spelled in each chat protocol, whole and in pieces."""
+"""How a scripted answer is written in each chat protocol, whole and in pieces."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct, field
 
 from nebulus.core.answers import RawCall
+from nebulus.testing.floods import Flood
 
 PIECE_CHARS = 7
 SPEED = 1e6
@@ -19,8 +20,8 @@ class Reply(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     Numbers of 0 and an empty `finish` are worked out honestly. `status` other than 200 is sent with
     `headers` and `raw`; `raw` with status 200 replaces the body. In a stream, `breaks_after` cuts the
-    connection and `error_after` sends an error event, after that many pieces (-1 for never). `hangs`
-    never answers. `is_index_shared` gives all calls of a stream index 0; `names_repeat` repeats a call's
+    connection and `error_after` sends an error event, after that many pieces (-1 for never). An answer
+    begins after `delay_s`; `hangs` never answers, `flood` never ends. `is_index_shared` gives all calls of a stream index 0; `names_repeat` repeats a call's
     name and id in each of its pieces.
     """
 
@@ -36,7 +37,9 @@ class Reply(Struct, frozen=True, kw_only=True, omit_defaults=True):
     raw: str = ""
     breaks_after: int = -1
     error_after: int = -1
+    delay_s: float = 0.0
     hangs: bool = False
+    flood: Flood | None = None
     is_index_shared: bool = False
     names_repeat: bool = False
 

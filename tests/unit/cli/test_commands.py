@@ -46,15 +46,16 @@ def nebulus(*arguments: str, stdin: str = "") -> Result:
 
 @pytest.fixture(scope="module", autouse=True)
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with one finished run, one that is blocked and one that failed.
+    """A folder with a run that failed, one that is done and one that is blocked.
 
+    They begin in the order of their names, by which those of one second are listed.
     Made before any command: the engine's library keeps the stderr that it first sees, and a runner's closes.
     """
     folder = tmp_path_factory.mktemp("home")
     url = ".nebulus/runs.sqlite"
+    carry_out(folder, "Look.\n\n1. Use read_file with path = gone.md\n", engine=url, run_id="bad")
     carry_out(folder, replies=(YES,), engine=url, run_id="good")
     carry_out(folder, engine=url, run_id="waiting")
-    carry_out(folder, "Look.\n\n1. Use read_file with path = gone.md\n", engine=url, run_id="bad")
     return folder
 
 
@@ -90,7 +91,7 @@ def test_the_version_is_printed_alone() -> None:
         ("[tiers.small]\nmodel = 'nano'\nthreads = 'two'\n", "tiers.small.threads='two'"),
         ("[budgets]\ntokens = 1\n", "did you mean 'budget'?"),
         ("tiers = [", "is no TOML"),
-        ("[tiers.small]\nmodel = 'gpt'\n", "'gpt' is no model"),
+        ("[tiers.small]\nmodel = 'gpt'\n", "'gpt' is not a model"),
     ],
 )
 def test_wrong_settings_end_with_2_and_say_what_would_be_right(
@@ -111,7 +112,7 @@ def test_wrong_settings_end_with_2_and_say_what_would_be_right(
         (("run", "a", "-f", "b.md"), "both a goal and --file"),
         (("run", "-f", "gone.md"), "gone.md can't be read"),
         (("run", "x", "-C", "gone"), "is no folder"),
-        (("run", "x", "-m", "gpt"), "'gpt' is no model"),
+        (("run", "x", "-m", "gpt"), "'gpt' is not a model"),
         (("run", "x", "-m", "nano", "--tier", "nano"), "exclude each other"),
         (("run", "x", "--tier", "nan"), "did you mean 'nano'?"),
         (("plan", "gone.md"), "gone.md can't be read"),
@@ -167,21 +168,21 @@ def test_a_name_that_is_taken_is_refused_before_a_model_is_started(home: Path) -
 def test_runs_are_listed_newest_first_with_how_they_ended(home: Path) -> None:
     listed = json.loads(nebulus("runs", "-C", str(home), "--json").stdout)
     assert [(row["run_id"], row["outcome"]) for row in listed] == [
-        ("bad", "Failed"),
         ("waiting", "Blocked"),
         ("good", "Done"),
+        ("bad", "Failed"),
     ]
     lines = nebulus("runs", "-C", str(home)).stdout.splitlines()
-    assert lines[0].split()[:2] == ["bad", "Failed"]
-    assert lines[2].endswith("Tidy the inbox.")
+    assert lines[2].split()[:2] == ["bad", "Failed"]
+    assert lines[0].endswith("Tidy the inbox.")
 
 
 def test_runs_are_listed_by_the_page(home: Path) -> None:
     first = nebulus("runs", "-C", str(home), "--limit", "2")
-    assert [line.split()[0] for line in first.stdout.splitlines()] == ["bad", "waiting"]
-    assert "--after waiting" in first.stderr
-    rest = nebulus("runs", "-C", str(home), "--limit", "2", "--after", "waiting")
-    assert [line.split()[0] for line in rest.stdout.splitlines()] == ["good"]
+    assert [line.split()[0] for line in first.stdout.splitlines()] == ["waiting", "good"]
+    assert "--after good" in first.stderr
+    rest = nebulus("runs", "-C", str(home), "--limit", "2", "--after", "good")
+    assert [line.split()[0] for line in rest.stdout.splitlines()] == ["bad"]
     assert rest.stderr == ""
 
 

@@ -15,7 +15,9 @@ PURE_MODULES = """
     keyword math operator posixpath re string struct textwrap types typing unicodedata urllib.parse zlib
 """
 PURE_STDLIB = frozenset(PURE_MODULES.split())
-PURE_NAMES = frozenset({("pathlib", "PurePath"), ("pathlib", "PurePosixPath")})
+PURE_NAMES = frozenset(
+    {("pathlib", "PurePath"), ("pathlib", "PurePosixPath"), ("email.utils", "parsedate_tz")}
+)
 """Single names that are pure in modules that are not."""
 
 IMPURE_BUILTINS = frozenset({"open", "print", "input", "breakpoint", "exec", "eval", "compile", "__import__"})

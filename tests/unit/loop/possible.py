@@ -14,6 +14,7 @@ from nebulus.core.commands import (
     ChooseRecovery,
     ChooseRoute,
     Command,
+    Decision,
     EvaluateChecks,
     JudgeCall,
     ParseAnswer,
@@ -40,7 +41,7 @@ BROKEN = Failure(kind=FailureKind.TRANSIENT, fault=Fault.TOOL, what="it broke")
 MALFORMED = Finding(kind=FindingKind.NO_CALL, rule="no call was made")
 CALLS = (("look",), ("put",), ("look", "look"), ("look", "put"), ("put", "look"))
 PLANNED = Plan((sc.step(1, "put a", ToolSucceeded("put")), sc.step(2, "look", after=())), origin="tier small")
-STRATEGIES = {
+STRATEGIES: dict[Move, s.Strategy] = {
     Move.ASK: s.AskAgain(),
     Move.WAIT: s.WaitAndRetry(1.0),
     Move.ESCALATE: s.Escalate(),
@@ -74,7 +75,7 @@ def _answers(machine: Machine, command: Command) -> Iterator[Event]:
         yield from _happenings(command)
 
 
-def _decisions(machine: Machine, command: Command) -> Iterator[Event]:
+def _decisions(machine: Machine, command: Decision) -> Iterator[Event]:
     match command:
         case ChooseRoute(step=step, kind=kind, call_id=call_id):
             for tier in machine.config.tiers_for(kind):
@@ -111,6 +112,8 @@ def _happenings(command: Command) -> Iterator[Event]:
                 yield e.ChecksEvaluated(step=step, passed=passed, why=why)
         case Wait(step=step, seconds=seconds, call_id=call_id):
             yield e.WaitEnded(step=step, seconds=seconds, call_id=call_id)
+        case _:
+            return
 
 
 def _parsed(machine: Machine, kind: StepKind) -> Iterator[Parsed]:

@@ -8,7 +8,7 @@ import pytest
 from nebulus.core.failure import Failure, FailureKind, Fault, Recognised
 from nebulus.recovery.classify import (
     UNKNOWN,
-    Signs,
+    ErrorEvidence,
     classify,
     declared_failure,
     of_exception,
@@ -26,14 +26,14 @@ class HTTPStatusError(Exception):
 
 
 def test_structure_wins_over_the_words_beside_it() -> None:
-    found = classify(Signs(status=404, text="rate limit exceeded, try again"))
+    found = classify(ErrorEvidence(status=404, text="rate limit exceeded, try again"))
     assert (found.kind, found.how) == (FailureKind.NOT_FOUND, Recognised.STRUCTURE)
 
 
 def test_a_declaration_wins_over_words_and_yields_to_structure() -> None:
-    declared = Signs(declared=FailureKind.CONFLICT, text="not found")
+    declared = ErrorEvidence(declared=FailureKind.CONFLICT, text="not found")
     assert classify(declared).how is Recognised.DECLARED
-    assert classify(Signs(status=403, declared=FailureKind.CONFLICT)).kind is FailureKind.PERMISSION
+    assert classify(ErrorEvidence(status=403, declared=FailureKind.CONFLICT)).kind is FailureKind.PERMISSION
 
 
 def test_words_are_marked_as_words_and_nothing_is_permanent() -> None:
@@ -106,3 +106,9 @@ def test_a_failure_that_nobody_classed_is_read_and_marked_and_one_that_was_class
     assert (read.kind, read.recognised) == (FailureKind.TRANSIENT, Recognised.TEXT)
     kept = failure(FailureKind.CONFLICT, "connection reset by peer")
     assert refined(kept) is kept
+
+
+def test_a_chain_of_causes_that_is_a_circle_ends() -> None:
+    first, second = RuntimeError("one"), RuntimeError("two")
+    first.__cause__, second.__cause__ = second, first
+    assert of_exception(first).kind is FailureKind.PERMANENT

@@ -18,6 +18,7 @@ from nebulus.core.events import (
     WaitEnded,
 )
 from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.core.journal import decode_batch
 from nebulus.core.outcome import Done
 from nebulus.core.plan import Plan
 from nebulus.core.tiers import Tier
@@ -242,7 +243,7 @@ async def interrupted(dies: Callable[[list[str]], bool]) -> tuple[FakeRun, Kit]:
     whole = FakeRun()
     await w.driven(whole, w.tools(), PLAN)
     for position, batch in enumerate(whole.reopened().past, start=1):
-        names = [type(record.event).__name__ for record in w.decode_batch(batch)]
+        names = [type(record.event).__name__ for record in decode_batch(batch)]
         if dies(names):
             run, kit = FakeRun(dies_at=position, is_recorded=True), w.tools()
             with pytest.raises(Died):

@@ -43,7 +43,7 @@ def kit_with(name: str, *replies: ToolOutput) -> dict[str, FakeTool]:
 def require_readable(run: FakeRun, outcome: object) -> None:
     events = w.events_of(run)
     assert replay(events).outcome == outcome
-    assert verify(run.reopened().past, outcome).is_whole  # type: ignore[arg-type]
+    assert verify(run.reopened().past, outcome).is_whole
 
 
 @OUTPUTS
@@ -80,6 +80,7 @@ async def test_a_read_that_returns_it_once_is_made_again_and_the_run_goes_on() -
     run, kit = FakeRun(), kit_with("look", BAD["not a number"], ToolOutput(text="ok"))
     outcome = await w.driven(run, kit, w.plan_of("look a"))
     require_readable(run, outcome)
+    assert isinstance(outcome, Done)
 
 
 class Garbled(w.LiteralModel):

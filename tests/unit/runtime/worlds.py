@@ -6,7 +6,7 @@ from typing import Any
 from nebulus.core.answers import ModelAnswer, ModelRequest, Usage
 from nebulus.core.config import RunConfig
 from nebulus.core.errors import BackendError
-from nebulus.core.events import Event, RunStarted
+from nebulus.core.events import JOURNAL_VERSION, Event, RunStarted
 from nebulus.core.failure import Failure
 from nebulus.core.journal import decode_batch
 from nebulus.core.outcome import Outcome
@@ -124,7 +124,9 @@ def plan_of(*calls: str, after: tuple[int, ...] | None = None) -> Plan:
 
 def started(kit: dict[str, FakeTool], plan: Plan, *, run_id: str = "run") -> RunStarted:
     """Return the first event of a run."""
-    return RunStarted(goal=Goal(text="Do it."), plan=plan, config=config(kit), run_id=run_id)
+    return RunStarted(
+        goal=Goal(text="Do it."), plan=plan, config=config(kit), run_id=run_id, version=JOURNAL_VERSION
+    )
 
 
 def opened(run: FakeRun, kit: dict[str, FakeTool], given: World | None = None, **plugs: Any) -> RunDriver:

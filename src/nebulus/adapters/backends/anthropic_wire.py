@@ -1,8 +1,8 @@
 """Anthropic's messages, as Anthropic, llama.cpp, LM Studio and Ollama serve them.
 
-Laws: results of tools stand first in the very next user message; a shape is asked for as the input of a
-forced tool, for the protocol has no other way; a model that reasons can't be forced, so that then the one tool
-of the form is offered alone and what comes back is validated. Source: Anthropic API reference, messages,
+Invariants: results of tools come first in the next user message; a shape is asked for as the input of a
+forced tool, since the protocol has no other way; a model that reasons can't be forced, so the one tool of the
+form is then offered alone and what comes back is validated. Source: Anthropic API reference, messages,
 streaming and extended thinking.
 """
 
@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from nebulus.adapters.backends.bounds import check_calls
 from nebulus.adapters.backends.schema_subset import Reduced, reduce
 from nebulus.adapters.backends.wire import as_text, broken_off, finish_of, raise_if_error
 from nebulus.core.answers import FreeForm, Message, ModelAnswer, ModelRequest, OneCall, RawCall, Shape, Usage
@@ -66,7 +67,7 @@ _event = msgspec.json.Decoder(_Event)
 
 
 class AnthropicWire:
-    """Spells and reads /v1/messages for one model. The protocol has no seed."""
+    """Writes and reads /v1/messages for one model. The protocol has no seed."""
 
     path = "/v1/messages"
     is_bare = False
@@ -76,10 +77,10 @@ class AnthropicWire:
         self._model = model
 
     def body(self, request: ModelRequest, *, is_stream: bool) -> bytes:
-        """Spell a request."""
+        """Write a request as JSON."""
         body = self._prompt(request) | {"max_tokens": request.most_tokens}
         if not request.reasoning_tokens:
-            body["temperature"] = request.temperature  # refused beside thinking
+            body["temperature"] = request.temperature  # refused with thinking
         if is_stream:
             body["stream"] = True
         return _encoder.encode(body)
@@ -89,7 +90,7 @@ class AnthropicWire:
         return reduce(request.form.schema) if isinstance(request.form, Shape) else None
 
     def count_body(self, request: ModelRequest) -> bytes:
-        """Spell the question how many tokens a request has."""
+        """Write the question how many tokens a request has."""
         return _encoder.encode(self._prompt(request))
 
     def _prompt(self, request: ModelRequest) -> dict[str, Any]:
@@ -121,7 +122,7 @@ class AnthropicWire:
         """Read an answer.
 
         Raises:
-            msgspec.MsgspecError: it is no message.
+            msgspec.MsgspecError: it is not a message.
         """
         message = _message.decode(raw)
         blocks = message.content
@@ -157,10 +158,11 @@ class AnthropicStream:
 
         Raises:
             BackendError: it is an error of the server's.
-            msgspec.MsgspecError: it is no event.
+            msgspec.MsgspecError: it is not an event.
         """
         event = _event.decode(payload)
         raise_if_error(payload, event.error)
+        check_calls(len(self._blocks))
         match event.type:
             case "message_start" if event.message:
                 self._model = event.message.model or self._model
@@ -213,7 +215,7 @@ class _Ending(Struct, frozen=True):
 
 
 def _reasoning(body: dict[str, Any], tokens: int) -> dict[str, Any]:
-    """Return `body` with thinking on, and a forced tool offered alone: force is refused beside thinking."""
+    """Return `body` with thinking on, and a forced tool offered alone: force is refused with thinking."""
     choice = body.get("tool_choice")
     if choice is not None:
         own = [tool for tool in body["tools"] if choice.get("name") in (None, tool["name"])]

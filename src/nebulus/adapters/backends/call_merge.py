@@ -1,10 +1,11 @@
 """Calls that come in pieces, put together by index *and* id.
 
-Laws: two calls are never glued. A new id opens a new call, even on an index that is in use (Ollama gives
+Invariants: two calls are never joined. A new id opens a new call, even on an index that is in use (Ollama gives
 every parallel call index 0); without an id, a name on an index that has a named call opens a new one;
 a name is never appended to a name.
 """
 
+from nebulus.adapters.backends.bounds import check_calls
 from nebulus.core.answers import RawCall
 
 
@@ -23,11 +24,16 @@ class CallMerger:
         self._calls: list[_Open] = []
 
     def add(self, index: int, *, call_id: str = "", name: str = "", arguments: str = "") -> None:
-        """Take one piece; each of its parts may be empty."""
+        """Take one piece; each of its parts may be empty.
+
+        Raises:
+            BackendError: there are too many calls.
+        """
         call = self._find(index, call_id, name)
         if call is None:
             call = _Open(index, call_id, name)
             self._calls.append(call)
+            check_calls(len(self._calls))
         call.call_id = call.call_id or call_id
         call.name = call.name or name
         if arguments:

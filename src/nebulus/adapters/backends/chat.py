@@ -1,7 +1,7 @@
-"""One answer over a chat protocol: what the backends of such a protocol do the same way.
+"""One answer over a chat protocol: what the backends of all such protocols have in common.
 
-Laws: one request an answer, no retries; an answer that comes out was looked at (`silence`, `promise`); a
-server that shall let its model reason has shown once that the thought comes apart from the answer.
+Invariants: one request an answer, no retries; every answer was checked (`truncation`, `enforcement`); a server whose
+model is to reason has shown once that the thought comes apart from the answer; what is counted is what is sent.
 """
 
 from abc import ABC, abstractmethod
@@ -11,16 +11,20 @@ from typing import TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from nebulus.adapters.backends.bounds import LineSplitter, check_items
+from nebulus.adapters.backends.enforcement import enforce_form
 from nebulus.adapters.backends.estimate import estimate
 from nebulus.adapters.backends.faults import malformed
+from nebulus.adapters.backends.forms import call_schema
 from nebulus.adapters.backends.http import HttpClient
-from nebulus.adapters.backends.promise import held
-from nebulus.adapters.backends.settings import BackendSettings
-from nebulus.adapters.backends.silence import honest
-from nebulus.adapters.backends.sse import LineSplitter, payload
+from nebulus.adapters.backends.prompted_tools import as_shape, tool_form_of, written
+from nebulus.adapters.backends.schema_subset import Reduced
+from nebulus.adapters.backends.settings import BackendSettings, ToolForm
+from nebulus.adapters.backends.sse import payload
 from nebulus.adapters.backends.thinking import closes_unopened
+from nebulus.adapters.backends.truncation import check_truncation
 from nebulus.adapters.backends.wire import ChatWire, StreamReader
-from nebulus.core.answers import Message, ModelAnswer, ModelRequest, Shape
+from nebulus.core.answers import Message, ModelAnswer, ModelRequest, OneCall, Shape
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.ports.backend import BackendInfo, OnText, TokenCount
 
@@ -48,6 +52,7 @@ class ChatBackend(ABC):
         self._http = http
         self._known: tuple[ChatWire, BackendInfo] | None = None
         self._counted: tuple[ModelRequest, TokenCount] | None = None
+        self._tool_form: ToolForm = tool_form_of(settings, takes_tools=True)
         self._texts = 0
         self._ended_thoughts = 0
 
@@ -65,7 +70,8 @@ class ChatBackend(ABC):
         Raises:
             BackendError: it can't be reached, or does not serve this model.
         """
-        return (await self._connected())[1]
+        async with self._http.deadline():
+            return (await self._connected())[1]
 
     async def count(self, request: ModelRequest) -> TokenCount:
         """Count the tokens of `request`; what is counted is compared with what the server evaluates.
@@ -73,8 +79,9 @@ class ChatBackend(ABC):
         Raises:
             BackendError: the server's tokenizer did not answer.
         """
-        await self._connected()
-        counted = await self._count(request)
+        async with self._http.deadline():
+            await self._connected()
+            counted = await self._count(self._written(request))
         self._counted = (request, counted)
         return counted
 
@@ -84,17 +91,31 @@ class ChatBackend(ABC):
         Raises:
             BackendError: no answer that may be used.
         """
-        wire, info = await self._connected()
-        answer = await ask(self._http, wire, request, on_text=on_text)
+        async with self._http.deadline():
+            wire, info = await self._connected()
+            asked = self._written(request)
+            answer = await ask(self._http, wire, asked, on_text=on_text)
         counted = self._counted[1] if self._counted and self._counted[0] is request else None
-        answer = self._placed(honest(answer, request, counted))
-        sent = wire.sent(request)
+        answer = self._placed(check_truncation(answer, request, counted))
+        sent = self._sent(wire, request)
         schema = None if sent is None else sent.schema
-        answer = held(answer, request, is_promised=info.constrains_calls, sent=schema)
+        answer = enforce_form(answer, request, is_promised=info.constrains_calls, sent=schema)
         return replace(answer, unenforced=sent.losses) if sent and sent.losses else answer
 
+    def _written(self, request: ModelRequest) -> ModelRequest:
+        """Return `request` as it is sent: where the template takes no tools, they are text, and a call is JSON."""
+        if self._tool_form == "template":
+            return request
+        return as_shape(written(request, self._tool_form), request.tools)
+
+    def _sent(self, wire: ChatWire, request: ModelRequest) -> Reduced | None:
+        """Return the schema of ours that the server got, and what was left out of it."""
+        if self._tool_form != "template" and isinstance(request.form, OneCall):
+            return call_schema(request.tools, request.form)
+        return wire.sent(request)
+
     async def close(self) -> None:
-        """Let go of connections. May be called twice."""
+        """Close the connections. May be called twice."""
         await self._http.close()
 
     async def _connected(self) -> tuple[ChatWire, BackendInfo]:
@@ -165,8 +186,8 @@ async def read_stream(
     Raises:
         BackendError: the server reported an error, the connection broke, or an event can't be decoded.
     """
-    lines = LineSplitter()
-    unread: list[bytes] = []
+    lines = LineSplitter(http.limits.max_line_bytes)
+    unread = bytearray()
     has_begun = False
 
     def take(line: bytes) -> None:
@@ -181,11 +202,12 @@ async def read_stream(
         if has_begun:
             unread.clear()
         else:
-            unread.append(chunk)
+            unread.extend(chunk)
 
     await http.stream(path, body, on_chunk)
     take(lines.finish())
-    return b"" if has_begun else b"".join(unread)
+    check_items(unread)
+    return b"" if has_begun else bytes(unread)
 
 
 def decoded(read: Callable[[bytes], T], raw: bytes) -> T:

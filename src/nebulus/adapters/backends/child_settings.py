@@ -9,10 +9,14 @@ READY = b"ready\n"
 
 
 class ChildSettings(Struct, frozen=True, kw_only=True):
-    """What the child is told. `window_tokens` is that of one slot; `threads` 0 leaves it to llama.cpp."""
+    """What the child is told. `window_tokens` is that of one slot; `threads` 0 leaves it to llama.cpp.
+
+    `chat_template` "" is the model's own.
+    """
 
     path: str
     port: int
     window_tokens: int
     slots: int
     threads: int
+    chat_template: str = ""

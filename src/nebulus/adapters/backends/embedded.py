@@ -1,7 +1,7 @@
 """A llama.cpp server of our own on a GGUF file: started at the first use, stopped with us.
 
-Laws: one server a process, so that a crash of native code is a failed request and not a dead run; no
-network but this machine's own; nobody's logs.
+Invariants: one server per process, so that a crash of native code is a failed request, not a dead run; it listens
+on this machine only; it writes no log.
 """
 
 import asyncio
@@ -24,10 +24,13 @@ from nebulus.core.failure import FailureKind
 from nebulus.ports.backend import BackendInfo, OnText, TokenCount
 
 WINDOW_TOKENS = 8192
-"""The window where the settings say none: what a laptop holds for an 8B model beside its weights."""
+"""The window where the settings say none: what fits in a laptop's memory with the weights of an 8B model."""
 
 TINY_BYTES = 100 * 1024 * 1024
 """Below this size one thread is fastest: with two on a busy machine, decoding fell from 1,900 to 160 tokens/s."""
+
+TEMPLATE_BYTES = 100_000
+"""The longest chat template: it is handed to the child as an argument. Source: execve(2), MAX_ARG_STRLEN."""
 
 PORT_ATTEMPTS = 3
 
@@ -69,7 +72,7 @@ class EmbeddedLlamaCpp:
         """Ask once.
 
         Raises:
-            BackendError: no answer that may be used; transient if the server died, for the next use starts it anew.
+            BackendError: no answer that may be used; transient if the server died: the next use starts another.
         """
         return await (await self._running()).answer(request, on_text)
 
@@ -100,8 +103,15 @@ class EmbeddedLlamaCpp:
                     break  # nobody took it in the meantime, so it was the model
             raise ConfigError(
                 f"llama.cpp can't load the model {self._settings.path} ({header.size_bytes} bytes, "
-                f"architecture {header.architecture!r}): fetch it again, or update xllamacpp"
+                f"architecture {header.architecture!r}){self._with_template()}: fetch it again, or update xllamacpp"
             )
+
+    def _with_template(self) -> str:
+        return (
+            f" with chat_template={self._settings.chat_template[:60]!r}"
+            if self._settings.chat_template
+            else ""
+        )
 
     async def _start(self, header: GgufHeader, port: int) -> LlamaCppServer | None:
         """Start a child; None where llama.cpp refused, which does not say what it did not like."""
@@ -112,6 +122,7 @@ class EmbeddedLlamaCpp:
             or min(WINDOW_TOKENS, header.context_tokens or WINDOW_TOKENS),
             slots=self._settings.slots,
             threads=self._settings.threads or (1 if header.size_bytes < TINY_BYTES else 0),
+            chat_template=template_text(self._settings.chat_template),
         )
         child = LlamaProcess(told)
         code = await self._ready_or_exit(child)
@@ -123,6 +134,7 @@ class EmbeddedLlamaCpp:
             self.url,
             timeout_s=self._settings.timeout_s,
             connect_timeout_s=self._settings.connect_timeout_s,
+            limits=self._settings.answer_limits,
         )
         return LlamaCppServer(msgspec.structs.replace(self._settings, model="", window_tokens=0), http)
 
@@ -145,6 +157,27 @@ class EmbeddedLlamaCpp:
         raise BackendError(
             failure(FailureKind.PERMANENT, "the embedded server died at its start", value=f"exit {code}")
         )
+
+
+def template_text(setting: str) -> str:
+    """Return the Jinja template that the setting `chat_template` is, or names the file of; "" for none.
+
+    Raises:
+        ConfigError: the file can't be read, or is longer than a template can be.
+    """
+    if not setting or "{{" in setting or "{%" in setting:
+        return setting
+    try:
+        text = Path(setting).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(
+            f"chat_template={setting!r} can't be read ({error}): give a Jinja template, or the path of one"
+        ) from error
+    if len(text.encode()) > TEMPLATE_BYTES:
+        raise ConfigError(
+            f"chat_template={setting!r} has {len(text)} characters; a chat template has at most {TEMPLATE_BYTES} bytes"
+        )
+    return text
 
 
 def _free_port() -> int:

@@ -1,4 +1,4 @@
-"""Prompt sizes without a tokenizer: an upper estimate to plan with, and a floor to convict with."""
+"""Prompt sizes without a tokenizer: an upper estimate to plan with, and a floor that proves a loss."""
 
 import string
 from math import ceil
@@ -54,8 +54,8 @@ def estimate(request: ModelRequest) -> TokenCount:
             TOKENS_PER_TOOL + _tokens(call.name) + _tokens(call.arguments) for call in message.calls
         )
     for tool in request.tools:
-        spelled = msgspec.json.encode((tool.name, tool.description, tool.parameters)).decode()
-        tokens += TOKENS_PER_TOOL + _tokens(spelled)
+        text = msgspec.json.encode((tool.name, tool.description, tool.parameters)).decode()
+        tokens += TOKENS_PER_TOOL + _tokens(text)
     return TokenCount(ceil(tokens), is_exact=False)
 
 

@@ -3,6 +3,7 @@
 import os
 
 from nebulus.adapters.backends.anthropic_messages import API_VERSION, AnthropicMessages
+from nebulus.adapters.backends.detected import DetectedServer
 from nebulus.adapters.backends.embedded import EmbeddedLlamaCpp
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.llama_cpp import LlamaCppServer
@@ -10,6 +11,9 @@ from nebulus.adapters.backends.openai_chat import OpenAIChat
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.core.errors import ConfigError
 from nebulus.ports.backend import ModelBackend
+
+LEAST_LIMIT_BYTES = 1024
+"""Below this, not even a list of models could be read."""
 
 
 def open_backend(settings: BackendSettings) -> ModelBackend:
@@ -19,15 +23,18 @@ def open_backend(settings: BackendSettings) -> ModelBackend:
         ConfigError: a setting is missing or can't be meant.
     """
     _check(settings)
+    if settings.kind == "embedded":
+        return EmbeddedLlamaCpp(settings)
+    client = _client(settings)
     match settings.kind:
-        case "embedded":
-            return EmbeddedLlamaCpp(settings)
         case "llama.cpp":
-            return LlamaCppServer(settings, _client(settings))
+            return LlamaCppServer(settings, client)
+        case "auto":
+            return DetectedServer(settings, client)
         case "openai":
-            return OpenAIChat(settings, _client(settings))
+            return OpenAIChat(settings, client)
         case "anthropic":
-            return AnthropicMessages(settings, _client(settings))
+            return AnthropicMessages(settings, client)
 
 
 def _check(settings: BackendSettings) -> None:
@@ -42,6 +49,12 @@ def _check(settings: BackendSettings) -> None:
     for name, smallest in least.items():
         if getattr(settings, name) < smallest:
             raise ConfigError(f"{name}={getattr(settings, name)}: give a whole number, at least {smallest}")
+    for name in ("max_answer_bytes", "max_error_bytes", "max_line_bytes"):
+        if getattr(settings.answer_limits, name) < LEAST_LIMIT_BYTES:
+            raise ConfigError(
+                f"answer_limits.{name}={getattr(settings.answer_limits, name)}: give a number of bytes, "
+                f"at least {LEAST_LIMIT_BYTES}"
+            )
     if settings.timeout_s <= 0 or settings.connect_timeout_s <= 0 or settings.start_timeout_s <= 0:
         raise ConfigError("timeout_s, connect_timeout_s and start_timeout_s must be greater than 0 seconds")
 
@@ -52,6 +65,7 @@ def _client(settings: BackendSettings) -> HttpClient:
         headers=_headers(settings),
         timeout_s=settings.timeout_s,
         connect_timeout_s=settings.connect_timeout_s,
+        limits=settings.answer_limits,
     )
 
 

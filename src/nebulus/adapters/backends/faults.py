@@ -1,16 +1,17 @@
-"""Foreign failures in our words: statuses, error bodies and broken connections become `Failure` values.
+"""Foreign failures as `Failure` values: statuses, error bodies and broken connections.
 
-Laws: pure; a raw body never leaves here, only a bounded excerpt of its message without credentials.
+Invariants: pure; a raw body never leaves here, only a bounded excerpt of its message without credentials.
 """
 
 import re
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import msgspec
 
 from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.core.http import kind_of_status, retry_after_s
+from nebulus.recovery.classify import ErrorEvidence, classify
 
 EXCERPT_CHARS = 200
 
@@ -22,21 +23,6 @@ _TOO_LARGE = re.compile(
     r"|prompt is too long|input length exceeds|too many (?:input )?tokens",
     re.IGNORECASE,
 )
-_KINDS: dict[int, FailureKind] = {
-    401: FailureKind.PERMISSION,
-    403: FailureKind.PERMISSION,
-    404: FailureKind.NOT_FOUND,
-    408: FailureKind.TIMEOUT,
-    409: FailureKind.TRANSIENT,
-    413: FailureKind.PROMPT_TOO_LARGE,
-    425: FailureKind.TRANSIENT,
-    429: FailureKind.THROTTLED,
-    501: FailureKind.PERMANENT,
-    504: FailureKind.TIMEOUT,
-    529: FailureKind.THROTTLED,
-}
-"""Source: RFC 9110 §15; 409 is retried by the vendors' SDKs; 529 is Anthropic's overloaded_error."""
-
 _FIXES: dict[FailureKind, str] = {
     FailureKind.PERMISSION: "check the API key that api_key_env names",
     FailureKind.NOT_FOUND: "check the server's URL and the model's name",
@@ -66,57 +52,34 @@ def excerpt(text: bytes | str) -> str:
     return line if len(line) <= EXCERPT_CHARS else line[: EXCERPT_CHARS - 1] + "…"
 
 
-def retry_after_s(headers: Mapping[str, str], now_s: float) -> float:
-    """Return the wait that the server asks for, in seconds; 0.0 if it asks for none.
-
-    Source: RFC 9110 §10.2.3 (seconds or an HTTP date); `retry-after-ms` as the vendors' SDKs read it.
-    """
-    try:
-        if headers.get("retry-after-ms", "").isdigit():
-            return int(headers["retry-after-ms"]) / 1000
-        raw = headers.get("retry-after", "").strip()
-        if not raw:
-            return 0.0
-        if raw.replace(".", "", 1).isdigit():
-            return float(raw)
-        return max(0.0, parsedate_to_datetime(raw).timestamp() - now_s)
-    except (ValueError, TypeError, OverflowError):
-        return 0.0
-
-
 def of_status(status: int, headers: Mapping[str, str], body: bytes, *, now_s: float) -> Failure:
     """Return the failure that an HTTP answer other than 2xx means. `headers` ignore case."""
     error = _error_object(body)
     message = str(error.get("message") or error.get("detail") or "") or body
-    return _of_error(status, error, excerpt(message), wait_s=retry_after_s(headers, now_s))
+    kind = FailureKind.PROMPT_TOO_LARGE if status == 413 else kind_of_status(status)
+    wait_s = retry_after_s(headers, now_s=now_s)
+    if status == 503 and wait_s:
+        kind = FailureKind.THROTTLED
+    found = _of_error(kind, error, excerpt(message), what=f"the server answered HTTP {status}")
+    return msgspec.structs.replace(found, retry_after_s=wait_s) if wait_s else found
 
 
 def of_error_chunk(chunk: Mapping[str, Any], raw: bytes) -> Failure:
-    """Return the failure that an error in mid-stream means."""
+    """Return the failure that an error in the middle of a stream means."""
     error = chunk.get("error", chunk)
     fields: dict[str, Any] = error if isinstance(error, dict) else {"message": str(error)}
-    code = fields.get("code", 0)
-    status = (
-        code if isinstance(code, int) and code >= 400 else _STREAM_STATUS.get(str(fields.get("type")), 500)
-    )
-    return _of_error(status, fields, excerpt(str(fields.get("message") or "") or raw))
+    code = fields.get("code")
+    codes = tuple(str(fields[name]) for name in ("code", "type") if isinstance(fields.get(name), str))
+    status = code if isinstance(code, int) and 400 <= code <= 599 else 500
+    kind = classify(ErrorEvidence(status=status, codes=codes)).kind
+    message = excerpt(str(fields.get("message") or "") or raw)
+    return _of_error(kind, fields, message, what="the server broke its answer off with an error")
 
 
-_STREAM_STATUS = {
-    "overloaded_error": 529,
-    "rate_limit_error": 429,
-    "authentication_error": 401,
-    "permission_error": 403,
-    "not_found_error": 404,
-    "invalid_request_error": 400,
-    "request_too_large": 413,
-}
-"""Source: Anthropic's error types and their statuses."""
-
-
-def _of_error(status: int, error: Mapping[str, Any], message: str, *, wait_s: float = 0.0) -> Failure:
-    spelled = f"{error.get('type', '')} {error.get('code', '')} {message}"
-    if 400 <= status < 500 and status not in (401, 403, 404, 429) and _TOO_LARGE.search(spelled):
+def _of_error(kind: FailureKind, error: Mapping[str, Any], message: str, *, what: str) -> Failure:
+    """Return the failure, of another kind than its status says where the message is more exact."""
+    described = f"{error.get('type', '')} {error.get('code', '')} {message}"
+    if kind in _MAYBE_TOO_LARGE and (kind is FailureKind.PROMPT_TOO_LARGE or _TOO_LARGE.search(described)):
         return failure(
             FailureKind.PROMPT_TOO_LARGE, "the prompt does not fit the window", value=_sizes(error) or message
         )
@@ -130,17 +93,21 @@ def _of_error(status: int, error: Mapping[str, Any], message: str, *, wait_s: fl
         )
     if "parse tool call arguments" in message:
         return failure(FailureKind.PERMANENT, "the server can't read a call in the history", value=message)
-    kind = _KINDS.get(status) or (FailureKind.TRANSIENT if status >= 500 else FailureKind.PERMANENT)
-    if status == 503 and wait_s:
-        kind = FailureKind.THROTTLED
-    found = failure(kind, f"the server answered HTTP {status}", value=message)
-    return msgspec.structs.replace(found, retry_after_s=wait_s) if wait_s else found
+    if kind is FailureKind.INVALID_ARGUMENTS:
+        kind = FailureKind.PERMANENT  # We wrote the request, so no other answer of the model would mend it.
+    return failure(kind, what, value=message)
+
+
+_MAYBE_TOO_LARGE = frozenset(
+    {FailureKind.INVALID_ARGUMENTS, FailureKind.PROMPT_TOO_LARGE, FailureKind.PERMANENT, FailureKind.CONFLICT}
+)
+"""Classes of a refusal in which a server may say that the prompt is too large."""
 
 
 def _sizes(error: Mapping[str, Any]) -> str:
     """llama.cpp says both figures."""
     asked, room = error.get("n_prompt_tokens"), error.get("n_ctx")
-    return f"{asked} tokens, the window holds {room}" if asked and room else ""
+    return f"{asked} tokens, the window has {room}" if asked and room else ""
 
 
 def _error_object(body: bytes) -> dict[str, Any]:

@@ -1,6 +1,6 @@
-"""Forms that an answer is held to: the schema that a server gets, and the proof that it was obeyed.
+"""The forms of answers: the schema that a server gets, and the check that it was obeyed.
 
-Law: an answer that was promised by construction is looked at before it is believed.
+Invariant: an answer whose form was promised is checked before it is believed.
 """
 
 import json
@@ -21,7 +21,7 @@ PROBE_ARGUMENTS = {"probe_argument": "probe value"}
 
 
 class CallStyle(Struct, frozen=True, kw_only=True):
-    """How a model's own template spells a call: what stands before the object, its keys and separators."""
+    """How a model's own template writes a call: what comes before the object, its keys and separators."""
 
     opener: str = ""
     arguments_key: str = "arguments"
@@ -30,13 +30,13 @@ class CallStyle(Struct, frozen=True, kw_only=True):
 
 
 PLAIN = CallStyle()
-"""One bare object: for templates that spell calls in no JSON of name and arguments."""
+"""One bare object: for templates that don't write calls as JSON of name and arguments."""
 
 
 def style_of(with_call: str, with_text: str, mark: str) -> CallStyle:
     """Return the style of a template, from two renderings of one conversation.
 
-    `with_call` holds an assistant's call of `PROBE_NAME` with `PROBE_ARGUMENTS`; `with_text` holds an
+    `with_call` contains an assistant's call of `PROBE_NAME` with `PROBE_ARGUMENTS`; `with_text` contains an
     assistant's text `mark` in its place, which shows where a turn begins.
     """
     if mark not in with_text:
@@ -46,13 +46,13 @@ def style_of(with_call: str, with_text: str, mark: str) -> CallStyle:
     if start < 0:
         return PLAIN
     try:
-        spelled, length = json.JSONDecoder().raw_decode(with_call[start:])
+        written, length = json.JSONDecoder().raw_decode(with_call[start:])
     except ValueError:
         return PLAIN
-    key = next((key for key, value in spelled.items() if value == PROBE_ARGUMENTS), "")
-    if not key or spelled.get("name") != PROBE_NAME:
+    key = next((key for key, value in written.items() if value == PROBE_ARGUMENTS), "")
+    if not key or written.get("name") != PROBE_NAME:
         return PLAIN
-    item, colon = _separators(spelled, with_call[start : start + length])
+    item, colon = _separators(written, with_call[start : start + length])
     return CallStyle(
         opener=with_call[turn:start], arguments_key=key, item_separator=item, key_separator=colon
     )
@@ -127,7 +127,7 @@ def shape_failure(text: str, sent: dict[str, Any]) -> Failure | None:
 
 
 def ignored(asked: str, got: str) -> Failure:
-    """Return the failure of a server that was asked for a form and did not hold the model to it."""
+    """Return the failure of a server that was asked for a form and did not constrain the model to it."""
     return failure(
         FailureKind.FORM_IGNORED,
         f"the answer is not {asked}",
@@ -154,8 +154,8 @@ def _beginning(one: str, other: str) -> int:
     return tag if tag > one.rfind(">", 0, common) else common
 
 
-def _separators(value: dict[str, Any], spelled: str) -> tuple[str, str]:
+def _separators(value: dict[str, Any], text: str) -> tuple[str, str]:
     for item, colon in ((", ", ": "), (",", ":"), (",", ": "), (", ", ":")):
-        if json.dumps(value, separators=(item, colon)) == spelled:
+        if json.dumps(value, separators=(item, colon)) == text:
             return item, colon
     return ", ", ": "

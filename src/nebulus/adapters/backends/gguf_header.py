@@ -1,4 +1,4 @@
-"""The head of a GGUF file: enough to say what a model is, and that a file is none.
+"""The head of a GGUF file: enough to say what a model is, and that a file is not one.
 
 Source: the GGUF specification, version 3 (ggml docs/gguf.md).
 """
@@ -44,7 +44,7 @@ def read_header(path: Path) -> GgufHeader:
     """Read the head of a model file; stops where both facts are known, before the vocabulary.
 
     Raises:
-        ConfigError: there is no such file, or it is no GGUF file, or its head is damaged.
+        ConfigError: there is no such file, or it is not a GGUF file, or its head is damaged.
     """
     try:
         with path.open("rb") as file:
@@ -53,14 +53,14 @@ def read_header(path: Path) -> GgufHeader:
         raise ConfigError(f"can't read the model {path}: {error.strerror or error}") from error
     except (struct.error, UnicodeDecodeError, KeyError, ValueError) as error:
         raise ConfigError(
-            f"the model {path} is damaged: its head ends early or is no GGUF; fetch it again"
+            f"the model {path} is damaged: its head ends early or it is not a GGUF file; fetch it again"
         ) from error
 
 
 def _read(file: BinaryIO, path: Path) -> GgufHeader:
     if file.read(4) != MAGIC:
         raise ConfigError(
-            f"{path} is no GGUF file: it does not begin with GGUF; give the path of a .gguf model"
+            f"{path} is not a GGUF file: it does not begin with GGUF; give the path of a .gguf model"
         )
     version, _tensors, keys = _take(file, "<IQQ")
     if version not in VERSIONS or keys > _MOST_KEYS:

@@ -1,15 +1,20 @@
-"""One HTTP session to one server: bytes in, bytes out, and every failure in our words.
+"""One HTTP session to one server: bytes in, bytes out, and every failure as a `BackendError`.
 
-Laws: no retries, no redirects (a key never follows one); a cancelled request closes its connection, so
-that the server stops working on it.
+Invariants: no retries, no redirects (a key never follows one); a cancelled request closes its connection, so
+that the server stops working on it; what is read is bounded (`bounds`), and so is the time of all requests
+that belong to one answer (`deadline`).
 """
 
+import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
 
 import aiohttp
 
+from nebulus.adapters.backends.bounds import ContentDecoder, check_items, over_limit
 from nebulus.adapters.backends.faults import failure, of_status
+from nebulus.adapters.backends.settings import DEFAULT_LIMITS, AnswerLimits
 from nebulus.core.errors import BackendError
 from nebulus.core.failure import FailureKind
 
@@ -33,10 +38,21 @@ class HttpClient:
     """Requests to one server. Belongs to the event loop that made its first request."""
 
     def __init__(
-        self, url: str, *, headers: dict[str, str] | None = None, timeout_s: float, connect_timeout_s: float
+        self,
+        url: str,
+        *,
+        headers: dict[str, str] | None = None,
+        timeout_s: float,
+        connect_timeout_s: float,
+        limits: AnswerLimits = DEFAULT_LIMITS,
     ) -> None:
         self.root = base_url(url)
-        self._headers = {"Content-Type": "application/json", **(headers or {})}
+        self.limits = limits
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept-Encoding": "identity",  # compression gains nothing here, and can hide any size
+            **(headers or {}),
+        }
         self._timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=connect_timeout_s)
         self._timeout_s = timeout_s
         self._session: aiohttp.ClientSession | None = None
@@ -65,6 +81,19 @@ class HttpClient:
         """
         await self._ask("POST", path, body, on_chunk=on_chunk)
 
+    @asynccontextmanager
+    async def deadline(self) -> AsyncIterator[None]:
+        """Bound all that happens inside by `timeout_s` together, whatever number of requests it takes.
+
+        Raises:
+            BackendError: the time is over.
+        """
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                yield
+        except TimeoutError as error:
+            raise self._late(self.root) from error
+
     async def close(self) -> None:
         """Let go of the connections."""
         session, self._session = self._session, None
@@ -76,24 +105,22 @@ class HttpClient:
     ) -> bytes:
         where = f"{self.root}{path}"
         headers = None if on_chunk is None else _HANG_UP
+        whole = bytearray()
+        take = on_chunk or whole.extend
         try:
             async with self._open().request(
                 method, where, data=body, headers=headers, allow_redirects=False
             ) as response:
                 if not 200 <= response.status < 300:
-                    raw = await response.read()
+                    raw = await self._start_of(response)
                     raise BackendError(of_status(response.status, response.headers, raw, now_s=time.time()))
-                if on_chunk is None:
-                    return await response.read()
-                async for chunk in response.content.iter_any():
-                    on_chunk(chunk)
-                return b""
+                async with aclosing(self._pieces(response)) as pieces:
+                    async for piece in pieces:
+                        take(piece)
+                check_items(whole)
+                return bytes(whole)
         except TimeoutError as error:
-            raise BackendError(
-                failure(
-                    FailureKind.TIMEOUT, f"no answer from {where} in time", value=f"{self._timeout_s:g} s"
-                )
-            ) from error
+            raise self._late(where) from error
         except aiohttp.InvalidURL as error:
             raise BackendError(failure(FailureKind.PERMANENT, "not a URL", value=where)) from error
         except aiohttp.ClientSSLError as error:
@@ -113,6 +140,43 @@ class HttpClient:
                 )
             ) from error
 
+    async def _pieces(self, response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
+        """Yield the body, decompressed, up to its limit.
+
+        Raises:
+            BackendError: it is longer.
+        """
+        decoder = ContentDecoder(response.headers.get("Content-Encoding", ""))
+        limit_bytes, sent, read = self.limits.max_answer_bytes, 0, 0
+        async for chunk in response.content.iter_any():
+            sent += len(chunk)
+            for piece in decoder.feed(chunk):
+                read += len(piece)
+                if max(sent, read) > limit_bytes:
+                    raise over_limit("max_answer_bytes", limit_bytes)
+                yield piece
+
+    async def _start_of(self, response: aiohttp.ClientResponse) -> bytes:
+        """Return an error body, cut at its limit; what was read of it where it is damaged."""
+        limit_bytes, start = self.limits.max_error_bytes, bytearray()
+        with suppress(BackendError):  # The status says more than a damaged body does.
+            async with aclosing(self._pieces(response)) as pieces:
+                async for piece in pieces:
+                    start += piece
+                    if len(start) >= limit_bytes:
+                        break
+        return bytes(start[:limit_bytes])
+
+    def _late(self, where: str) -> BackendError:
+        return BackendError(
+            failure(
+                FailureKind.TIMEOUT,
+                f"no answer from {where} in time",
+                value=f"{self._timeout_s:g} s",
+                fix="raise timeout_s, or use a faster model or server",
+            )
+        )
+
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEPALIVE_S, ttl_dns_cache=300)
@@ -121,7 +185,7 @@ class HttpClient:
                 timeout=self._timeout,
                 headers=self._headers,
                 cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=True,
+                auto_decompress=False,
                 trust_env=False,
             )
         return self._session

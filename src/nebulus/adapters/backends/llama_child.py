@@ -28,6 +28,8 @@ def parameters(settings: ChildSettings) -> xllamacpp.CommonParams:
     params.n_parallel = settings.slots
     if settings.threads:
         params.cpuparams.n_threads = params.cpuparams_batch.n_threads = settings.threads
+    if settings.chat_template:
+        params.chat_template = settings.chat_template
     params.use_jinja = True
     params.ui = False
     params.endpoint_slots = True

@@ -1,6 +1,6 @@
 """llama.cpp's server, by the path on which nothing is lost: its template, then its raw completion.
 
-Laws: the server's own call parser is never used (it answers HTTP 500 to what it can't parse), so the text
+Invariants: the server's own call parser is never used (it answers HTTP 500 to what it can't parse), so the text
 reaches our reader as the model wrote it; a call is constrained from the model's own opening mark on. A model
 that reasons first does so in a completion of its own, up to the end of the thought or its cap; the answer goes
 on behind the closed thought, and the server has all of that in its cache. What may take long is streamed even
@@ -15,16 +15,17 @@ import msgspec
 from msgspec import Struct
 
 from nebulus.adapters.backends.chat import decoded, read_stream
+from nebulus.adapters.backends.enforcement import enforce_form
 from nebulus.adapters.backends.faults import failure
 from nebulus.adapters.backends.forms import PLAIN, call_schema, guided
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.llama_prompt import LlamaPrompts
 from nebulus.adapters.backends.probe import Flavour, probe
-from nebulus.adapters.backends.promise import held
+from nebulus.adapters.backends.prompted_tools import tool_form_of
 from nebulus.adapters.backends.schema_subset import Reduced, reduce
 from nebulus.adapters.backends.settings import BackendSettings
-from nebulus.adapters.backends.silence import honest
 from nebulus.adapters.backends.thinking import THINK, THINKINGS, Thinking, known_to, opened_by
+from nebulus.adapters.backends.truncation import check_truncation
 from nebulus.adapters.backends.window import agreed_window
 from nebulus.adapters.backends.wire import broken_off, raise_if_error
 from nebulus.core.answers import (
@@ -59,7 +60,7 @@ Source: llama.cpp server, `preserved_tokens`; the marks of the model families' t
 """
 
 _HELD_S = 0.5
-"""The longest that a request which nobody waits for any more may hold its slot, by the server's last speed."""
+"""The longest that a request which nobody waits for any more may occupy its slot, by the server's last speed."""
 
 _LEAST_TIMED = 8
 """Tokens of an answer that tells the server's speed; fewer are over before its clock has ticked."""
@@ -108,15 +109,14 @@ class LlamaCppServer:
         self._counted: tuple[ModelRequest, TokenCount] | None = None
 
     async def describe(self) -> BackendInfo:
-        """Probe the server once: what it is, how its model spells calls, whether it holds to a schema.
+        """Probe the server once: what it is, how its model writes calls, whether it obeys a schema.
 
         Raises:
-            BackendError: it can't be reached, is no llama.cpp server, or does not serve this model.
+            BackendError: it can't be reached, is not a llama.cpp server, or does not serve this model.
             ConfigError: the settings want a larger window than it has.
         """
-        if self._info is None:
-            self._info = await self._probe()
-        return self._info
+        async with self._http.deadline():
+            return await self._known()
 
     async def count(self, request: ModelRequest) -> TokenCount:
         """Count the tokens of `request`, exactly.
@@ -124,9 +124,10 @@ class LlamaCppServer:
         Raises:
             BackendError: the tokenizer did not answer.
         """
-        await self.describe()
-        prompt = await self._prompt(request)
-        counted = TokenCount(await self._prompts.count(prompt), is_exact=True)
+        async with self._http.deadline():
+            await self._known()
+            prompt = await self._prompt(request)
+            counted = TokenCount(await self._prompts.count(prompt), is_exact=True)
         self._counted = (request, counted)
         return counted
 
@@ -136,7 +137,11 @@ class LlamaCppServer:
         Raises:
             BackendError: no answer that may be used.
         """
-        info = await self.describe()
+        async with self._http.deadline():
+            return await self._answer(request, on_text)
+
+    async def _answer(self, request: ModelRequest, on_text: OnText | None) -> ModelAnswer:
+        info = await self._known()
         prompt, thought = await self._prompt(request), ModelAnswer()
         if request.reasoning_tokens:
             thinking = opened_by(prompt) or self._thinking
@@ -150,13 +155,20 @@ class LlamaCppServer:
         answer = await (self._stream(body, on_text) if is_stream else self._whole(body))
         answer = _after(thought, answer) if request.reasoning_tokens else answer
         counted = self._counted[1] if self._counted and self._counted[0] is request else None
-        answer = self._with_opener(honest(answer, request, counted), request)
-        answer = held(answer, request, is_promised=info.constrains_calls, style=self._style, sent=schema)
+        answer = self._with_opener(check_truncation(answer, request, counted), request)
+        answer = enforce_form(
+            answer, request, is_promised=info.constrains_calls, style=self._style, sent=schema
+        )
         return msgspec.structs.replace(answer, unenforced=sent.losses) if sent and sent.losses else answer
 
     async def close(self) -> None:
         """Let go of connections. May be called twice."""
         await self._http.close()
+
+    async def _known(self) -> BackendInfo:
+        if self._info is None:
+            self._info = await self._probe()
+        return self._info
 
     async def _probe(self) -> BackendInfo:
         facts = await probe(self._http)
@@ -164,12 +176,14 @@ class LlamaCppServer:
             raise BackendError(
                 failure(
                     FailureKind.NOT_FOUND,
-                    f"{self._http.root} is no llama.cpp server",
+                    f"{self._http.root} is not a llama.cpp server",
                     value=facts.flavour.value,
                     fix='use kind "openai" for it',
                 )
             )
         served = facts.model(self._settings.model)
+        takes_tools = await self._prompts.takes_tools()
+        self._prompts.tool_form = tool_form_of(self._settings, takes_tools=takes_tools)
         self._style = await self._prompts.call_style()
         self._thinking = known_to(facts.template)
         is_constrained = await self._obeys_schemas()
@@ -182,6 +196,7 @@ class LlamaCppServer:
             counts_exactly=True,
             constrains_calls=is_constrained,
             constrains_json=is_constrained,
+            template_calls=takes_tools,
             reasons=True,
         )
 
@@ -254,7 +269,7 @@ class LlamaCppServer:
             self._tokens_per_s = done.timings.predicted_per_second
 
     def _with_opener(self, answer: ModelAnswer, request: ModelRequest) -> ModelAnswer:
-        """Give back the mark that stands at the end of the prompt, where the text is a call's beginning."""
+        """Give back the mark at the end of the prompt, where the text is a call's beginning."""
         if isinstance(request.form, OneCall) and answer.finish is FinishReason.LENGTH:
             return msgspec.structs.replace(answer, text=self._style.opener + answer.text)
         return answer

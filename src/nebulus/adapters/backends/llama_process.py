@@ -1,6 +1,6 @@
 """The embedded server's process, seen from its parent: started, waited for, stopped.
 
-Law: whatever happens to the waiting task, no process is left behind. `subprocess.Popen` it is, because
+Invariant: whatever happens to the waiting task, no process is left behind. `subprocess.Popen` is used because
 a cancelled `asyncio.create_subprocess_exec` may never return (seen with Python 3.11).
 """
 
@@ -27,7 +27,7 @@ class LlamaProcess:
     def __init__(self, settings: ChildSettings) -> None:
         command = [
             sys.executable,
-            "-P",  # never from the folder that we happen to stand in: it may be the model's workspace
+            "-P",  # never from the current folder: it may be the model's workspace
             "-m",
             "nebulus.adapters.backends.llama_child",
             msgspec.json.encode(settings).decode(),

@@ -1,7 +1,8 @@
 """Prompts as llama.cpp's server renders and counts them.
 
-Laws: the model's own template writes the prompt, and what it left out of it is noticed; it is always told
-whether the model is to reason, for what a server takes for granted differs (xllamacpp 2026.10: not to).
+Invariants: the model's own template writes the prompt, and what it leaves out is noticed; tools that it does
+not take are written into the system message (`prompted_tools`); it is always told whether the model is to
+reason, for servers differ in what they assume (xllamacpp 2026.10: not to).
 """
 
 import msgspec
@@ -11,9 +12,11 @@ from nebulus.adapters.backends.chat import decoded
 from nebulus.adapters.backends.faults import failure
 from nebulus.adapters.backends.forms import PLAIN, PROBE_ARGUMENTS, PROBE_NAME, CallStyle, style_of
 from nebulus.adapters.backends.http import HttpClient
-from nebulus.adapters.backends.openai_wire import spelled_messages, spelled_tools
-from nebulus.adapters.backends.silence import tools_dropped
+from nebulus.adapters.backends.openai_wire import openai_messages, openai_tools
+from nebulus.adapters.backends.prompted_tools import written
+from nebulus.adapters.backends.settings import ToolForm
 from nebulus.adapters.backends.thinking import switch
+from nebulus.adapters.backends.truncation import tools_dropped
 from nebulus.core.answers import Message, ModelRequest, RawCall
 from nebulus.core.errors import BackendError
 from nebulus.core.failure import FailureKind
@@ -21,7 +24,7 @@ from nebulus.core.tools import ToolSpec
 
 _MARK = "probe-of-a-turn"
 _QUESTION = Message("user", "probe question")
-_PROBE_TOOL = ToolSpec(
+PROBE_TOOL = ToolSpec(
     name=PROBE_NAME,
     description="probe",
     parameters={"type": "object", "properties": {key: {"type": "string"} for key in PROBE_ARGUMENTS}},
@@ -46,6 +49,8 @@ class LlamaPrompts:
 
     def __init__(self, http: HttpClient) -> None:
         self._http = http
+        self.tool_form: ToolForm = "template"
+        """How tools are put into the prompt."""
 
     async def render(self, request: ModelRequest) -> str:
         """Return the prompt that the model's template makes of `request`.
@@ -53,11 +58,12 @@ class LlamaPrompts:
         Raises:
             BackendError: the template refused, or left out the tools or an instruction.
         """
-        prompt = await self._apply(request.messages, request.tools, reasons=request.reasoning_tokens > 0)
+        asked = written(request, self.tool_form)
+        prompt = await self._apply(asked.messages, asked.tools, reasons=request.reasoning_tokens > 0)
         lost = [tool.name for tool in request.tools if tool.name not in prompt]
         if lost:
             raise BackendError(tools_dropped(f"not in the prompt: {', '.join(lost)}"))
-        for message in request.messages:
+        for message in asked.messages:
             if message.role in ("system", "user") and message.content.strip() not in prompt:
                 raise BackendError(
                     failure(
@@ -76,6 +82,19 @@ class LlamaPrompts:
         """
         return await self._apply((_QUESTION,), (), reasons=reasons)
 
+    async def takes_tools(self) -> bool:
+        """Return whether the model's template puts tools into a prompt.
+
+        Raises:
+            BackendError: the server can't be reached.
+        """
+        try:
+            return PROBE_NAME in await self._apply((_QUESTION,), (PROBE_TOOL,))
+        except BackendError as error:
+            if error.failure.is_retryable:
+                raise
+            return False  # The template refuses tools.
+
     async def count(self, prompt: str) -> int:
         """Return the number of tokens of a rendered prompt, as the server will evaluate it.
 
@@ -86,18 +105,20 @@ class LlamaPrompts:
         return len(decoded(_tokens.decode, await self._http.post("/tokenize", body)).tokens)
 
     async def call_style(self) -> CallStyle:
-        """Return how the model's template spells a call, found by letting it spell one.
+        """Return how the model's template writes a call, found by letting it write one.
 
-        A template that refuses calls has no spelling for them, and gets the plain one.
+        A template that refuses calls has no form for them; the plain one is used, as where it takes no tools.
         """
+        if self.tool_form != "template":
+            return PLAIN
         answered = Message("tool", "probe result", call_id="probe00001")
         call = RawCall(PROBE_NAME, msgspec.json.encode(PROBE_ARGUMENTS).decode(), "probe00001")
         with_call = (_QUESTION, Message("assistant", "", (call,)), answered, _QUESTION)
         with_text = (_QUESTION, Message("assistant", _MARK), _QUESTION)
         try:
             return style_of(
-                await self._apply(with_call, (_PROBE_TOOL,)),
-                await self._apply(with_text, (_PROBE_TOOL,)),
+                await self._apply(with_call, (PROBE_TOOL,)),
+                await self._apply(with_text, (PROBE_TOOL,)),
                 _MARK,
             )
         except BackendError:
@@ -106,7 +127,7 @@ class LlamaPrompts:
     async def _apply(
         self, messages: tuple[Message, ...], tools: tuple[ToolSpec, ...], *, reasons: bool = False
     ) -> str:
-        body = {"messages": spelled_messages(messages), **switch(reasons)}
+        body = {"messages": openai_messages(messages), **switch(reasons)}
         if tools:
-            body["tools"] = spelled_tools(tools)
+            body["tools"] = openai_tools(tools)
         return decoded(_prompt.decode, await self._http.post("/apply-template", _encoder.encode(body))).prompt

@@ -1,12 +1,12 @@
 """Ollama's own chat route, because its OpenAI route can't set the window.
 
-Laws: the window goes along with every request (`num_ctx`), and cutting is forbidden (`truncate`,
+Invariants: the window goes along with every request (`num_ctx`), and cutting is forbidden (`truncate`,
 `shift`). One call is asked for as a `format`, which Ollama enforces over its own tool parser; the tools
 still reach the model through its template. A model that can reason is always told whether to (`think`); a
 `format` then binds what comes after the thought, and thought and answer share one cap.
 
-Source: Ollama's API documentation, chat; ollama/ollama#13750 for `format` beside `tools`, #17544 for `format`
-beside `think`.
+Source: Ollama's API documentation, chat; ollama/ollama#13750 for `format` with `tools`, #17544 for `format`
+with `think`.
 """
 
 from typing import Any
@@ -14,8 +14,9 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from nebulus.adapters.backends.bounds import check_calls
 from nebulus.adapters.backends.forms import call_schema
-from nebulus.adapters.backends.openai_wire import spelled_tools
+from nebulus.adapters.backends.openai_wire import openai_tools
 from nebulus.adapters.backends.schema_subset import Reduced, reduce
 from nebulus.adapters.backends.wire import as_text, broken_off, finish_of, raise_if_error
 from nebulus.core.answers import FreeForm, Message, ModelAnswer, ModelRequest, OneCall, RawCall, Shape, Usage
@@ -53,7 +54,7 @@ _reply = msgspec.json.Decoder(_Reply)
 
 
 class OllamaWire:
-    """Spells and reads /api/chat for one model in a window of our choice."""
+    """Writes and reads /api/chat for one model in a window of our choice."""
 
     path = "/api/chat"
     is_bare = True
@@ -64,10 +65,10 @@ class OllamaWire:
         self._reasons = reasons
 
     def body(self, request: ModelRequest, *, is_stream: bool) -> bytes:
-        """Spell a request."""
+        """Write a request as JSON."""
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": [_spelled(message) for message in request.messages],
+            "messages": [_message_body(message) for message in request.messages],
             "stream": is_stream,
             "truncate": False,
             "shift": False,
@@ -79,7 +80,7 @@ class OllamaWire:
             },
         }
         if request.tools:
-            body["tools"] = spelled_tools(request.tools)
+            body["tools"] = openai_tools(request.tools)
         if self._reasons or request.reasoning_tokens:
             body["think"] = request.reasoning_tokens > 0
         if (sent := self.sent(request)) is not None:
@@ -101,7 +102,7 @@ class OllamaWire:
 
         Raises:
             BackendError: it is an error.
-            msgspec.MsgspecError: it is no reply of Ollama's.
+            msgspec.MsgspecError: it is not a reply of Ollama's.
         """
         stream = OllamaStream(self._model, lambda piece: None)
         stream.feed(raw)
@@ -128,7 +129,7 @@ class OllamaStream:
 
         Raises:
             BackendError: it is an error of the server's.
-            msgspec.MsgspecError: it is no reply.
+            msgspec.MsgspecError: it is not a reply.
         """
         reply = _reply.decode(payload)
         raise_if_error(payload, reply.error)
@@ -140,6 +141,7 @@ class OllamaStream:
             self._thinking.append(message.thinking)
         for call in message.tool_calls or ():
             self._calls.append(RawCall(call.function.name, as_text(call.function.arguments), call.id or ""))
+        check_calls(len(self._calls))
         if reply.done:
             self._last = reply
 
@@ -162,13 +164,13 @@ class OllamaStream:
         )
 
 
-def _spelled(message: Message) -> dict[str, Any]:
-    spelled: dict[str, Any] = {"role": message.role, "content": message.content}
+def _message_body(message: Message) -> dict[str, Any]:
+    body: dict[str, Any] = {"role": message.role, "content": message.content}
     if message.calls:
-        spelled["tool_calls"] = [
+        body["tool_calls"] = [
             {"function": {"name": call.name, "arguments": _object(call.arguments)}} for call in message.calls
         ]
-    return spelled
+    return body
 
 
 def _object(arguments: str) -> msgspec.Raw:

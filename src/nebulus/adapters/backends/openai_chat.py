@@ -1,4 +1,4 @@
-"""Any OpenAI-compatible server by URL; those that are recognised are spoken to by their own truth.
+"""Any OpenAI-compatible server by URL; those that are recognised are used in the way that loses least.
 
 What each promises, and the source of it:
 
@@ -25,10 +25,11 @@ from nebulus.adapters.backends.chat import PROBE, PROBE_SCHEMA, ChatBackend, ask
 from nebulus.adapters.backends.estimate import estimate
 from nebulus.adapters.backends.forms import shape_failure
 from nebulus.adapters.backends.http import HttpClient
-from nebulus.adapters.backends.llama_prompt import LlamaPrompts
+from nebulus.adapters.backends.llama_prompt import PROBE_TOOL, LlamaPrompts
 from nebulus.adapters.backends.ollama_wire import OllamaWire
-from nebulus.adapters.backends.openai_wire import OpenAIWire, spelled_messages, spelled_tools
-from nebulus.adapters.backends.probe import Flavour, ServerFacts, probe
+from nebulus.adapters.backends.openai_wire import OpenAIWire, openai_messages, openai_tools
+from nebulus.adapters.backends.probe import Flavour, ServedModel, ServerFacts, probe
+from nebulus.adapters.backends.prompted_tools import tool_form_of
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.adapters.backends.thinking import opened_by, switch
 from nebulus.adapters.backends.window import agreed_window
@@ -55,13 +56,18 @@ class OpenAIChat(ChatBackend):
         served = facts.model(self._settings.model)
         window = self._window(facts, served.window_tokens)
         self._flavour, self._model = facts.flavour, served.name
+        takes_tools = await self._takes_tools(served)
+        self._tool_form = tool_form_of(self._settings, takes_tools=takes_tools)
+        constrains_json = facts.flavour in _CONSTRAINS_JSON
+        is_prompted = self._tool_form != "template"
         info = BackendInfo(
             name=facts.flavour.value,
             model=served.name,
             window_tokens=window,
             counts_exactly=facts.flavour in (Flavour.LLAMA_CPP, Flavour.VLLM),
-            constrains_calls=facts.flavour in _CONSTRAINS_CALLS,
-            constrains_json=facts.flavour in _CONSTRAINS_JSON,
+            constrains_calls=constrains_json if is_prompted else facts.flavour in _CONSTRAINS_CALLS,
+            constrains_json=constrains_json,
+            template_calls=takes_tools,
         )
         if facts.flavour is not Flavour.OLLAMA:
             self._wire = OpenAIWire(served.name, facts.flavour, has_switch=await self._has_switch())
@@ -70,6 +76,17 @@ class OpenAIChat(ChatBackend):
         if served.reasons and not await self._obeys_unthinking(ollama):
             info = replace(info, constrains_calls=False, constrains_json=False)
         return ollama, info
+
+    async def _takes_tools(self, served: ServedModel) -> bool:
+        """Whether the model's template puts tools into a prompt; true where the server does not tell."""
+        match self._flavour:
+            case Flavour.LLAMA_CPP:
+                return await LlamaPrompts(self._http).takes_tools()
+            case Flavour.VLLM:
+                prompt = await self._vllm_prompt(replace(_QUESTION, tools=(PROBE_TOOL,)), {})
+                return not prompt or PROBE_TOOL.name in prompt
+            case _:
+                return served.takes_tools
 
     async def _has_switch(self) -> bool:
         """Look at the ends of two prompts: whether the model's template can be told not to reason.
@@ -98,15 +115,20 @@ class OpenAIChat(ChatBackend):
                 case Flavour.LLAMA_CPP:
                     return await LlamaPrompts(self._http).of_question(reasons=reasons)
                 case Flavour.VLLM:
-                    body = {**self._told(_QUESTION, switch(reasons)), "return_token_strs": True}
-                    tokens = decoded(
-                        _tokens.decode, await self._http.post("/tokenize", _encoder.encode(body))
-                    )
-                    return "".join(tokens.token_strs).replace(_NEW_LINE, "\n")
+                    return await self._vllm_prompt(_QUESTION, switch(reasons))
                 case _:
                     return ""
         except BackendError:
             return ""
+
+    async def _vllm_prompt(self, request: ModelRequest, told: dict[str, Any]) -> str:
+        """Return a prompt as vLLM renders it, "" where it refuses or does not tell."""
+        body = {**self._told(request, told), "return_token_strs": True}
+        try:
+            tokens = decoded(_tokens.decode, await self._http.post("/tokenize", _encoder.encode(body)))
+        except BackendError:
+            return ""
+        return "".join(tokens.token_strs).replace(_NEW_LINE, "\n")
 
     async def _obeys_unthinking(self, wire: ChatWire) -> bool:
         """Whether a form binds a model that could reason and is told not to: some versions drop it then.
@@ -144,8 +166,8 @@ class OpenAIChat(ChatBackend):
     def _told(self, request: ModelRequest, told: dict[str, Any]) -> dict[str, Any]:
         return {
             "model": self._model,
-            "messages": spelled_messages(request.messages),
-            "tools": spelled_tools(request.tools) or None,
+            "messages": openai_messages(request.messages),
+            "tools": openai_tools(request.tools) or None,
             "add_generation_prompt": True,
             **told,
         }
@@ -158,7 +180,7 @@ class _Tokens(msgspec.Struct, frozen=True):
 
 _QUESTION = ModelRequest(messages=(Message("user", "probe question"),))
 _NEW_LINE = "\u010a"
-"""How byte-level vocabularies spell a line end."""
+"""How byte-level vocabularies write a line end."""
 
 _encoder = msgspec.json.Encoder()
 _tokens = msgspec.json.Decoder(_Tokens)

@@ -81,7 +81,7 @@ _chunk = msgspec.json.Decoder(_Chunk)
 
 
 class OpenAIWire:
-    """Spells and reads /v1/chat/completions for one model."""
+    """Writes and reads /v1/chat/completions for one model."""
 
     path = "/v1/chat/completions"
     is_bare = False
@@ -92,10 +92,10 @@ class OpenAIWire:
         self._has_switch = has_switch
 
     def body(self, request: ModelRequest, *, is_stream: bool) -> bytes:
-        """Spell a request; a schema is sent as far as servers enforce it."""
+        """Write a request as JSON; a schema is sent as far as servers enforce it."""
         body: dict[str, Any] = {
             "model": self._model,
-            "messages": spelled_messages(request.messages),
+            "messages": openai_messages(request.messages),
             "max_tokens": request.most_tokens,
             "temperature": request.temperature,
             "seed": request.seed,
@@ -105,7 +105,7 @@ class OpenAIWire:
             body["max_completion_tokens"] = body.pop("max_tokens")
             del body["temperature"]  # OpenAI's models that reason refuse both
         if request.tools:
-            body["tools"] = spelled_tools(request.tools)
+            body["tools"] = openai_tools(request.tools)
         match request.form:
             case OneCall(tool):
                 choice: Any = {"type": "function", "function": {"name": tool}} if tool else "required"
@@ -138,7 +138,7 @@ class OpenAIWire:
         """Read an answer.
 
         Raises:
-            msgspec.MsgspecError: it is no chat completion, or it has no choice.
+            msgspec.MsgspecError: it is not a chat completion, or it has no choice.
         """
         completion = _completion.decode(raw)
         if not completion.choices:
@@ -180,7 +180,7 @@ class OpenAIStream:
 
         Raises:
             BackendError: it is an error of the server's.
-            msgspec.MsgspecError: it is no chunk.
+            msgspec.MsgspecError: it is not a chunk.
         """
         chunk = _chunk.decode(payload)
         raise_if_error(payload, chunk.error)
@@ -224,12 +224,12 @@ class OpenAIStream:
         )
 
 
-def spelled_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
-    """Return messages as OpenAI spells them; calls without an id get one from their position."""
-    return [_spelled(message, at) for at, message in enumerate(messages)]
+def openai_messages(messages: tuple[Message, ...]) -> list[dict[str, Any]]:
+    """Return messages as OpenAI writes them; calls without an id get one from their position."""
+    return [_message_body(message, at) for at, message in enumerate(messages)]
 
 
-def _spelled(message: Message, at: int) -> dict[str, Any]:
+def _message_body(message: Message, at: int) -> dict[str, Any]:
     if message.role == "tool":
         return {"role": "tool", "tool_call_id": message.call_id, "content": message.content}
     if not message.calls:
@@ -245,8 +245,8 @@ def _spelled(message: Message, at: int) -> dict[str, Any]:
     return {"role": message.role, "content": message.content or None, "tool_calls": calls}
 
 
-def spelled_tools(tools: tuple[ToolSpec, ...]) -> list[dict[str, Any]]:
-    """Return tools as OpenAI spells them."""
+def openai_tools(tools: tuple[ToolSpec, ...]) -> list[dict[str, Any]]:
+    """Return tools as OpenAI writes them."""
     return [
         {
             "type": "function",

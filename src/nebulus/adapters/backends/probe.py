@@ -1,6 +1,6 @@
 """What a server is, which models it serves, and in which window: asked of the server, never assumed.
 
-Law: a window that the server does not tell is 0, and then the settings must say it.
+Invariant: a window that the server does not tell is 0, and then the settings must say it.
 """
 
 import asyncio
@@ -16,7 +16,7 @@ from nebulus.core.errors import BackendError
 from nebulus.core.failure import FailureKind
 
 OLLAMA_WINDOW_TOKENS = 8192
-"""Asked of Ollama where neither settings nor model say: twice its own default, which cuts in silence.
+"""Asked of Ollama where neither settings nor model say: twice its own default, which cuts without saying so.
 
 Source: Ollama's documentation, context length: 4,096 below 24 GiB of graphics memory.
 """
@@ -35,13 +35,14 @@ class Flavour(StrEnum):
 class ServedModel(Struct, frozen=True, omit_defaults=True):
     """One model; `window_tokens` 0 if the server does not tell. `aliases` are other names that it takes.
 
-    `reasons`: the server says that it can.
+    `reasons`: the server says that it can. `takes_tools`: its chat template does, as far as the server tells.
     """
 
     name: str
     window_tokens: int = 0
     aliases: tuple[str, ...] = ()
     reasons: bool = False
+    takes_tools: bool = True
 
 
 class ServerFacts(Struct, frozen=True):
@@ -55,7 +56,7 @@ class ServerFacts(Struct, frozen=True):
         """Return the model that is meant by `wanted`, the only one for "".
 
         Raises:
-            BackendError: there is no such model, or "" leaves a choice.
+            BackendError: no such model is served, or "" leaves a choice.
         """
         if not wanted and len(self.models) == 1:
             return self.models[0]
@@ -85,7 +86,7 @@ async def probe(http: HttpClient) -> ServerFacts:
     if isinstance(models, BaseException):
         raise models
     listed = _listed(models)
-    if isinstance(props, dict) and "default_generation_settings" in props:
+    if isinstance(props, dict) and _is_llama_cpp(props):
         window = int(props["default_generation_settings"].get("n_ctx", 0))
         served = tuple(_llama_model(entry, window) for entry in listed)
         return ServerFacts(Flavour.LLAMA_CPP, served, str(props.get("chat_template", "")))
@@ -102,13 +103,33 @@ async def probe(http: HttpClient) -> ServerFacts:
     )
 
 
+async def is_llama_cpp(http: HttpClient) -> bool:
+    """Return whether a llama.cpp server answers.
+
+    Raises:
+        BackendError: nothing answers.
+    """
+    try:
+        return _is_llama_cpp(msgspec.json.decode(await http.get("/props")))
+    except msgspec.MsgspecError:
+        return False
+    except BackendError as error:
+        if error.failure.is_retryable:
+            raise
+        return False
+
+
+def _is_llama_cpp(props: Any) -> bool:
+    return isinstance(props, dict) and "default_generation_settings" in props
+
+
 def _listed(raw: bytes) -> list[dict[str, Any]]:
     try:
         parsed = msgspec.json.decode(raw)
         entries = parsed["data"] or []
         return [entry for entry in entries if isinstance(entry["id"], str)]
     except (msgspec.MsgspecError, TypeError, KeyError) as error:
-        raise BackendError(malformed("/v1/models is no list of models", raw)) from error
+        raise BackendError(malformed("/v1/models did not return a list of models", raw)) from error
 
 
 async def _object(http: HttpClient, path: str, body: bytes | None = None) -> dict[str, Any]:
@@ -145,5 +166,11 @@ async def _ollama_model(http: HttpClient, name: str) -> ServedModel:
     facts = shown.get("model_info") or {}
     trained = next((int(value) for key, value in facts.items() if key.endswith(".context_length")), 0)
     window = asked or min(OLLAMA_WINDOW_TOKENS, trained or OLLAMA_WINDOW_TOKENS)
-    reasons = "thinking" in (shown.get("capabilities") or ())
-    return ServedModel(name, window, (name.removesuffix(":latest"),), reasons)
+    abilities = shown.get("capabilities") or ()
+    return ServedModel(
+        name,
+        window,
+        (name.removesuffix(":latest"),),
+        reasons="thinking" in abilities,
+        takes_tools="tools" in abilities or not abilities,
+    )

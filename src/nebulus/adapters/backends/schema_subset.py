@@ -1,6 +1,6 @@
 """The part of a JSON Schema that constrained decoding can enforce.
 
-Law: reducing only weakens: whatever the whole schema accepts, the reduced one accepts. What was left out
+Invariant: reducing only weakens: whatever the whole schema accepts, the reduced one accepts. What was left out
 is said, because the whole schema still judges the answer afterwards.
 
 Why: llama.cpp with LLGuidance answers an unsupported keyword with HTTP 200 and unconstrained text.
@@ -36,7 +36,7 @@ _ANNOTATIONS = frozenset({
 """Say nothing about the value: leaving them out loses nothing."""
 
 _DROPPED_SCHEMAS = frozenset({"not", "if", "then", "else", "contains", "propertyNames", "dependentSchemas"})
-"""Keywords that hold schemas and are left out: a reference into one would dangle."""
+"""Keywords that contain schemas and are left out: a reference into one would dangle."""
 
 _REGEX_RISK = re.compile(r"\(\?(?!:)|\\[bBAzZGkK1-9]")
 """Look-around, word boundaries and back references, which a derivative-based engine refuses."""
@@ -50,7 +50,7 @@ class Reduced(Struct, frozen=True):
 
 
 def reduce(schema: Schema, *, at: str = "#") -> Reduced:
-    """Return the enforceable part of `schema`; references inside are made to hold when it stands at `at`."""
+    """Return the enforceable part of `schema`; references inside are rewritten for its place `at`."""
     reducer = _Reducer(schema, at)
     return Reduced(reducer.node(schema, ""), tuple(reducer.losses))
 
@@ -138,7 +138,7 @@ def _is_count(value: Any, schema: Schema) -> bool:
 
 
 def _is_no_flag(value: Any, schema: Schema) -> bool:
-    """Draft 4 spelled exclusive bounds as true and false."""
+    """Draft 4 wrote exclusive bounds as true and false."""
     return not isinstance(value, bool)
 
 

@@ -1,6 +1,6 @@
 """Where a model reasons: how its thought is opened, how it is closed, and how a template is told.
 
-Law: a form never begins inside a thought: what a prompt opened is closed before the answer, by the model or
+Invariant: a form never begins inside a thought: what a prompt opened is closed before the answer, by the model or
 by us.
 """
 

@@ -15,6 +15,6 @@ def agreed_window(asked_tokens: int, served_tokens: int, *, model: str) -> int:
         )
     if served_tokens and asked_tokens > served_tokens:
         raise ConfigError(
-            f"window_tokens={asked_tokens} is more than the server holds: it reports {served_tokens} for {model}"
+            f"window_tokens={asked_tokens} is more than the server has: it reports {served_tokens} for {model}"
         )
     return asked_tokens or served_tokens

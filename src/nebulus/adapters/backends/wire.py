@@ -1,6 +1,6 @@
-"""What a chat protocol must be able to do: spell a request, read an answer, read a stream.
+"""What a chat protocol must be able to do: write a request, read an answer, read a stream.
 
-Laws: pure; nothing is repaired and nothing dropped: texts and arguments come out verbatim.
+Invariants: pure; nothing is repaired and nothing dropped: texts and arguments come out verbatim.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class StreamReader(Protocol):
 
         Raises:
             BackendError: it is an error of the server's.
-            msgspec.MsgspecError: it is no event of this protocol.
+            msgspec.MsgspecError: it is not an event of this protocol.
         """
         ...
 
@@ -51,18 +51,18 @@ class ChatWire(Protocol):
         ...
 
     def body(self, request: ModelRequest, *, is_stream: bool) -> bytes:
-        """Spell a request as JSON."""
+        """Write a request as JSON."""
         ...
 
     def sent(self, request: ModelRequest) -> Reduced | None:
-        """Return the schema of ours that the server shall hold the answer to; None if it gets none."""
+        """Return the schema of ours that the server gets for the answer; None if it gets none."""
         ...
 
     def read(self, raw: bytes) -> ModelAnswer:
         """Read an answer.
 
         Raises:
-            msgspec.MsgspecError: it is none of this protocol.
+            msgspec.MsgspecError: it is not of this protocol.
         """
         ...
 

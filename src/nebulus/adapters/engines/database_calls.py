@@ -1,7 +1,7 @@
 """Questions to the database, asked from threads: the event loop never waits for a disk or a server.
 
-Invariants: nothing that was asked is left behind, so a cancelled task has written all or nothing when it
-ends; the threads are daemons, so a database that has stopped answering can't keep the process alive.
+Invariants: a cancelled task still waits for its answer, so that it leaves no write behind unless the database
+is silent; the threads are daemons, so a silent database can't keep the process alive.
 """
 
 import asyncio
@@ -22,6 +22,9 @@ T = TypeVar("T")
 PATIENCE_S = 30.0
 """How long the database may take for one answer: DBOS itself would wait for ever. Source: the pool
 timeout of dbos 3.4."""
+
+FAREWELL_S = 5.0
+"""How long it may take when a task is cancelled, or a process lets go of something."""
 
 _FOREIGN = frozenset({"dbos", "sqlalchemy", "sqlite3", "psycopg"})
 _idle: deque[SimpleQueue[Callable[[], None]]] = deque()
@@ -62,7 +65,7 @@ async def within(done: asyncio.Future[T], *, patience_s: float = PATIENCE_S) -> 
     try:
         await asyncio.wait((done,), timeout=patience_s)
     except asyncio.CancelledError:
-        await asyncio.wait((done,), timeout=patience_s)
+        await asyncio.wait((done,), timeout=min(patience_s, FAREWELL_S))
         if done.done():
             done.exception()  # Seen, so that asyncio does not complain about it.
         raise

@@ -8,13 +8,13 @@ import fcntl
 import hashlib
 import os
 import socket
+import struct
 import threading
-import time
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Protocol
+from typing import Any, TypeAlias
 
 import psycopg
 
@@ -41,35 +41,14 @@ _HELD = (
 )
 """The keys of all advisory locks. Source: PostgreSQL 15 manual, "pg_locks", on 64-bit keys."""
 
-_TRIES, _PAUSE_S = 10, 0.01
-"""A process that only looks has a file's lock for microseconds; one that holds the run keeps it."""
+_FLOCK = "hhqqi"
+"""Type, origin, start, length and process of a lock. Source: Linux manual, fcntl(2), `struct flock`."""
+
+_OFFSETS = 2**62 - 1
+"""The bytes of a file that can be locked, whether it has them or not."""
 
 
-class Leases(Protocol):
-    """The locks of this process. Every method may block, and raises StoreError where nobody can find out."""
-
-    def take(self, run_id: str) -> bool:
-        """Hold the run from now on; False if somebody else does."""
-        ...
-
-    def release(self, run_id: str) -> None:
-        """Let go of the run, if it is held."""
-        ...
-
-    def held(self, run_ids: Iterable[str]) -> set[str]:
-        """Return those that a living process holds, this one included."""
-        ...
-
-    def renew(self) -> None:
-        """Take the locks again that were lost with a connection."""
-        ...
-
-    def close(self) -> None:
-        """Let go of every run."""
-        ...
-
-
-def leases_of(storage: Storage) -> Leases:
+def leases_of(storage: Storage) -> "Leases":
     """Return the leases by which processes that use `storage` see each other."""
     match storage:
         case SqliteFile(path):
@@ -90,68 +69,61 @@ def whereabouts(owner: str) -> str:
 
 
 class FileLeases:
-    """Locked files in `folder`: for processes of one machine that share an SQLite file."""
+    """Locked bytes of the empty file `path`, one for each run: for the processes of one machine.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._files: dict[str, int] = {}
+    Every method may block, and raises StoreError where nobody can find out who holds a run.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._file = path, -1
+        self._own: set[str] = set()
 
     def take(self, run_id: str) -> bool:
-        """Lock the run's file."""
-        path = self._path(run_id)
+        """Hold the run from now on; False if somebody else does."""
         try:
-            self._folder.mkdir(mode=0o700, exist_ok=True)
-            for _ in range(_TRIES):
-                file = os.open(path, os.O_CREAT | os.O_RDWR, 0o600)
-                if _locks(file, fcntl.LOCK_EX) and _is_at(file, path):
-                    self._files[run_id] = file
-                    return True
-                os.close(file)
-                time.sleep(_PAUSE_S)
-        except OSError as error:
-            raise StoreError(
-                f"no lock can be held in {self._folder}: {error}; keep runs elsewhere"
-            ) from error
-        return False
+            self._lock(fcntl.F_OFD_SETLK, fcntl.F_WRLCK, run_id)
+        except BlockingIOError:
+            return False
+        self._own.add(run_id)
+        return True
 
     def release(self, run_id: str) -> None:
-        """Remove the run's file and unlock it."""
-        if run_id in self._files:
-            file, path = self._files.pop(run_id), self._path(run_id)
-            if _is_at(file, path):
-                path.unlink(missing_ok=True)
-            os.close(file)
+        """Let go of the run, if it is held."""
+        if run_id in self._own:
+            self._own.discard(run_id)
+            self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, run_id)
 
     def held(self, run_ids: Iterable[str]) -> set[str]:
-        """Return those whose file is locked."""
-        return {run_id for run_id in run_ids if run_id in self._files or self._is_locked(self._path(run_id))}
+        """Return those that a living process holds, this one included. Looking locks nothing."""
+        return {run_id for run_id in run_ids if run_id in self._own or self._is_locked(run_id)}
 
     def renew(self) -> None:
         """Do nothing: the lock of a file lasts as long as its process."""
 
     def close(self) -> None:
-        """Unlock every file."""
-        for run_id in list(self._files):
-            self.release(run_id)
+        """Close the file, which unlocks it."""
+        self._own.clear()
+        if self._file >= 0:
+            os.close(self._file)
+            self._file = -1
 
-    def _path(self, run_id: str) -> Path:
-        return self._folder / f"{hashlib.sha256(run_id.encode()).hexdigest()[:32]}.lock"
+    def _is_locked(self, run_id: str) -> bool:
+        return self._lock(fcntl.F_OFD_GETLK, fcntl.F_WRLCK, run_id) != fcntl.F_UNLCK
 
-    def _is_locked(self, path: Path) -> bool:
+    def _lock(self, command: int, kind: int, run_id: str) -> int:
         try:
-            file = os.open(path, os.O_RDWR)
-        except FileNotFoundError:
-            return False
+            if self._file < 0:
+                self._file = os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600)
+            wanted = struct.pack(_FLOCK, kind, os.SEEK_SET, _key(run_id) & _OFFSETS, 1, 0)
+            return int(struct.unpack_from("h", fcntl.fcntl(self._file, command, wanted))[0])
+        except BlockingIOError:
+            raise
         except OSError as error:
-            raise StoreError(f"{path} can't be read, so nobody knows who holds a run: {error}") from error
-        try:
-            return not _locks(file, fcntl.LOCK_SH)
-        finally:
-            os.close(file)
+            raise StoreError(f"no lock can be held in {self._path}: {error}; keep runs elsewhere") from error
 
 
 class PostgresLeases:
-    """Advisory locks of one session: for processes on any machine that share a database.
+    """Advisory locks of one session: for processes on any machine. The methods are those of `FileLeases`.
 
     The connection must reach the server itself: a pooler that gives one session to many clients
     (PgBouncer in transaction mode) can't hold a lock.
@@ -164,23 +136,24 @@ class PostgresLeases:
         self._session: psycopg.Connection | None = None
 
     def take(self, run_id: str) -> bool:
-        """Lock the run's key."""
-        key = self._key(run_id)
+        """Hold the run from now on; False if somebody else does."""
+        key = _key(run_id, self._schema)
         [(is_ours,)] = self._rows("SELECT pg_try_advisory_lock(%s)", key)
         if is_ours:
             self._keys.add(key)
         return bool(is_ours)
 
     def release(self, run_id: str) -> None:
-        """Unlock the run's key."""
-        if self._key(run_id) in self._keys:
-            self._keys.discard(self._key(run_id))
-            self._rows("SELECT pg_advisory_unlock(%s)", self._key(run_id))
+        """Let go of the run, if it is held."""
+        key = _key(run_id, self._schema)
+        if key in self._keys:
+            self._keys.discard(key)
+            self._rows("SELECT pg_advisory_unlock(%s)", key)
 
     def held(self, run_ids: Iterable[str]) -> set[str]:
-        """Return those whose key is locked."""
+        """Return those that a living process holds, this one included."""
         keys = {key for (key,) in self._rows(_HELD)}
-        return {run_id for run_id in run_ids if self._key(run_id) in keys}
+        return {run_id for run_id in run_ids if _key(run_id, self._schema) in keys}
 
     def renew(self) -> None:
         """Connect again if the server dropped the session, and take its locks again."""
@@ -212,23 +185,11 @@ class PostgresLeases:
                 self._session.execute("SELECT pg_try_advisory_lock(%s)", (key,))
         return self._session
 
-    def _key(self, run_id: str) -> int:
-        """Return a run's key: 64 bits with a sign, as PostgreSQL takes them."""
-        digest = hashlib.sha256(f"{self._schema}/{run_id}".encode()).digest()
-        return int.from_bytes(digest[:8], "big", signed=True)
+
+Leases: TypeAlias = FileLeases | PostgresLeases
 
 
-def _locks(file: int, kind: int) -> bool:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is_at(file: int, path: Path) -> bool:
-    """Whether `path` is still this file: another process may have removed it meanwhile."""
-    try:
-        return os.path.samestat(os.fstat(file), path.stat())
-    except FileNotFoundError:
-        return False
+def _key(run_id: str, space: str = "") -> int:
+    """Return the number that stands for a run: 64 bits with a sign, as PostgreSQL takes them."""
+    digest = hashlib.sha256(f"{space}/{run_id}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)

@@ -1,4 +1,4 @@
-"""Runs in this process's memory: the laws of the durable engine, and none of its durability.
+"""Runs in this process's memory: what the durable engine promises, without the durability.
 
 A `MemoryStore` outlives the engines that were opened on it, so that a test can let one engine "die"
 (`abandon`) and resume its runs with another.
@@ -39,7 +39,7 @@ class MemoryStore:
 
 
 class MemoryEngine:
-    """The engine for who wants no durability, and for tests."""
+    """The engine for runs that nobody will resume, and for tests."""
 
     def __init__(
         self, store: MemoryStore | None = None, *, version: str = VERSION, clock: Clock | None = None

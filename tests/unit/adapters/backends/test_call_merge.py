@@ -1,11 +1,15 @@
-"""Calls in pieces: whatever the server does with index and id, two calls are never glued."""
+"""Calls in pieces: whatever the server does with index and id, two calls are never joined."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nebulus.adapters.backends.anthropic_wire import AnthropicStream
+from nebulus.adapters.backends.bounds import MOST_CALLS
 from nebulus.adapters.backends.call_merge import CallMerger
+from nebulus.adapters.backends.ollama_wire import OllamaStream
 from nebulus.core.answers import RawCall
+from nebulus.core.errors import BackendError
 
 names = st.sampled_from(["read_file", "write_file"])
 texts = st.lists(st.text('{}"ab:,', min_size=1, max_size=4), max_size=4)
@@ -62,3 +66,26 @@ def test_one_id_with_two_names_is_two_calls() -> None:
     merger.add(0, call_id="same", name="read_file", arguments="{}")
     merger.add(0, call_id="same", name="write_file", arguments="{}")
     assert [call.name for call in merger.calls()] == ["read_file", "write_file"]
+
+
+def test_a_stream_may_begin_only_so_many_calls() -> None:
+    merger = CallMerger()
+    for number in range(MOST_CALLS):
+        merger.add(0, call_id=str(number))
+    with pytest.raises(BackendError, match="too many calls"):
+        merger.add(0, call_id="one more")
+
+
+def test_a_message_of_anthropic_may_begin_only_so_many_blocks() -> None:
+    stream = AnthropicStream("m", lambda piece: None)
+    for number in range(MOST_CALLS + 1):
+        stream.feed(b'{"type": "content_block_start", "index": %d}' % number)
+    with pytest.raises(BackendError, match="too many calls"):
+        stream.feed(b'{"type": "content_block_start", "index": 7777}')
+
+
+def test_a_reply_of_ollama_may_have_only_so_many_calls() -> None:
+    with pytest.raises(BackendError, match="too many calls"):
+        OllamaStream("m", lambda piece: None).feed(
+            b'{"message": {"tool_calls": [' + b"{}," * MOST_CALLS + b"{}]}}"
+        )

@@ -1,36 +1,12 @@
 """Foreign failures in our words, without foreign bodies or credentials."""
 
-from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulus.adapters.backends.faults import EXCERPT_CHARS, excerpt, of_error_chunk, of_status, retry_after_s
+from nebulus.adapters.backends.faults import EXCERPT_CHARS, excerpt, of_error_chunk, of_status
 from nebulus.core.failure import FailureKind, Fault
-
-NOW = datetime(2030, 1, 1, tzinfo=UTC)
-
-
-@pytest.mark.parametrize(
-    ("headers", "wait_s"),
-    [
-        ({}, 0.0),
-        ({"retry-after": "12"}, 12.0),
-        ({"retry-after": "1.5"}, 1.5),
-        ({"retry-after": format_datetime(NOW + timedelta(seconds=90), usegmt=True)}, 90.0),
-        ({"retry-after": format_datetime(NOW - timedelta(seconds=90), usegmt=True)}, 0.0),
-        ({"retry-after-ms": "250", "retry-after": "9"}, 0.25),
-        ({"retry-after": "soon"}, 0.0),
-        ({"retry-after": "-3"}, 0.0),
-        ({"retry-after-ms": "inf"}, 0.0),
-    ],
-)
-def test_the_server_s_word_on_waiting_is_read_in_all_its_spellings(
-    headers: dict[str, str], wait_s: float
-) -> None:
-    assert retry_after_s(headers, NOW.timestamp()) == pytest.approx(wait_s)
+from nebulus.core.http import kind_of_status
 
 
 @pytest.mark.parametrize(
@@ -43,6 +19,10 @@ def test_the_server_s_word_on_waiting_is_read_in_all_its_spellings(
         (413, b"", FailureKind.PROMPT_TOO_LARGE),
         (422, b'{"detail":"no"}', FailureKind.PERMANENT),
         (501, b"", FailureKind.PERMANENT),
+        (402, b"", FailureKind.EXHAUSTED_BUDGET),
+        (409, b"", FailureKind.CONFLICT),
+        (451, b"", FailureKind.POLICY_REFUSAL),
+        (511, b"", FailureKind.PERMISSION),
         (502, b"<html>", FailureKind.TRANSIENT),
         (
             400,
@@ -58,6 +38,22 @@ def test_a_status_is_of_its_kind(status: int, body: bytes, kind: FailureKind) ->
     assert of_status(status, {}, body, now_s=0.0).kind is kind
 
 
+@pytest.mark.parametrize("status", [*range(300, 600), 999])
+def test_a_status_of_a_model_server_is_classed_as_everywhere_but_for_requests_that_we_wrote(
+    status: int,
+) -> None:
+    kind, said = kind_of_status(status), of_status(status, {}, b"", now_s=0.0).kind
+    assert said is kind or (kind, said) in {
+        (FailureKind.INVALID_ARGUMENTS, FailureKind.PERMANENT),
+        (FailureKind.INVALID_ARGUMENTS, FailureKind.PROMPT_TOO_LARGE),
+    }
+
+
+def test_a_wait_that_the_server_asks_for_is_in_the_failure_and_makes_it_a_throttled_one() -> None:
+    failure = of_status(503, {"retry-after": "12"}, b"", now_s=0.0)
+    assert (failure.kind, failure.retry_after_s) == (FailureKind.THROTTLED, 12.0)
+
+
 def test_a_server_that_could_not_parse_its_model_blames_the_model() -> None:
     body = b'{"error":{"message":"The model produced output that does not match the expected peg-native format"}}'
     failure = of_status(500, {}, body, now_s=0.0)
@@ -66,7 +62,7 @@ def test_a_server_that_could_not_parse_its_model_blames_the_model() -> None:
 
 def test_llama_cpp_s_figures_are_passed_on() -> None:
     body = b'{"error":{"type":"exceed_context_size_error","n_prompt_tokens":50400,"n_ctx":4096}}'
-    assert of_status(400, {}, body, now_s=0.0).value == "50400 tokens, the window holds 4096"
+    assert of_status(400, {}, body, now_s=0.0).value == "50400 tokens, the window has 4096"
 
 
 @pytest.mark.parametrize(
@@ -76,6 +72,9 @@ def test_llama_cpp_s_figures_are_passed_on() -> None:
         ({"error": {"code": 400, "type": "exceed_context_size_error"}}, FailureKind.PROMPT_TOO_LARGE),
         ({"error": "out of memory"}, FailureKind.TRANSIENT),
         ({"error": {"type": "authentication_error"}}, FailureKind.PERMISSION),
+        ({"error": {"type": "request_too_large"}}, FailureKind.PROMPT_TOO_LARGE),
+        ({"error": {"code": 429}}, FailureKind.THROTTLED),
+        ({"error": {"code": 7, "type": "strange"}}, FailureKind.TRANSIENT),
     ],
 )
 def test_an_error_in_a_stream_is_of_its_kind(chunk: dict[str, object], kind: FailureKind) -> None:

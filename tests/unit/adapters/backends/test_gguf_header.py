@@ -42,8 +42,8 @@ def test_architecture_and_window_are_read_and_the_rest_is_left_alone(model: Path
 @pytest.mark.parametrize(
     ("content", "says"),
     [
-        (b"", "no GGUF file"),
-        (b"PK\x03\x04zip", "no GGUF file"),
+        (b"", "not a GGUF file"),
+        (b"PK\x03\x04zip", "not a GGUF file"),
         (b"GGUF\x01", "damaged"),
         (b"GGUF" + struct.pack("<IQQ", 9, 0, 0), "version 9"),
     ],

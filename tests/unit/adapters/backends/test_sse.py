@@ -3,12 +3,13 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulus.adapters.backends.sse import LineSplitter, payload
+from nebulus.adapters.backends.bounds import LineSplitter
+from nebulus.adapters.backends.sse import payload
 
 
 @given(st.binary(max_size=60), st.lists(st.integers(0, 60), max_size=6))
 def test_lines_do_not_depend_on_where_a_stream_is_cut(stream: bytes, cuts: list[int]) -> None:
-    whole, pieces = LineSplitter(), LineSplitter()
+    whole, pieces = LineSplitter(1000), LineSplitter(1000)
     lines: list[bytes] = []
     at = 0
     for cut in sorted(min(cut, len(stream)) for cut in cuts):

@@ -1,7 +1,8 @@
-"""What a server does without saying so: found out from its own figures, and said.
+"""What a server does without saying so, found out from its own figures.
 
-Laws: pure. An exact count convicts by one token; an estimate only by its floor, which no text reaches
-(8 characters a token, white space not counted). A completion at its cap is cut, whatever the server says.
+Invariants: pure. With an exact count one missing token is enough; with an estimate only its floor counts, which
+no text reaches (8 characters a token, white space not counted). A completion at its cap is cut, whatever the
+server says.
 """
 
 from msgspec.structs import replace
@@ -14,13 +15,15 @@ from nebulus.core.failure import Failure, FailureKind
 from nebulus.ports.backend import TokenCount
 
 
-def honest(answer: ModelAnswer, request: ModelRequest, counted: TokenCount | None = None) -> ModelAnswer:
+def check_truncation(
+    answer: ModelAnswer, request: ModelRequest, counted: TokenCount | None = None
+) -> ModelAnswer:
     """Return `answer` with its true finish.
 
     Raises:
         BackendError: the prompt was cut, or the tools did not reach it.
     """
-    lost = what_was_lost(answer.usage.prompt_tokens, request, counted)
+    lost = lost_input(answer.usage.prompt_tokens, request, counted)
     if lost is not None:
         raise BackendError(lost)
     if answer.usage.completion_tokens >= request.most_tokens and answer.finish is not FinishReason.LENGTH:
@@ -28,7 +31,7 @@ def honest(answer: ModelAnswer, request: ModelRequest, counted: TokenCount | Non
     return answer
 
 
-def what_was_lost(evaluated: int, request: ModelRequest, counted: TokenCount | None = None) -> Failure | None:
+def lost_input(evaluated: int, request: ModelRequest, counted: TokenCount | None = None) -> Failure | None:
     """Return the failure that `evaluated` prompt tokens prove; None if none, or if none were reported."""
     if not evaluated:
         return None
@@ -48,7 +51,7 @@ def tools_dropped(value: str) -> Failure:
         FailureKind.TOOLS_DROPPED,
         "the tools did not reach the prompt",
         value=value,
-        fix="use a model whose chat template takes tools",
+        fix='set tool_form = "signatures", or use a model whose chat template takes tools',
     )
 
 

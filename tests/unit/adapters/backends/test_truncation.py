@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from nebulus.adapters.backends.estimate import estimate, floor_of_messages, floor_of_tools
-from nebulus.adapters.backends.silence import honest, what_was_lost
+from nebulus.adapters.backends.truncation import check_truncation, lost_input
 from nebulus.core.answers import FinishReason, Message, ModelAnswer, ModelRequest, RawCall, Usage
 from nebulus.core.errors import BackendError
 from nebulus.core.failure import FailureKind
@@ -45,33 +45,33 @@ def test_the_estimate_is_not_too_small_and_the_floor_not_too_large(text: str, fe
 
 def test_an_exact_count_convicts_by_one_token_and_acquits_by_none() -> None:
     counted = TokenCount(100, is_exact=True)
-    assert what_was_lost(100, LONG, counted) is None
-    lost = what_was_lost(99, LONG, counted)
+    assert lost_input(100, LONG, counted) is None
+    lost = lost_input(99, LONG, counted)
     assert lost is not None
     assert lost.kind is FailureKind.PROMPT_CUT
 
 
 def test_an_estimated_count_convicts_by_the_floor_alone() -> None:
     counted = TokenCount(100_000, is_exact=False)
-    assert what_was_lost(floor_of_messages(LONG), LONG, counted) is None
-    assert what_was_lost(floor_of_messages(LONG) - 1, LONG, counted) is not None
+    assert lost_input(floor_of_messages(LONG), LONG, counted) is None
+    assert lost_input(floor_of_messages(LONG) - 1, LONG, counted) is not None
 
 
 def test_a_server_that_reports_nothing_proves_nothing() -> None:
-    assert what_was_lost(0, LONG) is None
+    assert lost_input(0, LONG) is None
 
 
 def test_messages_without_tools_are_dropped_tools() -> None:
     request = replace(LONG, tools=(TOOL,))
-    lost = what_was_lost(floor_of_messages(request) + 1, request)
+    lost = lost_input(floor_of_messages(request) + 1, request)
     assert lost is not None
     assert lost.kind is FailureKind.TOOLS_DROPPED
     with pytest.raises(BackendError):
-        honest(ModelAnswer(usage=Usage(floor_of_messages(request) + 1, 1)), request)
+        check_truncation(ModelAnswer(usage=Usage(floor_of_messages(request) + 1, 1)), request)
 
 
 @pytest.mark.parametrize("finish", [FinishReason.STOP, FinishReason.CALLS])
 @pytest.mark.parametrize(("written", "is_cut"), [(9, False), (10, True), (11, True)])
 def test_the_cap_is_a_cut_whatever_the_server_says(finish: FinishReason, written: int, is_cut: bool) -> None:
     answer = ModelAnswer(text="x", calls=(RawCall("t", "{}"),), finish=finish, usage=Usage(0, written))
-    assert honest(answer, LONG).finish is (FinishReason.LENGTH if is_cut else finish)
+    assert check_truncation(answer, LONG).finish is (FinishReason.LENGTH if is_cut else finish)

@@ -1,8 +1,8 @@
-"""Answers held to the form that was asked for.
+"""The form of an answer, enforced.
 
-Law: where the server promised a form by construction, anything else is its failure, not the model's.
-Where it promised nothing, what the model wrote goes on to the reader, who may still find a call in it;
-but a call of another tool than the one that was named, and text that is no JSON of the shape, are said.
+Invariant: where the server promised to constrain the model to a form, anything else is a failure of the server,
+not of the model. Where it promised nothing, what the model wrote goes on to the parser, which may still find a
+call in it; but a call of another tool than the one named, and text that is not JSON of the shape, are failures.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from nebulus.core.errors import BackendError
 from nebulus.core.failure import Failure
 
 
-def held(
+def enforce_form(
     answer: ModelAnswer,
     request: ModelRequest,
     *,

@@ -1,39 +1,13 @@
-"""The signs of each class: statuses, codes, names of exceptions, and, last, words. Tables alone."""
+"""What identifies each class of failure: codes, names of exceptions, and, last, words of a message. Tables only.
+
+HTTP statuses are in `core.http`.
+"""
 
 import re
 from collections.abc import Mapping
 from types import MappingProxyType
 
 from nebulus.core.failure import FailureKind as K
-
-KINDS_OF_STATUS: Mapping[int, K] = MappingProxyType(
-    {
-        400: K.INVALID_ARGUMENTS,
-        401: K.PERMISSION,
-        402: K.EXHAUSTED_BUDGET,
-        403: K.PERMISSION,
-        404: K.NOT_FOUND,
-        405: K.INVALID_ARGUMENTS,
-        408: K.TIMEOUT,
-        409: K.CONFLICT,
-        410: K.NOT_FOUND,
-        412: K.CONFLICT,
-        413: K.INVALID_ARGUMENTS,
-        415: K.INVALID_ARGUMENTS,
-        422: K.INVALID_ARGUMENTS,
-        423: K.CONFLICT,
-        425: K.TRANSIENT,
-        428: K.CONFLICT,
-        429: K.THROTTLED,
-        451: K.POLICY_REFUSAL,
-        501: K.PERMANENT,
-        504: K.TIMEOUT,
-        507: K.EXHAUSTED_BUDGET,
-        511: K.PERMISSION,
-        529: K.THROTTLED,
-    }
-)
-"""Source: RFC 9110 §15, RFC 6585, RFC 4918, RFC 7725; 529 is Anthropic's overloaded_error."""
 
 
 def _each(kind: K, names: str) -> dict[str, K]:
@@ -105,7 +79,7 @@ CODES: Mapping[str, K] = MappingProxyType(
         **{f"errno {number}": K.TIMEOUT for number in (62, 110)},
     }
 )
-"""Codes in small letters. One spelling means one thing in every API that was looked at."""
+"""Codes in lower case. A code means the same in every API that was looked at."""
 
 EXCEPTIONS: Mapping[str, K] = MappingProxyType(
     {
@@ -309,4 +283,4 @@ PATTERNS: tuple[tuple[K, re.Pattern[str]], ...] = (
     ),
     _words(K.EMPTY, r"empty (?:response|body|answer|reply|result)", r"no (?:content|output|data) (?:was )?(?:returned|received)"),
 )  # fmt: skip
-"""Words by class, in the order in which they are tried: what is rare and certain before what is vague."""
+"""Words by class, tried in this order: the rare and certain before the vague."""
