@@ -108,7 +108,7 @@ class RunHandle:
         if self._driver is not None:
             self._driver.stop()
 
-    async def let_go(self) -> None:
+    async def release(self) -> None:
         """Stop, and wait until the run is no longer under way in this process."""
         self.stop()
         if self._task is not None:

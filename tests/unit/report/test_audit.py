@@ -38,7 +38,7 @@ def test_every_verdict_is_a_block_with_its_rule_its_labels_its_prompt_its_policy
     assert first[0].endswith("step 1  allowed  read_file")
     assert "by         rule default.read" in first
     assert 'path       "a.md" from the user: endorsed' in first
-    assert "prompt     contained nothing from outside; the plan asks for the tool" in first
+    assert "prompt     contained no text from outside; the plan names the tool" in first
     assert first[-1].startswith("under      policy ")
     assert first[-1].endswith(", sandbox none")
 

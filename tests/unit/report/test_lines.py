@@ -79,7 +79,7 @@ def test_steps_under_way_at_once_keep_their_own_lines() -> None:
 @pytest.mark.parametrize(
     ("limits", "kind", "text"),
     [
-        (Limits(), LineKind.RECOVERY, "the same tier is asked again, and told: "),
+        (Limits(), LineKind.RECOVERY, "the same tier is asked again and told: "),
         (Limits(attempts=1), LineKind.ESCALATION, "the next tier takes over: "),
     ],
 )
@@ -105,11 +105,11 @@ def test_a_wait_says_for_what_and_how_long() -> None:
 def test_what_a_model_read_is_told_with_what_it_did_not_find_and_what_it_made_up() -> None:
     step = replace(sc.step(1, "look", ToolSucceeded("look")), reads={"due": "by when", "who": "whose"})
     for answer, line in (
-        ('{"due": "Friday", "who": ""}', "small read out of look: due = Friday"),
-        ('{"due": "", "who": ""}', "small read out of look: no due and no who"),
+        ('{"due": "Friday", "who": ""}', "small read from look: due = Friday"),
+        ('{"due": "", "who": ""}', "small read from look: no due and no who"),
         (
             '{"due": "Friday", "who": "Nobody Known"}',
-            "small read out of look: due = Friday; made up, and not kept: who",
+            "small read from look: due = Friday; made up, not kept: who",
         ),
     ):
         scene = sc.done(sc.begun(step, sc.step(2, "think")), "look", text="It is due on Friday.")
@@ -129,7 +129,7 @@ def test_a_call_that_is_refused_asked_about_and_answered_names_who_decides() -> 
         1,
         scene.call.call_id,
     )
-    assert texts(sc.absent(asked), LineKind.REPLY) == ["May drop be called? Nobody was there to answer"]
+    assert texts(sc.absent(asked), LineKind.REPLY) == ["May drop be called? Nobody was available to answer"]
 
 
 def test_a_tool_that_failed_and_one_that_may_have_run_are_told() -> None:

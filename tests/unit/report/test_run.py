@@ -126,7 +126,7 @@ def test_a_failure_says_all_that_a_tired_person_needs(tmp_path: Path) -> None:
     ):
         assert part in text, text
     assert report.steps[1].status is StepStatus.FAILED
-    assert "The last step, as it went:" in [line.text for line in why_lines(report, resume=AGAIN)]
+    assert "What happened in the last step:" in [line.text for line in why_lines(report, resume=AGAIN)]
 
 
 def test_a_plan_is_shown_as_it_was_understood() -> None:

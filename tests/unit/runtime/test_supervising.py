@@ -235,7 +235,7 @@ async def test_a_run_that_is_under_way_is_not_taken_twice() -> None:
     async with Supervisor(MemoryEngine(), worlds.open) as supervisor:
         first = await supervisor.start("a", requested(worlds, "put b"))
         await waiting.began.wait()
-        with pytest.raises(ConfigError, match="being taken by another task"):
+        with pytest.raises(ConfigError, match="already under way in this process"):
             await supervisor.resume("a")
         waiting.may_end.set()
         assert isinstance(await first.result(), Done)
