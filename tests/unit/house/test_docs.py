@@ -91,7 +91,7 @@ def link_complaints(text: str, folder: Path) -> list[str]:
 
 
 def glossary_complaints(text: str, known: frozenset[str]) -> list[str]:
-    """Words out of order or twice, and places that are no module."""
+    """Words out of order or twice, and places that are not a module."""
     rows = re.findall(r"^\| \*\*(.+?)\*\* \|.*\| `(.+?)` \|$", text, re.MULTILINE)
     words = [word for word, _ in rows]
     places = {place if place.startswith("nebulus") else f"nebulus.{place}" for _, place in rows}
@@ -101,7 +101,7 @@ def glossary_complaints(text: str, known: frozenset[str]) -> list[str]:
             for word, right in zip(words, sorted(set(words)), strict=False)
             if word != right
         ),
-        *(f"{place} is no module" for place in sorted(places - known)),
+        *(f"{place} is not a module" for place in sorted(places - known)),
     ]
 
 
@@ -213,5 +213,5 @@ def test_a_word_out_of_order_and_a_place_that_is_no_module_are_found() -> None:
     assert glossary_complaints(page, frozenset({"nebulus.core.plan"})) == [
         "'b' is out of order",
         "'a' is out of order",
-        "nebulus.core.gone is no module",
+        "nebulus.core.gone is not a module",
     ]
