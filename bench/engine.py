@@ -61,7 +61,7 @@ async def measure(url: str, batches: int, text: str, *, rounds: int) -> dict[str
     async def perform() -> bytes:
         return text.encode()
 
-    async def body(run: OpenRun, _: bytes) -> bytes:
+    async def body(run: OpenRun, request: bytes) -> bytes:
         cpu, wall = time.process_time(), time.perf_counter()
         for _ in range(batches):
             await run.step("event", perform)

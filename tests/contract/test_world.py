@@ -7,7 +7,7 @@ import pytest
 from nebulus.adapters.workspaces.checks import WorkspaceChecker
 from nebulus.adapters.workspaces.folder import FolderWorkspace
 from nebulus.core.commands import Wait
-from nebulus.core.events import TimePassed
+from nebulus.core.events import WaitEnded
 from nebulus.core.journal import records
 from nebulus.core.plan import Check, FileContains, Named, PathAbsent, PathExists
 from nebulus.ports.world import Checker, Clock
@@ -53,7 +53,7 @@ def test_every_observer_sees_everything_in_order() -> None:
     observers = Observers([one, other])
     assert observers.is_watching
     assert not Observers().is_watching
-    wait, (record,) = Wait(seconds=1.0), records([TimePassed(seconds=1.0)])
+    wait, (record,) = Wait(step=1, seconds=1.0), records([WaitEnded(step=1, seconds=1.0)])
     observers.on_command(wait)
     observers.on_text("piece")
     observers.on_record(record)

@@ -18,7 +18,7 @@ UNKNOWN = ""
 """A path or host that is not given or can't be read."""
 
 _PIECES = re.compile(r"\*\*/|\*\*|\*|\?|[^*?]+")
-_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f:.]*:[0-9a-f:.]*")
+_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f.]*:[0-9a-f:.]*")
 """Source: RFC 1123 section 2.1 with the underscore that is met in practice, or an IPv6 address."""
 _MAILBOX = re.compile(r"[\w.+'=&~^-]+")
 """What stands before the @ of one address; nothing of what a list, a header or a URL is made with."""

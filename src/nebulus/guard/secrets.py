@@ -1,40 +1,23 @@
-"""Secrets stay out of prompts, journals and logs: redacted by value and by name.
+"""Secrets stay out of prompts, journals and logs: redacted by value, by name and by form.
 
-Laws: what a run records is redacted first, and the machine goes on from what was recorded, so that no
-prompt can hold what the journal does not; a secret is handed only to a tool that it was granted to, in
-place of its mark, at the last moment.
+Invariants: what a run records is redacted first, and the machine goes on from what was recorded, so that no
+prompt can hold what the journal does not; only strings that somebody wrote are redacted, never encoded JSON
+and never the names of fields; a secret is handed only to a tool that it was granted to, in place of its mark,
+at the last moment.
 """
 
-import base64
-import re
-from collections.abc import Callable
-from functools import lru_cache
+from collections.abc import Callable, Iterable
 from typing import Any
-from urllib.parse import quote
 
-import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from nebulus.core.events import Event, ToolFailed, ToolReturned
-from nebulus.core.journal import decode_event, encode_event
+from nebulus.core.text import without_keys
+from nebulus.guard.encodings import spans_by_value
 
 LEAST_CHARS = 8
 """Shortest value that can be told from ordinary text."""
-
-_HIDDEN = "[redacted]"
-_NAMED = re.compile(
-    r"(?i)(?P<name>[\"']?\b[\w.-]*(?:passw(?:or)?d|passphrase|secret|api[_-]?key|access[_-]?key|auth[_-]?token"
-    r"|access[_-]?token|private[_-]?key|client[_-]?secret)[\"']?\s*[:=]\s*[\"']?)"
-    r"(?P<value>[^\s\"',;(){}\[\]<>]{8,})"
-)
-"""A name that says secret, and what is written behind it."""
-_SHAPED = re.compile(
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-    r"|\b(?:sk|rk|pk)-[A-Za-z0-9_-]{20,}|\bgh[pousr]_[A-Za-z0-9]{30,}|\bAKIA[0-9A-Z]{16}\b"
-    r"|\bxox[abprs]-[A-Za-z0-9-]{10,}|\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]{10,}|\bBearer\s+[\w.~+/-]{16,}=*"
-)
-"""Source: the documented forms of PEM keys, of keys of OpenAI, GitHub, AWS and Slack, and RFC 7519 tokens."""
 
 
 class Secret(Struct, frozen=True):
@@ -46,7 +29,7 @@ class Secret(Struct, frozen=True):
 
     @property
     def mark(self) -> str:
-        """What stands in its place wherever it can be read."""
+        """What replaces it wherever it can be read."""
         return f"[secret {self.name}]"
 
     def __repr__(self) -> str:
@@ -60,83 +43,89 @@ class Secrets(Struct, frozen=True):
     known: tuple[Secret, ...] = ()
 
     def hide(self, text: str) -> str:
-        """Return `text` with each known value, plain or encoded, replaced by its mark."""
-        for secret in self.known:
-            for spelling in _spellings(secret.value):
-                if spelling in text:
-                    text = text.replace(spelling, secret.mark)
-        return text
+        """Return `text` with each known value, plain or encoded, replaced by its mark; linear in `text`."""
+        if not self.known or len(text) < LEAST_CHARS:
+            return text
+        marks = {secret.value: secret.mark for secret in self.known}
+        found = spans_by_value(tuple(marks), text)
+        spans = ((*span, marks[value]) for value, spans in found.items() for span in spans)
+        return _replaced_spans(text, spans)
 
     def hide_all(self, text: str) -> str:
         """Return `text` without known values, and without what a name or a form says is a secret."""
-        return _SHAPED.sub(_HIDDEN, _NAMED.sub(_named, self.hide(text)))
+        return without_keys(self.hide(text))
 
     def without(self, event: Event) -> Event:
-        """Return `event` as it may be recorded; what came from outside is also searched by name."""
-        match event:
-            case ToolReturned(result=result):
-                fields = {
-                    name: self.hide_all(value) if isinstance(value, str) else value
-                    for name, value in result.fields.items()
-                }
-                event = replace(event, result=replace(result, text=self.hide_all(result.text), fields=fields))
-            case ToolFailed(failure=failure):
-                hidden = replace(
-                    failure, what=self.hide_all(failure.what), value=self.hide_all(failure.value)
-                )
-                event = replace(event, failure=hidden)
-            case _:
-                pass
-        if not self.known:
+        """Return `event` as it may be recorded; what a tool wrote is also searched by name and form."""
+        is_of_tool = isinstance(event, ToolReturned | ToolFailed)
+        if not is_of_tool and not self.known:
             return event
-        encoded = encode_event(event).decode()
-        hidden_text = self.hide(encoded)
-        return event if hidden_text == encoded else decode_event(hidden_text)
+        hidden: Event = _walked(event, self.hide_all if is_of_tool else self.hide)
+        return hidden
 
     def revealed(self, arguments: dict[str, Any], tool: str) -> dict[str, Any]:
         """Return `arguments` with the marks of secrets that `tool` was granted replaced by their values."""
         granted = [secret for secret in self.known if tool in secret.tools]
-        return (
-            {name: _replaced(value, granted) for name, value in arguments.items()} if granted else arguments
-        )
 
-
-def _replaced(value: Any, granted: list[Secret]) -> Any:
-    match value:
-        case str():
+        def reveal(text: str) -> str:
             for secret in granted:
-                value = value.replace(secret.mark, secret.value)
-            return value
-        case list():
-            return [_replaced(inner, granted) for inner in value]
+                text = text.replace(secret.mark, secret.value)
+            return text
+
+        return {name: _walked(value, reveal) for name, value in arguments.items()} if granted else arguments
+
+
+def _replaced_spans(text: str, spans: Iterable[tuple[int, int, str]]) -> str:
+    """Return `text` with each span replaced by its mark; of spans that overlap, the first mark is shown."""
+    parts: list[str] = []
+    read = 0
+    for start, end, mark in sorted(spans):
+        if start >= read:
+            parts += (text[read:start], mark)
+        read = max(read, end)
+    return "".join((*parts, text[read:]))
+
+
+def _walked(value: Any, change: Callable[[str], str]) -> Any:
+    """Return `value` with each string in it changed; the same object where nothing changes.
+
+    Names of struct fields and words of enumerations stay; keys of dictionaries are data, and are changed. So
+    is a whole number in a dictionary, if the text that it is written as is changed.
+    """
+    match value:
+        case Struct():
+            changed = _changes(((name, getattr(value, name)) for name in value.__struct_fields__), change)
+            return replace(value, **changed) if changed else value
         case dict():
-            return {key: _replaced(inner, granted) for key, inner in value.items()}
+            return _walked_dict(value, change)
+        case list() | tuple():
+            items = [_walked(item, change) for item in value]
+            is_same = all(new is old for new, old in zip(items, value, strict=True))
+            return value if is_same else type(value)(items)
+        case _ if type(value) is str:
+            shown = change(value)
+            return value if shown == value else shown
         case _:
             return value
 
 
-@lru_cache(maxsize=256)
-def _spellings(value: str) -> tuple[str, ...]:
-    """Return the ways in which `value` may stand in a text, longest first."""
-    encoders: tuple[Callable[[str], str], ...] = (
-        lambda text: text,
-        _json,
-        lambda text: _json(_json(text)),
-        lambda text: quote(text, safe=""),
-        lambda text: base64.b64encode(text.encode()).decode(),
-        lambda text: base64.urlsafe_b64encode(text.encode()).decode().rstrip("="),
-        lambda text: text.encode().hex(),
-    )
-    return tuple(sorted({encode(value) for encode in encoders}, key=len, reverse=True))
+def _changes(pairs: Iterable[tuple[str, Any]], change: Callable[[str], str]) -> dict[str, Any]:
+    walked = ((name, value, _walked(value, change)) for name, value in pairs)
+    return {name: new for name, old, new in walked if new is not old}
 
 
-def _json(text: str) -> str:
-    return msgspec.json.encode(text).decode()[1:-1]
-
-
-def _named(match: re.Match[str]) -> str:
-    """Hide what stands behind a telling name, unless it is plainly a word of code or of prose."""
-    value = match["value"]
-    is_telling = any(character.isdigit() for character in value) and any(map(str.isalpha, value))
-    is_marked = "[secret" in match[0]
-    return f"{match['name']}{_HIDDEN}" if is_telling and not is_marked else match[0]
+def _walked_dict(value: dict[Any, Any], change: Callable[[str], str]) -> dict[Any, Any]:
+    """Return a dictionary with keys and values changed; two keys that become one are numbered."""
+    changed: dict[Any, Any] = {}
+    is_same = True
+    for key, item in value.items():
+        new_key, new = _walked(key, change), _walked(item, change)
+        if type(item) is int and change(str(item)) != str(item):
+            new = change(str(item))
+        is_same = is_same and new_key is key and new is item
+        number = 2
+        while new_key in changed:
+            new_key = f"{_walked(key, change)} {number}"
+            number += 1
+        changed[new_key] = new
+    return value if is_same else changed

@@ -9,8 +9,8 @@ from typing import Any
 
 from msgspec import Struct
 
-_TOKENS = re.compile(r"//[^\n]*|\"(?:\\.|[^\"\\])*\"|;|[^/\";]+|.", re.DOTALL)
-_BLANK = re.compile(r"(?:\s|//[^\n]*)*\Z")
+_TOKENS = re.compile(r"//[^\n]*|\"(?:\\.|[^\"\\])*\"?|;|[^/\";]+|.", re.DOTALL)
+_BLANKS = re.compile(r"(?:\s|//[^\n]*)*")
 
 
 class Statement(Struct, frozen=True):
@@ -32,14 +32,19 @@ def statements(text: str) -> Iterator[Statement]:
             line += whole.count("\n")
             parts.clear()
     rest = "".join(parts)
-    if not _BLANK.match(rest):
+    if len(_blanks(rest)) < len(rest):
         yield Statement(rest, line + _lines_before(rest))
 
 
 def _lines_before(text: str) -> int:
     """Return how many lines of blanks and comments come before the policy itself."""
-    lead = re.match(r"(?:\s|//[^\n]*)*", text)
-    return lead[0].count("\n") if lead else 0
+    return _blanks(text).count("\n")
+
+
+def _blanks(text: str) -> str:
+    """Return the blanks and comments at the beginning of `text`."""
+    match = _BLANKS.match(text)
+    return match[0] if match else ""
 
 
 def is_impossible(policy: Any, declared: frozenset[str]) -> bool:

@@ -16,6 +16,7 @@ from nebulus.core.failure import Failure, Recognised
 from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.plan import ToolSucceeded
 from nebulus.core.strategy import Side, Strategy, WaitAndRetry
+from nebulus.core.text import bounded
 from nebulus.core.tiers import StepKind
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.guard.labels import label_all
@@ -30,7 +31,6 @@ from nebulus.loop.steps import still_required
 from nebulus.memory.answer import answer_of
 from nebulus.memory.extract import accepted
 from nebulus.memory.offer import named_tools
-from nebulus.memory.prompt import bounded
 from nebulus.recovery import strategy as table
 from nebulus.recovery.claims import Ledger, contradiction, is_question
 from nebulus.recovery.stagnation import ALREADY_DONE, blocked

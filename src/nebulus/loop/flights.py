@@ -25,6 +25,7 @@ from nebulus.core.events import (
 from nebulus.core.findings import FindingKind
 from nebulus.core.outcome import Blocked, Question, Refused
 from nebulus.core.provenance import Origin, Provenance
+from nebulus.core.text import bounded
 from nebulus.core.tools import Effect, ToolResult
 from nebulus.core.verdict import Allow, Ask, Refuse
 from nebulus.guard.compile import FLOW_RULES
@@ -46,7 +47,6 @@ from nebulus.memory.distil import (
     without_question,
 )
 from nebulus.memory.handles import labels_of
-from nebulus.memory.prompt import bounded
 from nebulus.recovery.classify import refined
 from nebulus.recovery.stagnation import recorded, with_record
 

@@ -14,6 +14,7 @@ from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.outcome import Blocked, Question
 from nebulus.core.plan import StepStatus
+from nebulus.core.text import bounded
 from nebulus.core.tiers import StepKind
 from nebulus.loop.ending import ask, fail, failure_of, finish
 from nebulus.loop.machine import Machine
@@ -29,7 +30,6 @@ from nebulus.loop.phases import (
 )
 from nebulus.loop.places import TaskAt
 from nebulus.memory.distil import with_lesson, with_question, with_step_ended, with_told, without_question
-from nebulus.memory.prompt import bounded
 from nebulus.recovery.stagnation import changed
 
 QUESTION_CHARS = 1000

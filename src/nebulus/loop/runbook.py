@@ -41,12 +41,12 @@ from nebulus.core.plan import (
 from nebulus.core.tools import ToolSpec
 from nebulus.memory.offer import named_tools
 
-_STEP = re.compile(r"^\s{0,3}(\d{1,4})[.)]\s+(.*\S)\s*$")
-_SETTING = re.compile(r"^\s+[-*]\s+(check|tools?|after|read\s+\w+)\s*:\s*(.*\S)\s*$", re.IGNORECASE)
-_SECTION = re.compile(r"^(?:#+\s*)?(constraints|checks|steps|plan|runbook|goal)\s*:?\s*$", re.IGNORECASE)
-_BULLET = re.compile(r"^\s*[-*]\s+(.*\S)\s*$")
+_STEP = re.compile(r"^\s{0,3}(\d{1,4})[.)]\s+(\S.*)$")
+_SETTING = re.compile(r"^\s+[-*]\s+(check|tools?|after|read\s+\w+)\s*:\s*(\S.*)$", re.IGNORECASE)
+_SECTION = re.compile(r"^(?:#+\s*)?(constraints|checks|steps|plan|runbook|goal)\s*:?$", re.IGNORECASE)
+_BULLET = re.compile(r"^\s*[-*]\s+(\S.*)$")
 _HEADING = re.compile(r"^#+\s*")
-_CHECK = re.compile(r"^(?P<kind>[a-z_]+)\s+(?P<rest>.+)$", re.IGNORECASE)
+_CHECK = re.compile(r"^(?P<kind>[a-z_]+)\s+(?P<rest>\S.*)$", re.IGNORECASE)
 _CHECK_FORMS = "exists PATH, absent PATH, contains PATH: TEXT, called TOOL, named NAME"
 
 
@@ -142,7 +142,7 @@ class _Reader:
 
     def take(self, line: str, number: int) -> None:
         """Take one line; its number, from 1, appears in errors."""
-        section, step, setting = _SECTION.match(line), _STEP.match(line), _SETTING.match(line)
+        section, step, setting = (pattern.match(line.rstrip()) for pattern in (_SECTION, _STEP, _SETTING))
         if section:
             self.section = section[1].lower()
         elif step:
@@ -180,7 +180,7 @@ class _Reader:
             self.steps[-1] = replace(step, tools=_names(value.split(",")))
 
     def _plain(self, line: str, number: int) -> None:
-        bullet = _BULLET.match(line)
+        bullet = _BULLET.match(line.rstrip())
         if self.section == "constraints" and bullet:
             self.constraints.append(bullet[1])
         elif self.section == "checks" and bullet:

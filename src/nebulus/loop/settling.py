@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from nebulus.core.digest import canonical
 from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.outcome import Refused
+from nebulus.core.text import bounded
 from nebulus.core.tools import Effect
 from nebulus.loop import phases as p
 from nebulus.loop.ending import ask, finish, finish_stopping
@@ -17,7 +18,6 @@ from nebulus.loop.phases import Flight, Stopping, Task
 from nebulus.loop.recovering import carry_out
 from nebulus.loop.steps import after_calls
 from nebulus.memory.distil import with_lesson
-from nebulus.memory.prompt import bounded
 
 
 def settle(machine: Machine, task: Task) -> Machine:

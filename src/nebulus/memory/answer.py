@@ -19,10 +19,10 @@ from nebulus.core.plan import StepStatus
 from nebulus.core.prompt import Piece, PieceKind, Prompt
 from nebulus.core.result import WRAPPED, Result, ResultSpec
 from nebulus.core.state import Fact, Observation, State
+from nebulus.core.text import bounded
 from nebulus.memory.extract import unfenced
 from nebulus.memory.pieces import (
     BOUNDLESS,
-    bounded,
     head_pieces,
     lesson_piece,
     observation_piece,

@@ -13,8 +13,8 @@ from msgspec.structs import replace
 from nebulus.core.plan import FINISHED_STATUSES, Plan, Step, StepStatus
 from nebulus.core.provenance import CONFIG, USER, Origin, Provenance, join
 from nebulus.core.state import Artifact, Fact, FactKind, Lesson, Observation, OpenQuestion, State
+from nebulus.core.text import bounded
 from nebulus.core.tools import Mark, ToolResult
-from nebulus.memory.prompt import bounded
 from nebulus.memory.structure import marks_of, slug
 
 FACT_VALUE_CHARS = 400

@@ -4,7 +4,6 @@ Invariants: a value is believed only where the source contains it, character for
 left empty is not there, and what it made up is counted and dropped.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
 import msgspec
@@ -30,7 +29,6 @@ _NOTHING = frozenset({"", "n/a", "none", "null", "unknown", "not given", "not fo
 _GAP = "[…]\n"
 _HEAD_BYTES = 120
 """Room for the line above the text."""
-_FENCE = re.compile(r"^\s*```(?:json)?\s*\n(.*?)\n\s*```\s*$", re.DOTALL)
 
 
 class Wanted(Struct, frozen=True, omit_defaults=True):
@@ -138,8 +136,9 @@ def accepted(answer: ModelAnswer, unread: Unread) -> Extracted | Finding:
 
 def unfenced(text: str) -> str:
     """Return `text` without the Markdown fence that models put around JSON."""
-    fenced = _FENCE.match(text)
-    return fenced[1] if fenced else text
+    first, *inside, last = lines if len(lines := text.strip().split("\n")) > 2 else ("", "", "")
+    is_fenced = first.rstrip() in ("```", "```json") and last.strip() == "```"
+    return "\n".join(inside) if is_fenced else text
 
 
 def _shown(unread: Unread, room_bytes: int) -> Shown:

@@ -16,6 +16,7 @@ from nebulus.core.plan import FINISHED_STATUSES, TRANSCRIPT, Goal, Plan, Step, S
 from nebulus.core.prompt import Piece, PieceKind, Prompt, Source
 from nebulus.core.provenance import USER, Origin, Provenance
 from nebulus.core.state import State
+from nebulus.core.text import bounded
 from nebulus.core.tools import ToolResult, ToolSpec
 from nebulus.memory.distil import (
     provenance_of,
@@ -26,7 +27,7 @@ from nebulus.memory.distil import (
     with_result,
     with_step_ended,
 )
-from nebulus.memory.prompt import BOUNDLESS, Aside, bounded, compose_step
+from nebulus.memory.prompt import BOUNDLESS, Aside, compose_step
 from nebulus.memory.record import needs_store, stored_result
 from nebulus.memory.turns import Answered, Called, Said, Turn, turns_of
 

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from nebulus.core.provenance import Provenance
 from nebulus.core.state import Fact
+from nebulus.core.text import LOOKED_AT_CHARS
 from nebulus.core.tools import Passage
 from nebulus.memory.recall import Index
 
@@ -32,8 +33,11 @@ class Shown(Struct, frozen=True):
 
 
 def passages_of(text: str, wanted: str, *, most_chars: int = RECORDED_CHARS) -> tuple[Passage, ...]:
-    """Return the passages of `text` that share most words with `wanted`, best first, and then its beginning."""
-    pieces = tuple(_pieces(text))
+    """Return the passages of `text` that share most words with `wanted`, best first, and then its beginning.
+
+    Of a longer text, the first `LOOKED_AT_CHARS` are looked at.
+    """
+    pieces = tuple(_pieces(text[:LOOKED_AT_CHARS]))
     ranked = _ranked(pieces, wanted) if len(text) > most_chars else ()
     kept: dict[int, Passage] = {}
     left = most_chars

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from nebulus.core.prompt import Piece, PieceKind
 from nebulus.core.provenance import USER
 from nebulus.core.state import Artifact, Fact, Lesson, Observation, OpenQuestion, State
+from nebulus.core.text import bounded
 
 FACT_CHARS = 160
 """What is shown of a fact that the step does not ask for; one that it asks for is whole."""
@@ -93,8 +94,3 @@ def observation_piece(seen: Observation, most: int, *, name: str = "Last") -> Pi
 
 def _left_out(text: str, most: int) -> str:
     return f"… [{len(text) - most} more characters not shown]"
-
-
-def bounded(text: str, most_chars: int) -> str:
-    """Return `text`, or its first `most_chars` characters and how many are not shown."""
-    return text if len(text) <= most_chars else text[:most_chars] + _left_out(text, most_chars)

@@ -18,7 +18,6 @@ from nebulus.memory.choice import Choice, choose
 from nebulus.memory.pieces import (
     BOUNDLESS,
     artifact_piece,
-    bounded,
     fact_piece,
     head_pieces,
     lesson_piece,
@@ -35,7 +34,6 @@ __all__ = [
     "INSTRUCTIONS",
     "OBSERVATION_CHARS",
     "Aside",
-    "bounded",
     "compose_plan",
     "compose_step",
 ]

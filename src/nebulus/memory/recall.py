@@ -23,7 +23,7 @@ MOST_ALIKE = 4.0
 POSTINGS_KEPT = 400
 """A word that more facts hold tells nothing; its later occurrences are counted and not kept."""
 
-_TOKEN = re.compile(r"\w[\w@./:\-]*\w|\w")
+_TOKEN = re.compile(r"\w+(?:[@./:\-]+\w+)*")
 _PART = re.compile(r"[a-z]+")
 _PLACE = re.compile(r"[/.@:]")
 _COMMON_WORDS = """

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from nebulus.core.text import bounded
 from nebulus.core.tools import ToolResult
 from nebulus.memory.distil import FACT_VALUE_CHARS
 from nebulus.memory.extract import query_of
 from nebulus.memory.passages import passages_of
-from nebulus.memory.prompt import bounded
 from nebulus.memory.structure import marks_of, shape_of
 
 RECORDED_CHARS = 2000

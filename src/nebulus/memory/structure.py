@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from nebulus.core.text import LOOKED_AT_CHARS
 from nebulus.core.tools import Mark
 
 MARKS_KEPT = 16
@@ -46,7 +47,9 @@ def marks_of(text: str, *, most: int = MARKS_KEPT, first: Collection[str] = ()) 
 
     JSON gives its scalars by path; any other text its labelled lines, then identifiers and addresses,
     then plain numbers, in the order of the text. What is labelled with a name in `first` comes before all.
+    Of a longer text, the first `LOOKED_AT_CHARS` are looked at.
     """
+    text = text[:LOOKED_AT_CHARS]
     names = {slug(name) for name in first}
     kept = _first(_scalars(_decoded(text)), most, names) if _looks_like_json(text) else []
     return _numbered(kept or _first(_in_text(text, most, names), most, names))
@@ -59,7 +62,7 @@ def scalars_of(text: str) -> Iterator[Mark]:
 
 def shape_of(text: str) -> str:
     """Return in words what `text` is: JSON of which form, or how many lines."""
-    value = _decoded(text) if _looks_like_json(text) else None
+    value = _decoded(text) if len(text) <= LOOKED_AT_CHARS and _looks_like_json(text) else None
     match value:
         case dict():
             return f"JSON object with {len(value)} keys: {_listed(value)}"

@@ -4,22 +4,27 @@ Invariants: a returned `Failure` means that nothing happened; a tool that can't 
 outcome is unknown. The runtime limits the time.
 """
 
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 from msgspec import Struct, field
 
 from nebulus.core.failure import Failure
+from nebulus.core.scalars import Scalar
 from nebulus.core.tools import ToolSpec
 
-Scalar: TypeAlias = str | int | float | bool
+__all__ = ["Scalar", "Tool", "ToolOutput"]
 
 
 class ToolOutput(Struct, frozen=True, kw_only=True):
-    """Everything that a tool returned, unbounded; `fields` are the scalars worth remembering."""
+    """Everything that a tool returned, unbounded; `fields` are the scalars worth remembering.
+
+    `is_lost`: the tool succeeded, but what it returned can't be recorded; `text` says why.
+    """
 
     text: str
     fields: dict[str, Scalar] = field(default_factory=dict)
     is_trusted: bool = True
+    is_lost: bool = False
 
 
 class Tool(Protocol):

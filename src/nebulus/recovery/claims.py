@@ -8,6 +8,7 @@ A claim consists of words only, so this is the one place where code interprets w
 """
 
 import re
+from collections.abc import Iterator
 
 from msgspec import Struct
 
@@ -29,13 +30,13 @@ class Ledger(Struct, frozen=True, kw_only=True):
 
 
 _OBSERVED = re.compile(
-    r"^\s*(?:#+\s*|\*\*)?(?:observation|tool (?:result|output|response)|function (?:result|output))(?:\*\*)?\s*:"
+    r"^[ \t]{0,40}(?:#{1,6}[ \t]{0,8}|\*\*)?(?:observation|tool (?:result|output|response)|function (?:result|output))(?:\*\*)?\s*:"
     r"|<tool_response>|<function_results?>",
     re.IGNORECASE | re.MULTILINE,
 )
-_PATH = r"[`'\"]?(?P<path>(?:[\w.~-]+/)*[\w-]+\.[A-Za-z][\w]{0,7})[`'\"]?"
+_PATH = r"[`'\"]?(?P<path>(?:[\w.~-]{1,64}/){0,16}[\w-]{1,64}\.[A-Za-z][\w]{0,7})[`'\"]?"
 _CHANGED = re.compile(
-    r"\b(?:I(?:'ve| have)?|we(?:'ve| have)?) (?:also |now |successfully |just )*"
+    r"\b(?:I(?:'ve| have)?|we(?:'ve| have)?) (?:also |now |successfully |just ){0,4}"
     r"(?:written|wrote|created|saved|updated|edited|modified|changed|deleted|removed|moved|renamed|copied|appended)"
     r"\b[^.\n]{0,80}?" + _PATH
     + r"|(?:file |document )?" + _PATH.replace("path", "other")
@@ -44,12 +45,12 @@ _CHANGED = re.compile(
     re.IGNORECASE,
 )  # fmt: skip
 _TESTED = re.compile(
-    r"\b(?:all |the |unit )*tests? (?:now )?(?:pass(?:es|ed)?\b|are (?:all )?(?:passing|green)|succeed)"
-    r"|\bI(?:'ve| have)? (?:run|ran|executed) (?:all |the |your )*(?:unit )?tests?\b",
+    r"\b(?:all |the |unit ){0,4}tests? (?:now )?(?:pass(?:es|ed)?\b|are (?:all )?(?:passing|green)|succeed)"
+    r"|\bI(?:'ve| have)? (?:run|ran|executed) (?:all |the |your ){0,4}(?:unit )?tests?\b",
     re.IGNORECASE,
 )
 _HYPOTHETICAL = re.compile(
-    r"\b(?:if|once|when|should|would|will|could|can|may|to make|ensure|so that|until|unless|after)\b[^.\n]*$",
+    r"\b(?:if|once|when|should|would|will|could|can|may|to make|ensure|so that|until|unless|after)\b",
     re.IGNORECASE,
 )
 _ADMITTED = re.compile(
@@ -65,7 +66,7 @@ _TOLD_ERROR = re.compile(
     re.IGNORECASE,
 )
 
-_SENTENCE = re.compile(r"[^.?!\n]*[.?!]+(?=\s|$)|[^\n]+?(?=\n|$)")
+_CLOSED = re.compile(r"[^.?!\n]*[.?!]+")
 _OFFER = re.compile(
     r"\b(?:anything|something) else\b|\bhow (?:can|may) I (?:help|assist)\b"
     r"|\b(?:would|do) you (?:like|want) me to\b|\b(?:shall|should|can|may) I (?:help|assist|proceed|continue|go ahead)\b",
@@ -83,7 +84,7 @@ def is_question(claim: str, *, step: str = "") -> bool:
     """
     if _WANTED.search(step):
         return False
-    sentences = [part for match in _SENTENCE.finditer(claim[:CLAIM_CHARS]) if (part := match[0].strip())]
+    sentences = [part for each in _sentences(claim[:CLAIM_CHARS]) if (part := each.strip())]
     told = [part for part in sentences if not part.endswith("?")]
     if not told:
         return bool(sentences)
@@ -121,18 +122,37 @@ def _unwritten(text: str, ledger: Ledger) -> Finding | None:
     for match in _CHANGED.finditer(text):
         path = match["path"] or match["other"]
         is_done = path.rsplit("/", 1)[-1] in changed
-        if not is_done and not _HYPOTHETICAL.search(text[: match.start()]):
+        if not is_done and not _is_hypothetical(text[: match.start()]):
             return _dishonest(f"no call has changed {path}", _around(text, match))
     return None
 
 
 def _untested(text: str, ledger: Ledger) -> Finding | None:
     match = _TESTED.search(text)
-    if match is None or _HYPOTHETICAL.search(text[: match.start()]):
+    if match is None or _is_hypothetical(text[: match.start()]):
         return None
     if any("test" in f"{record.tool} {record.arguments_text}".lower() for record in ledger.calls):
         return None
     return _dishonest("no call has run a test", _around(text, match))
+
+
+def _is_hypothetical(before: str) -> bool:
+    """Whether the sentence that `before` ends in began as a wish, a condition or a plan."""
+    line = before.removesuffix("\n")
+    return _HYPOTHETICAL.search(line, max(line.rfind("."), line.rfind("\n")) + 1) is not None
+
+
+def _sentences(text: str) -> Iterator[str]:
+    """Yield the sentences of each line: up to marks that a blank or the end follows, else all that is left."""
+    for line in text.split("\n"):
+        start = 0
+        while start < len(line):
+            match = _CLOSED.match(line, start)
+            end = match.end() if match else len(line)
+            if end < len(line) and not line[end].isspace():
+                end = len(line)
+            yield line[start:end]
+            start = end
 
 
 def _despite_failure(text: str, ledger: Ledger) -> Finding | None:

@@ -187,8 +187,8 @@ def _object(text: str) -> dict[str, Any] | None:
         return None
     try:
         found = json.loads(text)
-    except ValueError:
-        return None  # No JSON, so it declares nothing.
+    except (ValueError, RecursionError):
+        return None  # Not JSON, or nested too deep for it, so it declares nothing.
     return found if isinstance(found, dict) else None
 
 

@@ -264,7 +264,7 @@ PATTERNS: tuple[tuple[K, re.Pattern[str]], ...] = (
     _words(
         K.INVALID_ARGUMENTS,
         r"(?:missing|required|unexpected|unknown|invalid|bad|illegal|unsupported|wrong) "
-        r"(?:\d+ )?(?:required |positional |keyword )*"
+        r"(?:\d+ )?(?:required |positional |keyword ){0,3}"
         r"(?:\w+ )?(?:arg|param|value|field|property|input|type|option|format|request|key|literal|date|syntax)",
         r"(?:is|are) (?:required|missing|invalid)\b",
         r"must (?:be|have|not|match|contain)",

@@ -62,6 +62,8 @@ def _misfit(text: str, spec: ToolSpec) -> Failure | None:
         return _broken(FailureKind.EMPTY, f"{spec.name} returned nothing", text)
     try:
         value = json.loads(text)
+    except RecursionError:
+        return _broken(FailureKind.MALFORMED_ANSWER, f"what {spec.name} gave back is nested too deep", text)
     except ValueError as error:
         is_cut = text.lstrip()[:1] in "{[" and getattr(error, "pos", 0) >= len(text.rstrip()) - 1
         kind = (

@@ -1,27 +1,39 @@
 """Runs a tool so that no effect is lost, repeated or guessed.
 
 Invariants: a call that may have happened is repeated only if its tool allows it; otherwise the tool is asked
-whether it happened, and if it can't tell, the outcome is unknown. A tool's time is limited.
+whether it happened, and if it can't tell, the outcome is unknown. A tool's time is limited. Whatever a tool
+returns or raises, the event can be recorded; processing a long result does not block the event loop.
 """
 
 import asyncio
+import logging
 import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
 
 from msgspec.structs import replace
 
+from nebulus.adapters.tools.results import recordable, recordable_failure
 from nebulus.core.commands import RunTool
 from nebulus.core.events import OutcomeUnknown, ToolFailed, ToolReturned
 from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.core.text import bounded, message_of
 from nebulus.core.tools import Effect, ToolResult, ToolSpec
 from nebulus.memory.record import RECORDED_CHARS, needs_store, stored_result
 from nebulus.ports.tool import Tool, ToolOutput
 from nebulus.recovery.classify import of_exception
 from nebulus.recovery.results import did_nothing, fault_of, is_ambiguous
 from nebulus.recovery.waiting import asked_wait_s
-from nebulus.runtime.unrecordable import unrecordable_result
 from nebulus.runtime.world import World
 
+_log = logging.getLogger("nebulus.tools")
+
 ToolEvent = ToolReturned | ToolFailed | OutcomeUnknown
+P = ParamSpec("P")
+R = TypeVar("R")
+
+LOOP_CHARS = 1 << 16
+"""The longest text that is looked at in the event loop: a few milliseconds of work."""
 
 
 async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> ToolEvent:
@@ -36,6 +48,8 @@ async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> Too
     if resting is not None:
         return ToolFailed(call_id=command.call.call_id, failure=resting)
     event = await _attempt(tool, command, world)
+    if isinstance(event, ToolFailed):
+        event = replace(event, failure=recordable_failure(event.failure))
     failure = event.failure if isinstance(event, ToolFailed) else None
     world.breakers.saw(name, failure, now_s=world.clock.now_s())
     return event if isinstance(event, OutcomeUnknown) else replace(event, took_s=_since(began, world))
@@ -45,7 +59,7 @@ async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
     """Run a call once, and return the event that says how it ended."""
     try:
         async with asyncio.timeout(tool.spec.timeout_s):
-            output = await tool.run(dict(command.call.arguments), command.key)
+            given = await tool.run(dict(command.call.arguments), command.key)
     except TimeoutError:
         failure = _failure(
             FailureKind.TIMEOUT, f"{tool.spec.name} took longer than {tool.spec.timeout_s:g} s"
@@ -53,34 +67,55 @@ async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
         return await _after_break(tool, command, failure)
     except Exception as error:  # noqa: BLE001 - a tool's own error: recorded as a failure or as unknown, never lost
         return await _after_break(tool, command, _raised(tool.spec, error))
+    output = recordable(given)
+    if output is None:
+        what = f"{tool.spec.name} gave back a {type(given).__name__}, not a ToolOutput or a Failure"
+        return await _after_break(tool, command, _failure(FailureKind.OURS, what))
     if isinstance(output, Failure):
         return ToolFailed(call_id=command.call.call_id, failure=output)
-    if not _is_unicode(output.text):
-        return unrecordable_result(command.call.call_id, tool.spec, "its text is not Unicode text")
-    wrong = fault_of(output.text, tool.spec)
+    if output.is_lost:
+        return _lost(output, tool.spec, command)
+    wrong = await _off_loop(len(output.text), fault_of, output.text, tool.spec)
     if wrong is not None:
         if is_ambiguous(wrong):
             return await _after_break(tool, command, wrong)
         return ToolFailed(call_id=command.call.call_id, failure=wrong)
     if await _did_nothing(tool, command):
         return ToolFailed(call_id=command.call.call_id, failure=did_nothing(tool.spec))
-    return ToolReturned(call_id=command.call.call_id, result=_recorded(output, command, world))
+    result = await _off_loop(len(output.text), _recorded, output, command, world)
+    return ToolReturned(call_id=command.call.call_id, result=result)
 
 
-def _is_unicode(text: object) -> bool:
-    """Whether a tool of the user returned text that can be recorded."""
-    try:
-        str(text).encode()
-    except UnicodeEncodeError:
-        return False
-    return isinstance(text, str)
+async def _off_loop(size_chars: int, function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function in a thread where a text of `size_chars` makes it long."""
+    if size_chars <= LOOP_CHARS:
+        return function(*args, **kwargs)
+    return await asyncio.to_thread(function, *args, **kwargs)
+
+
+def _lost(output: ToolOutput, spec: ToolSpec, command: RunTool) -> ToolEvent:
+    """Return what a call came to whose result can't be recorded: a failure where it only reads, else a loss."""
+    what = f"{spec.name} did its work, and its result can't be recorded: {output.text}"
+    if spec.effect is Effect.READ:
+        return ToolFailed(call_id=command.call.call_id, failure=_failure(FailureKind.MALFORMED_ANSWER, what))
+    result = ToolResult(text=bounded(what, RECORDED_CHARS), is_trusted=output.is_trusted, is_lost=True)
+    return ToolReturned(call_id=command.call.call_id, result=result)
 
 
 async def _did_nothing(tool: Tool, command: RunTool) -> bool:
     """Whether a call reported success while the tool's own check finds no effect."""
     if tool.spec.effect is Effect.READ or not tool.spec.has_check:
         return False
-    return await tool.has_happened(dict(command.call.arguments), command.key) is False
+    return await _happened(tool, command) is False
+
+
+async def _happened(tool: Tool, command: RunTool) -> bool | None:
+    """Ask the tool's own check; one that breaks can't tell."""
+    try:
+        return await tool.has_happened(dict(command.call.arguments), command.key)
+    except Exception as error:  # noqa: BLE001 - a tool's own error: logged, and the outcome is unknown
+        _log.warning("check of %r raised %s: %s", tool.spec.name, type(error).__name__, message_of(error))
+        return None
 
 
 async def _after_break(tool: Tool, command: RunTool, failure: Failure) -> ToolEvent:
@@ -93,10 +128,7 @@ async def _after_break(tool: Tool, command: RunTool, failure: Failure) -> ToolEv
 
 async def _reconcile(tool: Tool, command: RunTool, why: str) -> ToolReturned | OutcomeUnknown | None:
     """Ask the tool whether the call happened; None means that it certainly did not."""
-    happened = None
-    if tool.spec.has_check:
-        happened = await tool.has_happened(dict(command.call.arguments), command.key)
-    match happened:
+    match await _happened(tool, command) if tool.spec.has_check else None:
         case True:
             told = f"{tool.spec.name} had taken effect; its result was lost"
             result = ToolResult(text=told, is_lost=True)
@@ -116,8 +148,8 @@ def _recorded(output: ToolOutput, command: RunTool, world: World) -> ToolResult:
         return ToolResult(
             text=output.text, fields=output.fields, size_bytes=size_bytes, is_trusted=output.is_trusted
         )
-    address = world.artifacts.put(output.text)
     text = world.secrets.hide_all(output.text)
+    address = world.artifacts.put(text)
     told = stored_result(text, address=address, is_trusted=output.is_trusted, reads=command.reads)
     return replace(told, fields=output.fields)
 
@@ -128,10 +160,13 @@ def _since(began: float, world: World) -> float:
 
 def _raised(spec: ToolSpec, error: Exception) -> Failure:
     """Return an exception of a tool as a failure; one that is not recognised counts as a defect of the tool."""
-    found = of_exception(error)
+    failure = _failure(FailureKind.OURS, f"{spec.name} raised {type(error).__name__}: {message_of(error)}")
+    try:
+        found, wait_s = of_exception(error), asked_wait_s(error, now_s=time.time())
+    except Exception:  # noqa: BLE001 - an exception whose own code breaks is a defect of its tool
+        return failure
     kind = FailureKind.OURS if found.kind is FailureKind.PERMANENT else found.kind
-    failure = _failure(kind, f"{spec.name} raised {type(error).__name__}: {error}"[:400])
-    return replace(failure, recognised=found.how, retry_after_s=asked_wait_s(error, now_s=time.time()))
+    return replace(failure, kind=kind, recognised=found.how, retry_after_s=wait_s)
 
 
 def _failure(kind: FailureKind, what: str) -> Failure:

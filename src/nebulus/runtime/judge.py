@@ -9,10 +9,10 @@ from nebulus.core.digest import canonical
 from nebulus.core.events import CallDropped, CallJudged
 from nebulus.core.failure import Failure
 from nebulus.core.findings import Call
+from nebulus.core.text import bounded
 from nebulus.core.tools import SandboxLevel, ToolSpec
 from nebulus.core.verdict import Refuse, Verdict
 from nebulus.loop.machine import Machine
-from nebulus.memory.prompt import bounded
 from nebulus.recovery.stagnation import blocked
 from nebulus.runtime.world import World
 

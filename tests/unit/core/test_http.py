@@ -104,7 +104,7 @@ def test_a_wait_is_finite_and_within_its_bounds_whatever_is_sent(retry: str, dat
 
 
 @pytest.mark.parametrize(
-    "kind", set(FailureKind) - {FailureKind.PROMPT_TOO_LARGE, FailureKind.POLICY_REFUSAL}
+    "kind", sorted(set(FailureKind) - {FailureKind.PROMPT_TOO_LARGE, FailureKind.POLICY_REFUSAL})
 )
 def test_a_failure_that_is_sent_as_a_status_is_read_as_itself_or_as_a_failed_server(
     kind: FailureKind,

@@ -8,6 +8,7 @@ from nebulus.core.plan import Goal, Plan, Step, StepStatus
 from nebulus.core.prompt import Prompt
 from nebulus.core.provenance import CONFIG
 from nebulus.core.state import Observation, State
+from nebulus.core.text import bounded
 from nebulus.core.tools import ToolResult
 from nebulus.memory.distil import (
     with_active,
@@ -23,7 +24,6 @@ from nebulus.memory.prompt import (
     BOUNDLESS,
     CARRIED_CHARS,
     OBSERVATION_CHARS,
-    bounded,
     compose_plan,
     compose_step,
 )

@@ -13,7 +13,7 @@ from nebulus.core.answers import FinishReason, ModelAnswer, ModelRequest
 from nebulus.core.config import RunConfig
 from nebulus.core.context import Context
 from nebulus.core.errors import JournalError
-from nebulus.core.events import CallJudged, RunStarted
+from nebulus.core.events import JOURNAL_VERSION, CallJudged, RunStarted
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import Call
 from nebulus.core.journal import GENESIS, chained, decode_batch, encode_batch, encode_event
@@ -108,7 +108,7 @@ async def run_in(
         )
     )
     driver = w.opened(run, {}, world)
-    started = RunStarted(goal=Goal(text=goal), plan=plan, config=CONFIG, run_id="r")
+    started = RunStarted(goal=Goal(text=goal), plan=plan, config=CONFIG, run_id="r", version=JOURNAL_VERSION)
     return await driver.drive(*(() if driver.machine.position else (started,)))
 
 

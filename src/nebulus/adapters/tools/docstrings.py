@@ -7,7 +7,7 @@ import re
 from inspect import cleandoc
 
 _SECTION = re.compile(r"^(Args|Arguments|Parameters):\s*$")
-_ENTRY = re.compile(r"^\*{0,2}(?P<name>\w+)\s*(\([^)]*\))?:\s*(?P<text>.*)$")
+_ENTRY = re.compile(r"^\*{0,2}(?P<name>\w+)\s*(\([^)]*\))?:\s*(?P<text>(?:\S.*)?)$")
 
 
 def summary(docstring: str) -> str:

@@ -17,6 +17,7 @@ from nebulus.adapters.tools.parameters import Parameters, parameters_of
 from nebulus.adapters.tools.results import failure_of, output_of
 from nebulus.core.errors import ToolDefinitionError, ToolError
 from nebulus.core.failure import Failure
+from nebulus.core.text import message_of
 from nebulus.core.tools import Effect, SandboxLevel, ToolSpec
 from nebulus.ports.tool import ToolOutput
 
@@ -107,7 +108,9 @@ class FunctionTool(Generic[P, R]):
         try:
             answer = await _called(self._check, self._check_parameters.values(known, key))
         except Exception as error:  # noqa: BLE001  # The check's code ends here; a check that broke can't tell.
-            _log.warning("check of tool %r raised %s: %s", self._spec.name, type(error).__name__, error)
+            _log.warning(
+                "check of tool %r raised %s: %s", self._spec.name, type(error).__name__, message_of(error)
+            )
             return None
         return answer if isinstance(answer, bool) else None
 

@@ -166,7 +166,7 @@ async def test_an_unexpected_error_is_a_failure_where_nothing_can_have_changed()
             await tool(effect=effect)(broken).run({}, "k")
 
 
-async def test_a_result_that_can_not_be_told_leaves_the_outcome_unknown() -> None:
+async def test_a_result_that_can_not_be_written_is_lost_and_the_work_is_not() -> None:
     circle: list[Any] = []
     circle.append(circle)
 
@@ -175,8 +175,10 @@ async def test_a_result_that_can_not_be_told_leaves_the_outcome_unknown() -> Non
         """Turn."""
         return circle
 
-    with pytest.raises(RecursionError):
-        await turn.run({}, "k")
+    output = await turn.run({}, "k")
+    assert isinstance(output, ToolOutput)
+    assert output.is_lost
+    assert output.text.startswith("what it returned (list) can't be written")
 
 
 async def test_a_tool_that_is_cancelled_says_so() -> None:
