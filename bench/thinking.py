@@ -8,7 +8,7 @@ conversation (`raw`) or as the one step that the runtime shows (`nebulus`).
     python -m nano.train --start src/nebulus/data/nano.gguf --at 0.4 --thoughts 0.5 --minutes 22 --out both.gguf
     python bench/thinking.py both.gguf
 
-Laws: every mode meets the same questions, and the order of the modes turns from question to question, so
+Invariants: every mode meets the same questions, and the order of the modes turns from question to question, so
 that none always finds the prompt in the server's cache; greedy decoding; a call is right when tool,
 arguments and types are exactly the due ones, and valid when the reader takes it. *Gained* are questions that
 are right only with the thought, *lost* those that are right only without it; *misled* are those of the lost

@@ -1,6 +1,6 @@
 """Training samples: encoded conversations, packed by length into batches, made beside the training.
 
-Laws: only the train split is drawn; a sample is never cut (one that is too long is dropped); the same seed
+Invariants: only the train split is drawn; a sample is never cut (one that is too long is dropped); the same seed
 gives the same stream of samples for the same course of progress.
 """
 

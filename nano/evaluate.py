@@ -3,7 +3,7 @@
     python -m nano.evaluate src/nebulus/data/nano.gguf --episodes 200 --json
 
 Every question stands by itself: the conversation before it is right, and only the next call is asked for.
-Laws: tool names are never those of training; a call is right when tool, arguments and types are exactly the due
+Invariants: tool names are never those of training; a call is right when tool, arguments and types are exactly the due
 ones; shares come with 95 % intervals; temperature is 0.
 """
 

@@ -1,6 +1,6 @@
 """Jobs as text: the raw conversation, and the one step that the Nebulus runtime shows.
 
-Laws: the step form is made by the runtime's own code (`nebulus.memory`), so training and use cannot drift;
+Invariants: the step form is made by the runtime's own code (`nebulus.memory`), so training and use cannot drift;
 the conversation form is what the chat template of the exported file makes of the same messages.
 """
 

@@ -2,7 +2,7 @@
 
     python -m nano.train --out src/nebulus/data/nano.gguf --minutes 50
 
-Laws: the time given rules everything (learning rate, curriculum), so a short rehearsal goes through every
+Invariants: the time given rules everything (learning rate, curriculum), so a short rehearsal goes through every
 phase; only what the model says is learned; a checkpoint is a whole GGUF file, put in place at once.
 """
 

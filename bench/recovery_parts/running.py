@@ -1,6 +1,6 @@
 """Episodes, carried out one after the other and written down at once, so that a run can be cut and gone on with.
 
-Laws: an episode that stands in the file is not carried out again; each is bounded in calls and in time,
+Invariants: an episode that stands in the file is not carried out again; each is bounded in calls and in time,
 whoever carries it out; what hangs is ended and counted as out of time.
 """
 

@@ -1,6 +1,6 @@
 """The only file that names adapters; each is imported when it is first needed.
 
-Law: what is not used is not imported, so that start-up stays fast and extras stay optional.
+Invariant: what is not used is not imported, so that start-up stays fast and extras stay optional.
 """
 
 import os

@@ -1,6 +1,6 @@
 """What is on this machine: each thing that a run needs, whether it is there, and what would fix it.
 
-Law: nothing is changed, and nothing is assumed: servers are asked, the sandbox is tried.
+Invariant: nothing is changed, and nothing is assumed: servers are asked, the sandbox is tried.
 """
 
 import importlib.metadata

@@ -1,6 +1,6 @@
 """Where a command works: the folder, its settings, and the models it was given instead.
 
-Law: what was chosen by flags is remembered with the run, so that `resume` needs none of them.
+Invariant: what was chosen by flags is remembered with the run, so that `resume` needs none of them.
 """
 
 import re

@@ -66,7 +66,7 @@ def bounded(text: str, most_chars: int) -> str:
 
 
 def clean(text: str) -> str:
-    """Return `text` with what is not Unicode (half characters, raw bytes of a file name) escaped."""
+    """Return `text` with what is not Unicode (lone surrogates, raw bytes of a file name) escaped."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,6 +1,6 @@
 """A person at a terminal.
 
-Laws: what a model or a tool wrote can't forge the prompt: it is shown without control characters, each
+Invariants: what a model or a tool wrote can't forge the prompt: it is shown without control characters, each
 line behind a bar; an approval needs a y; when a stream ends, nobody is there.
 """
 

@@ -1,6 +1,6 @@
 """The policy that decides: one Cedar policy set, made from a person's rules.
 
-Laws: a call is allowed only if Cedar says Allow, reports no error, and took the request against the
+Invariants: a call is allowed only if Cedar says Allow, reports no error, and took the request against the
 schema of the tools; everything else is a refusal. What would be allowed if a person confirmed it is asked.
 
 Source: docs.cedarpolicy.com; without a schema a policy that errs is skipped, which fails open.

@@ -1,6 +1,6 @@
 """Policies in files.
 
-Law: a policy that can't be read is an error; a missing file never means "no policy".
+Invariant: a policy that can't be read is an error; a missing file never means "no policy".
 """
 
 import os

@@ -1,6 +1,6 @@
 """A policy as it is written: every rule and every Cedar policy, with an id and the place where it stands.
 
-Law: what can't be read, checked or meant stops the start; there is no partial policy.
+Invariant: what can't be read, checked or meant stops the start; there is no partial policy.
 """
 
 import json
