@@ -18,7 +18,7 @@ from typing import Any
 from bench.calls_parts import abstention, damage, fixtures, peers, recorded, speed
 
 
-class Unmet(Exception):  # noqa: N818 - it is no error
+class Unmet(Exception):  # noqa: N818 - not an error
     """A part can't run here."""
 
 
@@ -74,7 +74,7 @@ def print_recorded(figures: dict[str, Any]) -> None:
 
 
 def print_fixtures(figures: dict[str, Any]) -> None:
-    """Print the counts beside the published ones, and what failed."""
+    """Print the counts next to the published ones, and what failed."""
     print("| reader | pass | soft | fail | of |")
     print("|---|--:|--:|--:|--:|")
     counts = tuple(figures["total"][status] for status in ("pass", "soft_pass", "fail"))

@@ -1,4 +1,4 @@
-"""What it costs to record: CPU and time for each batch, beside DBOS's own step and a bare insert, in one run.
+"""What it costs to record: CPU and time for each batch, compared with DBOS's own step and a bare insert, in one run.
 
     python bench/engine.py [--url PATH_OR_URL] [--batches 300] [--bytes 1000] [--rounds 5]
 

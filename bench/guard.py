@@ -26,7 +26,7 @@ from bench.guard_parts import adversary, cost, replay, siege, stepping
 from nebulus.testing.policies import ScriptedPolicy
 
 
-class Unmet(Exception):  # noqa: N818 - it is no error
+class Unmet(Exception):  # noqa: N818 - not an error
     """A part can't run here."""
 
 

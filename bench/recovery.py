@@ -5,7 +5,7 @@
     python bench/recovery.py ablation   # Nebulus with one strategy off
     python bench/recovery.py escalation # a small tier, a larger one, and both
     python bench/recovery.py moves      # each move of the table where it is needed, with it and without
-    python bench/recovery.py heed       # is a right call ever said to go against its step?
+    python bench/recovery.py heed       # is a right call ever reported as a mismatch with its step?
     python bench/recovery.py classes    # is the class of a real error recognised?
     python bench/recovery.py loops      # are loops stopped, and honest work left alone?
 

@@ -118,8 +118,8 @@ async def ask(backend: ModelBackend, question: Question, mode: str, *, cap: int)
 def _is_due(calls: Sequence[Call], question: Question) -> bool:
     if len(calls) != 1 or calls[0].tool != question.tool:
         return False
-    spelled = [json.dumps(given, sort_keys=True) for given in (calls[0].arguments, dict(question.arguments))]
-    return spelled[0] == spelled[1]
+    written = [json.dumps(given, sort_keys=True) for given in (calls[0].arguments, dict(question.arguments))]
+    return written[0] == written[1]
 
 
 def _due_parts(question: Question) -> list[str]:

@@ -22,7 +22,7 @@ CONTROL_COUNT: Final = 3
 
 STORED: Final = Path(__file__).with_name("tokenizer.json")
 BLANK: Final = "\u0120"
-"""How byte-level BPE spells a blank."""
+"""How byte-level BPE writes a space."""
 
 
 def byte_alphabet() -> list[str]:

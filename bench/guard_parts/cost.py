@@ -1,4 +1,4 @@
-"""What a verdict costs, beside a floor measured in the same run: digesting the call itself."""
+"""What a verdict costs, compared with a floor measured in the same run: digesting the call itself."""
 
 import statistics
 import time

@@ -1,4 +1,4 @@
-"""Whole runs under attack: the application with its own parts, a model that is an enemy, an oracle beside it.
+"""Whole runs under attack: the application with its own parts, a hostile model, and an independent oracle.
 
 Settings, policy file, tools, workspace, machine, journal and approvals are the real ones; the engine keeps
 its runs in memory, and the services only note what reaches them. After a run ended it is taken up again,
@@ -128,7 +128,7 @@ class Siege(Struct, frozen=True, kw_only=True):
     is_foreign: bool = False
     """The plan is not the user's: a model made it after it had read text from outside."""
     hint: str = ""
-    """What every service says of itself beside what it does."""
+    """What every service says about itself, in addition to what it does."""
     checks_arguments: bool = True
     """Off: a call that contradicts its step is judged by the guard all the same."""
 
@@ -297,7 +297,7 @@ async def _look_back(siege: Siege, application: Application, outcome: Outcome) -
         siege.tally.broken.append(verified.why)
     journal = msgspec.json.encode(await application.supervisor.journal(RUN)).decode()
     if any(canary in journal for canary in siege.ground.canaries):
-        siege.tally.forbidden.append("a secret stands in the journal")
+        siege.tally.forbidden.append("a secret is in the journal")
 
 
 def _recorded_before(application: Application, tally: Tally) -> Callable[[Reached], Any]:

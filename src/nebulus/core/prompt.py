@@ -55,12 +55,14 @@ _ITEMS = (
 )
 """Kinds that are rendered as list items."""
 _BREAK = r"(?:\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029])"
+_BLANK = r" \t\x1f\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
+"""White space within a line, for a character class: with line breaks in it, matching would take quadratic time."""
 _LINE_NAMES = (
     "goal|constraints|done|done before|said before|facts|stored|open questions|failed before|last|now|"
     r"not shown for want of room|result of step \d+|failure|answer with these fields"
 )
 """The beginnings of lines and sections in our prompts, in lower case."""
-_LIKE_OURS = re.compile(rf"({_BREAK})(?=[\s>*_#`\-]*(?:{_LINE_NAMES})[\s*_`]*:)", re.IGNORECASE)
+_LIKE_OURS = re.compile(rf"({_BREAK})(?=[{_BLANK}>*_#`\-]*(?:{_LINE_NAMES})[{_BLANK}*_`]*:)", re.IGNORECASE)
 _ANY_BREAK = re.compile(_BREAK)
 
 

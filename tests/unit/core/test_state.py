@@ -24,7 +24,7 @@ def test_a_step_is_found_by_its_number() -> None:
 
 @pytest.mark.parametrize("number", [-1, 0, 6])
 def test_a_step_that_the_plan_does_not_have_is_an_error_that_says_so(number: int) -> None:
-    with pytest.raises(LookupError, match=f"no step {number}"):
+    with pytest.raises(LookupError, match=f"step {number} does not exist"):
         STATE.step(number)
 
 

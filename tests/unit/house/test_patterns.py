@@ -66,5 +66,7 @@ def test_no_pattern_of_the_package_can_waste_time() -> None:
 def test_every_pattern_is_collected_wherever_it_is_written() -> None:
     found = {(each.module, each.text) for each in patterns()}
     assert any(module == "nebulus.app.settings" and "anthropic" in text for module, text in found)
-    assert any(module == "nebulus.recovery.signs" and "rate[- ]?limit" in text for module, text in found)
+    assert any(
+        module == "nebulus.recovery.error_patterns" and "rate[- ]?limit" in text for module, text in found
+    )
     assert all(re.compile(text) for _, text in found)
