@@ -81,7 +81,7 @@ FOREIGN = Provenance((Origin("tool", "read_file", "c3"),))
 
 
 def policy(text: str, *cedar: str, protected: tuple[str, ...] = ()) -> CedarPolicy:
-    """Return the policy that `text` spells in TOML, with further policies in Cedar."""
+    """Return the policy in `text`, which is TOML, with further policies in Cedar."""
     files = tuple((f"extra{index}.cedar", source) for index, source in enumerate(cedar))
     return CedarPolicy(
         PolicyText(file=parse_rules(text, source="policy.toml"), cedar=files, protected=protected), SCENE
@@ -96,7 +96,7 @@ def judged(decider: CedarPolicy, tool: str, context: Context | None = None, **ar
 def after(
     *, tainted: bool = False, planned: bool = True, usage: RunUsage | None = None, **labels: str
 ) -> Context:
-    """Return a context; each label is `user`, or the foreign value that stands in nothing trusted."""
+    """Return a context; each label is `user`, or the foreign value that appears in nothing trusted."""
     return Context(
         is_tainted=tainted,
         is_planned=planned,

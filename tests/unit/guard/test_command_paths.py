@@ -1,4 +1,4 @@
-"""What a rule denies for certain is closed to commands as well; nothing that it leaves open is."""
+"""What a rule denies for certain is closed to commands as well, and nothing else is."""
 
 import pytest
 

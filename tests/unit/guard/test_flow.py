@@ -1,4 +1,4 @@
-"""After text from outside, a call of consequence needs the plan and the user's words behind it."""
+"""After text from outside, a consequential call must be supported by the plan and the user's words."""
 
 import pytest
 
@@ -20,7 +20,7 @@ def shown(*sources: Source, tainted: bool = True) -> PromptSources:
     return PromptSources(sources=sources, is_tainted=tainted)
 
 
-def test_a_label_says_where_a_value_came_from_and_who_stands_behind_it() -> None:
+def test_a_label_says_where_a_value_came_from_and_whether_it_is_endorsed() -> None:
     call = Call("pay", {"to": "eve@evil.com", "amount": 40, "currency": "EUR", "note": ""})
     labels = {
         label.argument: label
@@ -34,7 +34,7 @@ def test_a_label_says_where_a_value_came_from_and_who_stands_behind_it() -> None
     assert labels["note"].is_endorsed, "what says nothing needs nobody behind it"
 
 
-def test_a_short_value_that_outside_text_holds_too_is_nobodys_for_certain() -> None:
+def test_a_short_value_that_outside_text_contains_too_is_not_endorsed() -> None:
     call = Call("delete_file", {"path": "13"})
     user = Source("What is on the 13 of May?", USER)
     [alone] = label_all(call, sc.DELETE, shown(user))
@@ -98,7 +98,7 @@ def test_what_a_tool_writes_may_come_from_outside_but_not_where_it_goes() -> Non
     assert isinstance(sc.judged(decider, "write_file", elsewhere, path="a", content="x"), Ask)
 
 
-def test_what_was_done_once_is_not_endorsed_to_be_done_again() -> None:
+def test_what_was_done_once_is_not_endorsed_again() -> None:
     call = Call("pay", {"to": "bob", "amount": 1, "currency": "EUR"})
     context = sc.after(
         tainted=True,

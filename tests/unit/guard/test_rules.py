@@ -1,4 +1,4 @@
-"""A rule means what it says, and one that can't be meant stops the start with its line."""
+"""A rule means what it says, and one that can't be meant prevents the start and is reported with its line."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def test_what_no_rule_allows_is_refused() -> None:
     assert verdict == Refuse("default.deny", "no rule allows read_file (read)")
 
 
-def test_deny_wins_over_ask_and_ask_over_allow_and_each_is_named() -> None:
+def test_deny_takes_precedence_over_ask_and_ask_over_allow_and_each_is_named() -> None:
     decider = sc.policy(
         sc.ALLOW_ALL
         + """
@@ -43,7 +43,7 @@ def test_a_rule_without_a_name_is_named_by_its_line() -> None:
     assert sc.judged(decider, "read_file", path="a") == Allow("policy.toml:3")
 
 
-def test_an_allowed_path_must_hold_for_every_path_of_the_call() -> None:
+def test_a_rule_that_allows_a_path_must_match_every_path_of_the_call() -> None:
     decider = sc.policy('[[policy]]\ntool = "move_file"\npath = "docs/**"\nthen = "allow"')
     assert isinstance(sc.judged(decider, "move_file", source="docs/a", target="docs/b"), Allow)
     assert isinstance(sc.judged(decider, "move_file", source="docs/a", target="b"), Refuse)
@@ -100,7 +100,7 @@ def test_forty_reads_and_then_one_mail_is_one_forbidden_act() -> None:
     assert isinstance(sc.judged(decider, "fetch", Context(usage=usage), url="a.com"), Refuse)
 
 
-def test_a_rate_looks_at_a_window_of_calls() -> None:
+def test_a_rate_counts_a_window_of_calls() -> None:
     decider = sc.policy(
         sc.ALLOW_ALL
         + '[[policy]]\ntool = "fetch"\nafter = "fetch"\ntimes = 2\nwithin = 4\nthen = "deny"\nreason = "slower"'
@@ -142,7 +142,7 @@ def test_an_unknown_host_restricts_and_never_allows() -> None:
     assert isinstance(sc.judged(decider, "fetch", url="https://a.com\\b"), Refuse)
 
 
-def test_policies_of_cedars_own_stand_in_the_same_set() -> None:
+def test_policies_written_in_cedar_belong_to_the_same_set() -> None:
     cedar = """
 // not by mail
 @id("no-secret-mail") @reason("not by mail")
@@ -210,14 +210,14 @@ WRONG = {
 
 
 @pytest.mark.parametrize("complaint", WRONG)
-def test_a_rule_that_cant_be_meant_stops_the_start_with_line_and_fix(complaint: str) -> None:
+def test_a_rule_that_cant_be_meant_prevents_the_start_with_line_and_fix(complaint: str) -> None:
     with pytest.raises(ConfigError) as raised:
         sc.policy(f"\n# a rule\n[[policy]]\n{WRONG[complaint]}\n")
     assert complaint in str(raised.value)
     assert str(raised.value).startswith("policy.toml:3")
 
 
-def test_a_rule_that_another_always_beats_stops_the_start() -> None:
+def test_a_rule_that_another_always_overrides_prevents_the_start() -> None:
     text = '[[policy]]\neffect = "egress"\nthen = "deny"\nreason = "no"\n[[policy]]\ntool = "fetch"\nthen = "allow"'
     with pytest.raises(ConfigError, match=r"policy\.toml:5: this can never decide"):
         sc.policy(text)
@@ -253,7 +253,7 @@ def test_a_rule_that_another_always_beats_stops_the_start() -> None:
         ("permit(principal, action, resource)", "no Cedar policy"),
     ],
 )
-def test_a_wrong_policy_in_cedar_stops_the_start_with_its_place(cedar: str, complaint: str) -> None:
+def test_a_wrong_policy_in_cedar_prevents_the_start_with_its_place(cedar: str, complaint: str) -> None:
     with pytest.raises(ConfigError, match=r"extra0\.cedar:[12]: ") as raised:
         sc.policy(sc.ALLOW_ALL, cedar)
     assert complaint in str(raised.value)
@@ -267,7 +267,7 @@ def test_a_malformed_file_never_means_no_policy(text: str) -> None:
         sc.policy(text)
 
 
-def test_the_digest_names_the_rules_and_what_they_are_about() -> None:
+def test_the_digest_covers_the_rules_and_the_tools_they_apply_to() -> None:
     assert sc.policy(sc.ALLOW_ALL).digest == sc.policy(sc.ALLOW_ALL).digest
     assert sc.policy(sc.ALLOW_ALL).digest != sc.policy("").digest
     assert sc.policy(sc.ALLOW_ALL).digest != sc.policy(sc.ALLOW_ALL, protected=("a",)).digest

@@ -1,4 +1,4 @@
-"""The documents keep their word: code compiles, what is marked runs, the reference is that of the code."""
+"""The documents keep their promises: code compiles, what is marked runs, the reference is that of the code."""
 
 import ast
 import re
@@ -31,7 +31,7 @@ FENCE = re.compile(
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: `info` is what stands after the fence, `line` where the code begins."""
+    """A fenced block: `info` is what follows the fence, `line` where the code begins."""
 
     info: str
     code: str
@@ -208,7 +208,7 @@ def test_a_link_to_nothing_is_found(tmp_path: Path) -> None:
     assert link_complaints(page, tmp_path) == ["the link gone.md leads to nothing"]
 
 
-def test_a_word_out_of_order_and_a_place_that_is_no_module_are_found() -> None:
+def test_a_word_out_of_order_and_a_place_that_is_not_a_module_are_found() -> None:
     page = "| **b** | x | `core.plan` |\n| **a** | x | `core.gone` |\n"
     assert glossary_complaints(page, frozenset({"nebulus.core.plan"})) == [
         "'b' is out of order",

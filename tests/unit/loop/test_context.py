@@ -1,4 +1,4 @@
-"""What the guard is told about a call: what was in the prompt, and what the plan set out to do."""
+"""What the guard is told about a call: what was in the prompt, and what the plan names."""
 
 from msgspec.structs import replace
 
@@ -58,7 +58,7 @@ def test_what_was_read_in_a_step_taints_all_that_follows_in_it() -> None:
     )
 
 
-def test_a_tool_that_the_step_did_not_set_out_to_use_is_not_planned() -> None:
+def test_a_tool_that_the_plan_does_not_name_is_not_planned() -> None:
     assert not feed(looked(begun("look a", "put b")), sc.called("drop", value="b")).context.is_planned
 
 
@@ -70,7 +70,7 @@ def test_what_was_done_is_counted_once_a_call_runs() -> None:
     assert refused.machine.usage.by_tool == {"look": 1}, "a call that was refused was not made"
 
 
-def test_a_budget_of_one_tool_of_steps_and_of_bytes_is_a_hard_stop() -> None:
+def test_a_budget_of_one_tool_of_steps_and_of_bytes_is_a_hard_limit() -> None:
     for budget, resource in ((Budget(calls={"look": 1}), "calls.look"), (Budget(steps=1), "steps")):
         scene = looked(begun("look a", "look b", budget=budget))
         if scene.outcome is None:
@@ -86,7 +86,7 @@ def test_a_budget_of_one_tool_of_steps_and_of_bytes_is_a_hard_stop() -> None:
     assert exceeded_limit(Budget(bytes_out=1000), leaving, "send") == ("", 0)
 
 
-def test_a_plan_made_after_reading_vouches_for_no_call() -> None:
+def test_a_plan_made_after_reading_endorses_no_call() -> None:
     scene = looked(begun("look a", "put b"))
     plan = replace(scene.state.plan, is_tainted=True)
     machine = replace(scene.machine, state=replace(scene.state, plan=plan))

@@ -1,4 +1,4 @@
-"""A run taken up again: a question is asked again, what failed is tried again, what is done stays done."""
+"""A resumed run: a question is asked again, what failed is tried again, what is done stays done."""
 
 import pytest
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""What a prompt may be copied from, and what of it came from outside, is asked of its pieces, never of its text."""
+"""The pieces of a prompt, never its text, say what may be copied and what came from outside."""
 
 import pytest
 from hypothesis import given

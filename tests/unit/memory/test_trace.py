@@ -1,4 +1,4 @@
-"""Each value of an answer says whether the run saw it, and a piece of something else is not it."""
+"""Each value of an answer says whether the run saw it, and a part of something else does not count."""
 
 from decimal import Decimal
 from typing import Any

@@ -1,4 +1,4 @@
-"""Bytes become tokens by what the server itself reported, and a prompt that is too large says where."""
+"""Bytes become tokens by what the server itself reported, and a prompt that is too large names its largest part."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +33,7 @@ REQUEST = ModelRequest(
 )
 
 
-def test_the_highest_rate_that_was_seen_counts() -> None:
+def test_the_highest_rate_counts() -> None:
     size = size_bytes(REQUEST.messages, REQUEST.tools)
     rate = learnt(0.0, size, size // 4)
     assert rate == (size // 4) / size
@@ -42,7 +42,7 @@ def test_the_highest_rate_that_was_seen_counts() -> None:
 
 
 @given(rate=st.floats(0.05, 2.0), tokens=st.integers(0, 100_000))
-def test_what_is_said_to_fit_is_estimated_to_fit(rate: float, tokens: int) -> None:
+def test_the_bytes_that_fit_are_estimated_to_fit(rate: float, tokens: int) -> None:
     room = room_bytes(rate, tokens)
     assert room == 0 or estimated(rate, room) <= tokens
     assert estimated(rate, 0) == OVERHEAD_TOKENS

@@ -22,7 +22,7 @@ def test_it_rests_after_the_last_of_a_row_and_each_time_twice_as_long() -> None:
     assert rest_left_s(failed(breaker, 12), now_s=12) == 20
 
 
-def test_one_success_begins_the_count_anew() -> None:
+def test_one_success_resets_the_count() -> None:
     assert after_success(failed(failed(Breaker(), 0), 0)) == Breaker()
 
 
