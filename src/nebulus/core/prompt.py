@@ -62,7 +62,7 @@ _LINE_NAMES = (
     r"not shown for want of room|result of step \d+|failure|answer with these fields"
 )
 """The beginnings of lines and sections in our prompts, in lower case."""
-_LIKE_OURS = re.compile(rf"({_BREAK})(?=[{_BLANK}>*_#`\-]*(?:{_LINE_NAMES})[{_BLANK}*_`]*:)", re.IGNORECASE)
+_LIKE_OURS = re.compile(rf"({_BREAK})([{_BLANK}>*_#`\-]*(?:{_LINE_NAMES})[{_BLANK}*_`]*:)", re.IGNORECASE)
 _ANY_BREAK = re.compile(_BREAK)
 
 
@@ -117,7 +117,7 @@ class Piece(Struct, frozen=True, omit_defaults=True):
             return self.text
         if self.kind in _ITEMS:
             return _ANY_BREAK.sub("\n  ", self.text)
-        return _LIKE_OURS.sub(r"\1| ", self.text)
+        return _LIKE_OURS.sub(r"\1| \2", self.text)
 
 
 class Prompt(Struct, frozen=True, dict=True):
