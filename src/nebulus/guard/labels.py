@@ -13,7 +13,7 @@ from nebulus.core.prompt import PromptSources, Source
 from nebulus.core.provenance import Origin, Provenance
 from nebulus.core.text import Scalar, stands_in
 from nebulus.core.tools import ToolSpec
-from nebulus.guard.endorse import leaves, says_nothing
+from nebulus.guard.endorse import is_blank, leaves
 
 VALUE_CHARS = 200
 """The longest part of a value that is shown to a person."""
@@ -39,7 +39,7 @@ def untrusted(labels: Iterable[Label]) -> tuple[Provenance, ...]:
 
 def _label(name: str, value: Any, schema: Any, *, shown: PromptSources) -> Label:
     default = schema.get("default") if isinstance(schema, dict) else None
-    if says_nothing(value) or (default is not None and _is_same(value, default)):
+    if is_blank(value) or (default is not None and _is_same(value, default)):
         return Label(name, NOBODY, is_endorsed=True)
     keys = set(schema.get("properties", ())) if isinstance(schema, dict) else set()
     origins: set[Origin] = set()

@@ -165,10 +165,10 @@ def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
         made_from=_made_from(machine, flight),
     )
     kind, text = failure.kind.value, bounded(failure.sentence(), 400)
-    told = with_lesson(
+    failed = with_lesson(
         machine.state, step=task.step, kind=kind, why=f"{call.tool}: {failure.what}", provenance=provenance
     )
-    told = with_error(told, step=task.step, tool=call.tool, text=text, provenance=provenance)
+    failed = with_error(failed, step=task.step, tool=call.tool, text=text, provenance=provenance)
     attempts = task.attempts
     record = recorded(
         call, spec, step=task.step, result=failure.sentence(), is_error=True, history=attempts.history
@@ -183,7 +183,7 @@ def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
     )
     machine = replace(
         machine,
-        state=told,
+        state=failed,
         spent=machine.spent.with_tool(seconds=event.took_s),
         calls=(*machine.calls, record),
     )

@@ -29,7 +29,13 @@ from nebulus.loop.phases import (
     Waiting,
 )
 from nebulus.loop.places import TaskAt
-from nebulus.memory.distil import with_lesson, with_question, with_step_ended, with_told, without_question
+from nebulus.memory.distil import (
+    with_lesson,
+    with_question,
+    with_step_ended,
+    with_user_answer,
+    without_question,
+)
 from nebulus.recovery.stagnation import changed
 
 QUESTION_CHARS = 1000
@@ -43,10 +49,10 @@ def on_finding(machine: Machine, task: Task, finding: Finding, *, question: str 
     state = machine.state
     if not question:
         state = with_lesson(state, step=task.step, kind=finding.kind.value, why=finding.lesson())
-    told = task.to(
+    recovering = task.to(
         Recovering(Problem(failure, finding, question)), findings=(*attempts.findings, finding), claim=""
     )
-    return replace(machine, state=state).with_task(told)
+    return replace(machine, state=state).with_task(recovering)
 
 
 def on_model_failure(machine: Machine, task: Task, failure: Failure) -> Machine:
@@ -131,7 +137,7 @@ def on_consulted(at: TaskAt[Consulting], event: PersonAnswered) -> Machine:
     """Go on with the step and the user's answer; without a text, their yes or no is the answer."""
     machine, task, activity = at.machine, at.task, at.state
     question = activity.question.text
-    state = with_told(
+    state = with_user_answer(
         without_question(machine.state, question),
         question,
         event.text or ("yes" if event.is_yes else "no"),
@@ -196,12 +202,12 @@ def _replan(machine: Machine, task: Task, failure: Failure) -> Machine:
         for step in state.plan.steps
     )
     cause = task.attempts.last_error
-    told = f"; the last call: {cause}" if cause and failure.what not in cause else ""
+    last_call = f"; the last call: {cause}" if cause and failure.what not in cause else ""
     state = with_lesson(
         replace(state, plan=replace(state.plan, steps=steps)),
         step=0,
         kind=failure.kind.value,
-        why=f"step {broken.number} ({broken.text}): {failure.what}{told}",
+        why=f"step {broken.number} ({broken.text}): {failure.what}{last_call}",
     )
     attempts = Attempts(is_replanning=True, is_tainted=task.attempts.is_tainted)
     planning = Task(kind=StepKind.PLAN, attempts=attempts)

@@ -76,8 +76,8 @@ def _after_denial(machine: Machine, task: Task, flight: Flight) -> Machine:
     if is_repeated or refusals >= machine.config.limits.refusals:
         return finish(machine, Refused(rule=rule, reason=reason, step=task.step))
     state = with_lesson(machine.state, step=task.step, kind="refused", why=f"{call.tool}: {reason}")
-    told = task.to(task.activity, refusals=refusals, findings=(*task.attempts.findings, finding))
-    return ask(replace(machine, state=state), told)
+    refused = task.to(task.activity, refusals=refusals, findings=(*task.attempts.findings, finding))
+    return ask(replace(machine, state=state), refused)
 
 
 def arguments_text(flight: Flight) -> str:

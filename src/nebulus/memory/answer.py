@@ -161,7 +161,7 @@ def _found(state: State, room: Room, index: Index) -> Iterator[Piece]:
     results = [
         seen
         for seen in reversed(state.observations)
-        if not seen.is_error and not _is_told(seen, index.of_steps((seen.step,)))
+        if not seen.is_error and not _is_covered(seen, index.of_steps((seen.step,)))
     ]
     errors = [seen for seen in reversed(state.observations) if seen.is_error]
     last = [
@@ -214,13 +214,13 @@ def _facts_and_steps(state: State, room: Room, index: Index) -> tuple[list[Piece
     )
 
 
-def _is_told(seen: Observation, facts: tuple[Fact, ...]) -> bool:
+def _is_covered(seen: Observation, facts: tuple[Fact, ...]) -> bool:
     """Whether the facts of its step contain all that was seen: the text itself, or each field of a flat JSON object."""
     if any(not fact.field and fact.value == seen.text for fact in facts):
         return True
-    told = {(fact.field, fact.value) for fact in facts}
+    known = {(fact.field, fact.value) for fact in facts}
     fields = {(mark.name, mark.value) for mark in scalars_of(seen.text)}
-    return bool(fields) and fields <= told
+    return bool(fields) and fields <= known
 
 
 def _name_of(seen: Observation) -> str:

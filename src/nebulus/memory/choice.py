@@ -55,7 +55,7 @@ def choose(state: State, text: str, index: Index, *, step: int) -> Choice:
     finding.
     """
     named, others = _asked(index, text)
-    asked = list(dict.fromkeys((*_told(index, step), *named, *others)))
+    asked = list(dict.fromkeys((*_questions_and_answers(index, step), *named, *others)))
     kept = tuple(asked[:MENTIONED_SHOWN])
     most = min(RECENT_SHOWN, FACTS_SHOWN - len(kept))
     recent = _recent(state, state.step(step), exclude={fact.step for fact in kept}, most=most)
@@ -103,7 +103,7 @@ def artifacts_for(state: State, text: str, *, step: int) -> tuple[Artifact, ...]
     return tuple(chosen[-ARTIFACTS_SHOWN:])
 
 
-def _told(index: Index, step: int) -> list[Fact]:
+def _questions_and_answers(index: Index, step: int) -> list[Fact]:
     """Return what was asked in the step, and what the user answered."""
     return [fact for fact in index.of_steps((step,)) if fact.kind in (FactKind.QUESTION, FactKind.ANSWER)]
 

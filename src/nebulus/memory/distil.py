@@ -24,7 +24,7 @@ NOTE_CHARS = 400
 QUESTIONS_KEPT = 8
 OBSERVATIONS_KEPT = 32
 """Above this number, observations that no step will be shown are dropped: memory does not grow with the plan."""
-TOLD_CHARS = 2000
+USER_ANSWER_CHARS = 2000
 """The longest part of a user's answer that is kept; the prompt says what was cut."""
 
 
@@ -158,15 +158,19 @@ def without_question(state: State, question: str) -> State:
     return replace(state, questions=tuple(item for item in state.questions if item.text != question))
 
 
-def with_told(state: State, question: str, answer: str, *, step: int, model: str, is_trusted: bool) -> State:
+def with_user_answer(
+    state: State, question: str, answer: str, *, step: int, model: str, is_trusted: bool
+) -> State:
     """Return `state` with what `model` asked in `step`, and what the user answered.
 
     The answer is the user's. The question is not: a model chose its words, `is_trusted` as for a note.
     """
     label = Provenance((Origin("model", model),), is_trusted)
     asked = Fact(step=step, value=question, provenance=label, kind=FactKind.QUESTION)
-    told = Fact(step=step, value=bounded(answer, TOLD_CHARS), provenance=USER, kind=FactKind.ANSWER)
-    return replace(state, facts=(*state.facts, asked, told))
+    answered = Fact(
+        step=step, value=bounded(answer, USER_ANSWER_CHARS), provenance=USER, kind=FactKind.ANSWER
+    )
+    return replace(state, facts=(*state.facts, asked, answered))
 
 
 def _with_status(state: State, number: int, status: StepStatus) -> State:

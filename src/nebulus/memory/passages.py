@@ -19,7 +19,7 @@ PASSAGE_CHARS = 400
 """A few sentences: long enough to explain a value, short enough that several fit a small window."""
 RECORDED_CHARS = 6000
 """What is recorded of a long text for its reading: more than a window of 4,096 tokens can be shown of it."""
-TOLD_SHARE = 0.75
+WANTED_SHARE = 0.75
 """The share that the wanted words may select; the beginning of the text takes the rest."""
 _BREAK = re.compile(r"""[\s"{}\[\];|<>()&]""")
 _DIVIDERS = ("\n", ". ", " ", '"', "}", "]", ";", ">", ")", "|", "&")
@@ -41,7 +41,7 @@ def passages_of(text: str, wanted: str, *, most_chars: int = RECORDED_CHARS) -> 
     ranked = _ranked(pieces, wanted) if len(text) > most_chars else ()
     kept: dict[int, Passage] = {}
     left = most_chars
-    for some, floor in ((ranked, (1 - TOLD_SHARE) * most_chars), (pieces, 0.0)):
+    for some, floor in ((ranked, (1 - WANTED_SHARE) * most_chars), (pieces, 0.0)):
         for piece in some:
             if piece.start not in kept and left - len(piece.text) >= floor:
                 kept[piece.start] = piece

@@ -59,7 +59,7 @@ def tools_bytes(tools: tuple[ToolSpec, ...]) -> int:
     )
 
 
-def learnt(rate: float, size: int, prompt_tokens: int) -> float:
+def updated_rate(rate: float, size: int, prompt_tokens: int) -> float:
     """Return tokens per byte after a server reported `prompt_tokens` for `size` bytes; 0.0 means not known yet."""
     return max(rate, prompt_tokens / size) if size and prompt_tokens else rate
 

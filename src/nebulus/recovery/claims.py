@@ -61,7 +61,7 @@ _ADMITTED = re.compile(
     r"|\bthere is no (?:tool|way)\b",
     re.IGNORECASE,
 )
-_TOLD_ERROR = re.compile(
+_MENTIONS_ERROR = re.compile(
     r"\b(?:error|fail(?:ed|ure)?|could(?:n't| not)|can(?:'t|not)|unable|denied|not found|no such|refused|problem)\b",
     re.IGNORECASE,
 )
@@ -85,11 +85,11 @@ def is_question(claim: str, *, step: str = "") -> bool:
     if _WANTED.search(step):
         return False
     sentences = [part for each in _sentences(claim[:CLAIM_CHARS]) if (part := each.strip())]
-    told = [part for part in sentences if not part.endswith("?")]
-    if not told:
+    statements = [part for part in sentences if not part.endswith("?")]
+    if not statements:
         return bool(sentences)
     meant = [part for part in sentences if not _OFFER.search(part)]
-    return bool(meant) and meant[-1].endswith("?") and not any(_OVER.search(part) for part in told)
+    return bool(meant) and meant[-1].endswith("?") and not any(_OVER.search(part) for part in statements)
 
 
 def contradiction(claim: str, ledger: Ledger) -> Finding | None:
@@ -156,7 +156,7 @@ def _sentences(text: str) -> Iterator[str]:
 
 
 def _despite_failure(text: str, ledger: Ledger) -> Finding | None:
-    if not ledger.last_error or _TOLD_ERROR.search(text):
+    if not ledger.last_error or _MENTIONS_ERROR.search(text):
         return None
     return _dishonest(
         "the last call of this step failed, and none has succeeded since", ledger.last_error[:200]

@@ -63,7 +63,7 @@ def _misfit(text: str, spec: ToolSpec) -> Failure | None:
     try:
         value = json.loads(text)
     except RecursionError:
-        return _broken(FailureKind.MALFORMED_ANSWER, f"what {spec.name} gave back is nested too deep", text)
+        return _broken(FailureKind.MALFORMED_ANSWER, f"what {spec.name} returned is nested too deep", text)
     except ValueError as error:
         is_cut = text.lstrip()[:1] in "{[" and getattr(error, "pos", 0) >= len(text.rstrip()) - 1
         kind = (

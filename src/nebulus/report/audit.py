@@ -33,8 +33,8 @@ _SAID: Mapping[Decided, tuple[str, str]] = MappingProxyType(
 
 def audit_lines(report: RunReport) -> list[Line]:
     """Return every verdict of a run as a block of lines, at most `WIDTH` characters wide."""
-    told = counted(len(report.verdicts), "verdict")
-    lines = [Line(f"Run {safe(report.run_id)}: {told}", "bold")]
+    count = counted(len(report.verdicts), "verdict")
+    lines = [Line(f"Run {safe(report.run_id)}: {count}", "bold")]
     for item in report.verdicts:
         lines += [Line(""), *_block(item)]
     policies = sorted({item.policy_digest for item in report.verdicts if item.policy_digest})

@@ -33,7 +33,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LOOP_CHARS = 1 << 16
-"""The longest text that is looked at in the event loop: a few milliseconds of work."""
+"""The longest text that is processed in the event loop: a few milliseconds of work."""
 
 
 async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> ToolEvent:
@@ -69,7 +69,7 @@ async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
         return await _after_break(tool, command, _raised(tool.spec, error))
     output = recordable(given)
     if output is None:
-        what = f"{tool.spec.name} gave back a {type(given).__name__}, not a ToolOutput or a Failure"
+        what = f"{tool.spec.name} returned a {type(given).__name__}, not a ToolOutput or a Failure"
         return await _after_break(tool, command, _failure(FailureKind.OURS, what))
     if isinstance(output, Failure):
         return ToolFailed(call_id=command.call.call_id, failure=output)
@@ -130,8 +130,8 @@ async def _reconcile(tool: Tool, command: RunTool, why: str) -> ToolReturned | O
     """Ask the tool whether the call happened; None means that it certainly did not."""
     match await _happened(tool, command) if tool.spec.has_check else None:
         case True:
-            told = f"{tool.spec.name} had taken effect; its result was lost"
-            result = ToolResult(text=told, is_lost=True)
+            text = f"{tool.spec.name} had taken effect; its result was lost"
+            result = ToolResult(text=text, is_lost=True)
             return ToolReturned(call_id=command.call.call_id, result=result)
         case False:
             return None

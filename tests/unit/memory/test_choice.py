@@ -5,7 +5,7 @@ from nebulus.core.provenance import Provenance
 from nebulus.core.state import Fact, State
 from nebulus.core.tools import ToolResult
 from nebulus.memory.choice import Choice, choose
-from nebulus.memory.distil import with_active, with_result, with_told
+from nebulus.memory.distil import with_active, with_result, with_user_answer
 from nebulus.memory.prompt import BOUNDLESS, compose_step
 from nebulus.memory.recall import Index
 
@@ -83,6 +83,6 @@ def test_the_last_result_leaves_room_for_the_facts_that_the_words_ask_for() -> N
 
 
 def test_what_the_user_answered_in_this_step_is_asked_for_and_in_the_next_no_more() -> None:
-    state = with_told(office("write"), "To whom?", "Anna", step=NOW, model="small", is_trusted=True)
+    state = with_user_answer(office("write"), "To whom?", "Anna", step=NOW, model="small", is_trusted=True)
     assert values(chosen_for(state).asked) == ["To whom?", "Anna"]
     assert not chosen_for(state, step=1).asked
