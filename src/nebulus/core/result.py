@@ -7,7 +7,7 @@ from msgspec import Struct, field
 from nebulus.core.provenance import Provenance
 
 WRAPPED = "answer"
-"""The field that contains the answer where it is requested inside an object."""
+"""The field that contains the answer if it is requested inside an object."""
 
 
 class ResultSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -80,7 +80,7 @@ def unread_of(
 
 
 def query_of(reads: Mapping[str, str]) -> str:
-    """Return the words by which the passages are found that tell of `reads`."""
+    """Return the words that find the passages about `reads`."""
     return " ".join(f"{name.replace('_', ' ')} {meaning}" for name, meaning in reads.items())
 
 

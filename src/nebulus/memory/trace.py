@@ -48,7 +48,7 @@ _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
 
 class _Seen(Struct, frozen=True):
-    """One text that the run saw; `field` is the name of the value it is, "" where it is a text among texts."""
+    """One text that the run saw; `field` is the name of the value it is, "" for a text."""
 
     text: str
     provenance: Provenance

@@ -94,7 +94,7 @@ async def _off_loop(size_chars: int, function: Callable[P, R], *args: P.args, **
 
 
 def _lost(output: ToolOutput, spec: ToolSpec, command: RunTool) -> ToolEvent:
-    """Return what a call came to whose result can't be recorded: a failure where it only reads, else a loss."""
+    """Return the event of a call whose result can't be recorded: a failure where it only reads, else a loss."""
     what = f"{spec.name} did its work, and its result can't be recorded: {output.text}"
     if spec.effect is Effect.READ:
         return ToolFailed(call_id=command.call.call_id, failure=_failure(FailureKind.MALFORMED_ANSWER, what))

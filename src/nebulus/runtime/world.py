@@ -41,17 +41,17 @@ class Observers:
         self._observers = tuple(observers)
 
     def on_command(self, command: Command) -> None:
-        """Tell all."""
+        """Pass it to every observer."""
         for observer in self._observers:
             observer.on_command(command)
 
     def on_text(self, piece: str) -> None:
-        """Tell all."""
+        """Pass it to every observer."""
         for observer in self._observers:
             observer.on_text(piece)
 
     def on_record(self, record: Record) -> None:
-        """Tell all."""
+        """Pass it to every observer."""
         for observer in self._observers:
             observer.on_record(record)
 
