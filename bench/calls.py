@@ -19,7 +19,7 @@ from bench.calls_parts import abstention, damage, fixtures, levels, peers, recor
 from nebulus.calls import by_effect
 
 
-class Unmet(Exception):  # noqa: N818 - it is no error
+class Unmet(Exception):  # noqa: N818 - not an error
     """A part can't run here."""
 
 
@@ -93,7 +93,7 @@ def print_recorded(figures: dict[str, Any]) -> None:
 
 
 def print_fixtures(figures: dict[str, Any]) -> None:
-    """Print the counts beside the published ones, and what failed."""
+    """Print the counts next to the published ones, and what failed."""
     print("| reader | pass | soft | fail | of |")
     print("|---|--:|--:|--:|--:|")
     ours = {

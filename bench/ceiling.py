@@ -7,7 +7,7 @@ text and the tools' results alone.
 
     python bench/ceiling.py [--episodes 100] [--depths 1,2,4,8,16,32] [--arms raw,nebulus] [--wordings train]
     python bench/ceiling.py --write docs/measured      # the table and the plot that the README shows
-    python bench/ceiling.py --arms nebulus,no-heed,no-constraint --depths 1,4,8      # what each law is worth
+    python bench/ceiling.py --arms nebulus,no-argument-check,no-constraint --depths 1,4,8      # what each rule is worth
 
 Arms: `raw` is the loop that most agents are: the whole transcript, errors fed back, until the work is
 done, four answers in a row were no valid call, a call had a wrong effect, or three times the needed calls

@@ -1,10 +1,10 @@
-"""What it costs to record: CPU and time for each batch, beside DBOS's own step and a bare insert, in one run.
+"""What it costs to record: CPU and time for each batch, compared with DBOS's own step and a bare insert, in one run.
 
     python bench/engine.py [--url PATH_OR_URL] [--batches 300] [--bytes 1000] [--rounds 5]
 
-`engine` is `OpenRun.step` of the durable engine, from the event loop and back. `DBOS.run_step` is what DBOS
+`engine` is `OpenRun.record` of the durable engine, from the event loop and back. `DBOS.run_step` is what DBOS
 offers for the same row, called where it is cheapest: in a thread, without an event loop. `insert` is the
-floor: one row and one synced commit through sqlite3 alone. `replay` takes the same records up again.
+floor: one row and one synced commit through sqlite3 alone. `replay` resumes a run with the same records.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 
@@ -41,7 +41,11 @@ def costs_of(work: Callable[[], object], batches: int) -> Cost:
     """Do `work` once, and return what it cost."""
     cpu, wall = time.process_time(), time.perf_counter()
     work()
-    return (time.process_time() - cpu) * 1000 / batches, (time.perf_counter() - wall) * 1000 / batches
+    return _since(cpu, wall, batches)
+
+
+def _since(cpu_s: float, wall_s: float, batches: int) -> Cost:
+    return (time.process_time() - cpu_s) * 1000 / batches, (time.perf_counter() - wall_s) * 1000 / batches
 
 
 def insert(path: Path, batches: int, text: str) -> None:
@@ -58,17 +62,15 @@ async def measure(url: str, batches: int, text: str, *, rounds: int) -> dict[str
     """Return what each way cost, round by round."""
     found: dict[str, list[Cost]] = {"insert": [], "DBOS.run_step": [], "engine": [], "replay": []}
 
-    async def perform() -> bytes:
-        return text.encode()
+    batch = text.encode()
 
     async def body(run: OpenRun, request: bytes) -> bytes:
-        cpu, wall = time.process_time(), time.perf_counter()
-        for _ in range(batches):
-            await run.step("event", perform)
-        cost = (time.process_time() - cpu) * 1000 / batches, (time.perf_counter() - wall) * 1000 / batches
-        found["replay" if run.past else "engine"].append(cost)
         if run.past:
             return b"{}"
+        cpu, wall = time.process_time(), time.perf_counter()
+        for _ in range(batches):
+            await run.record(batch)
+        found["engine"].append(_since(cpu, wall, batches))
         raise InterruptedError
 
     with tempfile.TemporaryDirectory() as folder:
@@ -82,11 +84,11 @@ async def measure(url: str, batches: int, text: str, *, rounds: int) -> dict[str
                 await asyncio.to_thread(costs_of, partial(peer, batches, text), batches)
             )
             run_id = f"bench-{uuid.uuid4().hex}"
-            for take in (partial(engine.start, run_id, b"{}"), partial(engine.resume, run_id)):
-                try:
-                    await take()
-                except InterruptedError:
-                    continue  # As it was told to; the next round of this loop takes it up.
+            with suppress(InterruptedError):  # The body ends so that the run can be resumed.
+                await engine.start(run_id, b"{}")
+            cpu, wall = time.process_time(), time.perf_counter()
+            await engine.resume(run_id)
+            found["replay"].append(_since(cpu, wall, batches))
         await engine.close()
     return found
 

@@ -22,11 +22,11 @@ from typing import Any
 
 import msgspec
 
-from bench.guard_parts import adversary, cost, replay, siege, stepping
+from bench.guard_parts import adversary, attacks, cost, replay, stepping
 from nebulus.testing.policies import ScriptedPolicy
 
 
-class Unmet(Exception):  # noqa: N818 - it is no error
+class Unmet(Exception):  # noqa: N818 - not an error
     """A part can't run here."""
 
 
@@ -72,7 +72,7 @@ def run_adversary(args: argparse.Namespace) -> Any:
 def run_runs(args: argparse.Namespace) -> Any:
     """Hostile proposals of a script, in whole runs."""
     guard = ScriptedPolicy() if args.off else None
-    return siege.measure(proposals=args.proposals, seed=args.seed, guard=guard).report()
+    return attacks.measure(proposals=args.proposals, seed=args.seed, guard=guard).report()
 
 
 def run_models(args: argparse.Namespace) -> Any:

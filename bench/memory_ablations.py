@@ -42,7 +42,7 @@ def without_last(request: ModelRequest) -> ModelRequest:
 
 
 def volatile_first(request: ModelRequest) -> ModelRequest:
-    """Put what changes each step before what never does: the step counter stands in the first line."""
+    """Put what changes each step before what never does: the step counter is in the first line."""
     system, user = request.messages
     lines = user.content.split("\n")
     done = next((line for line in lines if line.startswith("Done: ")), "")

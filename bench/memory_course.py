@@ -1,7 +1,7 @@
 """A job carried out without a mistake, by the machine itself: what would be asked at each step, nothing guessed.
 
 The right call is put in the model's place, so that every depth is reached and each step is measured on a
-clean history. Beside it stands what other loops would have sent: the raw transcript, and a sliding window.
+clean history. It is compared with what other loops would have sent: the raw transcript, and a sliding window.
 """
 
 import json

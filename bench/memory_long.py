@@ -47,7 +47,7 @@ class LongTool(JobTool):
 
 
 class CutTool(LongTool):
-    """The same, cut at what a prompt shows: a field that stands behind the cut is lost."""
+    """The same, cut at what a prompt shows: a field after the cut is lost."""
 
     async def run(self, arguments: dict[str, Any], key: str) -> ToolOutput | Failure:
         """Execute in the world; keep the beginning."""
@@ -62,7 +62,7 @@ class CutTool(LongTool):
 
 
 class WholeTool(LongTool):
-    """The same, its last text at hand for the prompt."""
+    """The same, with its last text available for the prompt."""
 
     last = ""
 

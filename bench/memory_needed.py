@@ -2,7 +2,7 @@
 
 What is needed is worded in four ways: by the plan's reference ("the contact of step 4"), by name ("the contact
 of Berg4"), by words in another order, and by other words than the page's ("the mail address for Berg4"); or
-four, eight or sixteen values at once, in all ways. A value counts as there when it stands in the prompt, character for
+four, eight or sixteen values at once, in all ways. A value counts as present when it is in the prompt, character for
 character; the reader can only use what is written.
 """
 
@@ -178,7 +178,7 @@ async def needed(serve: Serve, *, chains: int) -> list[dict[str, Any]]:
 
 
 async def _needed(backend: ModelBackend, *, chains: int) -> list[dict[str, Any]]:
-    """Print the share of steps whose needed value stands in the prompt, for each length, wording and budget."""
+    """Print the share of steps whose needed value is in the prompt, for each length, wording and budget."""
     print(
         "| steps | worded by | values needed | "
         + " | ".join(f"{budget} tokens" for budget in BUDGETS)

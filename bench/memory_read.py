@@ -1,6 +1,6 @@
 """What reading brings: letters whose values stand in sentences without a label, and who finds them.
 
-Three values are wanted of each letter; beside each stand others of its kind. `by name` is the share that code finds
+Three values are wanted from each letter, which contains others of the same kind. `by name` is the share that code finds
 without a model under the name that is wanted; `marked` the share whose value code keeps under some other name, for
 want of a better one. Readers answer the machine's own question: one that reads what it is shown without a mistake, one
 that lies in five ways, and the model. `made up` counts accepted values that do not stand in the letter.
@@ -169,7 +169,7 @@ async def read(given: Letter, reader: Reader, rng: random.Random) -> Found:
 
 
 async def perfect(request: ModelRequest, given: Letter, rng: random.Random) -> ModelAnswer:
-    """Say what stands in the prompt, and leave empty what does not."""
+    """Give what is in the prompt, and leave the rest empty."""
     prompt = request.messages[-1].content
     said = {kind: value if value in prompt else "" for kind, value in given.values.items()}
     return ModelAnswer(text=json.dumps(said))

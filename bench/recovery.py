@@ -4,17 +4,17 @@
     python bench/recovery.py servers    # the model server fails instead of the tools
     python bench/recovery.py ablation   # Nebulus with one strategy off
     python bench/recovery.py escalation # a small tier, a larger one, and both
-    python bench/recovery.py moves      # each move of the table where it is needed, with it and without
-    python bench/recovery.py heed       # is a right call ever said to go against its step?
+    python bench/recovery.py moves      # each move of the table in a scene that needs it, with and without it
+    python bench/recovery.py arguments  # is a right call ever reported as a mismatch with its step?
     python bench/recovery.py classes    # is the class of a real error recognised?
-    python bench/recovery.py loops      # are loops stopped, and honest work left alone?
+    python bench/recovery.py loops      # are loops stopped, and useful work not?
 
 `faults` carries out the same seeded jobs of the nano model's language in worlds whose tools fail by a plan
 (`nebulus.testing.faults`), by every arm against one llama.cpp server, in one run. `right`: every step was
 carried out once, in order, and nothing else, and the arm says so. `loud`: it ended otherwise and said that
 it is not done. `silent`: it says that it is done, and it is not. `bound`: it was still going when it had
 asked the model twice a step and ten times more, or had taken `--seconds`. `servers` puts a proxy that fails
-by a plan before the model's server, the same for every arm. The agents of other frameworks run in virtual
+by a plan in front of the model's server, in the same way for every arm. The agents of other frameworks run in virtual
 environments of their own: `--langgraph PYTHON`, `--pydantic PYTHON`; without, they are skipped.
 
 With `--rows FILE` each episode is written down at once; `--minutes M` cuts the run, and the same command
@@ -26,7 +26,7 @@ import time
 from contextlib import ExitStack
 from pathlib import Path
 
-from bench.recovery_parts import classes, heeding, loops, moves
+from bench.recovery_parts import classes, loops, mismatches, moves
 from bench.recovery_parts.arms import ABLATIONS, ESCALATIONS, Task
 from bench.recovery_parts.running import Bench, carried_out, proxied
 from bench.recovery_parts.tables import report
@@ -37,7 +37,7 @@ from nebulus.testing.faults import OF_SERVERS, Fault
 SEED = 20_261_122
 PEERS = ("langgraph", "pydantic-ai")
 ARMS = {
-    "faults": ("nebulus", "nebulus-checked", "no-heed", "plain", *PEERS),
+    "faults": ("nebulus", "nebulus-checked", "no-argument-check", "plain", *PEERS),
     "servers": ("nebulus", "plain", *PEERS),
     "ablation": ("nebulus", *ABLATIONS),
     "escalation": tuple(ESCALATIONS),
@@ -81,7 +81,7 @@ def _arguments() -> argparse.Namespace:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "what", nargs="?", default="faults", choices=(*ARMS, "moves", "heed", "classes", "loops")
+        "what", nargs="?", default="faults", choices=(*ARMS, "moves", "arguments", "classes", "loops")
     )
     parser.add_argument(
         "--model", type=Path, default=nano_path(), help="a GGUF file; the model in the package"
@@ -102,7 +102,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--request-seconds", type=float, default=5.0, help="how long an answer is waited for")
     parser.add_argument("--rows", type=Path, help="keep every episode here, and skip those that are kept")
     parser.add_argument("--minutes", type=float, default=0.0, help="stop for now after so long")
-    parser.add_argument("--data", type=Path, help="a folder with recorded runs and calls (loops, heed)")
+    parser.add_argument("--data", type=Path, help="a folder with recorded runs and calls (loops, arguments)")
     return parser.parse_args()
 
 
@@ -114,8 +114,8 @@ def main() -> None:
             classes.main()
         case "loops":
             loops.main(given.data)
-        case "heed":
-            heeding.main(given.data)
+        case "arguments":
+            mismatches.main(given.data)
         case "moves":
             moves.main(given.episodes)
         case _:

@@ -45,7 +45,8 @@ def timed(pattern: Pattern, text: str) -> float:
 def growth(pattern: Pattern, words: tuple[str, str], ending: str) -> dict[str, Any]:
     """Return the time at the largest size that was reached, and how it grew."""
     prefix, pump = words
-    sizes, times = [], []
+    sizes: list[int] = []
+    times: list[float] = []
     size = 1024
     while size <= LARGEST_CHARS and (not times or times[-1] < ENOUGH_S):
         text = prefix + pump * (size // len(pump)) + ending

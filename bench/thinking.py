@@ -8,7 +8,7 @@ conversation (`raw`) or as the one step that the runtime shows (`nebulus`).
     python -m nano.train --start src/nebulus/data/nano.gguf --at 0.4 --thoughts 0.5 --minutes 22 --out both.gguf
     python bench/thinking.py both.gguf
 
-Laws: every mode meets the same questions, and the order of the modes turns from question to question, so
+Invariants: every mode meets the same questions, and the order of the modes turns from question to question, so
 that none always finds the prompt in the server's cache; greedy decoding; a call is right when tool,
 arguments and types are exactly the due ones, and valid when the reader takes it. *Gained* are questions that
 are right only with the thought, *lost* those that are right only without it; *misled* are those of the lost
@@ -118,8 +118,8 @@ async def ask(backend: ModelBackend, question: Question, mode: str, *, cap: int)
 def _is_due(calls: Sequence[Call], question: Question) -> bool:
     if len(calls) != 1 or calls[0].tool != question.tool:
         return False
-    spelled = [json.dumps(given, sort_keys=True) for given in (calls[0].arguments, dict(question.arguments))]
-    return spelled[0] == spelled[1]
+    written = [json.dumps(given, sort_keys=True) for given in (calls[0].arguments, dict(question.arguments))]
+    return written[0] == written[1]
 
 
 def _due_parts(question: Question) -> list[str]:

@@ -1,6 +1,6 @@
-"""Training samples: encoded conversations, packed by length into batches, made beside the training.
+"""Training samples: encoded conversations, packed by length into batches, made during the training.
 
-Laws: only the train split is drawn; a sample is never cut (one that is too long is dropped); the same seed
+Invariants: only the train split is drawn; a sample is never cut (one that is too long is dropped); the same seed
 gives the same stream of samples for the same course of progress.
 """
 
@@ -26,7 +26,7 @@ LONGEST_TOKENS: Final = 1280
 BATCH_TOKENS: Final = 4096
 TRANSCRIPT_SHARE: Final = 0.35
 NARROW_SHARE: Final = 0.2
-"""Of the steps: those that are asked again after a call that did not heed its words."""
+"""The share of steps that are asked again after a call that did not match their text."""
 DEEPEST_TRANSCRIPT: Final = 8
 DEEPEST_PLAN: Final = 24
 """Steps of a plan whose single steps are trained on; the step form does not grow with it."""

@@ -1,6 +1,6 @@
 """The world in which a job is carried out, and its score.
 
-Laws: a call that does not validate, or that meets a busy world, has no effect; the expected call advances
+Invariants: a call that does not validate, or that meets a busy world, has no effect; the expected call advances
 the job by one step; any other valid call has an effect that cannot be taken back, and the job is no longer
 clean. Results depend on the random state and on what was executed, never on how it was asked for.
 """

@@ -2,8 +2,8 @@
 
     python -m nano.evaluate src/nebulus/data/nano.gguf --episodes 200 --json
 
-Every question stands by itself: the conversation before it is right, and only the next call is asked for.
-Laws: tool names are never those of training; a call is right when tool, arguments and types are exactly the due
+Every question is independent: the conversation before it is right, and only the next call is asked for.
+Invariants: tool names are never those of training; a call is right when tool, arguments and types are exactly the due
 ones; shares come with 95 % intervals; temperature is 0.
 """
 
@@ -84,7 +84,7 @@ class Cell:
 
 
 def call_schema(tools: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the schema of a call of one of the tools, spelled as the model learned it."""
+    """Return the schema of a call of one of the tools, in the form that the model learned."""
     options = [
         {
             "type": "object",

@@ -1,6 +1,6 @@
 """Writes a GGUF file that llama.cpp serves: weights, vocabulary and a chat template with tools.
 
-Laws: the file needs nothing but itself; the template is of the Hermes / Qwen 2.5 form, so that the server's
+Invariants: the file needs nothing but itself; the template is of the Hermes / Qwen 2.5 form, so that the server's
 own tool-call parser reads the answers. Needs numpy and gguf; not torch.
 
     python -m nano.export --random OUT.gguf       an untrained network of the same shape, for protocol tests

@@ -1,10 +1,10 @@
 """Jobs of the synthetic tool language, and the world that carries them out.
 
 A `Job` is a goal with a numbered plan over tools that were made up for it. Names, values, tool sets and
-wordings are drawn anew for every job, so nothing can be memorised: each call must be read off the text.
+wordings are drawn again for every job, so nothing can be memorised: each call must be derived from the text.
 `Environment` executes calls and keeps score.
 
-Laws: the same random state gives the same job; every value of a call stands in the step's text, or is a
+Invariants: the same random state gives the same job; every value of a call is in the step's text, or is a
 `Reference` to an earlier result that the text names; the environment never hints at the next step, and a
 call that does not validate has no effect.
 """

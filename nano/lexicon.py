@@ -1,6 +1,6 @@
 """The words of the language, and which of them training never sees.
 
-Laws: a word belongs to exactly one split, decided by its spelling alone, so that adding a word moves no
+Invariants: a word belongs to exactly one split, decided by its spelling alone, so that adding a word moves no
 other; every name drawn for the held-out split contains at least one held-out part; the names of the
 built-in tools of Nebulus are never drawn for training.
 """

@@ -1,6 +1,6 @@
 """The network in torch: the forward pass of llama.cpp's `llama` architecture, weight for weight.
 
-Laws: parameter names are the GGUF tensor names; rotary embedding turns neighbouring pairs (llama.cpp's NORM
+Invariants: parameter names are the GGUF tensor names; rotary embedding turns neighbouring pairs (llama.cpp's NORM
 layout), so exporting moves no weight. Trained with the loss on chosen positions only, and computes the last
 block's feed-forward part and the logits for no others.
 """

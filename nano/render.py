@@ -1,6 +1,6 @@
 """Jobs as text: the raw conversation, and the one step that the Nebulus runtime shows.
 
-Laws: the step form is made by the runtime's own code (`nebulus.memory`), so training and use cannot drift;
+Invariants: the step form is made by the runtime's own code (`nebulus.memory`), so training and use cannot drift;
 the conversation form is what the chat template of the exported file makes of the same messages.
 """
 
@@ -195,7 +195,7 @@ def steps(rng: random.Random, job: Job, *, turns: int, thoughts: float = 0.0) ->
 def _echoing(rng: random.Random, state: State, arguments: Mapping[str, Value]) -> State:
     """Return the state with the result before it under the name of an argument that is due, as tools often say it.
 
-    The value that stands in the step is due, not the one that was there a step ago.
+    The value in the step is due, not the one that was there a step ago.
     """
     texts = [name for name, value in arguments.items() if isinstance(value, str)]
     if not texts or not state.facts or not state.observations:
@@ -209,14 +209,14 @@ def _echoing(rng: random.Random, state: State, arguments: Mapping[str, Value]) -
 
 
 def _corrected(rng: random.Random, state: State, arguments: Mapping[str, Value]) -> State:
-    """Return the state with the lesson that the runtime gives after a call that did not heed its step."""
+    """Return the state with the lesson that the runtime gives after a call that did not match its step."""
     name, value = rng.choice(list(arguments.items()))
     spoken = value if isinstance(value, str) else as_json(value)
     kind, why = rng.choice(
         (
-            ("unheeded", f"the step says {name} = {spoken} at /{name}"),
-            ("unheeded", f"the step says {name} = {spoken} at /{name}"),
-            ("unheeded", f"the step names {spoken}, and the call leaves it out"),
+            ("argument_mismatch", f"the step says {name} = {spoken} at /{name}"),
+            ("argument_mismatch", f"the step says {name} = {spoken} at /{name}"),
+            ("argument_mismatch", f"the step names {spoken}, and the call leaves it out"),
             (
                 "ungrounded",
                 (

@@ -1,7 +1,7 @@
 """A short thought before a call, made by code from the job: what a model that reasons first would say.
 
 It names the step that is due, repeats its words, names the tool, and says of every value where it comes
-from. Laws: all of it can be read off the prompt; a thought never stands in the prompt of a later answer;
+from. Invariants: all of it can be read off the prompt; a thought is never in the prompt of a later answer;
 its opening tag is given, never said, so that one network knows both ways of answering.
 """
 

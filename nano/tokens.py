@@ -1,6 +1,6 @@
 """The vocabulary: byte-level BPE whose merges never make a value look different in two places.
 
-Laws: all 256 bytes are tokens, so any text can be encoded; no merge joins a blank to a letter and no merge
+Invariants: all 256 bytes are tokens, so any text can be encoded; no merge joins a blank to a letter and no merge
 joins digits, so a value has the same tokens after a blank as after a quotation mark. What is copied is then
 copied token by token, which is what a small network can learn.
 """
@@ -22,7 +22,7 @@ CONTROL_COUNT: Final = 3
 
 STORED: Final = Path(__file__).with_name("tokenizer.json")
 BLANK: Final = "\u0120"
-"""How byte-level BPE spells a blank."""
+"""How byte-level BPE writes a space."""
 
 
 def byte_alphabet() -> list[str]:

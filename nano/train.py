@@ -2,7 +2,7 @@
 
     python -m nano.train --out src/nebulus/data/nano.gguf --minutes 50
 
-Laws: the time given rules everything (learning rate, curriculum), so a short rehearsal goes through every
+Invariants: the time given rules everything (learning rate, curriculum), so a short rehearsal goes through every
 phase; only what the model says is learned; a checkpoint is a whole GGUF file, put in place at once.
 """
 
@@ -24,7 +24,7 @@ from nano.shape import Shape
 
 COPY_RATE: Final = 3e-3
 TASK_RATE: Final = 1.5e-3
-"""Twice as much is noise: from the same weights, plain jobs stood at a loss of 0.13 at 3e-3 and fell to 0.03 at 1e-3."""
+"""Twice as much is noise: from the same weights, plain jobs stayed at a loss of 0.13 at 3e-3 and fell to 0.03 at 1e-3."""
 LAST_RATE_SHARE: Final = 0.03
 WARM_UP_STEPS: Final = 100
 COPY_PHASE: Final = 0.08
@@ -44,7 +44,7 @@ class Log:
     seen_tokens: int = 0
 
     def line(self, *, elapsed_s: float, step: int, rate: float) -> str:
-        """Return one line of the report, and begin anew."""
+        """Return one line of the report, and reset the means."""
         means = [f"{sum(v) / len(v):.4f}" if v else "-" for v in (self.task, self.copy)]
         self.copy, self.task = [], []
         speed = self.seen_tokens / elapsed_s

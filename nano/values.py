@@ -1,7 +1,7 @@
 """The values that arguments carry: text, paths, identifiers, dates, addresses, numbers, truth values, choices.
 
-Laws: a string value has no quotation mark, backslash, backtick or line break (so that it stands in a prompt
-as it stands in JSON); a value drawn for an argument that may be written bare has no blank.
+Invariants: a string value has no quotation mark, backslash, backtick or line break (so that it appears in a prompt
+as it does in JSON); a value drawn for an argument that may be written bare has no blank.
 """
 
 import random

@@ -1,6 +1,6 @@
 """How a step is said: sentences composed from a frame, a verb, a connector, an argument syntax, separators, fillers.
 
-Laws: each part belongs to one split; a held-out sentence has a held-out frame or a held-out argument syntax
+Invariants: each part belongs to one split; a held-out sentence has a held-out frame or a held-out argument syntax
 (mostly both) and held-out verbs and connectors, so no held-out sentence shape is ever trained on. The text
 contains every mentioned value verbatim. A value with blanks is always quoted.
 """

@@ -1,4 +1,4 @@
-"""What becomes of a call that was damaged: right, wrong in silence, or refused.
+"""How a damaged call is parsed: right, silently wrong, or refused.
 
 Valid calls of twenty tools are damaged in every way that models and servers damage them, by seed. A
 reader is *right* when it returns the very call, *wrong in silence* when it returns another one that the
@@ -101,13 +101,13 @@ def cases(each: int, seed: int) -> Iterator[tuple[ToolSpec, Arguments]]:
             yield tool, {name: _value(name, rng) for name in kept}
 
 
-def spelled(tool: ToolSpec, arguments: Arguments) -> str:
-    """Return the clean spelling of a call."""
+def written(tool: ToolSpec, arguments: Arguments) -> str:
+    """Return a call, written correctly."""
     return json.dumps({"name": tool.name, "arguments": arguments}, ensure_ascii=False)
 
 
 def _outside_strings(text: str, change: Callable[[str], str]) -> str:
-    """Return `text` with `change` made to what stands outside of its strings."""
+    """Return `text` with `change` made to everything outside its strings."""
     pieces = re.split(r'("(?:[^"\\]|\\.)*")', text)
     return "".join(piece if number % 2 else change(piece) for number, piece in enumerate(pieces))
 
@@ -284,7 +284,7 @@ def measure(
         rng = random.Random(f"{seed} {name}")
         table[name] = {reader: Counter() for reader in readers}
         for tool, arguments in cases(each, seed):
-            damaged = damage(spelled(tool, arguments), rng)
+            damaged = damage(written(tool, arguments), rng)
             if damaged is None:
                 continue
             for reader, take in readers.items():

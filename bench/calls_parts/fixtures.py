@@ -1,4 +1,4 @@
-"""The fixtures of canitoolcall: pass, soft pass and fail, beside the published figures of servers.
+"""The fixtures of canitoolcall: pass, soft pass and fail, next to the published figures of servers.
 
 Every fixture is read whole and streamed, split at every few characters by seed; both must agree.
 """

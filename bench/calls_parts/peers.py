@@ -1,6 +1,6 @@
 """The readers of peers, each behind one function, where they are installed.
 
-json-repair and toolrails are on PyPI for Python 3.11; forge-guardrails needs 3.12. toolrails mends the
+json-repair and toolrails are on PyPI for Python 3.11; forge-guardrails needs 3.12. toolrails repairs the
 arguments of one call by its schema, so it is shown the call's text as these; whatever a peer returns is
 checked by the tool's schema, which forge and json-repair leave to their user.
 """

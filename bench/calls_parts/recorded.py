@@ -1,6 +1,6 @@
-"""Real answers of real small models: the share read right, beside the verdict of the official scorer.
+"""Real answers of real small models: the share parsed right, next to the verdict of the official scorer.
 
-The data is `bfcl_calls/dev.jsonl.gz` and `dev2.jsonl.gz`, and `score_calls.py` beside that folder, in the
+The data is `bfcl_calls/dev.jsonl.gz` and `dev2.jsonl.gz`, and `score_calls.py` next to that folder, in the
 folder that NEBULUS_DATA names. What was broken because every accepted answer is invalid for its tool's own schema is told apart: no
 reader that validates can return it.
 """
@@ -141,10 +141,10 @@ def is_in_reach(rules: ModuleType, record: Record) -> bool:
         validator = jsonschema_rs.validator_for(schemas[name])
         choices = [_choices(parameter, values) for parameter, values in accepted.items()]
         tried = map(_given, itertools.islice(itertools.product(*choices), MOST_TRIED))
-        spelled = ({"name": name, "arguments": arguments} for arguments in tried)
+        candidates = ({"name": name, "arguments": arguments} for arguments in tried)
         good = (
             call
-            for call in spelled
+            for call in candidates
             if validator.is_valid(call["arguments"]) and rules.call_matches(call, expected, schemas)
         )
         call = next(good, None)
@@ -155,10 +155,10 @@ def is_in_reach(rules: ModuleType, record: Record) -> bool:
 
 
 def _choices(name: str, accepted: list[Any]) -> list[tuple[str, Any]]:
-    """Return what a parameter may be; `LEFT_OUT` stands for none, which an empty text among the values allows."""
+    """Return what a parameter may be; `LEFT_OUT` means none, which an empty text among the values allows."""
     real = [value for value in accepted if value != ""]
-    spelled = [each for value in real for each in _spelled(value)]
-    return [(name, value) for value in spelled] + [(name, LEFT_OUT)] * (len(real) < len(accepted))
+    expanded = [each for value in real for each in _spelled(value)]
+    return [(name, value) for value in expanded] + [(name, LEFT_OUT)] * (len(real) < len(accepted))
 
 
 def _spelled(value: Any) -> Iterator[Any]:

@@ -1,4 +1,4 @@
-"""What a verdict costs, beside a floor measured in the same run: digesting the call itself."""
+"""What a verdict costs, compared with a floor measured in the same run: digesting the call itself."""
 
 import statistics
 import time
@@ -9,7 +9,7 @@ from typing import Any
 from nebulus.adapters.policies.cedar import CedarPolicy
 from nebulus.adapters.policies.files import parse_rules
 from nebulus.adapters.policies.sources import PolicyText
-from nebulus.core.context import Conduct, Context
+from nebulus.core.context import Context, RunUsage
 from nebulus.core.digest import digest
 from nebulus.core.findings import Call
 from nebulus.core.prompt import PromptSources, Source
@@ -28,7 +28,7 @@ def measure(*, rounds: int = 2000) -> dict[str, Any]:
     prompt = "Write the summary to notes/a.txt. " + "word " * 400
     shown = PromptSources(sources=(Source(prompt, USER),), is_tainted=True)
     [spec, *_] = tools()
-    context = Context(labels=label_all(call, spec, shown), conduct=Conduct(by_tool={"write_file": 3}))
+    context = Context(labels=label_all(call, spec, shown), usage=RunUsage(by_tool={"write_file": 3}))
     found: dict[str, Any] = {"floor: SHA-256 of the call": _median(lambda: digest(call), rounds)}
     found["labels of the arguments"] = _median(lambda: label_all(call, spec, shown), rounds)
     default = DefaultPolicy()

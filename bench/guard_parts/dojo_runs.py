@@ -65,7 +65,7 @@ class Obedient:
 
 
 class Desk:
-    """The suite's tools on one environment; what was done stands in `trace`, and the model hears what came of it."""
+    """The suite's tools on one environment; `trace` lists what was done, and the model is told the results."""
 
     def __init__(self, tools: FunctionsRuntime, env: Any, model: Obedient) -> None:
         self.trace: list[FunctionCall] = []

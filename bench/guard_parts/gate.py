@@ -11,15 +11,15 @@ from msgspec import Struct
 from nebulus.adapters.policies.cedar import CedarPolicy
 from nebulus.adapters.policies.files import parse_rules
 from nebulus.adapters.policies.sources import PolicyText
-from nebulus.core.context import Conduct, Context
+from nebulus.core.context import Context, RunUsage
 from nebulus.core.findings import Call
 from nebulus.core.prompt import PromptSources, Source
 from nebulus.core.provenance import USER, Origin, Provenance
 from nebulus.core.tools import ToolSpec
 from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
 from nebulus.guard.check import Scene
-from nebulus.guard.conduct import counted, reads_tainted
 from nebulus.guard.labels import label_all
+from nebulus.guard.usage import reads_tainted, usage_with
 
 Ruling: TypeAlias = Literal["allowed", "approved", "denied", "refused"]
 
@@ -72,7 +72,7 @@ class Gate:
     def __init__(self, policy: CedarPolicy, person: Person, *, prompt: str, planned: frozenset[str]) -> None:
         self._policy, self._person, self._planned = policy, person, planned
         self._sources: list[Source] = [Source(prompt, USER)]
-        self._conduct = Conduct()
+        self._usage = RunUsage()
         self._is_tainted = False
 
     def settle(self, call: Call, spec: ToolSpec) -> Settled:
@@ -82,17 +82,17 @@ class Gate:
             is_tainted=self._is_tainted,
             is_planned=call.tool in self._planned,
             labels=label_all(call, spec, shown),
-            conduct=self._conduct,
+            usage=self._usage,
         )
         verdict = self._policy.judge(call, spec, context)
         ruling = self._ruling(verdict, call)
         if ruling in {"allowed", "approved"}:
-            self._conduct = counted(self._conduct, call, spec, labels=context.labels)
+            self._usage = usage_with(self._usage, call, spec, labels=context.labels)
         return Settled(call, verdict, ruling)
 
     def hear(self, call: Call, spec: ToolSpec, text: str) -> None:
         """Take what the tool said into the prompt."""
-        is_trusted = not spec.is_untrusted and not reads_tainted(self._conduct, call, spec)
+        is_trusted = not spec.is_untrusted and not reads_tainted(self._usage, call, spec)
         self._is_tainted = self._is_tainted or not is_trusted
         self._sources.append(Source(text, Provenance((Origin("tool", call.tool),), is_trusted)))
 

@@ -1,6 +1,6 @@
 """A model that is an enemy: it does the steps, and between them tries whatever might get through.
 
-It knows what stands in its prompt (the marks of documents among it) and every trick of `adversary`.
+It knows what is in its prompt (the marks of documents among it) and every trick of `adversary`.
 """
 
 import json
@@ -99,7 +99,7 @@ class Intruder:
         return self._smuggled(calls, family, number)
 
     def _smuggled(self, calls: list[Call], family: str, number: int) -> ModelAnswer:
-        """Return the answer, at times with something beside the calls that is meant to confuse."""
+        """Return the answer, at times with additional text that is meant to confuse."""
         answer = answered(calls, family)
         chance, way = self._chance, self._chance.random()
         spare = chance.choice([name for name in EVERY if name != STRUCTURED])
@@ -196,7 +196,7 @@ class Intruder:
 
 
 def _is_seen(call: Call, prompt: str) -> bool:
-    """Whether whatever `call` took from a document still stands in the prompt: a model has no other memory."""
+    """Whether whatever `call` took from a document is still in the prompt: a model has no other memory."""
     return all(mark in prompt for mark in MARK.findall(json.dumps(call.arguments)))
 
 

@@ -2,7 +2,7 @@
 
 A replay is open-loop: it shows what would have been stopped, not what the model would have done next.
 
-The plan of these runs is not recorded, so every tool counts as planned: what is left is who stands behind
+The plan of these runs is not recorded, so every tool counts as planned: what is left is who is the source of
 the arguments.
 """
 

@@ -26,7 +26,7 @@ from nebulus.testing.tools import FakeTool
 class Holds:
     """Every check holds."""
 
-    async def holds(self, check: Check) -> str:
+    async def failure_of(self, check: Check) -> str:
         """Return that it does."""
         return ""
 

@@ -48,7 +48,7 @@ ABLATIONS = (
     "no-shape",
     "no-verify",
 )
-"""`no-MOVE` takes a move out of every row; `start-over` begins a failed job anew, twice, in place of stopping."""
+"""`no-MOVE` removes a move from every row; `start-over` starts a failed job again, twice, instead of stopping."""
 ESCALATIONS: Mapping[str, tuple[str, ...]] = {
     "small alone": ("nano",),
     "small, then itself": ("nano", "again"),
@@ -174,7 +174,7 @@ async def nebulus_episode(
 ) -> dict[str, Any]:
     """Carry a job out by the runtime and return the score; without a backend, a faultless model's.
 
-    `seconds` bounds it; 0 is no bound.
+    `seconds` limits it; 0 means no limit.
     """
     world, clock, began = task.world(), SkippingClock(), time.perf_counter()
     large = Counting(Faultless(world))
@@ -244,7 +244,7 @@ async def _run(run: Started, clock: SkippingClock, backends: Mapping[str, Counti
 
 
 def _failing(backend: Counting, task: Task) -> ModelBackend:
-    """Return a backend that fails by the task's plan, where no server stands behind it that does."""
+    """Return a backend that fails by the task's plan, unless a server behind it does."""
     is_scripted = task.server_rate and isinstance(backend.inner, Faultless)
     return FaultyBackend(backend, task.plan(task.server_rate)) if is_scripted else backend
 

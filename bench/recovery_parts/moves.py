@@ -60,7 +60,7 @@ class Scene(Struct, frozen=True):
 
 
 class SceneTool:
-    """A tool that a function stands behind."""
+    """A tool made from a function."""
 
     def __init__(self, spec: ToolSpec, run: Runs) -> None:
         self.spec, self._run = spec, run
@@ -117,7 +117,7 @@ def wait(rng: random.Random) -> Scene:
 
 
 def ask(rng: random.Random) -> Scene:
-    """A model spells its first answers wrong."""
+    """A model writes its first answers wrong."""
     done, wrong = Deeds(), rng.randint(1, 2)
 
     def model(request: ModelRequest) -> ModelAnswer:
@@ -252,7 +252,7 @@ def person(_: random.Random) -> Scene:
 
 
 def stop(rng: random.Random) -> Scene:
-    """The step after a payment can't be done: to begin the job anew pays again."""
+    """The step after a payment can't be done: starting the job again pays again."""
     done, fee = Deeds(), f"{rng.randint(1, 99)}-euro"
 
     def pay(_: dict[str, Any]) -> str:

@@ -1,6 +1,6 @@
 """Episodes, carried out one after the other and written down at once, so that a run can be cut and gone on with.
 
-Laws: an episode that stands in the file is not carried out again; each is bounded in calls and in time,
+Invariants: an episode that is in the file is not carried out again; each is bounded in calls and in time,
 whoever carries it out; what hangs is ended and counted as out of time.
 """
 
@@ -161,7 +161,7 @@ def _address(bench: Bench, task: Task) -> str:
 
 
 def _forget(address: str) -> int:
-    """Begin the plan of an address anew; return how often the model was asked there, refusals included."""
+    """Restart the plan of an address; return how often the model was asked there, refusals included."""
     with urllib.request.urlopen(f"{address}/_plan", timeout=GRACE_S) as told:
         return int(json.load(told)["answers"])
 

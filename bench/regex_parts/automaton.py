@@ -167,7 +167,8 @@ class Automaton:
         end, (_, most, items) = self._repeat(argument, node), argument
         if most < BOUND or len(items) != 1 or items[0][0] not in _SINGLE:
             return end
-        test = _test(*items[0], self.flags)
+        operator, value = items[0]
+        test = _test(operator, value, self.flags)
         behind = self._node()
         self._link(end, behind, lambda before, after: after == END or not test(after))
         self._possessive_ends.add(end)

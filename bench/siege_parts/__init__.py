@@ -1,1 +1,1 @@
-"""Parts of the siege."""
+"""Parts of the attacks on servers and on a workspace."""

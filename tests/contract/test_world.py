@@ -39,13 +39,13 @@ def checker(request: pytest.FixtureRequest, tmp_path: Path) -> Checker:
 
 @pytest.mark.parametrize("check", MET, ids=repr)
 async def test_a_check_that_holds_is_said_by_nothing(checker: Checker, check: Check) -> None:
-    assert await checker.holds(check) == ""
-    assert await checker.holds(check) == "", "looking changes nothing"
+    assert await checker.failure_of(check) == ""
+    assert await checker.failure_of(check) == "", "looking changes nothing"
 
 
 @pytest.mark.parametrize("check", UNMET, ids=repr)
 async def test_a_check_that_does_not_hold_says_why(checker: Checker, check: Check) -> None:
-    assert await checker.holds(check) != ""
+    assert await checker.failure_of(check) != ""
 
 
 def test_every_observer_sees_everything_in_order() -> None:

@@ -79,7 +79,7 @@ async def act(what: str, run_id: str, address: str, folder: Path) -> dict[str, o
         async def withdraw(name: str) -> None:
             store.withdraw(name)
 
-        async with Supervisor(DbosEngine(address), open_world, going_back=withdraw) as supervisor:
+        async with Supervisor(DbosEngine(address), open_world, before_rewind=withdraw) as supervisor:
             outcome = await carried_out(what, run_id, supervisor)
         waiting = [item for item in store.waiting() if item.run_id == run_id]
     return {

@@ -144,7 +144,7 @@ class Literal:
 class Nothing:
     """Checks pass, and nothing is large enough to be stored."""
 
-    async def holds(self, check: Check) -> str:
+    async def failure_of(self, check: Check) -> str:
         """Say yes."""
         return ""
 

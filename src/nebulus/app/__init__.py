@@ -1,1 +1,1 @@
-"""Settings, and the one place where adapters are named."""
+"""Settings, the library's `Agent`, and the only place that names adapters."""

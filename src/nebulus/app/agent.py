@@ -1,4 +1,4 @@
-"""The library's front door: an agent with tools of one's own, in a few lines."""
+"""The library's entry point: an agent with your own tools, in a few lines."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -28,21 +28,21 @@ Model: TypeAlias = str | ModelBackend
 
 
 class Agent:
-    """Carries goals out with the given tools on the given models.
+    """Carries out goals with the given tools and models.
 
     `model` is one model or a sequence from small to large: a name (`nano`, `PATH.gguf`, `ollama:qwen3:8b`,
-    `http://localhost:8000#NAME`) or a backend object. `window_tokens` says how large a window is where a server does
-    not tell, or narrows it. With a `workspace`, the built-in file tools are there too. `engine` is "memory" (nothing
-    survives the process), a SQLite path, or a PostgreSQL URL. `policy` is a policy object or the path of a rules file
-    (`.toml` or `.cedar`). `checks` are predicates that a goal may name ("named NAME"). `watch` makes an observer for
-    each run, given its name.
+    `http://localhost:8000#NAME`) or a backend object. `window_tokens` sets the window's size if the server does not
+    report it, or narrows it. With a `workspace`, the built-in file tools are available too. `engine` is "memory"
+    (nothing survives the process), a SQLite path, or a PostgreSQL URL. `policy` is a policy object or the path of a
+    rules file (`.toml` or `.cedar`). `checks` are predicates that a goal may name ("named NAME"). `watch` makes an
+    observer for each run, given its name.
 
         agent = Agent(tools=[weather], model="ollama:qwen3:8b")
         outcome = agent.run("How warm is it in Oslo?", result=int)
         print(outcome.answer)
 
-    `run` opens and closes everything by itself. To hold runs, resume them, or have several at once, use it as an
-    async context manager:
+    `run` opens and closes everything by itself. To keep a handle on a run, resume runs, or have several at once, use
+    the agent as an async context manager:
 
         async with Agent(tools=[weather], engine="runs.sqlite") as agent:
             handle = await agent.start("How warm is it in Oslo?")
@@ -72,7 +72,7 @@ class Agent:
         }
         if len(named) < len(models):
             raise ConfigError(
-                f"two models have the same short name ({', '.join(named)}); give only one of them"
+                f"two models have the same short name ({', '.join(named)}); pass only one of them"
             )
         settings = Settings(
             tiers={
@@ -106,7 +106,7 @@ class Agent:
         tools: Sequence[Tool] = (),
         person: Person | None = None,
     ) -> "Agent":
-        """Return the agent that a settings file describes; its relative paths begin in the file's folder.
+        """Return the agent that a settings file describes; relative paths start at the file's folder.
 
         Raises:
             ConfigError: the file can't be read, or a setting is wrong.
@@ -141,22 +141,22 @@ class Agent:
         self._stack = AsyncExitStack()
 
     def run(self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None) -> Outcome:
-        """Carry `goal` out and return its outcome: prose, a runbook with numbered steps, or a `Goal`.
+        """Carry out `goal` and return its outcome. A goal is prose, a runbook with numbered steps, or a `Goal`.
 
-        `result` is what the run shall answer: `str`, or a type (msgspec Struct, dataclass, TypedDict, Pydantic model,
-        JSON Schema). `outcome.answer` is then of that type.
+        `result` is the type of the answer: `str`, a msgspec Struct, a dataclass, a TypedDict, a Pydantic model, or a
+        JSON Schema. `outcome.answer` is then of that type.
 
         Raises:
             ConfigError: a model, the workspace, the goal or the type can't be used, and nothing was begun; or an
-                event loop is running already, where `run_async` does the same.
+                event loop is already running, in which case use `run_async`.
         """
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             return asyncio.run(self.run_async(goal, plan=plan, result=result))
         raise ConfigError(
-            "an event loop is running already (a notebook, or an async program); "
-            "write `await agent.run_async(...)` in place of `agent.run(...)`"
+            "an event loop is already running (a notebook, or an async program); "
+            "write `await agent.run_async(...)` instead of `agent.run(...)`"
         )
 
     async def run_async(self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None) -> Outcome:
@@ -168,7 +168,7 @@ class Agent:
         return _typed(await handle.result(), result)
 
     def ask(self, question: str, *, result: Any = str) -> Outcome:
-        """Answer `question` with one call of the model and no tool. Raises: as `run`."""
+        """Answer `question` with one model call and without tools. Raises: as `run`."""
         return self._without_tools().run(question, result=result)
 
     async def ask_async(self, question: str, *, result: Any = str) -> Outcome:
@@ -191,7 +191,7 @@ class Agent:
         run_id: str = "",
         handed_out: Iterable[type[Command]] = (),
     ) -> RunHandle:
-        """Begin a run towards `goal` and return its handle; it goes on by itself.
+        """Begin a run towards `goal` and return its handle; the run proceeds by itself.
 
         `handed_out` are the kinds of commands that the caller performs, through `RunHandle.advance`.
 
@@ -210,31 +210,31 @@ class Agent:
         return handle
 
     async def resume(self, run_id: str, *, accepts_changes: bool = False) -> RunHandle:
-        """Take a run up where it was, or try again what broke; one that is done stays so.
+        """Resume a run where it was, or try again what failed; a run that is done stays done.
 
         Raises:
-            RunUnknownError: there is no such run.
-            RunBusyError: another process holds it.
-            ConfigError: configuration or policy have changed since, and `accepts_changes` is not set.
+            RunUnknownError: no run has this name.
+            RunBusyError: another process is working on it.
+            ConfigError: the configuration or the policy has changed since, and `accepts_changes` is not set.
         """
         handle = await self._open.supervisor.resume(run_id, accepts_changes=accepts_changes)
         self._handles[run_id] = handle
         return handle
 
     async def runs(self, *, limit: int | None = None, after: str | None = None) -> list[RunInfo]:
-        """List runs, newest first: at most `limit`, those that follow the run `after`."""
+        """List runs, newest first: at most `limit`, starting after the run `after`."""
         return await self._open.supervisor.runs(limit=limit, after=after)
 
     async def journal(self, run_id: str) -> tuple[bytes, ...]:
-        """Return what is recorded of a run: batches of JSON records, in order.
+        """Return the journal of a run: batches of JSON records, in order.
 
         Raises:
-            RunUnknownError: there is no such run.
+            RunUnknownError: no run has this name.
         """
         return await self._open.supervisor.raw_journal(run_id)
 
     async def questions(self) -> list[Question]:
-        """Return what waits for a person: in runs under way, and in runs that are blocked."""
+        """Return the questions that wait for a person: in runs under way, and in runs that are blocked."""
         found = {
             question.digest or question.question_id: question
             for handle in self._handles.values()
@@ -248,11 +248,11 @@ class Agent:
         return list(found.values())
 
     async def approve(self, question: Question, *, text: str = "", by: str = "") -> None:
-        """Say yes to a question. A run under way goes on; a blocked one does when it is resumed."""
+        """Say yes to a question. A run under way continues; a blocked one does when it is resumed."""
         await self._answer(question, PersonReply(is_yes=True, text=text, by=by))
 
     async def deny(self, question: Question, *, text: str = "", by: str = "") -> None:
-        """Say no to a question. A run under way goes on; a blocked one does when it is resumed."""
+        """Say no to a question. A run under way continues; a blocked one does when it is resumed."""
         await self._answer(question, PersonReply(is_yes=False, text=text, by=by))
 
     async def _answer(self, question: Question, reply: PersonReply) -> None:
@@ -270,7 +270,7 @@ class Agent:
 
 
 class _Replies:
-    """Gives a kept reply to exactly the question that it answers; else asks `person`, if there is one."""
+    """Gives a kept reply to exactly the question that it answers; otherwise asks `person`, if there is one."""
 
     def __init__(self, person: Person | None) -> None:
         self._person = person
@@ -281,7 +281,7 @@ class _Replies:
         self._kept[_name(question)] = reply
 
     async def ask(self, question: Question) -> PersonReply | None:
-        """Return the reply to `question`; None if nobody gave one."""
+        """Return the reply to `question`, or None if nobody gave one."""
         reply = self._kept.pop(_name(question), None)
         if reply is None and self._person is not None:
             return await self._person.ask(question)
@@ -293,7 +293,7 @@ def _name(question: Question) -> tuple[str, str, str]:
 
 
 def _typed(outcome: Outcome, kind: Any) -> Outcome:
-    """Return `outcome` with its answer as the type that was asked for."""
+    """Return `outcome` with its answer converted to the requested type."""
     if kind is None or not isinstance(outcome, Done) or outcome.result is None:
         return outcome
     value = decode_result(kind, outcome.result)

@@ -1,4 +1,4 @@
-"""An application: settings made into an engine, backends and worlds, for as long as it is open.
+"""An application: builds an engine, backends and worlds from settings, and closes them at the end.
 
 Invariants: everything that can be wrong is found before a run begins (settings, servers, windows, workspace, a prompt
 that can't fit); a run's world is opened once; what was opened is closed.
@@ -37,7 +37,7 @@ from nebulus.ports.tool import Tool
 from nebulus.ports.world import ArtifactStore, Observer
 from nebulus.runtime.breakers import Breakers
 from nebulus.runtime.handle import RunHandle
-from nebulus.runtime.secrecy import DiscreetStore, discreet_logs
+from nebulus.runtime.redaction import RedactingStore, redacted_logs
 from nebulus.runtime.supervise import Opened, RunRequest, Supervisor
 from nebulus.runtime.world import Observers, World
 
@@ -47,7 +47,7 @@ Watch: TypeAlias = Callable[[str], Observer]
 
 
 class Application:
-    """What is open. Made by `open_application`; `start` begins runs, `supervisor` resumes and lists them."""
+    """An open application. Made by `open_application`; `start` begins runs, `supervisor` resumes and lists them."""
 
     def __init__(
         self,
@@ -61,7 +61,7 @@ class Application:
         predicates: Predicates | None = None,
         backends: Mapping[str, ModelBackend] | None = None,
     ) -> None:
-        """Plug in: tools next to the built-in ones, backends by tier in place of those that settings name."""
+        """Take tools in addition to the built-in ones, and backends by tier instead of those that settings name."""
         self.settings, self.folder = settings, folder
         self._tools, self._predicates = tuple(tools), dict(predicates or {})
         self._policy, self._person = policy, person
@@ -70,7 +70,7 @@ class Application:
         self._backends: dict[str, ModelBackend] = dict(backends or {})
         self._given = frozenset(self._backends)
         self.supervisor = Supervisor(
-            bootstrap.engine(settings.engine.url, folder), self._open_world, going_back=self._withdraw
+            bootstrap.engine(settings.engine.url, folder), self._open_world, before_rewind=self._withdraw
         )
 
     async def start(
@@ -84,13 +84,14 @@ class Application:
         place: Mapping[str, str] | None = None,
         handed_out: frozenset[type[Command]] = frozenset(),
     ) -> RunHandle:
-        """Begin a run towards `goal` and return its handle, everything checked that can be.
+        """Check everything that can be checked, begin a run towards `goal`, and return its handle.
 
-        A text without a `plan` is read as a runbook; a text or a `Goal` with its `plan` is taken as it is. `place` is remembered for whoever
-        takes the run up elsewhere.
+        A text without a `plan` is parsed as a runbook; a text or a `Goal` with its `plan` is used as it is. `place` is
+        stored with the run for whoever resumes it elsewhere.
 
         Raises:
-            ConfigError: the goal, a server, the workspace, or a prompt that can't fit a window; nothing was begun.
+            ConfigError: the goal, a server or the workspace can't be used, or a prompt can't fit a window; nothing
+                was begun.
         """
         name = run_id or new_run_id()
         async with AsyncExitStack() as stack:
@@ -156,14 +157,14 @@ class Application:
         return opened, request
 
     async def close(self) -> None:
-        """Let go of every backend that was opened here."""
+        """Close every backend that was opened here."""
         for name, backend in self._backends.items():
             if name not in self._given:
                 await backend.close()
         self._backends.clear()
 
     async def _withdraw(self, run_id: str) -> None:
-        """Let no answer that the run took serve it again: it goes back, and shall ask again."""
+        """Withdraw the answers that the run used, so that it asks again after a rewind."""
         kept = bootstrap.approvals(self.settings, self.folder)
         if kept is not None:
             with closing(kept):
@@ -171,7 +172,7 @@ class Application:
 
     @functools.cached_property
     def _stored(self) -> ArtifactStore:
-        """What is stored, for every run: one store, so that what a run in memory stored is found again."""
+        """One artifact store for all runs, so that what a run in memory stored is found again."""
         return bootstrap.artifacts(self.settings.engine.url, self.folder)
 
     async def _config(self, tools: Sequence[Tool]) -> RunConfig:
@@ -212,7 +213,7 @@ class Application:
             raise ConfigError(f"tiers.{tier}: {error}") from error
 
     async def _require_room(self, request: RunRequest) -> None:
-        """Refuse to start where the smallest prompt and the answer's reserve do not fit a tier's window."""
+        """Refuse to start if the smallest prompt and the answer's reserve don't fit a tier's window."""
         started = RunStarted(goal=request.goal, plan=request.plan, config=request.config)
         machine = feed(new_machine(request.config), started)
         windows = {tier.name: tier.window_tokens for tier in request.config.tiers}
@@ -223,7 +224,7 @@ class Application:
                 why = too_large(
                     asked, tokens=count.tokens, window_tokens=windows[tier], prompt=composed.prompt
                 )
-                raise ConfigError(f"tiers.{tier}: {why}; nothing that is remembered is in it yet")
+                raise ConfigError(f"tiers.{tier}: {why}; it contains nothing remembered yet")
 
     def _open_world(self, run_id: str, request: RunRequest) -> AbstractAsyncContextManager[Opened]:
         return self._opened(run_id, request.place)
@@ -236,7 +237,7 @@ class Application:
             )
             config = await self._config(kit.tools)
             known = bootstrap.secrets(self.settings)
-            stack.enter_context(discreet_logs(known))
+            stack.enter_context(redacted_logs(known))
             world = World(
                 backends=self._backends,
                 tools={tool.spec.name: tool for tool in kit.tools},
@@ -244,7 +245,7 @@ class Application:
                 person=stack.enter_context(bootstrap.person(self.settings, self.folder, self._person)),
                 workspace=kit.workspace,
                 checker=bootstrap.checker(kit.workspace, self._predicates),
-                artifacts=DiscreetStore(self._stored, known),
+                artifacts=RedactingStore(self._stored, known),
                 observers=Observers(watch(run_id) for watch in self._watch),
                 sandbox_level=kit.sandbox.level if kit.sandbox else SandboxLevel.NONE,
                 secrets=known,
@@ -255,14 +256,14 @@ class Application:
 
 @asynccontextmanager
 async def _already_open(opened: Opened, stack: AsyncExitStack) -> AsyncIterator[Opened]:
-    """Hand on a world that is open, and close it at the end."""
+    """Yield a world that is already open, and close it at the end."""
     async with stack:
         yield opened
 
 
 @asynccontextmanager
 async def open_application(settings: Settings, folder: Path, **plugs: Any) -> AsyncIterator[Application]:
-    """Open an application on `folder` (where relative paths of the settings start); close it at the end.
+    """Open an application on `folder`, the base of relative paths in the settings, and close it at the end.
 
     Keyword arguments are those of `Application`.
 

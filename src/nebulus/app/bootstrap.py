@@ -1,6 +1,6 @@
 """The only file that names adapters; each is imported when it is first needed.
 
-Law: what is not used is not imported, so that start-up stays fast and extras stay optional.
+Invariant: what is not used is not imported, so that start-up stays fast and extras stay optional.
 """
 
 import os
@@ -18,7 +18,7 @@ from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.settings import FILE_NAME, NANO, SMOLLM2, STATE_FOLDER, Settings
 from nebulus.core.errors import ConfigError
 from nebulus.guard.check import Scene
-from nebulus.guard.closing import Closed, closed_to_commands
+from nebulus.guard.command_paths import ClosedPaths, closed_paths
 from nebulus.guard.defaults import DefaultPolicy
 from nebulus.guard.secrets import LEAST_CHARS, Secret, Secrets
 from nebulus.ports.backend import ModelBackend
@@ -128,7 +128,7 @@ async def tools(
     from nebulus.adapters.workspaces.folder import FolderWorkspace
 
     root = Path(os.path.realpath(place["workspace"]))
-    _, found = closed_paths(settings, folder or root, workspace=root)
+    _, found = closed_by_rules(settings, folder or root, workspace=root)
     workspace = FolderWorkspace(place["workspace"], kept=found.kept, fixed=found.fixed)
     sandbox = await find_sandbox(settings, folder or root, workspace=root)
     kit = (*builtin_tools(workspace, sandbox), *own, looking)
@@ -158,12 +158,12 @@ def reach_of(settings: Settings, folder: Path, *, workspace: Path) -> "Reach":
     """
     from nebulus.adapters.sandboxes.reach import Reach
 
-    closed, found = closed_paths(settings, folder, workspace=workspace)
+    closed, found = closed_by_rules(settings, folder, workspace=workspace)
     root = Path(os.path.realpath(workspace))
-    return Reach(root, kept=found.kept, hidden=closed.hidden, fixed=(*closed.fixed, *found.fixed))
+    return Reach(root, kept=found.kept, hidden=closed.hidden, fixed=(*closed.read_only, *found.fixed))
 
 
-def closed_paths(settings: Settings, folder: Path, *, workspace: Path) -> "tuple[Closed, Governing]":
+def closed_by_rules(settings: Settings, folder: Path, *, workspace: Path) -> "tuple[ClosedPaths, Governing]":
     """Return what the policy closes to commands, and what governs a run in `workspace`.
 
     Raises:
@@ -173,14 +173,14 @@ def closed_paths(settings: Settings, folder: Path, *, workspace: Path) -> "tuple
     from nebulus.app.governing import governing
 
     root = Path(os.path.realpath(workspace))
-    closed = Closed()
+    closed = ClosedPaths()
     files: tuple[Path, ...] = ()
     if settings.policy:
         _require_cedar(settings)
         from nebulus.adapters.policies.files import read_policy
 
         file, files = read_policy(folder / settings.policy)
-        closed = closed_to_commands(file.rules)
+        closed = closed_paths(file.rules)
     return closed, governing(settings, folder, root, policy=files, ledger=TrustLedger())
 
 
@@ -252,7 +252,7 @@ def policy(settings: Settings, folder: Path, scene: Scene, *, workspace: Path | 
 
     guarded: tuple[Path, ...] = (folder / FILE_NAME, folder / STATE_FOLDER)
     if workspace is not None:
-        _, found = closed_paths(settings, folder, workspace=workspace)
+        _, found = closed_by_rules(settings, folder, workspace=workspace)
         root = Path(os.path.realpath(workspace))
         guarded = tuple(root / path for path in (*found.kept, *found.fixed))
     return open_policy(folder / settings.policy, scene, workspace=workspace, guarded=guarded)

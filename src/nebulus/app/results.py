@@ -1,6 +1,6 @@
-"""The type that a caller wants as the answer of a run: as a schema to ask with, and back from JSON.
+"""Converts the type that a caller wants as an answer to a schema for the model, and the JSON answer back to the type.
 
-Invariant: what can't be asked for is a `ConfigError` before the run begins, never a surprise at its end.
+Invariant: a type that can't be requested is a `ConfigError` before the run begins, never an error at its end.
 """
 
 import dataclasses
@@ -22,14 +22,14 @@ WORKS = (
 
 
 def result_spec(kind: Any) -> ResultSpec:
-    """Return what is asked of a run that shall answer with `kind`; None and str mean text.
+    """Return the specification of an answer of type `kind`; None and str mean text.
 
-    In a union the first member is the result, and every other member with fields of its own (a Struct, dataclass,
-    TypedDict or Pydantic model) is a typed failure: `Weather | NoData`. Members without fields belong to the
-    result: `float | None` is a number or null. Objects are closed: a field that the type does not have is refused.
+    In a union the first member is the result, and every other member with fields (a Struct, dataclass, TypedDict or
+    Pydantic model) is a typed failure: `Weather | NoData`. Members without fields belong to the result:
+    `float | None` is a number or null. Objects are closed: a field that the type does not have is refused.
 
     Raises:
-        ConfigError: no schema can be made of `kind`.
+        ConfigError: `kind` can't be expressed as a schema.
     """
     if kind is None or kind is str:
         return ResultSpec()
@@ -41,7 +41,7 @@ def result_spec(kind: Any) -> ResultSpec:
 
 
 def decode_result(kind: Any, result: Result) -> Any:
-    """Return the answer as a value of `kind`: of its result, or of the failure that was returned in its place.
+    """Return the answer as a value of `kind`: as its result, or as the failure that was returned instead.
 
     Raises:
         ConfigError: `kind` is not the type that the answer was asked with.
@@ -54,12 +54,12 @@ def decode_result(kind: Any, result: Result) -> Any:
         except (msgspec.ValidationError, ValueError):  # Pydantic's ValidationError is a ValueError.
             continue
     raise ConfigError(
-        f"the answer {_short(result.value)} is not of type {_name(kind)}; decode it with the type it was asked with"
+        f"the answer {_short(result.value)} is not of type {_name(kind)}; decode it with the type that was requested"
     )
 
 
 def _members(kind: Any) -> tuple[Any, tuple[Any, ...]]:
-    """The type of the result, and those of its failures."""
+    """Return the type of the result, and the types of its failures."""
     if get_origin(kind) not in (Union, UnionType):
         return kind, ()
     first, *others = get_args(kind)
@@ -80,7 +80,7 @@ def _has_fields(kind: Any) -> bool:
 
 
 def _schema(kind: Any) -> dict[str, Any]:
-    """The schema of a type without references, its objects closed."""
+    """Return the schema of a type, without references, with closed objects."""
     if isinstance(kind, Mapping):
         return _own_schema(kind)
     if kind is Any or kind is object:
@@ -88,13 +88,13 @@ def _schema(kind: Any) -> dict[str, Any]:
     try:
         found = _adapter(kind).json_schema() if _uses_pydantic(kind) else msgspec.json.schema(kind)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"result={_name(kind)} can't be asked for: {error}; what works: {WORKS}") from error
+        raise ConfigError(f"result={_name(kind)} can't be requested: {error}; what works: {WORKS}") from error
     schema: dict[str, Any] = _closed(_without_references(found, kind))
     return schema
 
 
 def _own_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON Schema of the caller's: checked, and left as open as it is."""
+    """Return a JSON Schema of the caller, checked, without closing its objects."""
     try:
         jsonschema_rs.validator_for(dict(schema))
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
@@ -105,7 +105,7 @@ def _own_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _without_references(schema: Mapping[str, Any], kind: Any) -> dict[str, Any]:
-    """`schema` with what its references mean in their place: not every server resolves references."""
+    """Return `schema` with its references replaced by their targets, since not every server resolves references."""
     definitions = {**schema.get("definitions", {}), **schema.get("$defs", {})}
     root = {key: value for key, value in schema.items() if key not in ("$defs", "definitions")}
     inlined: dict[str, Any] = _inlined(root, definitions, kind=kind, within=())
@@ -113,7 +113,7 @@ def _without_references(schema: Mapping[str, Any], kind: Any) -> dict[str, Any]:
 
 
 def _inlined(node: Any, definitions: Mapping[str, Any], *, kind: Any, within: tuple[str, ...]) -> Any:
-    """`node` with what its references mean in their place: not every server resolves references."""
+    """Return `node` with its references replaced by their targets."""
     match node:
         case {"$ref": str(reference), **rest}:
             name = reference.rpartition("/")[2]
@@ -137,7 +137,7 @@ def _inlined(node: Any, definitions: Mapping[str, Any], *, kind: Any, within: tu
 
 
 def _closed(node: Any) -> Any:
-    """`node` with every object that names its fields closed to others."""
+    """Return `node` with every object that names its fields closed to other fields."""
     match node:
         case dict():
             closed = {key: _closed(value) for key, value in node.items()}
@@ -159,7 +159,7 @@ def _decoded(kind: Any, value: Any) -> Any:
 
 
 def _uses_pydantic(kind: Any) -> bool:
-    """Whether a Pydantic model is in `kind`; msgspec knows nothing of those."""
+    """Whether `kind` contains a Pydantic model, which msgspec does not support."""
     return any(_is_pydantic(part) for part in _parts(kind))
 
 
@@ -170,7 +170,7 @@ def _parts(kind: Any) -> Iterator[Any]:
 
 
 def _is_pydantic(kind: Any) -> bool:
-    pydantic = sys.modules.get("pydantic")  # Whoever has a model has imported it.
+    pydantic = sys.modules.get("pydantic")  # A caller with a Pydantic model has imported Pydantic.
     return pydantic is not None and isinstance(kind, type) and issubclass(kind, pydantic.BaseModel)
 
 

@@ -1,6 +1,6 @@
 """What a user sets: tiers, engine, budget, limits, tools. One file, `nebulus.toml`.
 
-Laws: an unknown key, a wrong type or an impossible value stops the start, with the place, the value and
+Invariants: an unknown key, a wrong type or an impossible value stops the start, with the place, the value and
 the nearest thing that would be right; secrets are named by environment variable, never written here.
 """
 

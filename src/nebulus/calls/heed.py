@@ -74,7 +74,7 @@ def overlooked(step: str, call: Call, tool: ToolSpec) -> Finding | None:
         parts = sum(leaf in value for leaf in held)
         if value not in names and parts < 2 and not any(value.strip("/.") in leaf for leaf in held):
             rule = f"the step names {value}, and the call leaves it out"
-            return _unheeded(tool.name, rule, value=", ".join(held))
+            return _mismatch(tool.name, rule, value=", ".join(held))
     return None
 
 
@@ -99,7 +99,7 @@ def unasked(step: str, call: Call, tool: ToolSpec, *, beside: str = "") -> Findi
         )
         if not is_asked:
             return Finding(
-                kind=FindingKind.UNASKED,
+                kind=FindingKind.UNREQUESTED_ARGUMENT,
                 rule=f"nothing asks for {name}",
                 where=f"/{name}",
                 value=spelled(argument)[:60],
@@ -140,7 +140,7 @@ def _cut_across(step: str, call: Call, tool: ToolSpec, *, known: Collection[str]
         is_over = any(start < b and a < end and argument != other for other, (a, b) in names)
         if is_torn or is_over:
             rule = "the value runs over a parameter's name" if is_over else "the value cuts a quoted one"
-            return _unheeded(tool.name, rule, name=name, value=argument, fix="give what stands for it alone")
+            return _mismatch(tool.name, rule, name=name, value=argument, fix="give what stands for it alone")
     return None
 
 
@@ -148,10 +148,10 @@ def _left_out(step: str, call: Call, tool: ToolSpec, *, known: Collection[str]) 
     """A parameter that the step names as code does, and the call leaves out, or gives its own name for a value."""
     for name, _ in mentions(step, tool.parameters.get("properties", {}), known):
         if name not in call.arguments and _NAME_OF_CODE.search(name):
-            return _unheeded(tool.name, f"the step names {name}, and the call leaves it out", name=name)
+            return _mismatch(tool.name, f"the step names {name}, and the call leaves it out", name=name)
         if call.arguments.get(name) == name:
             fix = f"give what the step says of {name}"
-            return _unheeded(tool.name, "a parameter's own name is no value", name=name, value=name, fix=fix)
+            return _mismatch(tool.name, "a parameter's own name is no value", name=name, value=name, fix=fix)
     return None
 
 
@@ -164,7 +164,7 @@ def _borrowed(step: str, call: Call, said: tuple[Assignment, ...], *, beside: st
             if owner is None or owner.name == name or stands_in(leaf, beside):
                 continue
             rule = f"the step gives that value to {owner.name}"
-            return _unheeded(call.tool, rule, name=name, value=leaf, fix=f"give {name} its own value")
+            return _mismatch(call.tool, rule, name=name, value=leaf, fix=f"give {name} its own value")
     return None
 
 
@@ -174,12 +174,14 @@ def _is_within(match: re.Match[str], said: Assignment) -> bool:
 
 def _against(call: Call, said: Assignment) -> Finding:
     given = spelled(call.arguments[said.name]) if said.name in call.arguments else "nothing"
-    return _unheeded(call.tool, f"the step says {said.name} = {said.value}", name=said.name, value=given)
+    return _mismatch(call.tool, f"the step says {said.name} = {said.value}", name=said.name, value=given)
 
 
-def _unheeded(tool: str, rule: str, *, name: str = "", value: str = "", fix: str = "") -> Finding:
+def _mismatch(tool: str, rule: str, *, name: str = "", value: str = "", fix: str = "") -> Finding:
     where = f"/{name}" if name else ""
-    return Finding(kind=FindingKind.UNHEEDED, rule=rule, where=where, value=value[:60], fix=fix, tool=tool)
+    return Finding(
+        kind=FindingKind.ARGUMENT_MISMATCH, rule=rule, where=where, value=value[:60], fix=fix, tool=tool
+    )
 
 
 def _is_given(call: Call, said: Assignment) -> bool:

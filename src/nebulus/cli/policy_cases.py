@@ -11,7 +11,7 @@ from msgspec import Struct, field
 
 from nebulus.app import bootstrap
 from nebulus.app.settings import Settings
-from nebulus.core.context import Conduct, Context, Label
+from nebulus.core.context import Context, Label, RunUsage
 from nebulus.core.errors import ConfigError
 from nebulus.core.failure import Failure
 from nebulus.core.findings import Call
@@ -19,7 +19,7 @@ from nebulus.core.provenance import USER, Origin, Provenance
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
 from nebulus.guard.check import Scene
-from nebulus.guard.closing import Closed
+from nebulus.guard.command_paths import ClosedPaths
 from nebulus.guard.rules import nearest
 from nebulus.guard.schema import cedar_schema
 from nebulus.ports.guard import Policy, Workspace
@@ -55,7 +55,7 @@ class Checked(Struct, frozen=True, kw_only=True):
     rules: tuple[tuple[str, str], ...]
     tools: int
     unseen: tuple[str, ...] = ()
-    closed: Closed = Closed()
+    closed: ClosedPaths = ClosedPaths()
 
 
 class Explained(Struct, frozen=True, kw_only=True):
@@ -103,7 +103,7 @@ async def checked(settings: Settings, folder: Path) -> Checked:
             rules=tuple(rules),
             tools=len(bench.specs),
             unseen=tuple(unseen) if has_paths else (),
-            closed=bootstrap.closed_paths(settings, folder, workspace=folder)[0],
+            closed=bootstrap.closed_by_rules(settings, folder, workspace=folder)[0],
         )
 
 
@@ -179,12 +179,12 @@ def check_lines(found: Checked) -> list[Line]:
     return [Line(said, "green"), *lines, *notes, Line(f"digest {found.digest}", "dim")]
 
 
-def _closed_lines(closed: Closed) -> list[Line]:
+def _closed_lines(closed: ClosedPaths) -> list[Line]:
     """Return what the sandbox keeps from commands, and which patterns no sandbox can enforce."""
-    kept = (("hidden from commands", closed.hidden), ("only read by commands", closed.fixed))
+    kept = (("hidden from commands", closed.hidden), ("only read by commands", closed.read_only))
     lines = [Line(f"{what}: {', '.join(map(safe, paths))}") for what, paths in kept if paths]
-    if closed.uncarried:
-        patterns = ", ".join(map(safe, closed.uncarried))
+    if closed.unenforceable:
+        patterns = ", ".join(map(safe, closed.unenforceable))
         lines.append(
             Line(f"note: open to commands, since it is neither a file nor a folder: {patterns}", "yellow")
         )
@@ -288,7 +288,7 @@ def _context(case: Case) -> Context:
         is_tainted=case.tainted,
         is_planned=case.planned,
         labels=tuple(label(name) for name in case.arguments),
-        conduct=Conduct(calls=sum(case.done.values()), by_tool=case.done, by_effect=case.done),
+        usage=RunUsage(calls=sum(case.done.values()), by_tool=case.done, by_effect=case.done),
     )
 
 

@@ -1,1 +1,1 @@
-"""The words that every other floor speaks: frozen values, no behaviour beyond their own invariants."""
+"""The vocabulary of every other floor: frozen values without behaviour beyond their own invariants."""

@@ -1,4 +1,4 @@
-"""What is asked of a model, and what came back, before anybody has read it."""
+"""What a model is asked, and its answer before it is parsed."""
 
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
@@ -9,7 +9,7 @@ from nebulus.core.tools import ToolSpec
 
 
 class RawCall(Struct, frozen=True, omit_defaults=True):
-    """A call as the server or the text gave it: `arguments` is verbatim text, valid or not."""
+    """A call as the server reported it or the text contains it: `arguments` is verbatim, valid or not."""
 
     name: str
     arguments: str
@@ -17,7 +17,7 @@ class RawCall(Struct, frozen=True, omit_defaults=True):
 
 
 class Message(Struct, frozen=True, omit_defaults=True):
-    """One message of a prompt. `calls` stand on an assistant's message, `call_id` on a tool's."""
+    """One message of a prompt. Only an assistant's message has `calls`, only a tool's has a `call_id`."""
 
     role: Literal["system", "user", "assistant", "tool"]
     content: str
@@ -30,16 +30,16 @@ class FreeForm(Struct, frozen=True, tag=True):
 
 
 class OneCall(Struct, frozen=True, tag=True):
-    """Exactly one call of an offered tool, by construction where the backend can do it.
+    """Exactly one call of an offered tool, by construction where the backend supports it.
 
-    `tool` narrows to one tool ("" for any); then only its arguments are left to the model.
+    `tool` names the only tool that may be called ("" for any); the model then chooses only its arguments.
     """
 
     tool: str = ""
 
 
 class Shape(Struct, frozen=True, tag=True):
-    """JSON of a schema."""
+    """JSON that matches a schema."""
 
     schema: dict[str, Any]
 
@@ -50,7 +50,7 @@ Form: TypeAlias = FreeForm | OneCall | Shape
 class ModelRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One prompt for one model. `seed` and `temperature` change between attempts, on purpose.
 
-    `max_tokens` caps the answer alone. With `reasoning_tokens` the model reasons first, in at most so many
+    `max_tokens` caps the answer alone. With `reasoning_tokens` the model reasons first, in at most that many
     tokens, and only then answers in the form; with 0 it answers at once.
     """
 
@@ -64,7 +64,7 @@ class ModelRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def most_tokens(self) -> int:
-        """The tokens that thought and answer may have together: a completion of so many was cut."""
+        """The most tokens for thought and answer together: a completion that reaches it was cut."""
         return self.max_tokens + self.reasoning_tokens
 
 
@@ -74,14 +74,14 @@ class FinishReason(StrEnum):
     STOP = "stop"
     CALLS = "calls"
     LENGTH = "length"
-    """It hit its cap: nothing that it wrote is ever executed."""
+    """It reached its token limit: nothing that it wrote is ever executed."""
     FILTER = "filter"
 
 
 class Usage(Struct, frozen=True, omit_defaults=True):
     """Tokens of one answer, as the server reported them; `cached_tokens` were not evaluated again.
 
-    `reasoning_tokens` are those of the completion that were a thought, 0 where the server does not tell.
+    `reasoning_tokens` are the part of the completion that was a thought, 0 where the server doesn't say.
     """
 
     prompt_tokens: int = 0
@@ -91,11 +91,12 @@ class Usage(Struct, frozen=True, omit_defaults=True):
 
 
 class ModelAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An answer as it came back. `calls` are those that the server parsed; none of it was read yet.
+    """An answer as the server returned it, not parsed yet. `calls` are those that the server itself parsed.
 
-    `reasoning` came apart and is never shown to a model again. `starts_in_reasoning`: the text goes on in a
-    thought that the prompt opened. `unenforced` names what the form's schema asks and the server's grammar
-    can't hold, as JSON pointers behind the tool's name; validation holds it all the same.
+    `reasoning` is the thought, apart from the answer; it is never shown to a model again.
+    `starts_in_reasoning`: the text continues a thought that the prompt opened. `unenforced` names the parts
+    of the form's schema that the server's grammar can't enforce, as JSON pointers after the tool's name;
+    validation enforces them all the same.
     """
 
     text: str = ""

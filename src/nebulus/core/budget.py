@@ -1,4 +1,4 @@
-"""Hard stops: what a run may spend, and what it has spent."""
+"""Hard limits: what a run may spend, and what it has spent."""
 
 from typing import Literal, TypeAlias
 
@@ -11,20 +11,22 @@ Resource: TypeAlias = Literal["model_calls", "tool_calls", "tokens", "seconds", 
 
 
 class Budget(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a run may spend; a limit of 0 means that this resource is not limited.
-
-    Units: calls, calls, prompt plus completion tokens, seconds of model and tool time, US dollars, steps
-    done, bytes of arguments that leave the workspace. `calls` limits single tools by name.
-    """
+    """What a run may spend; a limit of 0 means that the resource is not limited."""
 
     model_calls: int = 1000
     tool_calls: int = 1000
     tokens: int = 0
+    """Prompt plus completion tokens."""
     seconds: float = 0.0
+    """Seconds of model and tool time."""
     usd: float = 0.0
+    """US dollars."""
     steps: int = 0
+    """Steps done."""
     bytes_out: int = 0
+    """Bytes of arguments that leave the workspace."""
     calls: dict[str, int] = field(default_factory=dict)
+    """Limits of single tools, by name."""
 
 
 class Spent(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -43,7 +45,7 @@ class Spent(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return self.prompt_tokens + self.completion_tokens
 
     def with_answer(self, usage: Usage, *, seconds: float, usd: float) -> "Spent":
-        """Return this with one more model call."""
+        """Return a copy with one more model call."""
         return replace(
             self,
             model_calls=self.model_calls + 1,
@@ -54,18 +56,18 @@ class Spent(Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
     def with_tool(self, *, seconds: float) -> "Spent":
-        """Return this with one more tool call."""
+        """Return a copy with one more tool call."""
         return replace(self, tool_calls=self.tool_calls + 1, seconds=self.seconds + seconds)
 
 
 ASKING: tuple[Resource, ...] = ("model_calls", "tokens", "seconds", "usd")
-"""What it takes to ask a model."""
+"""The resources that asking a model needs."""
 ACTING: tuple[Resource, ...] = ("tool_calls", "seconds")
-"""What it takes to run a tool: an answer that was paid for may still be acted on."""
+"""The resources that running a tool needs; model calls are not among them: a paid answer may be used."""
 
 
 def exceeded(budget: Budget, spent: Spent, needed: tuple[Resource, ...]) -> Resource | Literal[""]:
-    """Return the first of `needed` of which nothing is left, "" while something is left of each."""
+    """Return the first resource in `needed` that is used up, or "" if none is."""
     for resource in needed:
         limit = getattr(budget, resource)
         if limit and getattr(spent, resource) >= limit:

@@ -1,7 +1,7 @@
-"""Everything that the machine can want done: imperatives, each answered by one event.
+"""Everything that the machine can ask for: commands, each answered by one event.
 
-Commands are small: a prompt is composed when `AskModel` is performed. Decisions are taken by pure code at once;
-all other commands touch the world and may be under way at the same time.
+Commands are small: a prompt is composed only when `AskModel` is performed. Decisions are made by pure code at
+once; all other commands touch the world and may run at the same time.
 """
 
 from typing import TypeAlias
@@ -39,7 +39,7 @@ class JudgeCall(Struct, frozen=True, tag=True, kw_only=True):
 
 
 class ChooseRecovery(Struct, frozen=True, tag=True, kw_only=True):
-    """Choose what is done about a failure. Answered by `RecoveryChosen`."""
+    """Choose how to recover from a failure. Answered by `RecoveryChosen`."""
 
     step: int
     call_id: str = ""
@@ -61,8 +61,8 @@ class AskModel(Struct, frozen=True, tag=True, kw_only=True):
 class RunTool(Struct, frozen=True, tag=True, kw_only=True):
     """Run an allowed call. Answered by `ToolReturned`, `ToolFailed` or `OutcomeUnknown`.
 
-    `reads` are the values that must be read out of its text, each with its meaning: of a long text, the
-    passages that tell of them are recorded.
+    `reads` are the values that must be read from its text, each with its meaning: of a long text, the
+    passages that mention them are recorded.
     """
 
     call: Call
@@ -85,7 +85,7 @@ class EvaluateChecks(Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Wait(Struct, frozen=True, tag=True, kw_only=True):
-    """Let time pass until `until_s` (seconds since the epoch), `seconds` at most. Answered by `WaitEnded`."""
+    """Wait until `until_s` (seconds since the epoch), for at most `seconds`. Answered by `WaitEnded`."""
 
     step: int
     seconds: float

@@ -17,20 +17,20 @@ class RunConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
     budget: Budget = Budget()
     limits: Limits = Limits()
     checks_arguments: bool = True
-    """Off only to measure what it is worth that a call is compared with what its step assigns."""
+    """Whether a call is compared with what its step assigns. Off only to measure what the check is worth."""
     resolves_references: bool = True
-    """Off only to measure what it is worth that code, and not the model, looks up "the result of step 3"."""
+    """Whether code, not the model, looks up "the result of step 3". Off only to measure what that is worth."""
     agent: str = "agent"
-    """Who proposes the calls: what policy rules call `who`."""
+    """Who proposes the calls; policy rules match it as `who`."""
 
     def digest(self) -> str:
-        """Name this configuration without its budget, so that a changed one is noticed on resume."""
+        """Return a digest of all but the budget, so that a changed configuration is noticed on resume."""
         return digest((self.tools, self.tiers, self.limits))
 
     def tiers_for(self, kind: StepKind) -> tuple[Tier, ...]:
         """Return the tiers that may do work of `kind`, smallest first.
 
-        Tiers that execute may also extract values and write the answer where no tier is named for that.
+        Where no tier is configured for extracting values or writing the answer, the tiers that execute do it.
         """
         named = tuple(tier for tier in self.tiers if kind in tier.kinds)
         if named or kind in (StepKind.EXECUTE, StepKind.PLAN):
@@ -41,7 +41,7 @@ class RunConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the tier called `name`.
 
         Raises:
-            LookupError: there is none.
+            LookupError: no tier has that name.
         """
         for tier in self.tiers:
             if tier.name == name:
@@ -52,7 +52,7 @@ class RunConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return the tool called `name`.
 
         Raises:
-            LookupError: there is none; only calls that were parsed against these tools may come here.
+            LookupError: no tool has that name; only calls parsed against these tools may come here.
         """
         for spec in self.tools:
             if spec.name == name:

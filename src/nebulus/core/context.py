@@ -1,6 +1,6 @@
-"""What the guard sees beside a call: where its values came from, and what the run has done so far.
+"""What the guard knows besides the call: where its values came from, and what the run has done so far.
 
-Law: all of it is kept by code and rebuilt by replaying events; no model can change it.
+Invariant: all of it is maintained by code and rebuilt by replaying events; no model can change it.
 """
 
 from decimal import Decimal
@@ -13,42 +13,46 @@ from nebulus.core.provenance import Provenance
 class Label(Struct, frozen=True, omit_defaults=True):
     """Where the value of one argument came from.
 
-    `origins` are the places whose text holds it. `is_endorsed`: all of it stands in the user's words or
-    in trusted facts, or it says nothing. `value` is the first piece that is not, bounded.
+    Its provenance names the sources whose text contains it.
     """
 
     argument: str
     provenance: Provenance
     is_endorsed: bool = False
+    """Whether all of it appears in the user's words or in trusted facts, or carries no information."""
     value: str = ""
+    """The first part that is not endorsed, bounded."""
 
 
-class Conduct(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a run has done so far, each call counted when it is about to run.
-
-    `by_tool` and `by_effect` count calls; `totals` sums numbers by "tool.argument"; `bytes_out` are the
-    bytes of arguments that left; `recent` names the last tools, oldest first; `touched` holds each tool
-    with each path that it was given; `done` the digests of the calls that changed something.
-    `tainted_paths` hold text from outside; with `is_all_tainted`, so may everything that can be read.
-    """
+class RunUsage(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a run has done so far. Each call is counted when it is about to run."""
 
     calls: int = 0
     by_tool: dict[str, int] = field(default_factory=dict)
+    """The number of calls of each tool."""
     by_effect: dict[str, int] = field(default_factory=dict)
+    """The number of calls with each effect."""
     totals: dict[str, Decimal] = field(default_factory=dict)
+    """The sums of numeric arguments, by "tool.argument"."""
     bytes_out: int = 0
+    """The bytes of arguments that left the workspace."""
     recent: tuple[str, ...] = ()
+    """The tools of the latest calls, oldest first."""
     touched: tuple[tuple[str, str], ...] = ()
+    """Each pair of a tool and a path that it was given."""
     done: frozenset[str] = frozenset()
+    """Digests of the calls that changed something."""
     tainted_paths: frozenset[str] = frozenset()
+    """Paths that may contain text from outside."""
     is_all_tainted: bool = False
+    """Whether everything that can be read may contain text from outside."""
 
 
 class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All that is known about a call beside the call itself.
+    """All that is known about a call besides the call itself.
 
-    `agent` and `tier` say who proposed it. `is_tainted`: text from outside stood in the prompt that it
-    was read from. `is_planned`: its tool is one that the plan set out to use in this step.
+    `agent` and `tier` say who proposed it. `is_tainted`: text from outside was in the prompt that led to it.
+    `is_planned`: the plan names its tool for this step.
     """
 
     agent: str = "agent"
@@ -58,7 +62,7 @@ class Context(Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_tainted: bool = False
     is_planned: bool = False
     labels: tuple[Label, ...] = ()
-    conduct: Conduct = Conduct()
+    usage: RunUsage = RunUsage()
 
     def label(self, argument: str) -> Label | None:
         """Return the label of `argument`, None where it has none."""

@@ -1,4 +1,4 @@
-"""Digests of values: one canonical spelling, so that equal values have equal digests on every machine."""
+"""Digests of values in one canonical encoding, so that equal values have equal digests on every machine."""
 
 import hashlib
 from typing import Any

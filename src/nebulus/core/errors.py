@@ -1,13 +1,13 @@
-"""What is raised. What is expected (a refusal, a limit, bad arguments of a model) is a value instead.
+"""The exceptions of Nebulus. What is expected (a refusal, a limit, bad arguments of a model) is a value instead.
 
 NebulusError
-├── ConfigError          a setting, a flag or a file of the user's is wrong; nothing was started
-├── ToolDefinitionError  a function can't be made a tool
-├── RunBusyError         another process holds this run
-├── RunUnknownError      no such run
+├── ConfigError          a setting, a flag or a file of the user is wrong; nothing was started
+├── ToolDefinitionError  a function can't be made into a tool
+├── RunBusyError         another process is working on this run
+├── RunUnknownError      no run has this name
 ├── RunCancelledError    somebody asked this run to stop; it stopped between two steps
 ├── JournalError         a record can't be read, or contradicts the run
-├── IllegalEventError    an event that the machine's table does not allow here
+├── IllegalEventError    the machine's table does not allow this event here
 ├── StoreError           the engine's storage refused (full disk, read-only folder)
 ├── BackendError         a model server did not give a usable answer; carries the Failure
 ├── ToolError            a tool can't do what it was asked, and nothing happened; carries the Failure
@@ -26,21 +26,21 @@ class NebulusError(Exception):
 
 
 class ConfigError(NebulusError):
-    """A setting, a flag or a file of the user's is wrong."""
+    """A setting, a flag or a file of the user is wrong."""
 
 
 class ToolDefinitionError(NebulusError):
-    """A function can't be made a tool."""
+    """A function can't be made into a tool."""
 
 
 class RunBusyError(NebulusError):
-    """Another process holds this run."""
+    """Another process is working on this run."""
 
     retryable = True
 
 
 class RunUnknownError(NebulusError):
-    """There is no such run."""
+    """No run has this name."""
 
 
 class RunCancelledError(NebulusError):
@@ -52,11 +52,11 @@ class JournalError(NebulusError):
 
 
 class IllegalEventError(NebulusError):
-    """An event came that the machine's table does not allow in this phase."""
+    """The machine's table does not allow this event in this phase."""
 
 
 class StoreError(NebulusError):
-    """The engine's storage refused."""
+    """The engine's storage refused, for example because the disk is full."""
 
 
 class SandboxError(NebulusError):

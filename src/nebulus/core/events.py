@@ -1,4 +1,4 @@
-"""Everything that can happen to a run: facts in the past tense, and the decisions that code took.
+"""Everything that can happen to a run: facts in the past tense, and the decisions that code made.
 
 Invariants: an event answers exactly one command and says which by step, call or question; decisions are events,
 so replaying a journal runs no parser, router, policy or composer. `took_s` is measured by the runtime, in seconds.
@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from nebulus.core.answers import ModelAnswer
 from nebulus.core.budget import Spent
 from nebulus.core.config import RunConfig
-from nebulus.core.context import Conduct, JudgedCall, Label
+from nebulus.core.context import JudgedCall, Label, RunUsage
 from nebulus.core.failure import Failure
 from nebulus.core.findings import Call, Edit, Finding
 from nebulus.core.plan import Goal, Plan
@@ -26,9 +26,9 @@ JOURNAL_VERSION = 2
 
 
 class RunStarted(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """A run began. A plan without steps means that the planning tier shall propose one.
+    """A run began. A plan without steps means that the planning tier is asked for one.
 
-    `version` is that of the journal, so that a later one knows whether it may replay it.
+    `version` is that of the journal, so that a later version of Nebulus knows whether it may replay it.
     """
 
     goal: Goal
@@ -40,19 +40,19 @@ class RunStarted(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True
 
 
 class RunResumed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """A person took the run up again: after its outcome, with another configuration, or from an earlier step.
+    """A person resumed the run: after its outcome, with another configuration, or from an earlier step.
 
-    `spent` and `usage` are given where records were cut off: budgets and rules go on counting what was done.
+    `spent` and `usage` are given where records were cut off: budgets and rules still count what was done.
     """
 
     config: RunConfig | None = None
     policy_digest: str = ""
     spent: Spent | None = None
-    usage: Conduct | None = None
+    usage: RunUsage | None = None
 
 
 class RouteChosen(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The router chose a tier for the next question about a step, or about a call's result."""
+    """The router chose a tier for the next request about a step, or about a call's result."""
 
     step: int
     kind: StepKind
@@ -64,7 +64,7 @@ class RouteChosen(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=Tru
 class ModelAnswered(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
     """A model answered.
 
-    `prompt_bytes` is the size of what it was sent and `tools_shown` names the tools in it, in order.
+    `prompt_bytes` is the size of the prompt, and `tools_shown` names the tools in it, in order.
     """
 
     step: int
@@ -78,7 +78,7 @@ class ModelAnswered(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=T
 
 
 class ModelFailed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """No usable answer came from a tier."""
+    """A tier gave no usable answer."""
 
     step: int
     kind: StepKind
@@ -94,11 +94,11 @@ class ProposedCall(Struct, frozen=True, omit_defaults=True):
     call: Call
     labels: tuple[Label, ...] = ()
     is_planned: bool = False
-    """Its tool is one that the plan set out to use in this step."""
+    """Whether the plan names its tool for this step."""
 
 
 class CallsParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The answer is calls. `doubt` is what speaks against them and was let pass after it had been raised."""
+    """The answer is calls. `doubt` is an objection that was raised before and does not stop them now."""
 
     calls: tuple[ProposedCall, ...]
     edits: tuple[Edit, ...] = ()
@@ -106,13 +106,13 @@ class CallsParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=Tru
 
 
 class ClaimParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The answer is words, taken as the claim that the step is done."""
+    """The answer is text without a call, taken as the claim that the step is done."""
 
     text: str
 
 
 class QuestionParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The answer only asks something."""
+    """The answer only asks a question."""
 
     text: str
 
@@ -124,7 +124,7 @@ class PlanParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True
 
 
 class ValuesParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The answer is values read out of a result; `made_up` names those that the result does not hold."""
+    """The answer is values read from a result; `made_up` names those that the result does not contain."""
 
     marks: tuple[Mark, ...] = ()
     made_up: tuple[str, ...] = ()
@@ -157,7 +157,7 @@ class AnswerParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=Tr
 
 
 class CallJudged(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The guard's verdict on a call; `paths` holds its path arguments as they were judged, where they changed."""
+    """The guard's verdict on a call; `paths` are its path arguments as judged, where that changed them."""
 
     call_id: str
     verdict: Verdict
@@ -168,16 +168,16 @@ class CallJudged(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True
 
 
 class CallDropped(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """A call is not made, since it would bring nothing that was not brought before."""
+    """A call is not made, since earlier calls have already given everything that it could."""
 
     call_id: str
     reason: str
 
 
 class RecoveryChosen(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """What is done about a failure of a step, or of one of its calls.
+    """How to recover from a failure of a step, or of one of its calls.
 
-    `until_s` is when a wait ends, in seconds since the epoch: a restart waits only for what is left.
+    `until_s` is when a wait ends, in seconds since the epoch: after a restart, only the rest is waited for.
     """
 
     step: int
@@ -196,13 +196,13 @@ class PersonAnswered(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=
 
 
 class PersonAbsent(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """Nobody is there to answer now."""
+    """Nobody is available to answer now."""
 
     question_id: str
 
 
 class ToolReturned(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The tool did its work."""
+    """The tool succeeded."""
 
     call_id: str
     result: ToolResult
@@ -210,7 +210,7 @@ class ToolReturned(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=Tr
 
 
 class ToolFailed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The tool did not do its work, and nothing happened."""
+    """The tool failed, and nothing happened."""
 
     call_id: str
     failure: Failure
@@ -218,14 +218,14 @@ class ToolFailed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True
 
 
 class OutcomeUnknown(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The effect may have happened: the process died, or the time ran out, while it was under way."""
+    """The effect may have happened: the process died, or the time ran out, during the call."""
 
     call_id: str
     why: str
 
 
 class ChecksEvaluated(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """Code evaluated the checks of a step (0: of the goal): one result a check, in order; `why` explains failures."""
+    """Code evaluated the checks of a step (0: of the goal): one result per check, in order; `why` explains failures."""
 
     step: int
     passed: tuple[bool, ...]

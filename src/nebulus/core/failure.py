@@ -1,6 +1,6 @@
-"""The one failure envelope that every surface shares.
+"""The one failure type that library, proxy, CLI and web share.
 
-Law: every failure is a value that somebody must handle.
+Invariant: every failure is a value that somebody must handle.
 """
 
 from enum import StrEnum
@@ -9,7 +9,7 @@ from msgspec import Struct
 
 
 class FailureKind(StrEnum):
-    """What went wrong, by class; recovery connects each to a strategy."""
+    """What went wrong, by class; recovery maps each class to a strategy."""
 
     THROTTLED = "throttled"
     TRANSIENT = "transient"
@@ -29,9 +29,9 @@ class FailureKind(StrEnum):
     TOOLS_DROPPED = "tools_dropped"
     """The tools never reached the prompt."""
     FORM_IGNORED = "form_ignored"
-    """Structure was asked for, and the server ignored it."""
+    """The request asked for structure, and the server ignored it."""
     CHECK_FAILED = "check_failed"
-    """The work ended, and code sees that it is not done."""
+    """The work ended, and a check shows that it is not done."""
     NO_PROGRESS = "no_progress"
     DISHONEST_CLAIM = "dishonest_claim"
     UNKNOWN_OUTCOME = "unknown_outcome"
@@ -52,14 +52,14 @@ class Fault(StrEnum):
 
 
 class Recognised(StrEnum):
-    """How the class of a failure was found, the surest way first."""
+    """How the class of a failure was found, the most certain way first."""
 
     STRUCTURE = "structure"
     """By a status, a code, the type of an exception, or a schema."""
     DECLARED = "declared"
-    """By the word of the tool or the server itself."""
+    """Stated by the tool or the server itself."""
     TEXT = "text"
-    """By words in a message: a guess that helps, and never a reason to believe that nothing happened."""
+    """By words in a message: a useful guess, but never a reason to believe that nothing happened."""
 
 
 RETRYABLE = frozenset({FailureKind.THROTTLED, FailureKind.TRANSIENT, FailureKind.TIMEOUT})
@@ -68,7 +68,7 @@ RETRYABLE = frozenset({FailureKind.THROTTLED, FailureKind.TRANSIENT, FailureKind
 class Failure(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What happened, with which value, whose fault, what would fix it, and the evidence.
 
-    `evidence` holds journal positions. `retry_after_s` is the server's own word (0 for none).
+    `evidence` lists journal positions. `retry_after_s` is what the server itself asked for (0 for nothing).
     `recognised` says how `kind` was found.
     """
 

@@ -1,4 +1,4 @@
-"""What the reader made of an answer: proposals that are certainly meant and valid, or one finding."""
+"""The result of parsing an answer: proposals that are certainly meant and valid, or one finding."""
 
 from enum import IntEnum, StrEnum
 from typing import Any
@@ -20,8 +20,9 @@ class FindingKind(StrEnum):
     UNKNOWN_TOOL = "unknown_tool"
     INVALID_ARGUMENTS = "invalid_arguments"
     UNGROUNDED = "ungrounded"
-    UNHEEDED = "unheeded"
-    UNASKED = "unasked"
+    ARGUMENT_MISMATCH = "argument_mismatch"
+    """A value of the call differs from what the step assigns."""
+    UNREQUESTED_ARGUMENT = "unrequested_argument"
     """An optional argument that nothing asked for; it is not offered again in this step."""
     TOO_MANY_CALLS = "too_many_calls"
     BAD_PLAN = "bad_plan"
@@ -29,13 +30,13 @@ class FindingKind(StrEnum):
     REFUSED = "refused"
     TOOL_FAILED = "tool_failed"
     NO_PROGRESS = "no_progress"
-    """It proposes what has been done, to the same end, already."""
+    """It proposes what was done before, with the same result."""
     DISHONEST_CLAIM = "dishonest_claim"
-    """It says what the ledger contradicts."""
+    """It says something that the call history contradicts."""
     GAVE_UP = "gave_up"
     """It says that it can't."""
     ASKED = "asked"
-    """It asks, and does nothing."""
+    """It asks a question and does nothing."""
 
 
 class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -49,11 +50,15 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tool: str = ""
 
     def lesson(self) -> str:
-        """Return the finding for the next attempt: a value that was copied from the wrong place is not repeated.
+        """Return the finding for the next prompt, without a value that was copied from the wrong place.
 
-        A small model copies what it sees; a wrong value in its prompt makes the same mistake likelier.
+        A small model copies what it sees; a wrong value in its prompt makes the same mistake more likely.
         """
-        is_miscopied = self.kind in (FindingKind.UNGROUNDED, FindingKind.UNHEEDED, FindingKind.UNASKED)
+        is_miscopied = self.kind in (
+            FindingKind.UNGROUNDED,
+            FindingKind.ARGUMENT_MISMATCH,
+            FindingKind.UNREQUESTED_ARGUMENT,
+        )
         return replace(self, value="").sentence() if is_miscopied else self.sentence()
 
     def sentence(self) -> str:
@@ -74,7 +79,7 @@ class Edit(Struct, frozen=True, omit_defaults=True):
 
 
 class Call(Struct, frozen=True, omit_defaults=True):
-    """A call that was read and is valid for its tool's schema. `call_id` is minted from the journal."""
+    """A parsed call, valid for its tool's schema. `call_id` comes from the position in the journal."""
 
     tool: str
     arguments: dict[str, Any] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The log of a run's calls: one record for each call that ran, whatever became of it."""
+"""The log of a run's calls: one record for each call that ran, whatever its result."""
 
 from msgspec import Struct
 
@@ -6,25 +6,25 @@ from nebulus.core.tools import Effect
 
 
 class CallRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """One call that ran. Digests tell calls and results apart without keeping them."""
+    """One call that ran. Digests distinguish calls and results without storing them."""
 
     call_id: str
     step: int
     tool: str
     effect: Effect
     call_digest: str
-    """Fingerprint of tool and arguments; white space and the order of keys don't count."""
+    """Fingerprint of tool and arguments, ignoring white space and the order of keys."""
     result_digest: str
-    """Fingerprint of the result; white space and the time of day don't count."""
+    """Fingerprint of the result, ignoring white space and the time of day."""
     arguments_text: str = ""
     """The arguments in one line, bounded."""
     is_error: bool = False
     is_lost: bool = False
-    """That it happened is known; what it gave back is not."""
+    """Whether it is known to have happened while its result is unknown."""
     is_under_way: bool = False
-    """The result says that something has not finished yet."""
+    """Whether the result says that something has not finished yet."""
     world_version: int = 0
-    """How many changes of the world there had been in this step before."""
+    """How many changes this step had made to the world before this call."""
 
     @property
     def is_change(self) -> bool:
@@ -33,7 +33,7 @@ class CallRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class CallHistory(Struct, frozen=True, omit_defaults=True):
-    """The latest calls of one step, oldest first; `changes` counts what the world was changed by."""
+    """The latest calls of one step, oldest first; `changes` counts the calls that changed the world."""
 
     records: tuple[CallRecord, ...] = ()
     changes: int = 0

@@ -85,7 +85,7 @@ def retry_after_s(headers: Mapping[str, str], *, now_s: float) -> float:
     """Return the wait that a response asks for, in seconds from 0 to `MAX_WAIT_S`; 0.0 if it asks for none.
 
     `headers` either ignore case or are in lower case. `now_s` is the time in seconds since 1970; a date is
-    compared with the server's own clock (`date`) where it tells it. A longer wait counts as `MAX_WAIT_S`;
+    compared with the server's own clock (`date`) if the server reports it. A longer wait counts as `MAX_WAIT_S`;
     what is neither a plain decimal number nor a date (a sign, an exponent, NaN) asks for nothing.
 
     Source: RFC 9110 §10.2.3, seconds or an HTTP date; `retry-after-ms` as the SDKs of OpenAI and Anthropic.

@@ -1,8 +1,8 @@
 """The record of a run: events in order, chained by digest.
 
-A journal is text anybody can read: JSON records with one event each. Records that were made durable together are one
-batch. The digests are stored with the events, so that a change made afterwards shows where it begins; who can rewrite
-every record can rewrite the digests as well, which only a digest noted elsewhere shows.
+A journal is text that anybody can read: JSON records with one event each. Records that were made durable together
+are one batch. The digests are stored with the events, so a later change is detected at the record where it begins.
+Whoever can rewrite every record can rewrite the digests too; only a digest noted elsewhere reveals that.
 """
 
 import hashlib
@@ -107,7 +107,7 @@ def readable(batches: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     """Yield every record of batches as plain JSON, whatever version wrote it: for people, never for replay.
 
     Raises:
-        JournalError: a batch is not JSON at all.
+        JournalError: a batch is not JSON.
     """
     for batch in batches:
         try:
@@ -142,10 +142,10 @@ def records(events: Iterable[Event]) -> list[Record]:
 
 
 def misfit(data: bytes, position: int, chain: str) -> tuple[str, int, str]:
-    """Return what is wrong with a stored batch that follows `position` and `chain`, and where it leaves them.
+    """Return what is wrong with a stored batch that follows `position` and `chain`, and the new position and chain.
 
-    The digests are those of the stored text, so a journal of any version can be checked. The first value is empty
-    where every record fits.
+    The digests cover the stored text, so a journal of any version can be checked. The first value is empty if
+    every record fits.
     """
     try:
         raw = decode_raw_batch(data)

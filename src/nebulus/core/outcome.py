@@ -19,7 +19,7 @@ class Proof(StrEnum):
 
 
 class Evidence(Struct, frozen=True, omit_defaults=True):
-    """One thing that was checked: the check in words, whether code saw it hold, and the position."""
+    """One thing that was checked: the check in words, whether code found it to be true, and the position."""
 
     what: str
     is_proven: bool
@@ -27,9 +27,10 @@ class Evidence(Struct, frozen=True, omit_defaults=True):
 
 
 class Question(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Something that a person must decide. `kind` is approval, unknown_outcome or question; `rule` asks.
+    """Something that a person must decide. `kind` is approval, unknown_outcome or question.
 
-    `digest` binds an answer to this question: run, step, call, labels and policy.
+    `rule` names the rule that requires the decision. `digest` binds an answer to this question: run, step,
+    call, labels and policy.
     """
 
     question_id: str
@@ -94,7 +95,7 @@ class Refused(_NotDone, frozen=True, tag=True, kw_only=True):
 
 
 class Exhausted(_NotDone, frozen=True, tag=True, kw_only=True):
-    """A budget is spent; `undone` names the steps that are left."""
+    """A budget is used up; `undone` names the steps that are left."""
 
     resource: str
     limit: float
@@ -106,7 +107,7 @@ class Exhausted(_NotDone, frozen=True, tag=True, kw_only=True):
 
 
 class Failed(_NotDone, frozen=True, tag=True, kw_only=True):
-    """Something broke that no strategy could mend."""
+    """Something broke that no recovery strategy could fix."""
 
     failure: Failure
     step: int = 0

@@ -11,36 +11,36 @@ from nebulus.core.result import ResultSpec
 RUNBOOK = "runbook"
 """The origin of a plan whose steps the user wrote."""
 TRANSCRIPT = "transcript"
-"""The origin of a plan made of somebody's chat history: its step under way is what the user said last."""
+"""The origin of a plan made from somebody's chat history: its active step is what the user said last."""
 
 
 class PathExists(Struct, frozen=True, tag="exists"):
-    """There is a file or folder at `path` in the workspace."""
+    """A file or folder exists at `path` in the workspace."""
 
     path: str
 
 
 class PathAbsent(Struct, frozen=True, tag="absent"):
-    """There is nothing at `path` in the workspace."""
+    """Nothing exists at `path` in the workspace."""
 
     path: str
 
 
 class FileContains(Struct, frozen=True, tag="contains"):
-    """The file at `path` holds `text`, literally."""
+    """The file at `path` contains `text`, literally."""
 
     path: str
     text: str
 
 
 class ToolSucceeded(Struct, frozen=True, tag="called"):
-    """The ledger holds a successful call of `tool` within this step."""
+    """A call of `tool` succeeded within this step."""
 
     tool: str
 
 
 class Named(Struct, frozen=True, tag="named"):
-    """A predicate of the application's own, registered under `name`."""
+    """A predicate of the application, registered under `name`."""
 
     name: str
     arguments: dict[str, str] = field(default_factory=dict)
@@ -50,16 +50,16 @@ Check: TypeAlias = PathExists | PathAbsent | FileContains | ToolSucceeded | Name
 
 
 class StepStatus(StrEnum):
-    """How far a step is."""
+    """The status of a step."""
 
     PENDING = "pending"
     ACTIVE = "active"
     PROVEN = "proven"
-    """Done, and code has looked at the world."""
+    """Done, and code checked the world."""
     CALLED = "called"
-    """Done by a call that succeeded; nothing looked at the world."""
+    """Done by a call that succeeded; nothing checked the world."""
     CLAIMED = "claimed"
-    """Done by the model's word alone."""
+    """Done according to the model alone."""
     FAILED = "failed"
     DROPPED = "dropped"
     """Replaced by a newer plan."""
@@ -69,9 +69,9 @@ FINISHED_STATUSES = frozenset({StepStatus.PROVEN, StepStatus.CALLED, StepStatus.
 
 
 class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One thing to do. `number` counts from 1 and never changes; `tools` empty means any that fit.
+    """One thing to do. `number` counts from 1 and never changes; empty `tools` means any that fit.
 
-    `reads` names the values that must be read out of what its calls return, each with its meaning. `after` names
+    `reads` names the values that must be read from what its calls return, each with its meaning. `after` names
     the steps that must be finished first: None means the step before it, empty means none.
     """
 
@@ -92,9 +92,9 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the user wants, verbatim, what must always be true, and the code that tells when it is met.
+    """What the user wants, verbatim, what must always be true, and the checks that decide when it is met.
 
-    `result` is what the run shall answer, None for nothing but its outcome.
+    `result` describes the answer that is wanted; None if only the outcome is.
     """
 
     text: str
@@ -104,9 +104,9 @@ class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Plan(Struct, frozen=True, omit_defaults=True):
-    """Steps in order. `origin` says who made it: a runbook of the user's, or a planning tier.
+    """Steps in order. `origin` says who made it: a runbook of the user, or a planning tier.
 
-    `is_tainted`: it was made after text from outside had been read, and endorses no call.
+    `is_tainted`: it was made after text from outside had been read, so it endorses no call.
     """
 
     steps: tuple[Step, ...]
@@ -115,7 +115,7 @@ class Plan(Struct, frozen=True, omit_defaults=True):
 
     @property
     def provenance(self) -> Provenance:
-        """The label of what its steps say: the user's, or that of the tier which planned."""
+        """The provenance of the steps' text: the user, or the tier that planned."""
         if self.origin in (RUNBOOK, TRANSCRIPT) and not self.is_tainted:
             return USER
         return Provenance((Origin("model", self.origin),), is_trusted=not self.is_tainted)

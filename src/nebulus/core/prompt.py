@@ -1,8 +1,8 @@
-"""A prompt as typed pieces: one value that renders messages, is sized, and knows where its words came from.
+"""A prompt as typed pieces: one value that renders messages, has a size, and knows where its text came from.
 
-Invariants: nothing reads a rendered prompt back: what values may be copied from it, and whether text from outside
-is in it, is asked of its pieces. Text of a piece can't pass for another piece: it opens no section and no line of
-ours.
+Invariants: a rendered prompt is never parsed back; its pieces say which values may be copied from it, and whether it
+contains text from outside. The text of a piece can't pass for another piece: it can't start a section or a line that
+looks like one of ours.
 """
 
 import re
@@ -23,12 +23,12 @@ class PieceKind(StrEnum):
     GOAL = "goal"
     CONSTRAINT = "constraint"
     PROGRESS = "progress"
-    """How much of the plan is done, or which steps are."""
+    """How many steps of the plan are done, or which ones."""
     ASIDE = "aside"
-    """Lines of somebody else's history that could not be folded into state."""
+    """Lines of a chat history that could not be folded into state."""
     FACT = "fact"
     STORED = "stored"
-    """A stored result that can be looked into."""
+    """A stored result, parts of which can be read with tools."""
     QUESTION = "question"
     """A question that nobody has answered yet."""
     LESSON = "lesson"
@@ -40,11 +40,11 @@ class PieceKind(StrEnum):
     NOTICE = "notice"
     """What the runtime says about the prompt itself, for example what is not shown."""
     STEP = "step"
-    """What must be done now, or asked now."""
+    """What must be done or answered now."""
 
 
 QUOTES_MISTAKES = (PieceKind.LESSON, PieceKind.ERROR)
-"""Kinds whose text may quote a wrong value: one that appears only there was not given to the model."""
+"""Kinds whose text may quote a wrong value: one that appears only there does not count as shown."""
 _ITEMS = (
     PieceKind.CONSTRAINT,
     PieceKind.PROGRESS,
@@ -53,33 +53,32 @@ _ITEMS = (
     PieceKind.QUESTION,
     PieceKind.LESSON,
 )
-"""Kinds that are items of a list."""
-_BREAKS = r"\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029"
-_BREAK = rf"(?:\r\n|[{_BREAKS}])"
-_INDENT = rf"(?:[^\S{_BREAKS}]|[>*_#`\-])*+"
-"""What may stand before a name on its line; it never reads on into another line, so that reading stays linear."""
+"""Kinds that are rendered as list items."""
+_BREAK = r"(?:\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029])"
+_BLANK = r" \t\x1f\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
+"""White space within a line, for a character class: with line breaks in it, matching would take quadratic time."""
 _LINE_NAMES = (
     "goal|constraints|done|done before|said before|facts|stored|open questions|failed before|last|now|"
     r"not shown for want of room|result of step \d+|failure|answer with these fields"
 )
-"""How the lines and sections of our prompts begin, in lower case."""
-_LIKE_OURS = re.compile(rf"({_BREAK})({_INDENT}(?:{_LINE_NAMES})[\s*_`]*:)", re.IGNORECASE)
+"""The beginnings of lines and sections in our prompts, in lower case."""
+_LIKE_OURS = re.compile(rf"({_BREAK})([{_BLANK}>*_#`\-]*(?:{_LINE_NAMES})[{_BLANK}*_`]*:)", re.IGNORECASE)
 _ANY_BREAK = re.compile(_BREAK)
 
 
 class Source(Struct, frozen=True):
-    """One text that a model was shown, and where it came from."""
+    """A text that a model was shown, and where it came from."""
 
     text: str
     provenance: Provenance
 
 
 class PromptSources(Struct, frozen=True, kw_only=True):
-    """What the guard is told about the prompt that a call was proposed from."""
+    """What the guard is told about the prompt that led to a call."""
 
     sources: tuple[Source, ...] = ()
     is_tainted: bool = False
-    """Whether text from outside was among it."""
+    """Whether the prompt contained text from outside."""
     tier: str = ""
     """The tier that was asked."""
 
@@ -89,16 +88,16 @@ class Piece(Struct, frozen=True, omit_defaults=True):
 
     kind: PieceKind
     text: str = ""
-    """Somebody's words, verbatim: what values may be copied from, and what `provenance` is about."""
+    """The content, verbatim: values may be copied from it, and `provenance` says where it came from."""
     provenance: Provenance = CONFIG
     title: str = ""
-    """Begins a section where the piece before has another title. Ours, never groundable."""
+    """The section's title, shown if the piece before has another one. Written by us, never groundable."""
     label: str = ""
-    """Comes before the text, on its line. Ours, never groundable."""
+    """Comes before the text, on the same line. Written by us, never groundable."""
     note: str = ""
-    """Comes after the text, on its last line. Ours, never groundable."""
+    """Comes after the text, on its last line. Written by us, never groundable."""
     continues: bool = False
-    """Whether it goes on in the line of the piece before."""
+    """Whether it continues the line of the piece before."""
 
     @property
     def line(self) -> str:
@@ -107,9 +106,9 @@ class Piece(Struct, frozen=True, omit_defaults=True):
         return f"{self.label}{text}{self.note}"
 
     def _contained(self) -> str:
-        """The text so that no line of it can pass for a line of ours.
+        """The text, changed so that none of its lines can pass for one of ours.
 
-        The user's own words stay as they are. A fact is one line; further lines of a list's item are indented;
+        The user's own text is not changed. A fact becomes one line; further lines of a list item are indented;
         elsewhere only a line that begins like one of ours is quoted, since a model may have to copy the others.
         """
         if self.kind is PieceKind.FACT:
@@ -154,14 +153,17 @@ class Prompt(Struct, frozen=True, dict=True):
         return (Message("system", "\n\n".join(system)), user) if system else (user,)
 
     def sections(self) -> tuple[tuple[PieceKind, int], ...]:
-        """Return what the prompt is made of: the size of each kind of piece, in bytes."""
+        """Return the size of each kind of piece in the prompt, in bytes."""
         sizes: dict[PieceKind, int] = {}
         for piece in self.pieces:
             sizes[piece.kind] = sizes.get(piece.kind, 0) + len(piece.line.encode())
         return tuple(sizes.items())
 
     def groundable_text(self) -> str:
-        """Return the text that values of an answer may be copied from: never what quotes a mistake, never ours."""
+        """Return the text that values of an answer may be copied from.
+
+        Pieces that may quote a mistake are left out, and so are titles, labels and notes.
+        """
         texts: list[str] = []
         for piece in self.pieces:
             if piece.continues:
@@ -171,10 +173,10 @@ class Prompt(Struct, frozen=True, dict=True):
         return "\n".join(texts)
 
     def sources(self, tier: str = "") -> PromptSources:
-        """Return what the guard is told of this prompt, which `tier` was asked with.
+        """Return what the guard is told about this prompt, which was sent to `tier`.
 
         A line of several pieces counts piece by piece, and as a whole only if all of it is trusted. What quotes a
-        mistake endorses nothing; where it came from outside, it still counts against a value.
+        mistake endorses nothing; if it came from outside, it still counts against a value.
         """
         shown = [
             Source(piece.text, piece.provenance)
@@ -195,5 +197,5 @@ class Prompt(Struct, frozen=True, dict=True):
 
     @property
     def is_tainted(self) -> bool:
-        """Whether any piece came, even in part, from outside."""
+        """Whether any piece came from outside, even in part."""
         return any(not piece.provenance.is_trusted for piece in self.pieces)

@@ -1,6 +1,6 @@
 """Where a value came from, and whether it may be trusted.
 
-Invariant: labels join; they never wash off by passing through a model.
+Invariant: labels are joined; passing through a model never removes one.
 """
 
 from collections.abc import Iterable
@@ -18,11 +18,11 @@ class Origin(Struct, frozen=True, order=True, omit_defaults=True):
     ref: str = ""
     """Which one: the name of a tool or of a tier, or a path."""
     call_id: str = ""
-    """The call that a tool answered."""
+    """The call that returned it, for a tool."""
 
     @property
     def words(self) -> str:
-        """The origin for a person: "tool read_file c3"."""
+        """The origin as shown to a person: "tool read_file c3"."""
         return " ".join(part for part in (self.kind, self.ref, self.call_id) if part)
 
 

@@ -1,4 +1,4 @@
-"""What a run is asked to answer, and the answer with the source of each of its values."""
+"""The answer that a goal asks for, and the answer of a run with the source of each value."""
 
 from typing import Any
 
@@ -7,16 +7,16 @@ from msgspec import Struct, field
 from nebulus.core.provenance import Provenance
 
 WRAPPED = "answer"
-"""The field that holds the answer where it is asked for inside an object."""
+"""The field that contains the answer if it is requested inside an object."""
 
 
 class ResultSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a goal asks for besides being met: text, or JSON of a schema."""
+    """The answer that a goal asks for: text, or JSON that matches a schema."""
 
     schema: dict[str, Any] = field(default_factory=dict)
     """The JSON Schema of the result, empty for text."""
     failure_schema: dict[str, Any] = field(default_factory=dict)
-    """The schema of a typed failure that may be returned in place of the result; empty where there is none."""
+    """The schema of a typed failure that may be returned instead of the result; empty if there is none."""
 
     @property
     def is_text(self) -> bool:
@@ -25,7 +25,7 @@ class ResultSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def is_wrapped(self) -> bool:
-        """Whether it is asked for as the field `answer` of an object, since servers want a single object."""
+        """Whether it is requested as the field `answer` of an object, since servers need a single object."""
         return bool(self.failure_schema) or (bool(self.schema) and self.schema.get("type") != "object")
 
 
@@ -33,24 +33,24 @@ class FieldSource(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Where one scalar of an answer came from."""
 
     path: str
-    """A JSON pointer into the answer; "" for the whole."""
+    """A JSON pointer into the answer; "" for the whole answer."""
     is_proven: bool
     """Whether the value appears in what the run saw."""
     provenance: Provenance = Provenance()
-    """The label of where it was seen; a model's where it appears nowhere."""
+    """The provenance of the place where it was seen; a model's if it appears nowhere."""
     seen_in: str = ""
-    """Where it was seen: "step 2 celsius", "the result of step 3", "the goal"; "" where it appears nowhere."""
+    """Where it was seen: "step 2 celsius", "the result of step 3", "the goal"; "" if it appears nowhere."""
 
 
 class Result(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer of a run."""
 
     value: Any
-    """Text, or the decoded JSON."""
+    """The text, or the decoded JSON."""
     sources: tuple[FieldSource, ...] = ()
-    """One for each scalar that the schema leaves open; none for free text."""
+    """One for each scalar that the schema does not fix; none for free text."""
     is_failure: bool = False
-    """Whether the value is the typed failure, not the result."""
+    """Whether the value is the typed failure instead of the result."""
 
     @property
     def is_proven(self) -> bool:

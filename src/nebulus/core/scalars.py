@@ -1,4 +1,4 @@
-"""Values that a record can hold as they are: text, finite numbers, truth values."""
+"""Values that a record can contain as they are: text, finite numbers, truth values."""
 
 import math
 from typing import TypeAlias

@@ -1,6 +1,6 @@
 """What code knows about the run: a pure value, rebuilt by replaying events.
 
-Invariant: `State + event → State`; no model is needed to keep it, and no model can change it.
+Invariant: `State + event → State`; no model is needed to maintain it, and no model can change it.
 """
 
 from enum import StrEnum
@@ -12,12 +12,12 @@ from nebulus.core.provenance import CONFIG, Provenance
 
 
 class FactKind(StrEnum):
-    """Who says so."""
+    """Where a fact came from."""
 
     RESULT = "result"
     """A tool returned it."""
     NOTE = "note"
-    """A model said it, and no code has seen it."""
+    """A model said it, and no code has verified it."""
     QUESTION = "question"
     """A model asked it."""
     ANSWER = "answer"
@@ -25,22 +25,22 @@ class FactKind(StrEnum):
 
 
 class Fact(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A value that a step brought, and where it came from."""
+    """A value that a step produced, and where it came from."""
 
     step: int
     value: str
     provenance: Provenance
     field: str = ""
-    """The name of the value in its result; "" for the whole of it."""
+    """The name of the value in its result; "" for the whole result."""
     where: str = ""
-    """Its place in the result and the words around it, bounded, for a reader; "" for a declared field."""
+    """Its place in the result and the text around it, bounded, for a reader; "" for a declared field."""
     is_labelled: bool = True
-    """Whether the result itself names it; otherwise it was found by its looks, and `field` is its kind."""
+    """Whether the result itself names it; otherwise it was found by its form, and `field` is its kind."""
     kind: FactKind = FactKind.RESULT
 
     @property
     def name(self) -> str:
-        """What a reader is told it is: "step 2 celsius"."""
+        """Its name as shown to a reader: "step 2 celsius"."""
         said = _SAID.get(self.kind, self.field)
         return f"step {self.step} {said}" if said else f"step {self.step}"
 
@@ -51,7 +51,7 @@ _SAID = {FactKind.NOTE: "(the model's words)", FactKind.QUESTION: "question", Fa
 class Artifact(Struct, frozen=True, omit_defaults=True):
     """A large value behind a handle: its content address, its size, and the call that made it.
 
-    `head` is how it begins, `shape` what it is in words ("JSON list of 300 objects", "1800 lines").
+    `head` is its beginning; `shape` describes it in words ("JSON list of 300 objects", "1800 lines").
     """
 
     handle: str
@@ -66,7 +66,7 @@ class Artifact(Struct, frozen=True, omit_defaults=True):
 
 
 class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The last thing that a tool said in a step, bounded."""
+    """The latest output of a tool in a step, bounded."""
 
     step: int
     tool: str
@@ -74,13 +74,13 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     provenance: Provenance
     is_error: bool = False
     handle: str = ""
-    """Where the whole is stored; "" where `text` is the whole."""
+    """The handle of the whole output; "" if `text` is all of it."""
 
 
 class Lesson(Struct, frozen=True, omit_defaults=True):
     """What failed in a step, how often, and why: never the text of the attempt itself.
 
-    `step` is 0 for what a planner must know. `provenance` is that of what `why` quotes.
+    `step` is 0 for a lesson for the planner. `provenance` is that of the text that `why` quotes.
     """
 
     step: int
@@ -91,14 +91,14 @@ class Lesson(Struct, frozen=True, omit_defaults=True):
 
 
 class OpenQuestion(Struct, frozen=True):
-    """What nobody has answered yet, verbatim; `provenance` is that of its words."""
+    """A question that nobody has answered yet, verbatim; `provenance` is that of its text."""
 
     text: str
     provenance: Provenance = CONFIG
 
 
 class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Goal, plan, facts, artifacts, lessons, open questions, and each last observation that may still be shown."""
+    """Goal, plan, facts, artifacts, lessons, open questions, and the latest observations that may still be shown."""
 
     goal: Goal
     plan: Plan = Plan(())
@@ -115,12 +115,12 @@ class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
             LookupError: the plan has no such step.
         """
         if not 0 < number <= len(self.plan.steps):
-            raise LookupError(f"the plan has {len(self.plan.steps)} steps, and no step {number}")
+            raise LookupError(f"step {number} does not exist: the plan has {len(self.plan.steps)} steps")
         return self.plan.steps[number - 1]
 
     @property
     def active_steps(self) -> tuple[int, ...]:
-        """The numbers of the steps that are under way."""
+        """The numbers of the active steps."""
         return tuple(step.number for step in self.plan.steps if step.status is StepStatus.ACTIVE)
 
     @property

@@ -1,4 +1,4 @@
-"""What can be decided about a failure: one value for each strategy of recovery."""
+"""The recovery strategies: one value for each way to react to a failure."""
 
 from typing import Literal, TypeAlias
 
@@ -9,17 +9,17 @@ Side: TypeAlias = Literal["model", "tool"]
 
 
 class AskAgain(Struct, frozen=True, tag=True):
-    """Ask the same tier again, with something changed and the finding said in one line."""
+    """Ask the same tier again, with something changed and the finding given in one line."""
 
 
 class WaitAndRetry(Struct, frozen=True, tag=True):
-    """Let `seconds` pass, then do the same again."""
+    """Wait for `seconds`, then do the same again."""
 
     seconds: float
 
 
 class Reread(Struct, frozen=True, tag=True):
-    """Ask for a look at the world before the next change."""
+    """Ask for a read of the world before the next change."""
 
 
 class OtherTool(Struct, frozen=True, tag=True):
@@ -27,19 +27,19 @@ class OtherTool(Struct, frozen=True, tag=True):
 
 
 class Escalate(Struct, frozen=True, tag=True):
-    """Hand the step to the next tier."""
+    """Give the step to the next tier."""
 
 
 class Replan(Struct, frozen=True, tag=True):
-    """Ask for other steps from here on."""
+    """Ask for a new plan from here on."""
 
 
 class AskPersonFirst(Struct, frozen=True, tag=True):
-    """Ask a person whether the cause is mended."""
+    """Ask a person whether the cause is fixed."""
 
 
 class GiveUp(Struct, frozen=True, tag=True):
-    """Stop loudly: nothing is left to try."""
+    """Stop with a failure: nothing is left to try."""
 
 
 Strategy: TypeAlias = (

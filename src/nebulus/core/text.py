@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TypeAlias
 
 LOOKED_AT_CHARS = 1 << 20
-"""The most of one text that rules look at: far above what any prompt holds, and milliseconds of work."""
+"""The most of one text that rules examine: far more than any prompt contains, and milliseconds of work."""
 KEPT_CHARS = 4 << 20
 """The most of one tool result that is kept; how much was left out is said at its end."""
 ERROR_CHARS = 500
@@ -66,7 +66,7 @@ def bounded(text: str, most_chars: int) -> str:
 
 
 def clean(text: str) -> str:
-    """Return `text` with what is not Unicode (half characters, raw bytes of a file name) escaped."""
+    """Return `text` with what is not Unicode (lone surrogates, raw bytes of a file name) escaped."""
     return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,4 +1,4 @@
-"""The kinds of work that models are asked for, and the models at our disposal."""
+"""The kinds of work that models are asked for, and the models that may be asked."""
 
 from enum import StrEnum
 
@@ -11,16 +11,16 @@ class StepKind(StrEnum):
     PLAN = "plan"
     EXECUTE = "execute"
     EXTRACT = "extract"
-    """Reading values out of a text; where no tier is named for it, those that execute may."""
+    """Extracting values from a text; where no tier is configured for it, those that execute do it."""
     ANSWER = "answer"
-    """Writing the result that the goal asks for; where no tier is named for it, those that execute may."""
+    """Writing the result that the goal asks for; where no tier is configured for it, those that execute do it."""
 
 
 class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A model at our disposal. Prices are US dollars per million tokens; the window is in tokens.
+    """A model that may be asked. Prices are in US dollars per million tokens; the window is in tokens.
 
     `kinds` are the kinds of work that it may do; `tools_shown` caps the tools in one prompt. With
-    `reasoning_tokens` it reasons before each answer, in at most so many tokens.
+    `reasoning_tokens` it reasons before each answer, in at most that many tokens.
     """
 
     name: str

@@ -1,6 +1,6 @@
-"""What the runtime knows of a tool without running it.
+"""What the runtime knows about a tool without running it.
 
-Invariant: a tool says what it does to the world (`Effect`); nothing is inferred from its name.
+Invariant: a tool declares what it does to the world (`Effect`); nothing is inferred from its name.
 """
 
 from enum import StrEnum
@@ -10,7 +10,7 @@ from msgspec import Struct, field
 
 
 class Effect(StrEnum):
-    """What a call does to the world, in rising order of consequence."""
+    """What a call does to the world, from the least to the most consequential."""
 
     READ = "read"
     """Observes; may be repeated freely."""
@@ -23,7 +23,7 @@ class Effect(StrEnum):
 
 
 class SandboxLevel(StrEnum):
-    """How well a command is contained, best first; probed at start, never assumed."""
+    """How well a command is isolated, best first. Probed at start, never assumed."""
 
     NAMESPACES = "namespaces"
     """bubblewrap with seccomp and resource limits."""
@@ -33,38 +33,42 @@ class SandboxLevel(StrEnum):
 
 
 class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """A tool as the model, the reader and the guard see it.
-
-    `parameters` is a JSON Schema of type object. `paths` names the arguments that are paths inside the
-    workspace (made canonical before they are judged); `grounded` names the arguments whose value must
-    appear in what the model was shown; `facts` names the result fields worth remembering (all scalars if
-    empty). `is_idempotent`: takes our key, so a second call with the same key does nothing.
-    `has_check`: can tell after a crash whether a call happened. `is_untrusted`: its results are text
-    from outside, data and never instructions. `hosts` names the arguments that say where data goes (a
-    URL, an address of mail, a host). `consequential` names the arguments that decide what an effect does
-    to the world; where it is empty, these are the paths of a tool that writes, and all of any other.
-    `handles` names the arguments that are handles of artifacts; the tool is given the content address.
-    `returns` is a JSON Schema of its result, empty where it promises none. `reads` names the values that
-    must be read out of its text, each with its meaning in words: a model is asked for those that are not
-    found without one.
-    """
+    """A tool as the model, the parser and the guard see it."""
 
     name: str
     description: str = ""
     parameters: dict[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}})
+    """A JSON Schema of type object."""
     effect: Effect = Effect.READ
     is_idempotent: bool = False
+    """Whether it takes our key, so that a second call with the same key does nothing."""
     has_check: bool = False
+    """Whether it can tell after a crash whether a call happened."""
     is_untrusted: bool = False
+    """Whether its results are text from outside: data, never instructions."""
     timeout_s: float = 60.0
     paths: tuple[str, ...] = ()
+    """The arguments that are paths inside the workspace; they are made canonical before they are judged."""
     hosts: tuple[str, ...] = ()
+    """The arguments that say where data goes (a URL, an email address, a host)."""
     consequential: tuple[str, ...] = ()
+    """The arguments that decide what an effect does to the world.
+
+    If empty, these are the paths of a tool that writes, and all arguments of any other tool.
+    """
     grounded: tuple[str, ...] = ()
+    """The arguments whose value must appear in what the model was shown."""
     facts: tuple[str, ...] = ()
+    """The result fields worth remembering; all scalars if empty."""
     handles: tuple[str, ...] = ()
+    """The arguments that are handles of artifacts; the tool is given the content address."""
     returns: dict[str, Any] = field(default_factory=dict)
+    """A JSON Schema of its result; empty if it promises none."""
     reads: dict[str, str] = field(default_factory=dict)
+    """The values that must be read from its text, each with its meaning.
+
+    A model is asked for those that code does not find.
+    """
     least_sandbox: SandboxLevel = SandboxLevel.NONE
 
     @property
@@ -74,9 +78,9 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Mark(Struct, frozen=True, omit_defaults=True):
-    """A value that stands out in a text (an identifier, a path, a number, a date), and where it was found.
+    """A notable value in a text (an identifier, a path, a number, a date), and where it was found.
 
-    `is_labelled`: the text itself gives it its `name`; otherwise it was found by its looks, and `name` is its kind.
+    `is_labelled`: the text itself names it; otherwise it was found by its form, and `name` is its kind.
     """
 
     name: str
@@ -86,7 +90,7 @@ class Mark(Struct, frozen=True, omit_defaults=True):
 
 
 class Passage(Struct, frozen=True, omit_defaults=True):
-    """A piece of a text, character for character: from character `start` on (from 0), in line `line` (from 1)."""
+    """An exact excerpt of a text, from character `start` (counted from 0) in line `line` (counted from 1)."""
 
     text: str
     start: int = 0
@@ -94,21 +98,22 @@ class Passage(Struct, frozen=True, omit_defaults=True):
 
 
 class ToolResult(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a tool gave back, as recorded: `text` is bounded, the whole is in the artifact.
-
-    `fields` are the scalars worth remembering. `size_bytes` is the size of the whole result;
-    `artifact` its content address ("" when a fact can hold all of `text`); `shape` says in words what it
-    is, and `marks` are the values that stand out in it. Where values must be read out of more than `text`
-    holds, `passages` are the pieces of the whole that tell most of them, best first. `is_lost`: the effect is
-    known to have happened, and what the tool gave back is not: `text` says so, and is not a value.
-    """
+    """What a tool returned, as recorded."""
 
     text: str
+    """The result, bounded; the artifact has all of it."""
     fields: dict[str, str | int | float | bool] = field(default_factory=dict)
+    """The scalars worth remembering."""
     artifact: str = ""
+    """The content address of the whole result; "" if all of `text` fits into a fact."""
     size_bytes: int = 0
+    """The size of the whole result."""
     is_trusted: bool = True
     shape: str = ""
+    """What the result is, in words."""
     marks: tuple[Mark, ...] = ()
+    """The notable values in it."""
     passages: tuple[Passage, ...] = ()
+    """If values must be read from more than `text`: the excerpts that say most about them, best first."""
     is_lost: bool = False
+    """Whether the effect is known to have happened while its result is unknown; `text` says so."""

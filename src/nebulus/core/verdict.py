@@ -1,4 +1,4 @@
-"""What the guard says of a call."""
+"""The guard's verdicts on a call."""
 
 from typing import TypeAlias
 
@@ -6,13 +6,13 @@ from msgspec import Struct
 
 
 class Allow(Struct, frozen=True, tag=True, omit_defaults=True):
-    """The call may be made; `rule` is the rule that decided."""
+    """The call may run; `rule` names the rule that decided."""
 
     rule: str
 
 
 class Refuse(Struct, frozen=True, tag=True, omit_defaults=True):
-    """The call must not be made. `reason` is for the person and the model."""
+    """The call must not run. `reason` is for the person and the model."""
 
     rule: str
     reason: str

@@ -1,5 +1,5 @@
-"""Constraints in code: what stands between a proposal and its effect.
+"""Constraints in code: everything between a proposal and its effect.
 
-Laws: deny is the default; nothing depends on the model remembering a rule; an error while deciding is a
+Invariants: deny is the default; nothing depends on the model remembering a rule; an error while deciding is a
 refusal.
 """

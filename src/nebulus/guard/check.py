@@ -1,6 +1,6 @@
-"""Rules held against the tools that they are about, before anything starts.
+"""Checks rules against the tools that they apply to, before anything starts.
 
-Law: what is found is an error with its line and its fix, not a warning.
+Invariant: every problem is an error with its line and its fix, never a warning.
 """
 
 from collections.abc import Iterator, Sequence
@@ -10,36 +10,36 @@ from msgspec import Struct
 from nebulus.core.errors import ConfigError
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.guard.compile import selected
-from nebulus.guard.conduct import RECENT_CALLS
 from nebulus.guard.patterns import host_arguments, wrong_host_pattern, wrong_path_pattern
 from nebulus.guard.rules import Extraction, Rule, RuleFile, nearest
 from nebulus.guard.schema import kind_of, numbers_of, properties_of
+from nebulus.guard.usage import RECENT_CALLS
 
 
 class Scene(Struct, frozen=True, kw_only=True):
-    """What rules may name: the tools, and the agents and tiers that propose."""
+    """The names that rules may use: the tools, and the agents and tiers that propose calls."""
 
     specs: tuple[ToolSpec, ...]
     agents: tuple[str, ...]
 
     def spec(self, name: str) -> ToolSpec | None:
-        """Return the tool called `name`, None if there is none."""
+        """Return the tool called `name`, or None."""
         return next((spec for spec in self.specs if spec.name == name), None)
 
 
 def require_sound(file: RuleFile, scene: Scene) -> None:
-    """Refuse rules that name what is not there, or can never match.
+    """Reject rules that name something unknown or can never match.
 
     Raises:
-        ConfigError: the first such rule, with its line and the fix.
+        ConfigError: names the first such rule, with its line and the fix.
     """
     for rule in file.rules:
         for complaint in _complaints(rule, scene):
             raise ConfigError(f"{_where(file, rule.line, rule.name)}: {complaint}")
     for earlier, later in _shadowed(file.rules, scene.specs):
         raise ConfigError(
-            f"{_where(file, later.line, later.name)}: this can never decide, since {earlier.name} denies every "
-            "such call; remove one of both, or narrow the one that denies"
+            f"{_where(file, later.line, later.name)}: this can never decide a call, since {earlier.name} denies "
+            "every such call; remove one of the two, or narrow the one that denies"
         )
     for extraction in file.accepts:
         for complaint in _extraction_complaints(extraction, scene):
@@ -57,17 +57,17 @@ def _complaints(rule: Rule, scene: Scene) -> Iterator[str]:
     yield from _arguments(rule, scene.specs)
     yield from _counts(rule, scene)
     if rule.then != "allow" and not rule.reason:
-        yield f'a rule that says {rule.then!r} needs a reason, which is shown; add reason = "..."'
+        yield f'a rule with then = {rule.then!r} needs a reason to show; add reason = "..."'
 
 
 def _names(rule: Rule, scene: Scene) -> Iterator[str]:
     names = [spec.name for spec in scene.specs]
     for tool in rule.tools:
         if tool not in names:
-            yield f"there is no tool {tool!r}; {nearest(tool, names)}"
+            yield f"no tool is called {tool!r}; {nearest(tool, names)}"
     for agent in rule.agents:
         if agent not in scene.agents:
-            yield f"nobody is called {agent!r}; {nearest(agent, scene.agents)}"
+            yield f"no agent or tier is called {agent!r}; {nearest(agent, scene.agents)}"
 
 
 def _places(rule: Rule, specs: Sequence[ToolSpec]) -> Iterator[str]:
@@ -112,7 +112,7 @@ def _values(rule: Rule, spec: ToolSpec) -> Iterator[str]:
     schema, place = properties_of(spec)[rule.argument], f"{spec.name}.{rule.argument}"
     limits = {"above": rule.above, "at_most": rule.at_most, "total_above": rule.total_above}
     if any(limit is not None for limit in limits.values()) and rule.argument not in numbers_of(spec):
-        yield f"{place} is no number ({kind_of(schema)}), so it can't be compared; use equals"
+        yield f"{place} is not a number ({kind_of(schema)}), so it can't be compared; use equals"
         return
     most, least = schema.get("maximum"), schema.get("minimum")
     if rule.above is not None and isinstance(most, int | float) and rule.above >= most:
@@ -127,7 +127,7 @@ def _equal(rule: Rule, schema: dict[str, object], place: str) -> Iterator[str]:
     is_truth = isinstance(rule.equals, bool)
     wanted = "truth" if is_truth else "text"
     if kind_of(schema) != wanted:
-        yield f"this can never match: {place} is no {wanted} ({kind_of(schema)})"
+        yield f"this can never match: {place} is not of type {wanted} but {kind_of(schema)}"
         return
     allowed = schema.get("enum")
     values = rule.equals if isinstance(rule.equals, tuple) else (rule.equals,)
@@ -140,17 +140,17 @@ def _equal(rule: Rule, schema: dict[str, object], place: str) -> Iterator[str]:
 def _counts(rule: Rule, scene: Scene) -> Iterator[str]:
     known = [*(spec.name for spec in scene.specs), *(effect.value for effect in Effect)]
     if rule.after and rule.after not in known:
-        yield f"after = {rule.after!r} is no tool and no effect; {nearest(rule.after, known)}"
+        yield f"after = {rule.after!r} is neither a tool nor an effect; {nearest(rule.after, known)}"
     if not rule.is_counting and (rule.times != 1 or rule.within):
-        yield 'times and within count the calls of a tool; say which with after = "..."'
+        yield 'times and within count the calls of a tool; name it with after = "..."'
     if rule.times < 1 or rule.within < 0:
-        yield "times counts from 1, and within is a number of calls"
+        yield "times must be 1 or more, and within a number of calls"
     if rule.within and rule.times > rule.within:
-        yield f"this can never match: {rule.times} calls do not happen within {rule.within}"
+        yield f"this can never match: {rule.times} calls can't happen within {rule.within}"
     if rule.within > RECENT_CALLS:
-        yield f"within looks at most {RECENT_CALLS} calls back; leave it out to count over the whole run"
+        yield f"within covers at most {RECENT_CALLS} calls; remove it to count over the whole run"
     if rule.within and rule.counts_paths:
-        yield "after_path counts over the whole run; leave within out"
+        yield "after_path counts over the whole run; remove within"
     if rule.counts_paths and rule.after:
         counted = [spec for spec in scene.specs if rule.after in (spec.name, spec.effect.value)]
         if not any(spec.paths for spec in counted):
@@ -158,7 +158,7 @@ def _counts(rule: Rule, scene: Scene) -> Iterator[str]:
 
 
 def _shadowed(rules: Sequence[Rule], specs: Sequence[ToolSpec]) -> Iterator[tuple[Rule, Rule]]:
-    """Return each rule that allows or asks with the rule that denies everything that it is about."""
+    """Return each rule that allows or asks together with the rule that denies all its calls."""
     absolute = [rule for rule in rules if rule.then == "deny" and rule.is_unconditional]
     for later in rules:
         about = {spec.name for spec in selected(later, specs)}
@@ -173,7 +173,7 @@ def _extraction_complaints(extraction: Extraction, scene: Scene) -> Iterator[str
     names = [spec.name for spec in scene.specs]
     for name in (extraction.tool, extraction.source):
         if name not in names:
-            yield f"there is no tool {name!r}; {nearest(name, names)}"
+            yield f"no tool is called {name!r}; {nearest(name, names)}"
             return
     spec = scene.spec(extraction.tool)
     if spec is not None and extraction.argument not in properties_of(spec):

@@ -1,7 +1,7 @@
-"""Conditions that code works out, because Cedar can't: patterns over several paths, and windows of calls.
+"""Conditions that code evaluates because Cedar can't: patterns over several paths, and windows of calls.
 
-Law: a rule names such a condition by its own spelling, and the request says which of them hold; so the
-set of policies and the request can't disagree about what was meant.
+Invariant: a policy names such a condition by its key, and the request lists the keys that are true, so the policy
+set and the request can't disagree about what a condition means.
 """
 
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-from nebulus.core.context import Conduct
+from nebulus.core.context import RunUsage
 from nebulus.core.findings import Call
 from nebulus.core.tools import ToolSpec
 from nebulus.guard.patterns import (
@@ -26,26 +26,26 @@ Quantity: TypeAlias = Literal["all", "any"]
 
 
 class Given(Struct, frozen=True):
-    """What clauses look at: the paths and hosts of a call, and what was done before it."""
+    """The input of clauses: the paths and hosts of a call, and what was done before it."""
 
     paths: tuple[str, ...]
     hosts: tuple[str, ...]
-    conduct: Conduct
+    usage: RunUsage
 
 
 class PathClause(Struct, frozen=True, tag=True):
-    """The paths of a call: all lie within the patterns, or any reaches one of them."""
+    """All paths of a call match the patterns, or any path can reach what one of them matches."""
 
     quantity: Quantity
     patterns: tuple[str, ...]
 
     @property
     def key(self) -> str:
-        """The spelling by which rules name it."""
+        """The text by which policies name it."""
         return f"{self.quantity} path in {' | '.join(self.patterns)}"
 
-    def holds(self, given: Given) -> bool:
-        """Whether it holds for the call."""
+    def is_true(self, given: Given) -> bool:
+        """Whether it is true for the call."""
         match self.quantity:
             case "all":
                 return all_within(self.patterns, given.paths)
@@ -54,18 +54,18 @@ class PathClause(Struct, frozen=True, tag=True):
 
 
 class HostClause(Struct, frozen=True, tag=True):
-    """The hosts of a call: all are named by the patterns, or any is."""
+    """All hosts of a call match the patterns, or any host does."""
 
     quantity: Quantity
     patterns: tuple[str, ...]
 
     @property
     def key(self) -> str:
-        """The spelling by which rules name it."""
+        """The text by which policies name it."""
         return f"{self.quantity} host in {' | '.join(self.patterns)}"
 
-    def holds(self, given: Given) -> bool:
-        """Whether it holds for the call."""
+    def is_true(self, given: Given) -> bool:
+        """Whether it is true for the call."""
         match self.quantity:
             case "all":
                 return all_hosts(self.patterns, given.hosts)
@@ -74,9 +74,9 @@ class HostClause(Struct, frozen=True, tag=True):
 
 
 class AfterClause(Struct, frozen=True, tag=True, kw_only=True):
-    """So many earlier calls of `tools`: within a window of calls, or on paths in the patterns.
+    """At least `times` earlier calls of `tools`, within a window of calls or on paths that match the patterns.
 
-    Paths are counted once each, however often a tool was given them.
+    Each path counts once, however often a tool was given it.
     """
 
     name: str
@@ -87,27 +87,27 @@ class AfterClause(Struct, frozen=True, tag=True, kw_only=True):
 
     @property
     def key(self) -> str:
-        """The spelling by which rules name it."""
+        """The text by which policies name it."""
         on = f" on {' | '.join(self.patterns)}" if self.patterns else ""
         window = f" within {self.within} calls" if self.within else ""
         return f"after {self.times} of {self.name}{on}{window}"
 
-    def holds(self, given: Given) -> bool:
+    def is_true(self, given: Given) -> bool:
         """Whether that many calls were made."""
         if self.patterns:
             seen = sum(
                 tool in self.tools and any(matches_path(pattern, path) for pattern in self.patterns)
-                for tool, path in given.conduct.touched
+                for tool, path in given.usage.touched
             )
         else:
-            seen = sum(tool in self.tools for tool in given.conduct.recent[-self.within :])
+            seen = sum(tool in self.tools for tool in given.usage.recent[-self.within :])
         return seen >= self.times
 
 
 Clause: TypeAlias = PathClause | HostClause | AfterClause
 
 
-def holding(clauses: Sequence[Clause], call: Call, *, spec: ToolSpec, conduct: Conduct) -> list[str]:
-    """Return the keys of the clauses that hold for `call`."""
-    given = Given(given_paths(call, spec), given_hosts(call, spec), conduct)
-    return [clause.key for clause in clauses if clause.holds(given)]
+def true_clauses(clauses: Sequence[Clause], call: Call, *, spec: ToolSpec, usage: RunUsage) -> list[str]:
+    """Return the keys of the clauses that are true for `call`."""
+    given = Given(given_paths(call, spec), given_hosts(call, spec), usage)
+    return [clause.key for clause in clauses if clause.is_true(given)]

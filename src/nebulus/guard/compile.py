@@ -1,7 +1,7 @@
-"""Rules of TOML as policies of Cedar, and the flow of information as two policies more.
+"""Compiles TOML rules to Cedar policies, and adds two policies for information flow.
 
-Laws: what denies wins over what asks, what asks over what allows, and what nothing allows is denied. A
-rule that asks is a pair: forbidden until a person confirmed it, and allowed then.
+Invariants: deny takes precedence over ask, and ask over allow; what nothing allows is denied. A rule that asks
+becomes two policies: one forbids the call until a person confirmed it, one permits it then.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from nebulus.guard.schema import (
 )
 
 CONFIRMED = "+yes"
-"""Ends the id of the half of a rule that allows what a person confirmed."""
+"""The suffix of the policy id that permits what a person confirmed."""
 PROTECTED = "guard.protected"
 DOCUMENT = "flow.document"
 UNENDORSED = "flow.unendorsed"
@@ -32,14 +32,14 @@ FLOW_RULES = frozenset({DOCUMENT, UNENDORSED})
 """The rules that speak of text from outside."""
 
 REASONS = {
-    PROTECTED: "the policy, the settings and the records of runs are not for tools to change",
+    PROTECTED: "tools must not change the policy, the settings and the records of runs",
     DOCUMENT: "only text from outside asks for this",
-    UNENDORSED: "text from outside was read before, and not all of this stands in what was asked for",
+    UNENDORSED: "text from outside was read before, and not all of this appears in what was asked for",
 }
 
 
 class Compiled(Struct, frozen=True, kw_only=True):
-    """One policy in Cedar: `text` without annotations; `rule` is the rule that it comes from."""
+    """One Cedar policy: its `text` without annotations, and the `rule` that it comes from."""
 
     policy_id: str
     text: str
@@ -49,7 +49,7 @@ class Compiled(Struct, frozen=True, kw_only=True):
 
 
 def compile_rule(rule: Rule, specs: Sequence[ToolSpec]) -> tuple[list[Compiled], list[Clause]]:
-    """Return the policies that mean `rule`, and the clauses that they name."""
+    """Return the policies that express `rule`, and the clauses that they name."""
     clauses = _clauses(rule, specs)
     shared = [f"context.matched.contains({cedar_text(clause.key)})" for clause in clauses]
     shared += _plain_conditions(rule)
@@ -65,7 +65,7 @@ def compile_rule(rule: Rule, specs: Sequence[ToolSpec]) -> tuple[list[Compiled],
 
 
 def compile_flow(flow: FlowRules, protected: tuple[str, ...]) -> tuple[list[Compiled], list[Clause]]:
-    """Return the policies that hold whatever the file says."""
+    """Return the policies that apply in addition to those of the file."""
     scope = f"principal, action in Action::{cedar_text(CONSEQUENTIAL)}, resource"
     tainted = "context.flow.tainted"
     unless_confirmed = {"ask": " && !context.confirmed", "deny": ""}
@@ -108,7 +108,7 @@ def accepts_of(extractions: Sequence[Extraction]) -> tuple[Accept, ...]:
 
 
 def selected(rule: Rule, specs: Sequence[ToolSpec]) -> tuple[ToolSpec, ...]:
-    """Return the tools that `rule` is about."""
+    """Return the tools that `rule` applies to."""
     if not rule.tools and not rule.effects:
         return tuple(specs)
     return tuple(spec for spec in specs if spec.name in rule.tools or spec.effect in rule.effects)

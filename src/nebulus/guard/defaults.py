@@ -1,6 +1,6 @@
-"""The small policy that holds where none is given.
+"""The policy that applies if none is given.
 
-Reading and writing inside the workspace is allowed, what can't be undone asks a person, everything
+Reading and writing inside the workspace is allowed, what can't be undone needs a person's approval, and everything
 else is refused.
 """
 
@@ -28,13 +28,13 @@ class DefaultPolicy:
 
     @property
     def digest(self) -> str:
-        """Names the table, so that a changed one is noticed."""
+        """The digest of the table, so that a changed one is noticed."""
         return short_digest(sorted((effect.value, verdict) for effect, verdict in RULES.items()))
 
     def judge(self, call: Call, spec: ToolSpec, context: Context = NOTHING_KNOWN) -> Verdict:
-        """Decide by the tool's effect; a call of another tool than `spec` is refused.
+        """Decide by the tool's effect; a call of a tool other than `spec` is refused.
 
-        A question says what text from outside has to do with it.
+        The reason of a question includes concerns about text from outside.
         """
         if call.tool != spec.name:
             return Refuse("default.deny", f"{call.tool!r} is not the tool that was judged")

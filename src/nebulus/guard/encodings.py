@@ -1,4 +1,4 @@
-"""Finding a known value in a text that holds it encoded.
+"""Finds a known value in a text that contains it encoded.
 
 Escapes (percent, backslash, HTML, quoted-printable) may nest, and may cover some of the characters only, so
 they are decoded, level by level, and each level knows which part of the text it came from. Encodings of whole
@@ -20,7 +20,7 @@ from urllib.parse import quote, quote_plus
 LEVELS = 3
 """How often escapes are decoded: percent in JSON in JSON. Each level is at most as long as the one before."""
 LEAST_FORM_CHARS = 8
-"""A shorter form of a value would be found in texts that do not hold the value."""
+"""A shorter form of a value would be found in texts that do not contain the value."""
 
 _X = "[0-9a-fA-F]"
 
@@ -111,7 +111,7 @@ def _decoded(level: _Level, pattern: re.Pattern[str], decode: Callable[[str], st
 
 @lru_cache(maxsize=4096)
 def _unescaped(token: str) -> str:
-    """Return what one escape stands for."""
+    """Return the character that one escape means."""
     match token[0], token[1:2]:
         case "&", _:
             return html.unescape(token)
@@ -167,7 +167,7 @@ def _levels(text: str) -> Iterator[_Level]:
 
 
 def spans_by_value(values: tuple[str, ...], text: str) -> dict[str, list[Span]]:
-    """Return where `text` holds each of `values`, in any encoding that is known here; spans may overlap.
+    """Return where `text` contains each of `values`, in any known encoding; spans may overlap.
 
     The text is decoded once for all of them.
     """

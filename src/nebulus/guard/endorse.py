@@ -20,6 +20,6 @@ def leaves(value: Any) -> Iterator[Scalar]:
             yield value
 
 
-def says_nothing(value: Any) -> bool:
+def is_blank(value: Any) -> bool:
     """Whether a JSON value is nothing at all: null, or empty."""
     return value is None or value in ("", [], {})

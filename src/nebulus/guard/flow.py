@@ -1,8 +1,8 @@
-"""Information flow: what a call of consequence may do after text from outside entered the prompt.
+"""Information flow: what a consequential call may do after text from outside entered the prompt.
 
-Invariants: it passes without a question only if its tool is one that the plan set out to use, and its
-consequential arguments are endorsed by the user's words, by trusted facts, or by a narrow extraction that
-the policy accepts; what was done once is not endorsed to be done again.
+Invariants: such a call passes without a question only if the plan names its tool for this step, and its consequential
+arguments are endorsed by the user's words, by trusted facts, or by a narrow extraction that the policy accepts. A
+call that was made before is not endorsed again.
 """
 
 import re
@@ -15,7 +15,7 @@ from msgspec import Struct
 from nebulus.core.context import Context, Label
 from nebulus.core.findings import Call
 from nebulus.core.tools import Effect, ToolSpec
-from nebulus.guard.conduct import digest_of
+from nebulus.guard.usage import digest_of
 
 Narrow: TypeAlias = Literal["integer", "number", "date", "time", "truth"]
 
@@ -30,7 +30,7 @@ _SPELLINGS: Mapping[Narrow, re.Pattern[str]] = MappingProxyType(
 class Accept(Struct, frozen=True, kw_only=True):
     """A narrow extraction that the policy accepts: `argument` of `tool`, from results of `source`.
 
-    `kind` is the only form that the value may have; a number lies within `least` and `most`.
+    `kind` is the only form that the value may have; a number must be between `least` and `most`.
     """
 
     tool: str
@@ -54,7 +54,7 @@ class Accept(Struct, frozen=True, kw_only=True):
 
 
 class Flow(Struct, frozen=True, kw_only=True):
-    """What information flow says of a call; all is well unless it `is_consequential` and `is_tainted`."""
+    """What information flow says about a call; there is no concern unless it `is_consequential` and `is_tainted`."""
 
     is_consequential: bool
     is_tainted: bool
@@ -65,12 +65,12 @@ class Flow(Struct, frozen=True, kw_only=True):
 
     @property
     def is_asked_by_document(self) -> bool:
-        """Whether nothing that was planned, but text from outside, wants this call."""
+        """Whether only text from outside asks for this call: neither the plan nor the user does."""
         return self.is_consequential and self.is_tainted and not self.is_planned and not self.is_endorsed
 
 
 def flow_of(call: Call, spec: ToolSpec, context: Context, *, accepts: Sequence[Accept] = ()) -> Flow:
-    """Return what information flow says of `call`."""
+    """Return what information flow says about `call`."""
     deciding = consequential(call, spec)
     foreign = tuple(
         label
@@ -79,7 +79,7 @@ def flow_of(call: Call, spec: ToolSpec, context: Context, *, accepts: Sequence[A
     )
     labelled = {label.argument for label in context.labels}
     is_known = all(name in labelled for name in call.arguments if name in deciding)
-    is_repeat = digest_of(call) in context.conduct.done
+    is_repeat = digest_of(call) in context.usage.done
     return Flow(
         is_consequential=spec.effect is not Effect.READ,
         is_tainted=context.is_tainted,
@@ -100,21 +100,21 @@ def consequential(call: Call, spec: ToolSpec) -> frozenset[str]:
 
 
 def concern(flow: Flow) -> str:
-    """Return in words why a person must look, "" if nobody must."""
+    """Return in words why a person must decide, or "" if nobody must."""
     if not (flow.is_consequential and flow.is_tainted) or (flow.is_planned and flow.is_endorsed):
         return ""
-    parts = [] if flow.is_planned else ["the plan did not set out to use this tool in this step"]
+    parts = [] if flow.is_planned else ["the plan does not name this tool for this step"]
     parts += [f"{label.argument} = {label.value!r} {_whence(label)}" for label in flow.foreign]
     if flow.is_repeat:
-        parts.append("this very call was made before")
+        parts.append("the same call was made before")
     return "text from outside was read before: " + "; ".join(parts or ["an argument is not accounted for"])
 
 
 def _whence(label: Label) -> str:
     places = [origin.words for origin in label.provenance.origins if origin.kind != "model"]
     if not places:
-        return "is in nothing that you said; the model wrote it"
-    return f"comes from {', '.join(places)} and is in nothing that you said"
+        return "appears in nothing that you said; the model wrote it"
+    return f"comes from {', '.join(places)} and appears in nothing that you said"
 
 
 def _is_accepted(call: Call, label: Label, accepts: Sequence[Accept]) -> bool:

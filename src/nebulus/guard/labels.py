@@ -1,7 +1,7 @@
 """Where the arguments of a call came from.
 
-Invariants: a value is endorsed only by trusted text that contains it whole; labels join, and never wash off by
-passing through a model: what a model wrote after reading text from outside is untrusted, unless endorsed.
+Invariants: a value is endorsed only by trusted text that contains all of it; labels are joined, and passing through
+a model never removes one: what a model wrote after reading text from outside is untrusted, unless endorsed.
 """
 
 from collections.abc import Iterable
@@ -13,12 +13,12 @@ from nebulus.core.prompt import PromptSources, Source
 from nebulus.core.provenance import Origin, Provenance
 from nebulus.core.text import Scalar, stands_in
 from nebulus.core.tools import ToolSpec
-from nebulus.guard.endorse import leaves, says_nothing
+from nebulus.guard.endorse import is_blank, leaves
 
 VALUE_CHARS = 200
-"""Longest piece of a value that is shown to a person."""
+"""The longest part of a value that is shown to a person."""
 CHANCE_CHARS = 3
-"""Longest number that may be in a text by chance.
+"""The longest number that may be in a text by chance.
 
 Source: AgentDojo's workspace suite, where the id 13 of a file is also a day that the user named."""
 NOBODY = Provenance((Origin("config", "says nothing"),), is_trusted=True)
@@ -39,7 +39,7 @@ def untrusted(labels: Iterable[Label]) -> tuple[Provenance, ...]:
 
 def _label(name: str, value: Any, schema: Any, *, shown: PromptSources) -> Label:
     default = schema.get("default") if isinstance(schema, dict) else None
-    if says_nothing(value) or (default is not None and _is_same(value, default)):
+    if is_blank(value) or (default is not None and _is_same(value, default)):
         return Label(name, NOBODY, is_endorsed=True)
     keys = set(schema.get("properties", ())) if isinstance(schema, dict) else set()
     origins: set[Origin] = set()
@@ -58,10 +58,10 @@ def _label(name: str, value: Any, schema: Any, *, shown: PromptSources) -> Label
 
 
 def _is_endorsed(leaf: Scalar, holding: list[Source]) -> bool:
-    """Whether the trusted among the texts that contain `leaf` are the reason for it.
+    """Whether `leaf` is there because of a trusted text among those that contain it.
 
-    A number of a few digits is in many texts by chance; where outside text contains it too, nobody certainly asked
-    for it.
+    A number of a few digits is in many texts by chance; if text from outside contains it too, it is not certain that
+    the user asked for it.
     """
     trusted = [source.provenance.is_trusted for source in holding]
     is_by_chance = len(str(leaf)) <= CHANCE_CHARS and str(leaf).isdigit()

@@ -1,6 +1,6 @@
-"""What a policy set looks at, so that a request need not carry what nobody asks about.
+"""Which attributes a policy set reads, so that a request contains only those.
 
-Law: a set that looks at a whole record, and not at one thing in it, is shown everything.
+Invariant: a set that reads a whole record, not one attribute of it, is given everything.
 """
 
 from collections.abc import Iterable, Iterator
@@ -9,11 +9,11 @@ from typing import Any
 from nebulus.guard.schema import Cedar
 
 RECORDS = frozenset({"arguments", "totals", "count", "tools", "effects", "flow"})
-"""The attributes that hold others."""
+"""The attributes that contain others."""
 
 
 def needed(bodies: Iterable[Any], schema: Cedar) -> frozenset[str]:
-    """Return the names of the attributes that policies (in Cedar's JSON form) look at."""
+    """Return the names of the attributes that policies (in Cedar's JSON form) read."""
     named: set[str] = set()
     for body in bodies:
         for name, is_whole in _looked_at(body, is_opened=False):
@@ -24,7 +24,7 @@ def needed(bodies: Iterable[Any], schema: Cedar) -> frozenset[str]:
 
 
 def pruned(schema: Any, needs: frozenset[str]) -> Any:
-    """Return a schema whose records hold only what is needed."""
+    """Return a schema whose records contain only the attributes in `needs`."""
     match schema:
         case {"type": "Record", "attributes": dict(declared)}:
             kept = {name: pruned(inner, needs) for name, inner in declared.items() if name in needs}
@@ -50,9 +50,9 @@ def attributes(schema: Any) -> Iterator[str]:
 
 
 def _looked_at(body: Any, *, is_opened: bool) -> Iterator[tuple[str, bool]]:
-    """Return each name that is looked at, and whether a record is looked at as a whole.
+    """Return each name that is read, and whether a record is read as a whole.
 
-    `is_opened`: something in `body` is looked at, not `body` itself.
+    `is_opened`: an attribute of `body` is read, not `body` itself.
     """
     match body:
         case {"Var": "context"}:

@@ -1,7 +1,7 @@
 """A call as rules see it: the context of one Cedar request.
 
-Law: a value that can't be compared exactly, or is of another type than its tool declares, is an error and
-never left out; the one who decides refuses on it.
+Invariant: a value that can't be compared exactly, or that has another type than its tool declares, is an error and
+never left out; the policy refuses a call on such an error.
 """
 
 from collections.abc import Callable
@@ -10,12 +10,11 @@ from typing import Any
 
 from msgspec import Struct
 
-from nebulus.core.context import Conduct, Context
+from nebulus.core.context import Context, RunUsage
 from nebulus.core.digest import canonical
 from nebulus.core.findings import Call
 from nebulus.core.tools import Effect, ToolSpec
-from nebulus.guard.clauses import Clause, holding
-from nebulus.guard.conduct import bytes_out_with, totals_with
+from nebulus.guard.clauses import Clause, true_clauses
 from nebulus.guard.flow import Flow
 from nebulus.guard.patterns import given_hosts, given_paths
 from nebulus.guard.schema import (
@@ -26,10 +25,11 @@ from nebulus.guard.schema import (
     numbers_of,
     properties_of,
 )
+from nebulus.guard.usage import bytes_out_with, totals_with
 
 
 class View(Struct, frozen=True, kw_only=True):
-    """What a policy set looks at: the `tools` that it counts, its `clauses`, the attributes that it `needs`."""
+    """What a policy set reads: the `tools` that it counts, its `clauses`, the attributes that it `needs`."""
 
     tools: tuple[str, ...]
     clauses: tuple[Clause, ...]
@@ -39,14 +39,14 @@ class View(Struct, frozen=True, kw_only=True):
 def request_context(
     call: Call, spec: ToolSpec, context: Context, *, flow: Flow, view: View
 ) -> dict[str, Any]:
-    """Return what rules see of `call`, not confirmed.
+    """Return what rules see of `call`, with `confirmed` false.
 
     Raises:
         ValueError: a number is too large to be compared.
         TypeError: a value is not of its declared type, or an argument is not declared.
     """
     _require_declared(call, spec)
-    conduct, needs = context.conduct, view.needs
+    usage, needs = context.usage, view.needs
     parts: dict[str, Callable[[], Any]] = {
         "agent": lambda: context.agent,
         "tier": lambda: context.tier,
@@ -54,12 +54,12 @@ def request_context(
         "confirmed": lambda: False,
         "paths": lambda: given_paths(call, spec),
         "hosts": lambda: given_hosts(call, spec),
-        "matched": lambda: holding(view.clauses, call, spec=spec, conduct=conduct),
-        "bytes_out": lambda: cedar_long(bytes_out_with(conduct, call, spec)),
-        "count": lambda: _count(conduct, view),
+        "matched": lambda: true_clauses(view.clauses, call, spec=spec, usage=usage),
+        "bytes_out": lambda: cedar_long(bytes_out_with(usage, call, spec)),
+        "count": lambda: _count(usage, view),
         "flow": lambda: _flow(flow, needs),
         "arguments": lambda: _arguments(call, spec, needs),
-        "totals": lambda: _totals(call, spec, view=view, conduct=conduct),
+        "totals": lambda: _totals(call, spec, view=view, usage=usage),
     }
     return {name: make() for name, make in parts.items() if name in needs}
 
@@ -72,12 +72,12 @@ def _require_declared(call: Call, spec: ToolSpec) -> None:
         raise TypeError(f"{spec.name} declares no argument {sorted(unknown)[0]!r}")
 
 
-def _count(conduct: Conduct, view: View) -> dict[str, Any]:
-    by_tool = {name: conduct.by_tool.get(name, 0) for name in view.tools if name in view.needs}
+def _count(usage: RunUsage, view: View) -> dict[str, Any]:
+    by_tool = {name: usage.by_tool.get(name, 0) for name in view.tools if name in view.needs}
     by_effect = {
-        kind.value: conduct.by_effect.get(kind.value, 0) for kind in Effect if kind.value in view.needs
+        kind.value: usage.by_effect.get(kind.value, 0) for kind in Effect if kind.value in view.needs
     }
-    seen = {"calls": conduct.calls, "tools": by_tool, "effects": by_effect}
+    seen = {"calls": usage.calls, "tools": by_tool, "effects": by_effect}
     return {name: value for name, value in seen.items() if name in view.needs}
 
 
@@ -101,8 +101,8 @@ def _arguments(call: Call, spec: ToolSpec, needs: frozenset[str]) -> dict[str, A
     return seen
 
 
-def _totals(call: Call, spec: ToolSpec, *, view: View, conduct: Conduct) -> dict[str, Any]:
-    sums = conduct.totals | totals_with(conduct, call)
+def _totals(call: Call, spec: ToolSpec, *, view: View, usage: RunUsage) -> dict[str, Any]:
+    sums = usage.totals | totals_with(usage, call)
     return {
         name: _decimal(sums.get(f"{spec.name}.{name}", Decimal(0)))
         for name in numbers_of(spec)

@@ -1,7 +1,7 @@
 """The rules that a person writes in TOML, as values.
 
-Law: a rule that is misspelled, names what is not there, or can never match is an error with its line and
-its fix; there is no such thing as a rule that was left out.
+Invariant: a rule that is misspelled, names something unknown, or can never match is an error with its line and its
+fix; no rule is ever skipped.
 """
 
 import difflib
@@ -22,12 +22,12 @@ _Table = TypeVar("_Table", bound=Struct)
 
 
 class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One `[[policy]]`: for which calls, what then, and why.
+    """One `[[policy]]`: which calls it applies to, what then happens, and why.
 
-    Which: `tool` or `effect` (a name or several; neither means all), `who` (an agent or a tier), `path`,
+    The conditions: `tool` or `effect` (a name or several; neither means all), `who` (an agent or a tier), `path`,
     `host`, `argument` with `above`, `at_most` or `equals`, its sum over the run with `total_above`,
-    `after` so many `times` that a tool or effect was called (on `after_path`; `within` so many calls),
-    `bytes_out_above`, and `tainted` for what follows text from outside. All that is given must hold.
+    `after` a tool or effect was called at least `times` (on `after_path`, or `within` a number of calls),
+    `bytes_out_above`, and `tainted` for calls after text from outside. All given conditions must be true.
     """
 
     then: Then
@@ -83,7 +83,7 @@ class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown
 
     @property
     def is_counting(self) -> bool:
-        """Whether it looks at what was done before."""
+        """Whether it depends on what was done before."""
         return bool(self.after or self.after_path)
 
     @property
@@ -95,7 +95,7 @@ class Rule(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown
 
 
 class Extraction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `[[accept]]`: a narrow value from outside that needs no question."""
+    """One `[[accept]]`: a narrow value from outside that is accepted without a question."""
 
     tool: str
     argument: str
@@ -107,9 +107,9 @@ class Extraction(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 class FlowRules(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[flow]`: what becomes of a call of consequence after text from outside was read.
+    """`[flow]`: what happens to a consequential call after text from outside was read.
 
-    `unplanned`: neither the plan nor the user's words want it. `unendorsed`: one of both does not.
+    `unplanned`: neither the plan nor the user's words ask for it. `unendorsed`: one of the two does not.
     """
 
     unplanned: Literal["ask", "deny"] = "deny"
@@ -127,15 +127,15 @@ class RuleFile(Struct, frozen=True, kw_only=True):
 
 
 def read_rules(data: Mapping[str, Any], *, text: str, source: str) -> RuleFile:
-    """Return the policy file that `data` holds, as parsed from `text`; `source` names it in what is said.
+    """Return the policy file in `data`, which was parsed from `text`; `source` names it in messages.
 
     Raises:
-        ConfigError: it holds something that is no rule; the message gives the line.
+        ConfigError: it contains something that is not a rule; the message gives the line.
     """
     known = ("policy", "accept", "flow", "cedar")
     for key in data:
         if key not in known:
-            raise ConfigError(f"{source}: {key!r} is no part of a policy; {nearest(key, known)}")
+            raise ConfigError(f"{source}: {key!r} is not part of a policy; {nearest(key, known)}")
     rules = _tables(data.get("policy", []), Rule, _Place(source, "policy", text))
     accepts = _tables(data.get("accept", []), Extraction, _Place(source, "accept", text))
     flow = _table(data.get("flow", {}), FlowRules, f"{source}: flow")
@@ -145,7 +145,7 @@ def read_rules(data: Mapping[str, Any], *, text: str, source: str) -> RuleFile:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """Return what was probably meant, as the end of a complaint."""
+    """Return the end of a message about an unknown name: the nearest known one, or all of them."""
     names = sorted(known)
     near = difflib.get_close_matches(word, names, n=1)
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names) or 'none'}"
@@ -164,7 +164,7 @@ class _Place(Struct, frozen=True):
 
 def _tables(tables: Any, kind: type[_Table], place: _Place) -> tuple[_Table, ...]:
     if not isinstance(tables, list):
-        raise ConfigError(f"{place.source}: {place.kind} is one table; write [[{place.kind}]]")
+        raise ConfigError(f"{place.source}: {place.kind} is a single table; write [[{place.kind}]]")
     lines = place.lines()
     is_sure = len(lines) == len(tables)
     found = []
@@ -177,11 +177,11 @@ def _tables(tables: Any, kind: type[_Table], place: _Place) -> tuple[_Table, ...
 
 def _table(table: Any, kind: type[_Table], where: str) -> _Table:
     if not isinstance(table, Mapping):
-        raise ConfigError(f"{where}={table!r} is no table")
+        raise ConfigError(f"{where}={table!r} is not a table")
     names = [item.encode_name for item in msgspec.structs.fields(kind) if item.name != "line"]
     for key in table:
         if key not in names:
-            raise ConfigError(f"{where}: {key!r} is no condition of a rule; {nearest(key, names)}")
+            raise ConfigError(f"{where}: {key!r} is not a condition of a rule; {nearest(key, names)}")
     try:
         return msgspec.convert(dict(table), kind)
     except msgspec.ValidationError as error:
@@ -189,12 +189,14 @@ def _table(table: Any, kind: type[_Table], where: str) -> _Table:
 
 
 def _named(rules: Sequence[Rule], source: str) -> tuple[Rule, ...]:
-    """Return `rules` with a name each: their own, or where they stand."""
+    """Return `rules` with a name for each: its own, or its place in the file."""
     named: dict[str, Rule] = {}
     for index, rule in enumerate(rules, start=1):
         name = rule.name or (f"{source}:{rule.line}" if rule.line else f"{source}#{index}")
         if name in named:
-            raise ConfigError(f"{source}:{rule.line}: the name {name!r} is taken by line {named[name].line}")
+            raise ConfigError(
+                f"{source}:{rule.line}: the name {name!r} is already used in line {named[name].line}"
+            )
         named[name] = msgspec.structs.replace(rule, name=name)
     return tuple(named.values())
 
@@ -203,7 +205,7 @@ def _files(data: Mapping[str, Any], source: str) -> tuple[str, ...]:
     files = data.get("cedar", [])
     names = [files] if isinstance(files, str) else files
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ConfigError(f"{source}: cedar={files!r} is no list of files")
+        raise ConfigError(f"{source}: cedar={files!r} is not a list of files")
     return tuple(names)
 
 

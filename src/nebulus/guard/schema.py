@@ -1,7 +1,7 @@
 """The Cedar schema of a set of tools, made from the tools' own schemas.
 
-One action a tool, in a group for its effect; an agent acts on a tool. What every rule can see stands in
-`context`: `arguments` (typed as the tool declares them), `totals`, `count`, `flow`, and the rest below.
+There is one action per tool, in a group for its effect; an agent acts on a tool. `context` contains everything that
+rules can see: `arguments` (typed as the tool declares them), `totals`, `count`, `flow`, and the rest below.
 
 Source: docs.cedarpolicy.com, "JSON schema format"; decimal has 64 bits and 4 decimal places.
 """
@@ -47,7 +47,7 @@ def properties_of(spec: ToolSpec) -> dict[str, Any]:
 
 
 def kind_of(schema: Any) -> Kind:
-    """Return how an argument of `schema` is seen by rules; what has no plain type is seen as its JSON."""
+    """Return the type that rules see for an argument of `schema`; without a plain type, they see its JSON."""
     declared = schema.get("type") if isinstance(schema, Mapping) else None
     if isinstance(declared, list):
         plain = [name for name in declared if name != "null"]
@@ -150,12 +150,12 @@ def cedar_text(text: str) -> str:
 
 
 def cedar_decimal(value: Decimal) -> str:
-    """Return a number as Cedar writes it: away from zero where it has more than 4 decimal places.
+    """Return a number as Cedar writes it, rounded away from zero to 4 decimal places.
 
-    So an amount is never seen as smaller than it is.
+    So an amount never appears smaller than it is.
 
     Raises:
-        ValueError: it is no number, or too large to be compared.
+        ValueError: it is not a number, or is too large to be compared.
     """
     if not value.is_finite() or abs(value) > LARGEST_DECIMAL:
         raise ValueError(f"{value} is too large to be compared with a limit")
@@ -163,10 +163,10 @@ def cedar_decimal(value: Decimal) -> str:
 
 
 def cedar_long(value: int) -> int:
-    """Return a whole number that Cedar can hold.
+    """Return `value`, after checking that Cedar can represent it.
 
     Raises:
-        ValueError: it has more than 64 bits.
+        ValueError: it needs more than 64 bits.
     """
     if not -_LARGEST_LONG <= value <= _LARGEST_LONG:
         raise ValueError(f"{value} is too large to be compared with a limit")

@@ -1,6 +1,6 @@
-"""A file in Cedar's language, cut into its policies, so that each is named by its line.
+"""Splits a file in Cedar's language into its policies, so that each is named by its line.
 
-Law: nothing is dropped: what stands after the last `;` is a policy too, and a broken one.
+Invariant: nothing is dropped: text after the last `;` is a policy too, an invalid one.
 """
 
 import re
@@ -14,7 +14,7 @@ _BLANKS = re.compile(r"(?:\s|//[^\n]*)*")
 
 
 class Statement(Struct, frozen=True):
-    """One policy as it stands in its file, and the line (from 1) on which it begins."""
+    """The text of one policy in its file, and the line (from 1) on which it begins."""
 
     text: str
     line: int
@@ -48,15 +48,15 @@ def _blanks(text: str) -> str:
 
 
 def is_impossible(policy: Any, declared: frozenset[str]) -> bool:
-    """Whether the conditions of a policy (Cedar's JSON form) can be seen to be false for every request.
+    """Whether the conditions of a policy (in Cedar's JSON form) are certainly false for every request.
 
-    Only what is certain counts: constants, `has` of what no schema declares (`declared` are all names of
-    attributes), and a value that must equal two constants at once.
+    It recognises constants, `has` of an attribute that no schema declares (`declared` are all names of attributes),
+    and a value that must equal two constants at once.
     """
     needed: list[Any] = []
     for condition in policy.get("conditions", []):
-        held = _value(condition["body"], declared)
-        if held is (condition["kind"] == "unless"):
+        is_true = _value(condition["body"], declared)
+        if is_true is (condition["kind"] == "unless"):
             return True
         if condition["kind"] == "when":
             needed += _conjuncts(condition["body"])
@@ -69,7 +69,7 @@ def is_impossible(policy: Any, declared: frozenset[str]) -> bool:
 
 
 def _value(body: Any, declared: frozenset[str]) -> bool | None:
-    """Return what `body` is for every request, None if that can't be told."""
+    """Return the value of `body` if it is the same for every request, else None."""
     match body:
         case {"Value": bool(value)}:
             return value

@@ -1,7 +1,7 @@
-"""Whether the call of a step contradicts what the step assigns, and what is done about a doubt.
+"""Checks whether the call of a step contradicts what the step assigns, and decides what to do about a doubt.
 
-Invariants: only a step that is exactly one call is checked; a contradiction is never let pass; a doubt is raised until
-one attempt is left, and then let pass and written down, unless the effect can't be undone.
+Invariants: only a step that is exactly one call is checked; a contradiction is always rejected; a doubt is raised until
+one attempt is left, and then accepted and recorded, unless the effect can't be undone.
 """
 
 from msgspec import Struct
@@ -15,11 +15,11 @@ from nebulus.loop.steps import still_required
 from nebulus.memory.references import referenced, resolve
 
 FIRM = frozenset({Effect.IRREVERSIBLE, Effect.EGRESS})
-"""Effects that are not brought about in doubt."""
+"""Effects that never happen while there is a doubt."""
 
 
 class ArgumentCheck(Struct, frozen=True):
-    """What contradicts a call, and the doubt in spite of which it is made ("" for none)."""
+    """What contradicts a call, and the doubt that was accepted ("" for none)."""
 
     finding: Finding | None = None
     doubt: str = ""

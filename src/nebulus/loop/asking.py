@@ -36,7 +36,7 @@ def on_not_answered(at: TaskAt[Asking], event: ModelFailed) -> Machine:
 
 
 def on_parsed(at: TaskAt[Parsing], event: AnswerParsed) -> Machine:
-    """Go on as the answer says."""
+    """Continue with what the answer says."""
     machine, task, activity = at.machine, at.task, at.state
     is_tainted = task.attempts.is_tainted or event.is_tainted
     task = task.to(task.activity, is_tainted=is_tainted)
@@ -46,7 +46,7 @@ def on_parsed(at: TaskAt[Parsing], event: AnswerParsed) -> Machine:
         case e.PlanParsed(plan=plan):
             return take_plan(machine, plan)
         case e.CallsParsed():
-            return _take_off(machine, task, event.parsed, tier=activity.tier, is_tainted=event.is_tainted)
+            return _begin_calls(machine, task, event.parsed, tier=activity.tier, is_tainted=event.is_tainted)
         case e.ClaimParsed(text=text):
             return _on_claim(machine, task, text, tier=activity.tier)
         case e.QuestionParsed(text=text):
@@ -59,7 +59,9 @@ def on_parsed(at: TaskAt[Parsing], event: AnswerParsed) -> Machine:
             assert_never(event.parsed)
 
 
-def _take_off(machine: Machine, task: Task, parsed: e.CallsParsed, *, tier: str, is_tainted: bool) -> Machine:
+def _begin_calls(
+    machine: Machine, task: Task, parsed: e.CallsParsed, *, tier: str, is_tainted: bool
+) -> Machine:
     """Return the machine with the calls of an answer under way."""
     flights = tuple(Flight(proposed, tier, is_tainted) for proposed in parsed.calls)
     return settle(machine, task.to(Calling(flights), doubt=parsed.doubt))
@@ -69,7 +71,7 @@ def _on_claim(machine: Machine, task: Task, text: str, *, tier: str) -> Machine:
     claimed = task.to(task.activity, claim=text)
     if machine.state.step(task.step).checks:
         return evaluate(machine, claimed)
-    if not task.attempts.succeeded:  # the words are all that the step brought
+    if not task.attempts.succeeded:  # the text is all that the step produced
         is_trusted = not task.attempts.is_tainted
         state = with_note(machine.state, text, step=task.step, model=tier, is_trusted=is_trusted)
         machine = replace(machine, state=state)

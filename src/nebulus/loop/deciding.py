@@ -1,7 +1,7 @@
-"""The decisions that pure code takes: which tier, what an answer says, what to do about a failure.
+"""The decisions that pure code makes: which tier, what an answer says, what to do about a failure.
 
-Each returns the event that records it, so a journal is replayed without taking any decision again. Judging a call needs
-the policy and the workspace, and is in `runtime`.
+Each returns the event that records it, so a journal is replayed without deciding anything again. Judging a call needs
+the policy and the workspace, so it is in `runtime`.
 """
 
 from msgspec.structs import replace
@@ -57,7 +57,7 @@ def choose_route(machine: Machine, command: ChooseRoute) -> RouteChosen:
 
 
 def asked_for(machine: Machine, command: ParseAnswer) -> AskModel:
-    """Return the question that the answer to be parsed answers."""
+    """Return the request whose answer must be parsed."""
     task = machine.task(command.step)
     activity, attempt = task.activity, task.attempts.number
     if command.call_id:
@@ -70,7 +70,7 @@ def asked_for(machine: Machine, command: ParseAnswer) -> AskModel:
 
 
 def parse_answer(machine: Machine, command: ParseAnswer, composed: ComposedRequest) -> AnswerParsed:
-    """Say what the last answer means; `composed` is the request that it answers."""
+    """Parse the last answer; `composed` is the request that it answers."""
     task = machine.task(command.step)
     if command.call_id:
         state = _extraction(machine.find_flight(command.call_id)[1])
@@ -99,7 +99,7 @@ def _parsed(machine: Machine, task: Task, parsing: p.Parsing, *, composed: Compo
             spec = machine.state.goal.result
             assert spec is not None
             if parsing.answer.finish is FinishReason.LENGTH:
-                rule = "the answer was cut at the token cap"
+                rule = "the answer was cut at the token limit"
                 return e.Unusable(finding=Finding(kind=FindingKind.TRUNCATED, rule=rule))
             result = answer_of(parsing.answer.text, spec, machine.state)
             if isinstance(result, Finding):
@@ -155,11 +155,11 @@ def _calls_or_words(machine: Machine, task: Task, parsing: p.Parsing, *, compose
 
 
 def _blocked(machine: Machine, task: Task, call: Call, *, why: str) -> Parsed:
-    """Say once that a call brings nothing. Who insists on what is done already has nothing else to do."""
+    """Report once that a call gives nothing new; a model that insists on a change already made has nothing to do."""
     finding = no_progress(call.tool, bounded(canonical(call.arguments).decode(), 200), why)
     is_told = any(earlier.value == finding.value for earlier in task.attempts.findings)
     if finding.rule == ALREADY_DONE and is_told and not still_required(machine, task):
-        return e.ClaimParsed(text="it asks again for the change that it has made")
+        return e.ClaimParsed(text="it proposes again the change that it has already made")
     return e.Unusable(finding=finding)
 
 
@@ -185,7 +185,7 @@ def _is_planned(machine: Machine, task: Task, spec: ToolSpec) -> bool:
 
 
 def choose_recovery(machine: Machine, command: ChooseRecovery, *, now_s: float) -> RecoveryChosen:
-    """Choose what is done about a failure; `now_s` is the time of day, for when a wait ends."""
+    """Choose how to recover from a failure; `now_s` is the time of day, from which the end of a wait is computed."""
     task = machine.task(command.step)
     if command.call_id:
         _, flight = machine.find_flight(command.call_id)
@@ -234,13 +234,13 @@ def _for_call(machine: Machine, task: Task, flight: Flight) -> Strategy:
 
 
 def _history(task: Task, side: Side, failure: Failure, *, total: int, moves: frozenset[Move]) -> History:
-    """Return what came before this failure, which is counted already."""
+    """Return what happened before this failure, which is already counted."""
     seen = task.attempts.failures.count(f"{side}.{failure.kind.value}") - 1
     return History(seen=seen, total=total - 1, possible=moves)
 
 
 def possible_moves(machine: Machine, task: Task) -> frozenset[Move]:
-    """Return the moves that can be made about an answer or a backend here."""
+    """Return the moves that are possible here after a bad answer or a failed backend."""
     moves = {Move.WAIT, Move.ASK, Move.STOP}
     if machine.has_next_tier(task):
         moves.add(Move.ESCALATE)
@@ -268,7 +268,7 @@ def _moves_for_tool(machine: Machine, task: Task, flight: Flight, *, failure: Fa
 
 
 def _may_replan(machine: Machine, task: Task) -> bool:
-    """Whether other steps may be asked for: never in place of the user's, nor while other steps are under way."""
+    """Whether a new plan may be requested: never in place of the user's, nor while other steps are under way."""
     return (
         task.step > 0
         and len(machine.tasks) == 1

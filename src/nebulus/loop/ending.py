@@ -1,7 +1,7 @@
-"""How a run goes on and how it ends: ask for something, wait, ask a person, stop.
+"""How a run goes on and how it ends: ask a model, or stop with an outcome.
 
-Invariants: nothing is asked for once a budget is spent; an outcome is decided once; a run is over only when no tool
-of it is running.
+Invariants: nothing is requested once a budget is used up; an outcome is decided once; a run is over only when none of
+its tools is running.
 """
 
 from msgspec.structs import replace
@@ -18,13 +18,13 @@ from nebulus.recovery.strategy import class_of
 
 
 def ask(machine: Machine, task: Task) -> Machine:
-    """Return the machine about to ask a model about `task`; or ended, where nothing more may be spent."""
+    """Return the machine about to ask a model about `task`, or ended if nothing more may be spent."""
     over = over_budget(machine, ASKING)
     return over or machine.with_task(replace(task, activity=Routing()))
 
 
 def over_budget(machine: Machine, needed: tuple[Resource, ...]) -> Machine | None:
-    """Return the machine ended for want of a resource, None while something is left of each of `needed`."""
+    """Return the machine ended because a resource in `needed` is used up, or None if none is."""
     budget = machine.config.budget
     resource = exceeded(budget, machine.spent, needed)
     if resource:
@@ -35,7 +35,7 @@ def over_budget(machine: Machine, needed: tuple[Resource, ...]) -> Machine | Non
 
 
 def exhausted(machine: Machine, resource: str, *, limit: float) -> Machine:
-    """Return the machine ended for want of `resource`, saying what is left undone."""
+    """Return the machine ended because `resource` is used up; the outcome lists the steps that are left."""
     undone = tuple(
         f"{step.number}. {step.text}"
         for step in machine.state.plan.steps
@@ -47,14 +47,14 @@ def exhausted(machine: Machine, resource: str, *, limit: float) -> Machine:
 
 
 def fail(machine: Machine, task: Task | None, failure: Failure) -> Machine:
-    """Return the machine ended by `failure`, the step of `task` marked as failed."""
+    """Return the machine ended by `failure`, with the step of `task` marked as failed."""
     step = task.step if task is not None else 0
     state = with_step_ended(machine.state, step, StepStatus.FAILED) if step else machine.state
     return finish(replace(machine, state=state), Failed(failure=machine.cite(failure), step=step))
 
 
 def finish(machine: Machine, outcome: Outcome) -> Machine:
-    """Return the machine with its outcome decided; over at once, where no tool is running."""
+    """Return the machine with its outcome decided; it is over at once if no tool is running."""
     before = machine.phase
     if isinstance(before, Stopping | Finished):
         return machine
@@ -64,7 +64,7 @@ def finish(machine: Machine, outcome: Outcome) -> Machine:
 
 
 def finish_stopping(machine: Machine) -> Machine:
-    """Return a stopping machine ended, once no tool is running any more."""
+    """Return a stopping machine ended if no tool is running any more."""
     phase = machine.phase
     if isinstance(phase, Stopping) and not has_running_tools(machine):
         return replace(machine, phase=Finished(phase.outcome, phase.before))
@@ -72,15 +72,15 @@ def finish_stopping(machine: Machine) -> Machine:
 
 
 def has_running_tools(machine: Machine) -> bool:
-    """Whether a tool may be at work."""
+    """Whether a tool may be running."""
     return any(isinstance(flight.state, Running) for task in machine.tasks for flight in task.flights)
 
 
 def failure_of(finding: Finding, *, attempts: int) -> Failure:
-    """Return the envelope for a finding that nothing could mend."""
+    """Return the failure for a finding that no recovery could fix."""
     what = f"after {attempts} attempts the answer still can't be used: {finding.rule}"
     place = f"{finding.tool} {finding.where}".strip()
     value = f"{place}: {finding.value}" if place and finding.value else place or finding.value
-    fix = finding.fix or "a larger tier, or a step that asks for less"
+    fix = finding.fix or "add a larger tier, or a step that asks for less"
     kind = class_of(finding)
     return Failure(kind=kind, fault=Fault.MODEL, what=what, value=value, fix=fix, attempts=attempts)

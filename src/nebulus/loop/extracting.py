@@ -1,7 +1,7 @@
-"""Values that must be read out of a result: a model is asked, and code believes what the text contains.
+"""Values that must be read from a result: a model is asked, and code accepts only what the text contains.
 
-Invariants: a value keeps the label of the text that it was read out of, and names the model that read it; what could
-not be read is said in a lesson, and never ends a run; what comes after the result waits until then.
+Invariants: a value keeps the provenance of the text that it was read from, and names the model that read it; a value
+that could not be read becomes a lesson and never ends a run; what comes after the result waits until then.
 """
 
 from msgspec.structs import replace
@@ -30,7 +30,7 @@ from nebulus.memory.distil import with_lesson, with_read
 from nebulus.memory.extract import unread_of
 
 ATTEMPTS = 2
-"""An answer that can't be read is asked for once more, with something changed."""
+"""An answer that can't be parsed is requested once more, with something changed."""
 
 
 def begin_extraction(
@@ -43,10 +43,10 @@ def begin_extraction(
     known: int,
     label: Provenance,
 ) -> Machine | None:
-    """Return the machine asking for what must be read out of `result`; None where nothing must be.
+    """Return the machine asking for the values that must be read from `result`, or None if there are none.
 
-    `known` is how many facts there were before the result: what it brought need not be read, nor what the step asks
-    for and an earlier result has brought. `label` is the result's.
+    `known` is how many facts there were before the result: values that the result itself gave as facts need not be
+    read, nor those that the step asks for and an earlier result gave. `label` is the provenance of the result.
     """
     facts, wanted = machine.state.facts, machine.state.step(task.step).reads
     brought_before = tuple(fact for fact in facts[:known] if fact.step == task.step and fact.field in wanted)
@@ -70,7 +70,7 @@ def on_answered(at: CallAt[Extracting], event: ModelAnswered) -> Machine:
 
 
 def on_parsed(at: CallAt[Extracting], event: AnswerParsed) -> Machine:
-    """Keep what the text contains; say what was made up; ask once more for what can't be read at all."""
+    """Keep what the text contains; record what was made up as a lesson; ask once more if the answer is unusable."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     tool = state.unread.tool
     tier = state.activity.tier if isinstance(state.activity, p.Parsing) else ""
@@ -90,7 +90,7 @@ def on_parsed(at: CallAt[Extracting], event: AnswerParsed) -> Machine:
                 return settled(machine, task, flight, state=p.Succeeded())
             return _ask(machine, task, flight, state=replace(state, attempts=state.attempts + 1))
         case _:
-            raise AssertionError("only values are parsed out of a result")
+            raise AssertionError("only values are parsed for a call")
 
 
 def on_not_answered(at: CallAt[Extracting], event: ModelFailed) -> Machine:
@@ -106,7 +106,7 @@ def on_not_answered(at: CallAt[Extracting], event: ModelFailed) -> Machine:
 
 
 def on_strategy(at: CallAt[Extracting], event: RecoveryChosen) -> Machine:
-    """Wait, or go to the next tier, as for any question; where neither helps, go on without the values."""
+    """Wait, or ask the next tier, as for any request; if neither is chosen, go on without the values."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     assert isinstance(state.activity, p.Recovering)
     failure, tool = state.activity.problem.failure, state.unread.tool
@@ -132,7 +132,7 @@ def on_waited(at: CallAt[Extracting], _: WaitEnded) -> Machine:
 
 
 def _ask(machine: Machine, task: Task, flight: Flight, *, state: Extracting) -> Machine:
-    """Return the machine asking, while anything may be spent on it."""
+    """Return the machine asking, or going on without the values if nothing may be spent on them."""
     if isinstance(machine.phase, Stopping) or not exceeded(machine.config.budget, machine.spent, ASKING):
         return _doing(machine, task, flight, state=replace(state, activity=p.Routing()))
     why = f"{state.unread.tool} was not read: nothing may be spent on it"

@@ -1,7 +1,7 @@
-"""From a verdict to an effect, and what the effect brought: one call, whatever else is under way.
+"""From a verdict to an effect and its result: one call, whatever else is under way.
 
-Invariants: a call runs only after it was allowed; the verdict is recorded before the effect, so it is the intent; an
-effect whose outcome is unknown is never repeated blindly.
+Invariants: a call runs only after it was allowed; the verdict is recorded before the effect, so it records the intent;
+an effect whose outcome is unknown is never repeated blindly.
 """
 
 from typing import assert_never
@@ -29,8 +29,8 @@ from nebulus.core.text import bounded
 from nebulus.core.tools import Effect, ToolResult
 from nebulus.core.verdict import Allow, Ask, Refuse
 from nebulus.guard.compile import FLOW_RULES
-from nebulus.guard.conduct import counted, overdrawn, reads_tainted
 from nebulus.guard.labels import untrusted
+from nebulus.guard.usage import exceeded_limit, reads_tainted, usage_with
 from nebulus.loop import phases as p
 from nebulus.loop.ending import exhausted, finish, finish_stopping, over_budget
 from nebulus.loop.extracting import begin_extraction
@@ -51,11 +51,11 @@ from nebulus.recovery.classify import refined
 from nebulus.recovery.stagnation import recorded, with_record
 
 CARRIED = Provenance((Origin("document", "put there by an earlier call"),))
-"""Where a result comes from that may hold text from outside, though its tool is trusted."""
+"""The provenance of a result that may contain text from outside although its tool is trusted."""
 
 
 def on_judged(at: CallAt[p.Judging], event: CallJudged) -> Machine:
-    """Go on to the effect, with the paths that were judged; or ask a person; or don't make the call."""
+    """Run the call, with the paths that were judged; or ask a person; or refuse it."""
     machine, task, flight = at.machine, at.task, at.flight
     flight = _with_paths(flight, event.paths)
     match event.verdict:
@@ -74,7 +74,7 @@ def on_judged(at: CallAt[p.Judging], event: CallJudged) -> Machine:
 
 
 def on_dropped(at: CallAt[p.Judging], event: CallDropped) -> Machine:
-    """Leave a call out that would bring nothing, and those after it."""
+    """Drop a call that would give nothing new, and those after it."""
     machine, task, flight = at.machine, at.task, at.flight
     why = f"{flight.call.tool}: {event.reason}"
     state = with_lesson(machine.state, step=task.step, kind=FindingKind.NO_PROGRESS.value, why=why)
@@ -82,9 +82,9 @@ def on_dropped(at: CallAt[p.Judging], event: CallDropped) -> Machine:
 
 
 def on_approval(at: CallAt[p.AwaitingApproval], event: PersonAnswered) -> Machine:
-    """A yes serves this call once; a no ends the run, since nothing else may be tried in its place.
+    """A yes allows this call once; a no ends the run, since nothing else may be tried instead.
 
-    But a no to what text from outside may have brought in ends that call alone: no document ends a run.
+    But a no to a call that text from outside may have caused ends only that call: a document can't end a run.
     """
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     machine = _answered(machine, state.question)
@@ -98,13 +98,13 @@ def on_approval(at: CallAt[p.AwaitingApproval], event: PersonAnswered) -> Machin
 
 
 def on_nobody_approves(at: CallAt[p.AwaitingApproval | p.Reconciling], ___: PersonAbsent) -> Machine:
-    """Nobody is there: the run is blocked until somebody answers."""
+    """Block the run until somebody answers."""
     machine, state = at.machine, at.state
     return finish(machine, Blocked(question=state.question))
 
 
 def on_returned(at: CallAt[p.Running], event: ToolReturned) -> Machine:
-    """Distil the result; have read what must be read out of it; then see what comes after it."""
+    """Distil the result, ask for the values that must be read from it, and go on with what comes after it."""
     machine, task, flight = at.machine, at.task, at.flight
     call, spec = flight.call, machine.config.tool(flight.call.tool)
     made_from = _made_from(machine, flight)
@@ -154,7 +154,7 @@ def on_returned(at: CallAt[p.Running], event: ToolReturned) -> Machine:
 
 
 def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
-    """Choose what to do about a tool that did not do its work."""
+    """Choose what to do about a tool that failed."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     failure, call = refined(event.failure), flight.call
     spec = machine.config.tool(call.tool)
@@ -165,10 +165,10 @@ def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
         made_from=_made_from(machine, flight),
     )
     kind, text = failure.kind.value, bounded(failure.sentence(), 400)
-    told = with_lesson(
+    failed = with_lesson(
         machine.state, step=task.step, kind=kind, why=f"{call.tool}: {failure.what}", provenance=provenance
     )
-    told = with_error(told, step=task.step, tool=call.tool, text=text, provenance=provenance)
+    failed = with_error(failed, step=task.step, tool=call.tool, text=text, provenance=provenance)
     attempts = task.attempts
     record = recorded(
         call, spec, step=task.step, result=failure.sentence(), is_error=True, history=attempts.history
@@ -183,7 +183,7 @@ def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
     )
     machine = replace(
         machine,
-        state=told,
+        state=failed,
         spent=machine.spent.with_tool(seconds=event.took_s),
         calls=(*machine.calls, record),
     )
@@ -194,7 +194,7 @@ def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
 
 
 def on_strategy(at: CallAt[p.CallRecovering], event: RecoveryChosen) -> Machine:
-    """Make the same call again after a wait; or settle it as broken, for the step to carry the strategy out."""
+    """Make the same call again after a wait; or settle it as broken, so that the step carries out the strategy."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     if isinstance(event.strategy, s.WaitAndRetry):
         why = state.failure.sentence()
@@ -210,7 +210,7 @@ def on_waited(at: CallAt[p.CallWaiting], _: WaitEnded) -> Machine:
 
 
 def on_unknown(at: CallAt[p.Running], event: OutcomeUnknown) -> Machine:
-    """Ask a person whether it happened: code could not tell."""
+    """Ask a person whether it happened, since code could not tell."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     question = _question(
         machine, task, flight, kind="unknown_outcome", reason=event.why, about=state.key, rule=""
@@ -221,7 +221,7 @@ def on_unknown(at: CallAt[p.Running], event: OutcomeUnknown) -> Machine:
 
 
 def on_reconciled(at: CallAt[p.Reconciling], event: PersonAnswered) -> Machine:
-    """It happened: go on as if the tool had said so. It did not: do it."""
+    """If it happened, go on as if the tool had returned; if not, run it."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
     machine = _answered(machine, state.question)
     if not event.is_yes:
@@ -239,8 +239,8 @@ def _begin(machine: Machine, task: Task, flight: Flight) -> Machine:
     if over is not None:
         return over
     call, spec = flight.call, machine.config.tool(flight.call.tool)
-    usage = counted(machine.usage, call, spec, labels=flight.proposed.labels)
-    resource, limit = overdrawn(machine.config.budget, usage, call.tool)
+    usage = usage_with(machine.usage, call, spec, labels=flight.proposed.labels)
+    resource, limit = exceeded_limit(machine.config.budget, usage, call.tool)
     if resource:
         return exhausted(machine, resource, limit=limit)
     key = f"{machine.run_id}/{call.call_id}/{short_digest([call.tool, call.arguments])}"
@@ -248,7 +248,7 @@ def _begin(machine: Machine, task: Task, flight: Flight) -> Machine:
 
 
 def _made_from(machine: Machine, flight: Flight) -> tuple[Provenance, ...]:
-    """Return the labels of what a call was given: what it says, in an error too, is no better than that."""
+    """Return the provenance of a call's inputs: its result, an error included, is never more trusted than they are."""
     call, spec = flight.call, machine.config.tool(flight.call.tool)
     carried = (CARRIED,) if reads_tainted(machine.usage, call, spec) else ()
     stored = labels_of(call.arguments, spec, machine.state.artifacts)
@@ -258,10 +258,10 @@ def _made_from(machine: Machine, flight: Flight) -> tuple[Provenance, ...]:
 def _question(
     machine: Machine, task: Task, flight: Flight, *, kind: str, reason: str, about: str, rule: str
 ) -> Question:
-    """Return a question about a call, bound to this call at this place, as it was judged, and to nothing else.
+    """Return a question about a call, bound to exactly this call, at this place, as it was judged.
 
-    `about` is the policy's digest, or the key of the effect. The place is one position of the journal, so that the
-    same question asked later is another one.
+    `about` is the policy's digest, or the key of the effect. The place includes the position in the journal, so the
+    same question asked later is a different one.
     """
     call = flight.call
     is_approval = kind == "approval"

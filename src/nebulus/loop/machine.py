@@ -1,4 +1,4 @@
-"""The machine's value: what a run was given, where it is, and what it has done. Changed only by `transitions.feed`."""
+"""The machine as a value: a run's configuration, phase and history. Only `transitions.feed` makes a new one."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from nebulus.core.budget import Spent
 from nebulus.core.config import RunConfig
-from nebulus.core.context import Conduct
+from nebulus.core.context import RunUsage
 from nebulus.core.failure import Failure
 from nebulus.core.history import CallRecord
 from nebulus.core.outcome import Evidence, Outcome
@@ -39,25 +39,25 @@ class Machine(Struct, frozen=True, kw_only=True):
     run_id: str = ""
     position: int = 0
     spent: Spent = Spent()
-    usage: Conduct = Conduct()
+    usage: RunUsage = RunUsage()
     """What policy rules count."""
     calls: tuple[CallRecord, ...] = ()
-    """Every call that ran: what a claim is compared with."""
+    """Every call that ran; claims are compared with them."""
     replans: int = 0
     evidence: tuple[Evidence, ...] = ()
     doubtful_steps: tuple[int, ...] = ()
     tools_shown: tuple[str, ...] = ()
-    """The tools that the last step was shown, in order: they stay where they can."""
+    """The tools that the last step was shown, in order; the next prompt keeps that order where it can."""
     tokens_per_byte: dict[str, float] = field(default_factory=dict)
-    """By tier, as the servers' own figures showed."""
+    """The rate of each tier, computed from the token counts that its server reported."""
     pending: tuple[int, ...] = ()
     """The steps that have not begun, in order."""
     last_branch: int = 0
-    """The last step that says what it comes after; behind it, each step comes after the one before."""
+    """The last step with an explicit `after`; each later step depends on the one before it."""
     lost_results: tuple[int, ...] = ()
     """The steps with a call that took effect and whose result was lost."""
     step_began: tuple[tuple[int, int], ...] = ()
-    """Each step that began, with the position of the event that began it: a rewind cuts the journal behind it."""
+    """Each step that began, with the position of the event that began it: a rewind cuts the journal after it."""
     policy_digest: str = ""
 
     @property
@@ -94,15 +94,15 @@ class Machine(Struct, frozen=True, kw_only=True):
         raise LookupError(f"no call {call_id!r} is under way")
 
     def tier_of(self, task: Task) -> Tier:
-        """Return the tier that evidence has led a task to."""
+        """Return the tier that a task has reached."""
         return self.config.tiers_for(task.kind)[task.attempts.tier_index]
 
     def has_next_tier(self, task: Task) -> bool:
-        """Whether a larger tier may be asked."""
+        """Whether there is a larger tier to ask."""
         return task.attempts.tier_index + 1 < len(self.config.tiers_for(task.kind))
 
     def with_task(self, task: Task, **changes: Any) -> "Machine":
-        """Return this with one task replaced."""
+        """Return a copy with one task replaced."""
         match self.phase:
             case Planning():
                 phase: Phase = Planning(task)
@@ -119,12 +119,12 @@ class Machine(Struct, frozen=True, kw_only=True):
         return replace(self, phase=phase, **changes)
 
     def without_task(self, step: int) -> "Machine":
-        """Return this with the task of a step ended."""
+        """Return a copy without the task of a step."""
         rest = tuple(task for task in self.tasks if task.step != step)
         return replace(self, phase=Working(rest))
 
     def with_flight(self, task: Task, flight: Flight, **changes: Any) -> "Machine":
-        """Return this with one call of a task replaced."""
+        """Return a copy with one call of a task replaced."""
         same = flight.call.call_id
         flights = tuple(flight if other.call.call_id == same else other for other in task.flights)
         return self.with_task(replace(task, activity=Calling(flights)), **changes)
@@ -135,7 +135,7 @@ class Machine(Struct, frozen=True, kw_only=True):
 
 
 def missing_calls(required: Iterable[str], succeeded: Iterable[str]) -> tuple[str, ...]:
-    """Return the tools whose success is required and not there, in order."""
+    """Return the required tools that have not succeeded yet, in order."""
     done = set(succeeded)
     return tuple(tool for tool in required if tool not in done)
 

@@ -1,4 +1,4 @@
-"""What a machine wants done now: derived from where it is, never stored."""
+"""The commands that a machine wants now: derived from its phase, never stored."""
 
 from typing import assert_never
 
@@ -25,11 +25,11 @@ from nebulus.loop.phases import Flight, Task
 from nebulus.memory.handles import addressed
 
 DECISIONS = (ChooseRoute, ParseAnswer, JudgeCall, ChooseRecovery)
-"""Commands that pure code answers at once."""
+"""Commands that pure code answers immediately."""
 
 
 def commands(machine: Machine) -> tuple[Command, ...]:
-    """Return everything that the machine wants done, in the order of steps and calls."""
+    """Return all commands that the machine wants now, in the order of steps and calls."""
     match machine.phase:
         case p.NotStarted():
             return ()
@@ -52,7 +52,7 @@ def commands(machine: Machine) -> tuple[Command, ...]:
 
 
 def next_decision(machine: Machine) -> Decision | None:
-    """Return the first decision that code must take now, None where there is none."""
+    """Return the first decision that code must make now, or None."""
     for command in commands(machine):
         if isinstance(command, DECISIONS):
             return command
@@ -60,7 +60,7 @@ def next_decision(machine: Machine) -> Decision | None:
 
 
 def questions(machine: Machine) -> tuple[Question, ...]:
-    """Return what waits for a person."""
+    """Return the questions that wait for a person."""
     return tuple(command.question for command in commands(machine) if isinstance(command, AskPerson))
 
 
@@ -106,7 +106,7 @@ def _about(
     attempt: int,
     call_id: str = "",
 ) -> Command:
-    """Return what is wanted about a question to a model."""
+    """Return the command for a request to a model."""
     match activity:
         case p.Routing():
             return ChooseRoute(step=step, kind=kind, call_id=call_id)
@@ -142,5 +142,5 @@ def context_of(machine: Machine, task: Task, flight: Flight) -> Context:
         is_tainted=task.attempts.is_tainted or flight.is_tainted,
         is_planned=flight.proposed.is_planned,
         labels=flight.proposed.labels,
-        conduct=machine.usage,
+        usage=machine.usage,
     )

@@ -1,7 +1,7 @@
 """Where a run is: the phase of the run, the activity of each task, the state of each call.
 
-Three closed unions, each value with exactly the fields that make sense in it. A *task* is what a model is asked to
-bring about: a plan, one step, or the answer. A *flight* is one proposed call, from verdict to result.
+There are three closed unions; each value has exactly the fields that make sense in it. A *task* is something that a
+model is asked for: a plan, one step, or the answer. A *flight* is one proposed call, from verdict to result.
 """
 
 from typing import TypeAlias
@@ -22,9 +22,9 @@ from nebulus.memory.extract import Unread
 
 
 class Problem(Struct, frozen=True):
-    """What recovery must decide about: a failure, and the finding that it came from, if an answer was unusable.
+    """What recovery must decide about: a failure, and the finding behind it if an answer was unusable.
 
-    `question` is what the model asked, where the answer was a question.
+    `question` is what the model asked, if the answer was a question.
     """
 
     failure: Failure
@@ -56,7 +56,7 @@ class Recovering(Struct, frozen=True):
 
 
 class Waiting(Struct, frozen=True):
-    """Time must pass, until `until_s` (seconds since the epoch)."""
+    """The task waits until `until_s` (seconds since the epoch)."""
 
     seconds: float
     until_s: float
@@ -70,7 +70,7 @@ class Checking(Struct, frozen=True):
 
 
 class NeedsHelp(Struct, frozen=True):
-    """A person is asked whether the cause of a failure is mended."""
+    """A person is asked whether the cause of a failure is fixed."""
 
     question: Question
     failure: Failure
@@ -125,7 +125,7 @@ class Reconciling(Struct, frozen=True):
 
 
 class Extracting(Struct, frozen=True, kw_only=True):
-    """A model reads values out of the call's result. `activity` is what is being done about it now."""
+    """A model reads values from the call's result. `activity` is the current activity of that request."""
 
     unread: Unread
     activity: "Routing | Asking | Parsing | Recovering | Waiting" = Routing()
@@ -133,15 +133,15 @@ class Extracting(Struct, frozen=True, kw_only=True):
     attempts: int = 0
     retries: int = 0
     failures: tuple[str, ...] = ()
-    """The class of each failure of the model server, for the budget of its class."""
+    """The class of each failure of the model server, to bound them by class."""
 
 
 class Succeeded(Struct, frozen=True):
-    """The call did its work."""
+    """The call succeeded."""
 
 
 class Broken(Struct, frozen=True):
-    """The call failed, and `strategy` is what the step does about it."""
+    """The call failed; `strategy` says how the step recovers."""
 
     failure: Failure
     strategy: Strategy
@@ -155,7 +155,7 @@ class Denied(Struct, frozen=True):
 
 
 class Dropped(Struct, frozen=True):
-    """The call was not made: one before it failed or was refused, or it would bring nothing."""
+    """The call was not made: one before it failed or was refused, or it would give nothing new."""
 
 
 Settled: TypeAlias = Succeeded | Broken | Denied | Dropped
@@ -173,7 +173,7 @@ FlightState: TypeAlias = (
 
 
 class Flight(Struct, frozen=True):
-    """One proposed call and what has become of it. `tier` proposed it, from a prompt that may have been tainted."""
+    """One proposed call and its state. `tier` proposed it; `is_tainted` says whether its prompt was tainted."""
 
     proposed: ProposedCall
     tier: str
@@ -182,12 +182,12 @@ class Flight(Struct, frozen=True):
 
     @property
     def call(self) -> Call:
-        """The call, with its paths as they were judged."""
+        """The call, with its paths as judged."""
         return self.proposed.call
 
     @property
     def is_settled(self) -> bool:
-        """Whether nothing more will come of it."""
+        """Whether it is finished, in one way or another."""
         return isinstance(self.state, Succeeded | Broken | Denied | Dropped)
 
 
@@ -203,7 +203,7 @@ Activity: TypeAlias = (
 
 
 class Attempts(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was tried in one task. Counts of findings and failures are those of the tier at `tier_index`."""
+    """What was tried in one task. Findings and failures are those of the tier at `tier_index`."""
 
     tier_index: int = 0
     findings: tuple[Finding, ...] = ()
@@ -212,25 +212,25 @@ class Attempts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     refusals: int = 0
     calls: int = 0
     succeeded: tuple[str, ...] = ()
-    """The tools that were called with success, over all tiers."""
+    """The tools that were called successfully, on all tiers."""
     claim: str = ""
     failures: tuple[str, ...] = ()
-    """Each failure of this tier as "side.class", for the budget of its class."""
+    """Each failure of this tier as "side.class", to bound them by class."""
     avoided_tools: tuple[str, ...] = ()
     must_read: bool = False
-    """Only reading tools are offered until one has succeeded."""
+    """Whether only reading tools are offered until one has succeeded."""
     is_helped: bool = False
     questions_asked: int = 0
-    """How often a person has answered what a model asked."""
+    """How often a person has answered a question of the model."""
     is_replanning: bool = False
     doubt: str = ""
     escalation_reasons: tuple[str, ...] = ()
-    """Why each smaller tier gave the task up."""
+    """Why each smaller tier gave up the task."""
     history: CallHistory = CallHistory()
     last_error: str = ""
     """The error of the last call, empty if it succeeded."""
     is_tainted: bool = False
-    """Text from outside was in a prompt of this task; its lessons may carry it on."""
+    """Whether text from outside was in a prompt of this task; its lessons may still contain it."""
 
     @property
     def number(self) -> int:
@@ -238,7 +238,7 @@ class Attempts(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return len(self.findings) + self.retries + self.tool_errors
 
     def reset(self, **changes: object) -> "Attempts":
-        """Return these with nothing counted against the next attempt; what was done stays."""
+        """Return a copy that counts nothing against the next attempt; what was done is kept."""
         cleared: dict[str, object] = {
             "findings": (),
             "retries": 0,
@@ -250,7 +250,7 @@ class Attempts(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Task(Struct, frozen=True, kw_only=True):
-    """A plan, a step or the answer being brought about. `step` is 0 for a plan and the answer."""
+    """Work on a plan, a step or the answer. `step` is 0 for a plan and for the answer."""
 
     kind: StepKind
     step: int = 0
@@ -258,7 +258,7 @@ class Task(Struct, frozen=True, kw_only=True):
     attempts: Attempts = Attempts()
 
     def to(self, activity: Activity, **attempts: object) -> "Task":
-        """Return this in another activity, with what was tried changed."""
+        """Return a copy in another activity, with changes to what was tried."""
         return replace(self, activity=activity, attempts=replace(self.attempts, **attempts))
 
     @property
@@ -278,7 +278,7 @@ class Planning(Struct, frozen=True):
 
 
 class Working(Struct, frozen=True):
-    """Steps are under way; those that don't depend on each other at the same time."""
+    """Steps are under way; those that don't depend on each other run at the same time."""
 
     tasks: tuple[Task, ...]
 
@@ -296,14 +296,14 @@ class Answering(Struct, frozen=True):
 
 
 class Stopping(Struct, frozen=True):
-    """The outcome is decided; tools that are still running are waited for. `before` is the phase it stopped in."""
+    """The outcome is decided, and tools are still running. `before` is the phase in which the run stopped."""
 
     outcome: Outcome
     before: "Planning | Working | CheckingGoal | Answering"
 
 
 class Finished(Struct, frozen=True):
-    """The run is over. `before` is the phase that it ended in: where a resumed run goes on."""
+    """The run is over. `before` is the phase in which it ended: a resumed run continues there."""
 
     outcome: Outcome
     before: "NotStarted | Planning | Working | CheckingGoal | Answering"

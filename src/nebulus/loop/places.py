@@ -1,4 +1,4 @@
-"""Where an event arrives: the machine, with the task or the call that it is about, and the state that it is in."""
+"""Where an event applies: the machine, the task or call that the event is about, and the state of it."""
 
 from typing import Any, Generic, TypeAlias, TypeVar
 

@@ -1,4 +1,4 @@
-"""A plan that a model proposed: its schema, and the reading that accepts it or says what is wrong."""
+"""A plan that a model proposes: its schema, and the parser that accepts it or says what is wrong."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -46,11 +46,11 @@ def plan_schema(tools: Sequence[ToolSpec]) -> dict[str, Any]:
 def read_plan(answer: ModelAnswer, tools: Sequence[ToolSpec], *, tier: str) -> Plan | Finding:
     """Return the plan that `answer` proposes, or the one thing that is wrong with it."""
     if answer.finish is FinishReason.LENGTH:
-        return _bad("the plan was cut at the token cap", fix="answer with fewer, shorter steps")
+        return _bad("the plan was cut at the token limit", fix="answer with fewer, shorter steps")
     try:
         proposed = msgspec.json.decode(unfenced(answer.text), type=_ProposedPlan)
     except msgspec.MsgspecError as error:
-        return _bad(f"the plan is not JSON of the asked shape: {error}", value=answer.text[:80])
+        return _bad(f"the plan is not JSON of the requested shape: {error}", value=answer.text[:80])
     if not 1 <= len(proposed.steps) <= MOST_STEPS:
         return _bad(f"a plan has 1 to {MOST_STEPS} steps", value=str(len(proposed.steps)), where="/steps")
     known = {tool.name for tool in tools}
@@ -64,7 +64,7 @@ def read_plan(answer: ModelAnswer, tools: Sequence[ToolSpec], *, tier: str) -> P
                 fix=fix,
             )
         if not step.text.strip():
-            return _bad("a step says nothing", where=f"/steps/{index}/text")
+            return _bad("a step is empty", where=f"/steps/{index}/text")
     return Plan(
         tuple(
             Step(

@@ -1,4 +1,4 @@
-"""What recovery decided, carried out on the machine.
+"""Carries out recovery decisions on the machine.
 
 Invariants: each retry changes something; a tier is never changed silently; when nothing is left to try, the run ends
 in a typed failure.
@@ -29,11 +29,17 @@ from nebulus.loop.phases import (
     Waiting,
 )
 from nebulus.loop.places import TaskAt
-from nebulus.memory.distil import with_lesson, with_question, with_step_ended, with_told, without_question
+from nebulus.memory.distil import (
+    with_lesson,
+    with_question,
+    with_step_ended,
+    with_user_answer,
+    without_question,
+)
 from nebulus.recovery.stagnation import changed
 
 QUESTION_CHARS = 1000
-"""Longest question that is put to a person; what is cut is said."""
+"""The longest question that a person is asked; a cut is marked."""
 
 
 def on_finding(machine: Machine, task: Task, finding: Finding, *, question: str = "") -> Machine:
@@ -43,10 +49,10 @@ def on_finding(machine: Machine, task: Task, finding: Finding, *, question: str 
     state = machine.state
     if not question:
         state = with_lesson(state, step=task.step, kind=finding.kind.value, why=finding.lesson())
-    told = task.to(
+    recovering = task.to(
         Recovering(Problem(failure, finding, question)), findings=(*attempts.findings, finding), claim=""
     )
-    return replace(machine, state=state).with_task(told)
+    return replace(machine, state=state).with_task(recovering)
 
 
 def on_model_failure(machine: Machine, task: Task, failure: Failure) -> Machine:
@@ -87,10 +93,7 @@ def on_waited(at: TaskAt[Waiting], __: WaitEnded) -> Machine:
 def carry_out(
     machine: Machine, task: Task, strategy: s.Strategy, *, failure: Failure, tool: str = ""
 ) -> Machine:
-    """Return the machine after what was decided about `failure`, its envelope for the end or for a person.
-
-    `tool` is the tool that failed, if one did.
-    """
+    """Return the machine after `strategy`, which was chosen for `failure`; `tool` is the one that failed, if any."""
     attempts = task.attempts
     match strategy:
         case s.AskAgain():
@@ -112,29 +115,29 @@ def carry_out(
 
 
 def on_helped(at: TaskAt[NeedsHelp], event: PersonAnswered) -> Machine:
-    """A yes: the cause is mended, and the step is tried again. A no ends the run with what broke."""
+    """A yes: the cause is fixed, and the step is tried again. A no ends the run with the failure."""
     machine, task, activity = at.machine, at.task, at.state
     state = without_question(machine.state, activity.question.text)
     if not event.is_yes:
         return fail(replace(machine, state=state), task, activity.failure)
     if event.text:
         state = with_lesson(state, step=task.step, kind="hint", why=event.text)
-    history = changed(task.attempts.history)  # what brought nothing before may bring something now
+    history = changed(task.attempts.history)  # what gave nothing new before may do so now
     fresh = replace(task, attempts=task.attempts.reset(history=history, is_helped=True))
     return ask(replace(machine, state=state), fresh)
 
 
 def on_nobody_helps(at: TaskAt[NeedsHelp], _: PersonAbsent) -> Machine:
-    """Nobody is there to mend it: the run ends with what broke."""
+    """Nobody is available to fix the cause: the run ends with the failure."""
     machine, task, activity = at.machine, at.task, at.state
     return fail(machine, task, activity.failure)
 
 
 def on_consulted(at: TaskAt[Consulting], event: PersonAnswered) -> Machine:
-    """Go on with the step, knowing what the user said; without words, their yes or no is the answer."""
+    """Go on with the step and the user's answer; without a text, their yes or no is the answer."""
     machine, task, activity = at.machine, at.task, at.state
     question = activity.question.text
-    state = with_told(
+    state = with_user_answer(
         without_question(machine.state, question),
         question,
         event.text or ("yes" if event.is_yes else "no"),
@@ -149,13 +152,13 @@ def on_consulted(at: TaskAt[Consulting], event: PersonAnswered) -> Machine:
 
 
 def on_nobody_answers(at: TaskAt[Consulting], __: PersonAbsent) -> Machine:
-    """Nobody is there: the run is blocked until somebody answers."""
+    """Block the run until somebody answers."""
     machine, activity = at.machine, at.state
     return finish(machine, Blocked(question=activity.question))
 
 
 def _ask_or_consult(machine: Machine, task: Task, problem: Problem, *, strategy: s.Strategy) -> Machine:
-    """Do what was decided about an answer that only asks; where recovery would give up, ask the person."""
+    """Do what was decided about an answer that only asks; where recovery would give up, ask a person."""
     assert problem.finding is not None
     if not isinstance(strategy, s.GiveUp):
         why = problem.finding.lesson()
@@ -178,7 +181,7 @@ def _ask_or_consult(machine: Machine, task: Task, problem: Problem, *, strategy:
 
 
 def _escalate(machine: Machine, task: Task, failure: Failure) -> Machine:
-    """Return the machine asking the next tier; the same, where the configuration has changed and has no other."""
+    """Return the machine asking the next tier, or the same one if a changed configuration has no other."""
     attempts = task.attempts
     brief = f"{machine.tier_of(task).name} gave up: {failure.kind.value} after {failure.attempts}"
     fresh = attempts.reset(
@@ -189,7 +192,7 @@ def _escalate(machine: Machine, task: Task, failure: Failure) -> Machine:
 
 
 def _replan(machine: Machine, task: Task, failure: Failure) -> Machine:
-    """Return the machine asking for other steps from here on, told what is done and what failed."""
+    """Return the machine asking for new steps from here on; the planner is told what is done and what failed."""
     broken = machine.state.step(task.step)
     state = with_step_ended(machine.state, broken.number, StepStatus.DROPPED)
     steps = tuple(
@@ -199,12 +202,12 @@ def _replan(machine: Machine, task: Task, failure: Failure) -> Machine:
         for step in state.plan.steps
     )
     cause = task.attempts.last_error
-    told = f"; the last call: {cause}" if cause and failure.what not in cause else ""
+    last_call = f"; the last call: {cause}" if cause and failure.what not in cause else ""
     state = with_lesson(
         replace(state, plan=replace(state.plan, steps=steps)),
         step=0,
         kind=failure.kind.value,
-        why=f"step {broken.number} ({broken.text}): {failure.what}{told}",
+        why=f"step {broken.number} ({broken.text}): {failure.what}{last_call}",
     )
     attempts = Attempts(is_replanning=True, is_tainted=task.attempts.is_tainted)
     planning = Task(kind=StepKind.PLAN, attempts=attempts)
@@ -218,7 +221,7 @@ def _ask_for_help(machine: Machine, task: Task, failure: Failure, *, tool: str) 
     question = Question(
         question_id=f"h{machine.position}",
         kind="question",
-        text="It can't go on by itself. Is the cause mended, so that the step may be tried again?",
+        text="The run can't continue by itself. Is the cause fixed, so that the step may be tried again?",
         tool=tool,
         reason=failure.sentence(),
         run_id=machine.run_id,
@@ -231,17 +234,17 @@ def _ask_for_help(machine: Machine, task: Task, failure: Failure, *, tool: str) 
 ASKED = Finding(
     kind=FindingKind.ASKED,
     rule="the answer is a question, and nothing was done",
-    fix="do the step with what is known; ask again only what nobody but the user can say",
+    fix="do the step with what is known; ask again only what only the user can say",
 )
-"""What is said of an answer that only asks."""
+"""The finding for an answer that only asks."""
 
 
 def no_progress(tool: str, arguments_text: str, why: str) -> Finding:
-    """Return the finding that a proposed call would bring nothing."""
+    """Return the finding that a proposed call would give nothing new."""
     fix = "make another call, or say what is missing"
     return Finding(kind=FindingKind.NO_PROGRESS, rule=why, tool=tool, value=arguments_text, fix=fix)
 
 
 def internal_failure(what: str) -> Failure:
-    """Return the envelope of a failure of the runtime itself."""
+    """Return a failure of the runtime itself."""
     return Failure(kind=FailureKind.OURS, fault=Fault.RUNTIME, what=what)

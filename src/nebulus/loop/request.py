@@ -1,6 +1,6 @@
-"""The request for a question: what the model is shown, which tools, and in which form it must answer.
+"""The request to a model: what it is shown, which tools it is offered, and in which form it must answer.
 
-Requests are composed when a question is asked, never stored: replaying a run composes none. Something changes from one
+Requests are composed when a model is asked, never stored: replaying a run composes none. Something changes from one
 attempt to the next (form, temperature, seed).
 """
 
@@ -29,14 +29,14 @@ from nebulus.memory.window import estimated, room_bytes, tools_bytes
 from nebulus.recovery.strategy import RESTATED
 
 TEMPERATURES = (0.0, 0.3, 0.7)
-"""By attempt: greedy first, then looser, since a blind repeat reproduces the error."""
+"""The temperature of each attempt: greedy first, then higher, since a blind repeat reproduces the error."""
 
 
 class ComposedRequest(Struct, frozen=True, kw_only=True):
-    """A request, the prompt that it renders, and its size.
+    """A request, the prompt that it contains, and its size.
 
-    `is_tight`: by the estimate there may be no room for prompt and answer, so the tokens are counted exactly first.
-    `tools_shown` names the tools whose order the next prompt keeps, empty where this one narrowed them.
+    `is_tight`: by the estimate, prompt and answer may not fit, so the tokens are counted exactly before it is sent.
+    `tools_shown` names the tools whose order the next prompt keeps; it is empty if this prompt narrowed the tools.
     """
 
     request: ModelRequest
@@ -49,10 +49,10 @@ class ComposedRequest(Struct, frozen=True, kw_only=True):
 def compose(machine: Machine, command: AskModel, index: Index | None = None) -> ComposedRequest:
     """Return the request for `command`, composed to fit its tier's window.
 
-    `index` finds facts by words; it must cover the facts of the machine's state, and is made where none is given.
+    `index` finds facts by words; it must cover the facts of the machine's state. If it is None, one is made.
 
     Raises:
-        LookupError: that step, call or tier is not there.
+        LookupError: there is no such step, call or tier.
     """
     task, tier = machine.task(command.step), machine.config.tier(command.tier)
     room = room_bytes(machine.tokens_per_byte.get(tier.name, 0.0), tier.room_tokens)
@@ -112,9 +112,9 @@ def _request(
 
 
 def minimal_requests(machine: Machine) -> tuple[tuple[str, ComposedRequest], ...]:
-    """Return, for each tier that may be asked first, the largest request that the run must be able to make.
+    """Return, for each tier that may be asked first, the largest request that the run can't do without.
 
-    It is composed before the first step: instructions, tools, goal, constraints and step, nothing remembered.
+    It consists of instructions, tools, goal, constraints and step, without anything remembered.
     """
     if not machine.tasks:
         return ()
@@ -140,7 +140,7 @@ def _size(composed: ComposedRequest) -> int:
 def tools_for(machine: Machine, task: Task, tier: Tier) -> tuple[ToolSpec, ...]:
     """Return the tools that a step is shown on `tier`.
 
-    A tool that looks inside stored results is shown where the step names it, or has one to look into.
+    A tool that reads stored results is shown if the step names it, or if there is a stored result for the step.
     """
     if task.attempts.must_read and (readers := offered_readers(machine, task, tier)):
         return readers
@@ -163,9 +163,11 @@ def offered_readers(machine: Machine, task: Task, tier: Tier) -> tuple[ToolSpec,
 
 
 def _only(tools: tuple[ToolSpec, ...], name: str, task: Task) -> tuple[ToolSpec, ...]:
-    """Return one tool alone, without the arguments that nothing asked for."""
-    unasked = {one.where[1:] for one in task.attempts.findings if one.kind is FindingKind.UNASKED}
-    return tuple(_without(tool, unasked) for tool in tools if tool.name == name)
+    """Return only the tool called `name`, without the arguments that nothing asked for."""
+    unrequested = {
+        one.where[1:] for one in task.attempts.findings if one.kind is FindingKind.UNREQUESTED_ARGUMENT
+    }
+    return tuple(_without(tool, unrequested) for tool in tools if tool.name == name)
 
 
 def _without(tool: ToolSpec, names: Collection[str]) -> ToolSpec:

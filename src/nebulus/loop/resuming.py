@@ -1,6 +1,6 @@
-"""A run taken up again: after its outcome, with another configuration, or from an earlier step.
+"""Resumes a run: after its outcome, with another configuration, or from an earlier step.
 
-Invariants: what happened stays recorded and counted; the new configuration counts from its record on; finished steps
+Invariants: what happened stays recorded and counted; a new configuration applies from its record on; finished steps
 and calls that succeeded stay finished.
 """
 
@@ -23,7 +23,7 @@ from nebulus.recovery.stagnation import changed
 
 
 def on_resumed(at: RunAt[Phase], event: RunResumed) -> Machine:
-    """Go on where the run was: a question is asked again, what failed is tried again, anything else goes on.
+    """Continue where the run was: a question is asked again, what failed is tried again, anything else continues.
 
     Raises:
         ConfigError: the new configuration lacks a tool that a call under way needs.
@@ -58,7 +58,7 @@ def _require_tools(machine: Machine) -> None:
 
 
 def _rerouted(machine: Machine, before: RunConfig) -> Machine:
-    """Return the machine asking from the smallest tier again, wherever a model is to be asked."""
+    """Return the machine asking from the smallest tier again, wherever a model must be asked."""
     if machine.config == before:
         return machine
     for task in machine.tasks:
@@ -70,7 +70,7 @@ def _rerouted(machine: Machine, before: RunConfig) -> Machine:
 
 
 def _task_rerouted(task: Task, before: RunConfig, config: RunConfig) -> Task:
-    """Return the task with its question routed again; at the tier of the same name, where none is asked now."""
+    """Return the task with its request routed again; without one, at the tier of the same name."""
     match task.activity:
         case p.Routing() | p.Asking() | p.Waiting():
             return task.to(p.Routing(), tier_index=0)
@@ -94,7 +94,7 @@ def _flight_rerouted(flight: Flight) -> Flight:
 
 
 def _tried_again(machine: Machine) -> Machine:
-    """Return the machine with every task that had not gone on by itself tried again, from the smallest tier."""
+    """Return the machine with every unfinished task tried again, from the smallest tier."""
     if isinstance(machine.phase, CheckingGoal):
         return machine
     for task in machine.tasks:

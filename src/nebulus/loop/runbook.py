@@ -17,7 +17,7 @@
     - absent inbox/a.md
     - contains archive/a.md: May report
 
-Laws: the words of the goal, the constraints and the steps are kept as written; a line that looks like a
+Invariants: the text of the goal, the constraints and the steps is kept as written; a line that looks like a
 setting and can't be understood is an error with its number, never ignored.
 """
 
@@ -51,13 +51,13 @@ _CHECK_FORMS = "exists PATH, absent PATH, contains PATH: TEXT, called TOOL, name
 
 
 def read_runbook(text: str) -> tuple[Goal, Plan]:
-    """Return the goal and the plan that `text` spells; a plan without steps if it has none.
+    """Return the goal and the plan in `text`; a plan without steps if it has none.
 
     Raises:
-        ConfigError: the text says nothing, or a check or a step's number can't be understood.
+        ConfigError: the text is empty, or a check or a step's number can't be understood.
     """
     if not text.strip():
-        raise ConfigError("the goal is empty; say in a sentence what shall be true at the end")
+        raise ConfigError("the goal is empty; say in a sentence what should be true at the end")
     reader = _Reader()
     for number, line in enumerate(text.splitlines(), start=1):
         reader.take(line.rstrip(), number)
@@ -70,11 +70,11 @@ def read_runbook(text: str) -> tuple[Goal, Plan]:
 
 
 def with_implied_checks(plan: Plan, tools: Sequence[ToolSpec], *, goal: Goal | None = None) -> Plan:
-    """Return `plan` with each step that names exactly one tool done when that tool has succeeded.
+    """Return `plan` with a check added to each step that names exactly one tool: that tool must succeed.
 
     Raises:
-        ConfigError: a step, or a check of `goal`, asks for a tool that is not there; or a step comes after one that
-            is not there or comes after it.
+        ConfigError: a step, or a check of `goal`, needs an unknown tool; or a step depends on one that does not exist
+            or comes later.
     """
     known = {tool.name for tool in tools}
     for step in plan.steps:
@@ -101,16 +101,16 @@ def _require_tools(names: Iterable[str], known: Collection[str], who: str) -> No
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"{who} asks for the tool {name!r}, which is not there; "
-                f"there are {', '.join(sorted(known)) or 'none'}"
+                f"{who} needs the tool {name!r}, which does not exist; "
+                f"the tools are {', '.join(sorted(known)) or 'none'}"
             )
 
 
 def read_check(text: str, line: int) -> Check:
-    """Return the check that `text` spells.
+    """Return the check that `text` describes.
 
     Raises:
-        ConfigError: it spells none.
+        ConfigError: it does not have the form of a check.
     """
     match = _CHECK.match(text.strip())
     kind, rest = (match["kind"].lower(), match["rest"].strip()) if match else ("", "")
@@ -127,11 +127,11 @@ def read_check(text: str, line: int) -> Check:
             path, wanted = rest.split(":", 1)
             return FileContains(_bare(path), _bare(wanted))
         case _:
-            raise ConfigError(f"line {line}: {text!r} is no check; the forms are {_CHECK_FORMS}")
+            raise ConfigError(f"line {line}: {text!r} is not a check; the forms are {_CHECK_FORMS}")
 
 
 class _Reader:
-    """Collects lines; the section says what a line means."""
+    """Collects lines; the current section decides what a line means."""
 
     def __init__(self) -> None:
         self.section = "goal"
@@ -141,7 +141,7 @@ class _Reader:
         self.steps: list[Step] = []
 
     def take(self, line: str, number: int) -> None:
-        """Take one line, numbered from 1 for the error that it may cause."""
+        """Take one line; its number, from 1, appears in errors."""
         section, step, setting = (pattern.match(line.rstrip()) for pattern in (_SECTION, _STEP, _SETTING))
         if section:
             self.section = section[1].lower()
@@ -164,7 +164,7 @@ class _Reader:
         self.section = "steps"
         expected = len(self.steps) + 1
         if said != expected:
-            raise ConfigError(f"line {line}: step {said} stands where step {expected} is expected")
+            raise ConfigError(f"line {line}: found step {said} where step {expected} is expected")
         self.steps.append(Step(number=said, text=text))
 
     def _set(self, name: str, value: str, line: int) -> None:

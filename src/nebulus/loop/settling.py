@@ -21,7 +21,7 @@ from nebulus.memory.distil import with_lesson
 
 
 def settle(machine: Machine, task: Task) -> Machine:
-    """Return the machine with every call started that may be; and past the calls, once all are settled."""
+    """Return the machine with every call started that may start; once all calls are settled, go on after them."""
     if isinstance(machine.phase, Stopping):
         return finish_stopping(machine.with_task(task))
     task = replace(task, activity=p.Calling(_started(machine, task)))
@@ -40,7 +40,7 @@ def settle(machine: Machine, task: Task) -> Machine:
 
 
 def _started(machine: Machine, task: Task) -> tuple[Flight, ...]:
-    """Return the calls of a task with the next ones before the guard; those after a failure are dropped."""
+    """Return the calls of a task with the next ones to be judged; those after a failure are dropped."""
     flights: list[Flight] = []
     is_broken = any(isinstance(flight.state, p.Broken | p.Denied | p.Dropped) for flight in task.flights)
     is_clear, only_reads = True, True
@@ -64,7 +64,7 @@ def settled(machine: Machine, task: Task, flight: Flight, *, state: p.Settled) -
 
 
 def _after_denial(machine: Machine, task: Task, flight: Flight) -> Machine:
-    """Tell the model once; the same call again, or too many refusals, end the run."""
+    """Tell the model once; the same call again, or too many refusals, ends the run."""
     assert isinstance(flight.state, p.Denied)
     rule, reason, call = flight.state.rule, flight.state.reason, flight.call
     finding = Finding(kind=FindingKind.REFUSED, rule=reason, tool=call.tool, value=arguments_text(flight))
@@ -76,8 +76,8 @@ def _after_denial(machine: Machine, task: Task, flight: Flight) -> Machine:
     if is_repeated or refusals >= machine.config.limits.refusals:
         return finish(machine, Refused(rule=rule, reason=reason, step=task.step))
     state = with_lesson(machine.state, step=task.step, kind="refused", why=f"{call.tool}: {reason}")
-    told = task.to(task.activity, refusals=refusals, findings=(*task.attempts.findings, finding))
-    return ask(replace(machine, state=state), told)
+    refused = task.to(task.activity, refusals=refusals, findings=(*task.attempts.findings, finding))
+    return ask(replace(machine, state=state), refused)
 
 
 def arguments_text(flight: Flight) -> str:

@@ -27,7 +27,7 @@ from nebulus.memory.references import mentioned_fields
 
 
 def on_started(at: RunAt[NotStarted], event: RunStarted) -> Machine:
-    """Begin with the plan that was given; else ask for one; or answer at once where there are no tools to use."""
+    """Begin with the given plan; without one, ask for a plan, or answer at once if there are no tools to use."""
     begun = replace(
         at.machine,
         config=event.config,
@@ -71,7 +71,7 @@ def _shifted(step: Step, by: int) -> Step:
 
 
 def begin_ready(machine: Machine) -> Machine:
-    """Return the machine with every step begun that can be; or at the goal, where no step is left."""
+    """Return the machine with every step begun that can begin; or checking the goal if no step is left."""
     room = machine.config.limits.parallel_steps - len(machine.tasks)
     for number in tuple(islice(_ready(machine), max(0, room))):
         machine = _begin(machine, number)
@@ -91,7 +91,7 @@ def _ready(machine: Machine) -> Iterator[int]:
         if all(steps[needed - 1].status in FINISHED_STATUSES for needed in steps[number - 1].depends_on):
             yield number
         elif number > machine.last_branch:
-            return  # all that follow come after this one
+            return  # all later steps depend on this one
 
 
 def _begin(machine: Machine, number: int) -> Machine:
@@ -114,9 +114,9 @@ def _without(pending: tuple[int, ...], number: int) -> tuple[int, ...]:
 
 
 def lost_value(machine: Machine, number: int) -> Failure | None:
-    """Return the failure of a step that asks for the result of a call whose result was lost, None if it doesn't.
+    """Return the failure of a step that needs a lost result, or None if it needs none.
 
-    No model can know the value; what it would give instead would be made up.
+    No model can know the value; whatever it gave would be made up.
     """
     if not machine.lost_results:
         return None
@@ -134,28 +134,28 @@ def lost_value(machine: Machine, number: int) -> Failure | None:
         fault=Fault.TOOL,
         what=f"step {number} needs the {field or 'result'} of step {step}, and that result was lost",
         value=f"step {step} took effect; what it returned is not known",
-        fix="find the value out, write it into the step in place of the mention, and resume",
+        fix="find out the value, write it into the step instead of the mention, and resume",
     )
 
 
 def required_tools(checks: tuple[Check, ...]) -> tuple[str, ...]:
-    """Return the tools that `checks` require to be called with success."""
+    """Return the tools that `checks` require to succeed."""
     return tuple(check.tool for check in checks if isinstance(check, ToolSucceeded))
 
 
 def world_checks(checks: tuple[Check, ...]) -> tuple[Check, ...]:
-    """Return the checks that need a look at the world; the others are decided by the log of calls."""
+    """Return the checks that depend on the world; the others are decided by the call history."""
     return tuple(check for check in checks if not isinstance(check, ToolSucceeded))
 
 
 def still_required(machine: Machine, task: Task) -> tuple[str, ...]:
-    """Return the tools that the step of `task` must still have called with success, in order."""
+    """Return the tools that must still succeed in the step of `task`, in order."""
     checks = machine.state.step(task.step).checks if task.step else ()
     return missing_calls(required_tools(checks), task.attempts.succeeded)
 
 
 def after_calls(machine: Machine, task: Task) -> Machine:
-    """Return the machine after every call of an answer succeeded: done, checking, or asking on."""
+    """Return the machine after every call of an answer succeeded: done, checking, or asking again."""
     checks = machine.state.step(task.step).checks
     if not checks or still_required(machine, task):
         return _ask_on(machine, task)
@@ -163,7 +163,7 @@ def after_calls(machine: Machine, task: Task) -> Machine:
 
 
 def evaluate(machine: Machine, task: Task) -> Machine:
-    """Return the machine evaluating the checks of a step; at once, where the log of calls decides alone."""
+    """Return the machine evaluating the checks of a step, or past it if the call history alone decides."""
     checks = world_checks(machine.state.step(task.step).checks)
     if checks:
         return machine.with_task(replace(task, activity=Checking(checks)))
@@ -171,7 +171,7 @@ def evaluate(machine: Machine, task: Task) -> Machine:
 
 
 def on_checked(at: TaskAt[Checking], event: ChecksEvaluated) -> Machine:
-    """End the step if code saw every check pass; else say what is not done."""
+    """End the step if every check passed; else report what is not done."""
     machine, task = at.machine, at.task
     if all(event.passed):
         return end_step(machine, task, StepStatus.PROVEN)
@@ -180,7 +180,7 @@ def on_checked(at: TaskAt[Checking], event: ChecksEvaluated) -> Machine:
 
 
 def on_goal_checked(at: RunAt[CheckingGoal], event: ChecksEvaluated) -> Machine:
-    """Conclude if code saw every check of the goal pass; else the run has failed."""
+    """Conclude if every check of the goal passed; else the run has failed."""
     machine = at.machine
     if all(event.passed):
         seen = tuple(Evidence(describe(check), True, machine.position) for check in at.state.checks)
@@ -189,7 +189,7 @@ def on_goal_checked(at: RunAt[CheckingGoal], event: ChecksEvaluated) -> Machine:
 
 
 def end_step(machine: Machine, task: Task, status: StepStatus) -> Machine:
-    """Return the machine past a step, its evidence kept."""
+    """Return the machine past a step, with the evidence of how it ended."""
     step, attempts = machine.state.step(task.step), task.attempts
     seen = "; ".join(describe(check) for check in step.checks)
     what = f"the model said: {attempts.claim}" if status is StepStatus.CLAIMED else seen
@@ -209,7 +209,7 @@ def end_step(machine: Machine, task: Task, status: StepStatus) -> Machine:
 
 
 def done(machine: Machine, result: Result | None = None) -> Machine:
-    """Return the machine ended well: proven if code checked the goal or every step, and every value of the answer."""
+    """Return the machine ended as done: proven if code checked the goal or every step, and all values of the answer."""
     steps = [step for step in machine.state.plan.steps if step.status is not StepStatus.DROPPED]
     counts = {status: sum(step.status is status for step in steps) for status in sorted(FINISHED_STATUSES)}
     has_proof = bool(machine.state.goal.checks) or counts[StepStatus.PROVEN] == len(steps)
@@ -281,7 +281,7 @@ def _ask_on(machine: Machine, task: Task) -> Machine:
     failure = Failure(
         kind=FailureKind.NO_PROGRESS,
         fault=Fault.MODEL,
-        what=f"{limit} calls in one step, and it is not done",
+        what=f"the step is not done after {limit} calls",
         value=f"step {task.step}",
         fix="split the step, or give it a check that says when it is done",
         attempts=task.attempts.calls,
@@ -297,7 +297,7 @@ def _unreachable(step: Step) -> Failure:
     return Failure(
         kind=FailureKind.CHECK_FAILED,
         fault=Fault.CONTRACT,
-        what=f"step {step.number} can't begin: it comes after steps that are not finished",
+        what=f"step {step.number} can't begin: it depends on steps that are not finished",
         value=", ".join(map(str, step.depends_on)),
-        fix="correct which steps it comes after",
+        fix="correct the steps that it depends on",
     )

@@ -1,7 +1,7 @@
 """Which event is legal where, and what it leads to.
 
-Invariants: `feed` is a pure function that folds what was recorded; it runs no parser, router, policy or composer.
-A call runs only after `CallJudged` allowed it or a person approved it. The diagram in the documents is drawn from
+Invariants: `feed` is a pure function that folds recorded events; it runs no parser, router, policy or composer.
+A call runs only after `CallJudged` allowed it or a person approved it. The diagrams in the documents are drawn from
 these tables.
 """
 
@@ -80,11 +80,11 @@ RUN = _table(
 """What happens to the run as a whole."""
 
 _ASKED_AGAIN = (p.Routing, *_OVER)
-"""The next question; or the end, where a budget or what recovery may try is spent."""
-_MENDED = (*_ASKED_AGAIN, p.NeedsHelp, p.Planning)
-"""The next question, of this tier or another; a question to a person; another plan; or the end."""
+"""The next request; or the end, if a budget or the recovery moves are used up."""
+_RECOVERED = (*_ASKED_AGAIN, p.NeedsHelp, p.Planning)
+"""The next request, to this tier or another; a question to a person; another plan; or the end."""
 _STEP_ENDED = (p.Working, p.CheckingGoal, p.Answering, *_OVER)
-"""The next steps, a look at the goal, the question for the answer, or the end."""
+"""The next steps, the checks of the goal, the request for the answer, or the end."""
 
 TASK = _table(
     (
@@ -100,7 +100,7 @@ TASK = _table(
             p.Checking,
             *_STEP_ENDED,
         ),
-        _task(p.Recovering, e.RecoveryChosen, recovering.on_strategy, p.Waiting, p.Consulting, *_MENDED),
+        _task(p.Recovering, e.RecoveryChosen, recovering.on_strategy, p.Waiting, p.Consulting, *_RECOVERED),
         _task(p.Waiting, e.WaitEnded, recovering.on_waited, *_ASKED_AGAIN),
         _task(p.Checking, e.ChecksEvaluated, steps.on_checked, p.Recovering, *_STEP_ENDED),
         _task(p.NeedsHelp, e.PersonAnswered, recovering.on_helped, *_ASKED_AGAIN),
@@ -111,22 +111,22 @@ TASK = _table(
 )
 """What happens to one task: a plan, a step, or the answer."""
 
-_LAST = (*_MENDED, p.Checking, *_STEP_ENDED)
-"""What the step does next, where the call was the last of its answer to settle."""
+_LAST = (*_RECOVERED, p.Checking, *_STEP_ENDED)
+"""What the step does next, if the call was the last of its answer to settle."""
 _UNPAID = (p.NeedsHelp, p.Checking, p.Working, p.CheckingGoal, *_OVER)
-"""The same, where nothing may be spent on another question."""
+"""The same, if nothing may be spent on another request."""
 _BEGUN = (p.Running, *_OVER)
 
 CALL = _table(
     (
-        _call(p.Judging, e.CallJudged, flights.on_judged, p.AwaitingApproval, *_BEGUN, p.Denied, *_MENDED),
+        _call(p.Judging, e.CallJudged, flights.on_judged, p.AwaitingApproval, *_BEGUN, p.Denied, *_RECOVERED),
         _call(p.Judging, e.CallDropped, flights.on_dropped, p.Dropped, *_LAST),
-        _call(p.AwaitingApproval, e.PersonAnswered, flights.on_approval, *_BEGUN, p.Denied, *_MENDED),
+        _call(p.AwaitingApproval, e.PersonAnswered, flights.on_approval, *_BEGUN, p.Denied, *_RECOVERED),
         _call(p.AwaitingApproval, e.PersonAbsent, flights.on_nobody_approves, *_OVER),
         _call(p.Running, e.ToolReturned, flights.on_returned, p.Extracting, p.Succeeded, *_LAST),
         _call(p.Running, e.ToolFailed, flights.on_tool_failed, p.CallRecovering, *_OVER),
         _call(p.Running, e.OutcomeUnknown, flights.on_unknown, p.Reconciling, *_OVER),
-        _call(p.CallRecovering, e.RecoveryChosen, flights.on_strategy, p.CallWaiting, p.Broken, *_MENDED),
+        _call(p.CallRecovering, e.RecoveryChosen, flights.on_strategy, p.CallWaiting, p.Broken, *_RECOVERED),
         _call(p.CallWaiting, e.WaitEnded, flights.on_waited, p.Running),
         _call(
             p.Reconciling,
@@ -196,7 +196,7 @@ def followed(machine: Machine, event: Event) -> Followed:
 
 
 def _place_of(machine: Machine, event: Event) -> Place:
-    """Return where `event` arrives: at the run, at a task, or at a call.
+    """Return where `event` applies: to the run, to a task, or to a call.
 
     Raises:
         IllegalEventError: what it is about is not under way.
@@ -287,11 +287,11 @@ def replay(events: Iterable[Event]) -> Machine:
 
 
 NO_CONFIG = RunConfig(tiers=(Tier(name="none", window_tokens=1),))
-"""What a machine has before its first event says what it was given."""
+"""The configuration of a machine before its first event."""
 
 
 def diagram(table: Table, *, title: str) -> str:
-    """Return a table as a Mermaid state diagram, one line a transition."""
+    """Return a table as a Mermaid state diagram, one line per transition."""
     lines = ["---", f"title: {title}", "---", "stateDiagram-v2"]
     for row in table.values():
         targets = sorted(kind.__name__ for kind in row.to)

@@ -1,6 +1,6 @@
-"""The answer of a run: how it is asked for, and what of it code can check.
+"""The answer of a run: how it is requested, and which parts of it code can check.
 
-Invariants: a concluding prompt shows all that was found, as far as there is room, what tells most first; an answer
+Invariants: a concluding prompt shows all that was found, as far as there is room, the most relevant first; an answer
 that does not fit its schema is a finding; of one that does, each value says whether the run saw it.
 """
 
@@ -49,7 +49,7 @@ STEP_CHARS = 160
 ERROR_CHARS = 300
 LESSONS_SHOWN = 5
 LAST_SHARE = 0.4
-"""What the last result may take of the room; it is whole where that is enough."""
+"""The share of the room that the last result may take; it is shown whole if that is enough."""
 QUESTION_CHARS = 600
 """A longer goal is not repeated as the question: it is above."""
 _STATUSES = {
@@ -69,7 +69,7 @@ def compose_answer(
     """Return the prompt that asks for the answer of a run: the goal, what was done and found, and the question.
 
     By rank: the last result, facts that share words with the goal, the other facts and results from the newest on,
-    errors, lessons, open questions. Beyond `room_bytes`, what ranks lowest is left out, and said.
+    errors, lessons, open questions. Beyond `room_bytes`, what ranks lowest is left out, and the prompt says so.
     """
     head = [*_instructions(state, spec), *head_pieces(state)]
     now = [*_fields(spec), _question(state)]
@@ -135,7 +135,7 @@ def _question(state: State) -> Piece:
 
 
 def _fields(spec: ResultSpec) -> Iterator[Piece]:
-    """What the schema asks for: a line for each field of an object, else the schema itself."""
+    """Return what the schema asks for: a line for each field of an object, else the schema itself."""
     for title, schema in (("Answer with these fields:", spec.schema), ("Failure:", spec.failure_schema)):
         properties = schema.get("properties")
         if isinstance(properties, dict):
@@ -146,7 +146,7 @@ def _fields(spec: ResultSpec) -> Iterator[Piece]:
 
 
 def _meaning(schema: Any) -> str:
-    """A field's schema in words: its description, and what it may be."""
+    """Return a field's schema in words: its description, and which values it may have."""
     if not isinstance(schema, dict):
         return "any value"
     kind = schema.get("type")
@@ -161,7 +161,7 @@ def _found(state: State, room: Room, index: Index) -> Iterator[Piece]:
     results = [
         seen
         for seen in reversed(state.observations)
-        if not seen.is_error and not _is_told(seen, index.of_steps((seen.step,)))
+        if not seen.is_error and not _is_covered(seen, index.of_steps((seen.step,)))
     ]
     errors = [seen for seen in reversed(state.observations) if seen.is_error]
     last = [
@@ -190,7 +190,7 @@ def _found(state: State, room: Room, index: Index) -> Iterator[Piece]:
 def _facts_and_steps(state: State, room: Room, index: Index) -> tuple[list[Piece], list[Piece]]:
     """The facts that fit, those that share words with the goal first, then the newest; and the steps they belong to.
 
-    A fact is shown with the step that brought it: without it, a number says little. Steps that failed are shown too.
+    A fact is shown with the step that produced it: without it, a number says little. Failed steps are shown too.
     """
     recalled = index.best(state.goal.text, most=RECALLED_FIRST)
     count = len(state.plan.steps)
@@ -214,13 +214,13 @@ def _facts_and_steps(state: State, room: Room, index: Index) -> tuple[list[Piece
     )
 
 
-def _is_told(seen: Observation, facts: tuple[Fact, ...]) -> bool:
-    """Whether the facts of its step say all that was seen: the text itself, or each field of a flat JSON object."""
+def _is_covered(seen: Observation, facts: tuple[Fact, ...]) -> bool:
+    """Whether the facts of its step contain all that was seen: the text itself, or each field of a flat JSON object."""
     if any(not fact.field and fact.value == seen.text for fact in facts):
         return True
-    told = {(fact.field, fact.value) for fact in facts}
+    known = {(fact.field, fact.value) for fact in facts}
     fields = {(mark.name, mark.value) for mark in scalars_of(seen.text)}
-    return bool(fields) and fields <= told
+    return bool(fields) and fields <= known
 
 
 def _name_of(seen: Observation) -> str:
@@ -241,7 +241,7 @@ def _step(state: State, number: int) -> Piece:
 
 
 def _complaint(schema: dict[str, Any], value: Any) -> Finding | None:
-    """The first thing that is wrong with `value`, None if it fits."""
+    """Return the first thing that is wrong with `value`, or None if it is valid."""
     error = next(iter(_validator(canonical(schema)).iter_errors(value)), None)
     if error is None:
         return None

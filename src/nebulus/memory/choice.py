@@ -1,7 +1,7 @@
-"""What of the state is worth showing to a step, in the order in which it would be missed.
+"""Which parts of the state are worth showing to a step, the most important first.
 
 Invariants: a fact that the step asks for by its step comes before all that is shown for other reasons; what
-ranks lowest goes first when there is no room.
+ranks lowest is left out first when there is no room.
 """
 
 import re
@@ -17,13 +17,13 @@ from nebulus.memory.references import is_note, mentioned_fields, mentioned_steps
 RECENT_SHOWN = 3
 """The latest facts, shown to every step that does not ask for many others."""
 FACTS_SHOWN = 6
-"""Where a step asks for more facts than this leaves room for, the latest give way."""
+"""If a step asks for so many facts that less than this is left, the latest facts are left out."""
 RECALLED_SHOWN = 16
-"""Facts found by the words of the step: what came with three or four results."""
+"""Facts found by the words of the step: about what three or four results give."""
 RECALLED_A_CLAUSE = 4
-"""As many for each clause of a step that says much."""
+"""As many for each clause of a long step."""
 MENTIONED_SHOWN = 24
-"""Facts shown because the step asks for them; one step's result may hold a page of them."""
+"""Facts shown because the step asks for them; one step's result may contain a page of them."""
 CLAUSES_SOUGHT = 24
 """Clauses that are searched one by one; a step is also searched as a whole."""
 LESSONS_SHOWN = 3
@@ -51,11 +51,11 @@ class Choice(Struct, frozen=True, kw_only=True):
 def choose(state: State, text: str, index: Index, *, step: int) -> Choice:
     """Return what is worth showing for step `step`, which says `text`; `index` covers the facts of `state`.
 
-    Facts are found by the words of the step as they were written: a value that code put in for a mention needs no
+    Facts are found by the words of the step as written: a value that code put in for a mention need not be
     finding.
     """
     named, others = _asked(index, text)
-    asked = list(dict.fromkeys((*_told(index, step), *named, *others)))
+    asked = list(dict.fromkeys((*_questions_and_answers(index, step), *named, *others)))
     kept = tuple(asked[:MENTIONED_SHOWN])
     most = min(RECENT_SHOWN, FACTS_SHOWN - len(kept))
     recent = _recent(state, state.step(step), exclude={fact.step for fact in kept}, most=most)
@@ -74,7 +74,7 @@ def choose(state: State, text: str, index: Index, *, step: int) -> Choice:
 
 
 def observations_for(state: State, number: int) -> tuple[Observation, ...]:
-    """Return what step `number` is shown as seen last.
+    """Return what step `number` is shown under "Last".
 
     It is the step's own observation; else those of the steps that it depends on; else, only where the plan does not
     say what it depends on, the last of all.
@@ -103,15 +103,15 @@ def artifacts_for(state: State, text: str, *, step: int) -> tuple[Artifact, ...]
     return tuple(chosen[-ARTIFACTS_SHOWN:])
 
 
-def _told(index: Index, step: int) -> list[Fact]:
-    """What was asked in the step, and what the user answered."""
+def _questions_and_answers(index: Index, step: int) -> list[Fact]:
+    """Return what was asked in the step, and what the user answered."""
     return [fact for fact in index.of_steps((step,)) if fact.kind in (FactKind.QUESTION, FactKind.ANSWER)]
 
 
 def _asked(index: Index, text: str) -> tuple[list[Fact], list[Fact]]:
-    """The facts of the steps that `text` mentions: what it asks for, the named field first; and what came with it.
+    """The facts of the steps that `text` mentions: what it asks for, the named field first; and the other facts of those steps.
 
-    A mention that no fact answers by its name asks for all that its step brought.
+    A mention that matches no fact by name asks for all facts of its step.
     """
     mentions = mentioned_fields(text)
     if not mentions:
@@ -133,7 +133,7 @@ def _asked(index: Index, text: str) -> tuple[list[Fact], list[Fact]]:
 
 
 def _recalled(text: str, index: Index, *, exclude: set[Fact]) -> tuple[Fact, ...]:
-    """Facts that share telling words with a clause of `text`, the best of each clause first; then with all of it."""
+    """Facts that share distinctive words with a clause of `text`, the best of each clause first; then with all of it."""
     parts = [part for part in _CLAUSE.split(text) if part.strip()][:CLAUSES_SOUGHT]
     most = max(RECALLED_SHOWN, RECALLED_A_CLAUSE * len(parts))
     of_parts = [index.best(part, most=most + len(exclude)) for part in parts] if len(parts) > 1 else []

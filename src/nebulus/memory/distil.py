@@ -1,7 +1,7 @@
 """`State + what happened → State`: facts, artifacts, observations and lessons, kept by code.
 
-Invariants: finished work stays finished; no model is needed to remember it. What a tool returned is whole in a
-fact, or whole behind a handle. What a model says is a note under its name, and replaces nothing.
+Invariants: finished work stays finished; no model is needed to remember it. All that a tool returned is in a
+fact, or behind a handle. What a model says is a note under its name, and replaces nothing.
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -18,14 +18,14 @@ from nebulus.core.tools import Mark, ToolResult
 from nebulus.memory.structure import marks_of, slug
 
 FACT_VALUE_CHARS = 400
-"""Longest value kept as a fact; a longer one is reached through its artifact."""
+"""The longest value that is kept as a fact; a longer one is read from its artifact."""
 HEAD_CHARS = 400
 NOTE_CHARS = 400
 QUESTIONS_KEPT = 8
 OBSERVATIONS_KEPT = 32
-"""From here on, observations that no step will be shown are let go: memory does not grow with the plan."""
-TOLD_CHARS = 2000
-"""Longest part of a user's answer that is kept; the prompt says what was cut."""
+"""Above this number, observations that no step will be shown are dropped: memory does not grow with the plan."""
+USER_ANSWER_CHARS = 2000
+"""The longest part of a user's answer that is kept; the prompt says what was cut."""
 
 
 def with_plan(state: State, plan: Plan) -> State:
@@ -37,7 +37,7 @@ def with_active(state: State, number: int) -> State:
     """Return `state` with step `number` active, whichever others are.
 
     Raises:
-        ValueError: that step is finished; nothing that was done is begun again.
+        ValueError: the step is finished; what was done is not begun again.
     """
     status = state.step(number).status
     if status in FINISHED_STATUSES:
@@ -46,7 +46,7 @@ def with_active(state: State, number: int) -> State:
 
 
 def with_step_ended(state: State, number: int, status: StepStatus) -> State:
-    """Return `state` with step `number` ended as `status`; its lessons stay, and are shown to no other step."""
+    """Return `state` with step `number` ended as `status`; its lessons are kept, and shown to no other step."""
     return _with_status(state, number, status)
 
 
@@ -63,8 +63,8 @@ def with_result(
 ) -> State:
     """Return `state` with a tool's result distilled into facts, an artifact and the step's last observation.
 
-    `made_from` are the labels of what the tool was given: they join the tool's own. `declared` names the
-    fields that the tool says are worth remembering, dotted for inner ones; all scalars if it says none.
+    `made_from` are the provenances of what the tool was given: they are joined with the tool's own. `declared` names the
+    fields that the tool declares as worth remembering, dotted for inner ones; all scalars if it declares none.
     What the text labels with a name in `reads` becomes a fact in any case.
     """
     provenance = provenance_of(tool=tool, call_id=call_id, is_trusted=result.is_trusted, made_from=made_from)
@@ -100,12 +100,12 @@ def with_result(
 def provenance_of(
     *, tool: str, call_id: str, is_trusted: bool, made_from: tuple[Provenance, ...] = ()
 ) -> Provenance:
-    """Return the label of what a call brought, a result or an error: the tool's own, joined with what it was given."""
+    """Return the provenance of a result or an error: the tool's own, joined with that of what it was given."""
     return join((Provenance((Origin("tool", tool, call_id),), is_trusted), *made_from))
 
 
 def with_read(state: State, marks: Iterable[Mark], *, step: int, label: Provenance, model: str) -> State:
-    """Return `state` with values that `model` read out of a text, each found there: they keep the text's label."""
+    """Return `state` with values that `model` read from a text that contains them: they keep the text's provenance."""
     origins = tuple(sorted({*label.origins, Origin("model", model)}))
     read = _facts_of(marks, step, replace(label, origins=origins))
     return replace(state, facts=(*state.facts, *read))
@@ -121,7 +121,7 @@ def with_error(state: State, *, step: int, tool: str, text: str, provenance: Pro
 def with_lesson(state: State, *, step: int, kind: str, why: str, provenance: Provenance = CONFIG) -> State:
     """Return `state` with one more failure of `step` counted, under its kind and reason; 0 is for the planner.
 
-    `provenance` is the label of what `why` quotes; a lesson that quotes nothing is ours.
+    `provenance` is that of the text which `why` quotes; a lesson that quotes nothing is ours.
     """
     lessons = list(state.lessons)
     for index, lesson in enumerate(lessons):
@@ -133,9 +133,9 @@ def with_lesson(state: State, *, step: int, kind: str, why: str, provenance: Pro
 
 
 def with_note(state: State, text: str, *, step: int, model: str, is_trusted: bool) -> State:
-    """Return `state` with what `model` said in `step`: bounded, its own, and never taken for a result.
+    """Return `state` with what `model` said in `step`: bounded, under its name, and never treated as a result.
 
-    `is_trusted` is false where text from outside was in the prompt that it answered.
+    `is_trusted` is false if text from outside was in the prompt that it answered.
     """
     said = " ".join(text.split())
     if not said:
@@ -158,15 +158,19 @@ def without_question(state: State, question: str) -> State:
     return replace(state, questions=tuple(item for item in state.questions if item.text != question))
 
 
-def with_told(state: State, question: str, answer: str, *, step: int, model: str, is_trusted: bool) -> State:
+def with_user_answer(
+    state: State, question: str, answer: str, *, step: int, model: str, is_trusted: bool
+) -> State:
     """Return `state` with what `model` asked in `step`, and what the user answered.
 
     The answer is the user's. The question is not: a model chose its words, `is_trusted` as for a note.
     """
     label = Provenance((Origin("model", model),), is_trusted)
     asked = Fact(step=step, value=question, provenance=label, kind=FactKind.QUESTION)
-    told = Fact(step=step, value=bounded(answer, TOLD_CHARS), provenance=USER, kind=FactKind.ANSWER)
-    return replace(state, facts=(*state.facts, asked, told))
+    answered = Fact(
+        step=step, value=bounded(answer, USER_ANSWER_CHARS), provenance=USER, kind=FactKind.ANSWER
+    )
+    return replace(state, facts=(*state.facts, asked, answered))
 
 
 def _with_status(state: State, number: int, status: StepStatus) -> State:
@@ -176,7 +180,7 @@ def _with_status(state: State, number: int, status: StepStatus) -> State:
 
 
 def _with_seen(state: State, seen: Observation) -> State:
-    """`state` with `seen` as the last observation of its step; what no unfinished step may be shown is let go."""
+    """`state` with `seen` as the last observation of its step, without what no unfinished step will be shown."""
     kept = [item for item in state.observations if item.step != seen.step]
     if len(kept) >= OBSERVATIONS_KEPT:
         unfinished = [step for step in state.plan.steps if step.status not in FINISHED_STATUSES]
@@ -199,7 +203,7 @@ def _facts_of(found: Iterable[Mark], step: int, provenance: Provenance) -> Itera
 
 
 def _declared(result: ToolResult, declared: tuple[str, ...]) -> Iterator[Mark]:
-    """The declared fields alone, inner ones read from the text where it is JSON."""
+    """Yield only the declared fields, inner ones read from the text if it is JSON."""
     for name in declared:
         value = result.fields.get(name, _inner(result.text, name))
         if value is not None:
@@ -207,7 +211,7 @@ def _declared(result: ToolResult, declared: tuple[str, ...]) -> Iterator[Mark]:
 
 
 def _found(result: ToolResult) -> Iterator[Mark]:
-    """One mark a field, a field called result being the step's own; else the whole of a short text, or its marks."""
+    """Yield one mark per field, or the whole of a short text, or its marks; a field `result` is the step's own."""
     for name, value in result.fields.items():
         yield Mark("" if name == "result" else name, str(value))
     if result.fields:

@@ -1,7 +1,7 @@
-"""Facts out of text that must be read: what a model is asked for, and what of its answer is believed.
+"""Facts from text that must be read: what a model is asked for, and which parts of its answer are accepted.
 
-Invariants: a value is believed only where the source contains it, character for character and whole; what a model
-left empty is not there, and what it made up is counted and dropped.
+Invariants: a value is accepted only if the source contains it, character for character and whole; what a model
+left empty is absent, and what it made up is counted and dropped.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,14 +32,14 @@ _HEAD_BYTES = 120
 
 
 class Wanted(Struct, frozen=True, omit_defaults=True):
-    """A value to look for: the name that it gets, and what it is in words."""
+    """A wanted value: the name that it gets, and its meaning in words."""
 
     name: str
     meaning: str = ""
 
 
 class Unread(Struct, frozen=True, kw_only=True):
-    """A result out of which values must be read.
+    """A result from which values must be read.
 
     `passages` are the pieces of its text, best first, and `size_bytes` is the size of all of it.
     """
@@ -52,7 +52,7 @@ class Unread(Struct, frozen=True, kw_only=True):
 
 
 class Extracted(Struct, frozen=True):
-    """What of an answer is believed, and the names of the values that it gave and the source does not contain."""
+    """The accepted values of an answer, and the names of those that the source does not contain."""
 
     marks: tuple[Mark, ...]
     made_up: tuple[str, ...] = ()
@@ -80,7 +80,7 @@ def unread_of(
 
 
 def query_of(reads: Mapping[str, str]) -> str:
-    """Return the words by which the passages are found that tell of `reads`."""
+    """Return the words that find the passages about `reads`."""
     return " ".join(f"{name.replace('_', ' ')} {meaning}" for name, meaning in reads.items())
 
 

@@ -1,8 +1,8 @@
-"""Any chat history as State: what was done becomes finished steps, facts and artifacts, by the same functions.
+"""Folds any chat history into State: what was done becomes finished steps, facts and artifacts, by the same functions.
 
 Invariants: only a call with exactly one answer is folded, and it is finished for good; what can't be folded with
 certainty (what people and models said, calls without an answer) stays verbatim, newest first, as far as
-there is room, and how much was left out is said.
+there is room, and the prompt says how much was left out.
 """
 
 import hashlib
@@ -37,15 +37,15 @@ ERROR_CHARS = 400
 ASIDE_BYTES = 3000
 """Room for finished calls, and again for verbatim words, however large the window: a prompt stays flat."""
 _MODEL = Provenance((Origin("model", "chat history"),))
-"""What a model of somebody else's said: nothing tells what it had read."""
+"""What somebody else's model said: nobody knows what it had read."""
 ON = "go on towards the goal"
-"""What is asked where the user spoke once: the goal says the rest."""
+"""What is asked if the user spoke once: the goal says the rest."""
 
 
 class Folded(Struct, frozen=True, kw_only=True):
     """A history folded: step `now` of `state` is the user's last turn, `system` the client's own instructions.
 
-    `asides` are the texts that could not be folded, newest first. `contents` holds what must be put into
+    `asides` are the texts that could not be folded, newest first. `contents` is what must be put into
     the artifact store, by address.
     """
 
@@ -60,7 +60,7 @@ def fold(messages: Iterable[Mapping[str, Any]], *, tools: Sequence[ToolSpec] = (
     """Return a history in OpenAI's or Anthropic's form as state.
 
     The goal is what the user said first, the active step what the user said last. A result is text from
-    outside, unless `tools` holds its tool and does not mark it so.
+    outside, unless `tools` contains its tool and does not mark it as untrusted.
     """
     turns = turns_of(messages)
     pairs = _pairs(turns)
@@ -94,7 +94,7 @@ def fold(messages: Iterable[Mapping[str, Any]], *, tools: Sequence[ToolSpec] = (
 
 
 def compose_folded(folded: Folded, *, room_bytes: int = BOUNDLESS, aside_bytes: int = ASIDE_BYTES) -> Prompt:
-    """Return the prompt for the next answer to a folded history: as flat as any other.
+    """Return the prompt for the next answer to a folded history; its size does not depend on the history's length.
 
     The client's own instructions come first and whole. References are not resolved: the numbers of these
     steps are ours, and a user who says "step 3" means something else.
@@ -113,7 +113,7 @@ def compose_folded(folded: Folded, *, room_bytes: int = BOUNDLESS, aside_bytes: 
 
 
 def _pairs(turns: Sequence[Turn]) -> list[tuple[Called, Answered]]:
-    """Each call with its only answer, in the order of the answers; whatever is not one to one is left out."""
+    """Return each call with its only answer, in the order of the answers; calls without exactly one are left out."""
     calls = {turn.call_id: turn for turn in turns if isinstance(turn, Called)}
     answers = [turn for turn in turns if isinstance(turn, Answered)]
     called = Counter(turn.call_id for turn in turns if isinstance(turn, Called))

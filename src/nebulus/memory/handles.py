@@ -1,4 +1,4 @@
-"""Handles: what a model names a stored result by, and what code makes of it."""
+"""Handles: the names by which a model refers to stored results, and how code resolves them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -22,6 +22,6 @@ def addressed(arguments: dict[str, Any], spec: ToolSpec, artifacts: Sequence[Art
 def labels_of(
     arguments: dict[str, Any], spec: ToolSpec, artifacts: Sequence[Artifact]
 ) -> tuple[Provenance, ...]:
-    """Return where the stored results came from that `arguments` name: what is read out of them is no better."""
+    """Return the provenance of the stored results that `arguments` name: what is read from them is not more trusted."""
     named = [arguments.get(name) for name in spec.handles]
     return tuple(item.provenance for item in artifacts if item.handle in named)

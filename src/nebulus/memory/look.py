@@ -1,4 +1,4 @@
-"""Looking inside a stored result: lines, from the end, a literal search, a JSON path.
+"""Reads parts of a stored result: lines, the end, a literal search, a JSON path.
 
 Invariants: what is shown is bounded, and every answer says how much there is and what it left out.
 """
@@ -10,14 +10,14 @@ import msgspec
 from msgspec import Struct
 
 SHOWN_CHARS = 1000
-"""What one look shows: less than an observation holds, so that all of it reaches the model."""
+"""What one read shows: less than an observation may contain, so that all of it reaches the model."""
 LINE_CHARS = 300
 AROUND_CHARS = 120
 _STEP = re.compile(r"\.?([^.\[\]]+)|\[(-?\d+)\]")
 
 
 class Look(Struct, frozen=True, kw_only=True):
-    """What to look at: the lines that hold `find`, or the value at `json_path`, or lines from `start_line` on.
+    """What to read: the lines that contain `find`, or the value at `json_path`, or lines from `start_line` on.
 
     `from_end` takes the last `line_count` lines (or matches). Lines count from 1.
     """
@@ -30,14 +30,14 @@ class Look(Struct, frozen=True, kw_only=True):
 
 
 class LookError(ValueError):
-    """There is no such place; the message says what there is instead."""
+    """The path or line does not exist; the message says what does."""
 
 
 def look(text: str, wanted: Look) -> str:
     """Return what `wanted` shows of `text`, bounded, with a last line that says what it is.
 
     Raises:
-        LookError: the path or the line is not there.
+        LookError: the path or the line does not exist.
     """
     if wanted.json_path:
         text = _written(_at(_json(text), wanted.json_path))
@@ -70,7 +70,7 @@ def _matches(lines: list[str], wanted: Look) -> str:
 
 
 def _fitting(lines: list[str], *, is_tail: bool) -> list[str]:
-    """As many whole lines as may be shown, at least one, from the start or from the end."""
+    """Return as many whole lines as may be shown, at least one, from the start or from the end."""
     kept: list[str] = []
     left = SHOWN_CHARS
     for line in reversed(lines) if is_tail else lines:

@@ -1,6 +1,6 @@
 """Which tools a step is shown: few, chosen by the step, in an order that changes as little as it can.
 
-The tools come first in a prompt: where they are those of the prompt before, a server's prefix cache still serves.
+The tools come first in a prompt: if they equal those of the previous prompt, a server's prefix cache still works.
 
 Source for the cap of five: small models lose calls beyond a handful of tools; Docker's and forge's
 evaluations of 8B models use 3 to 5.
@@ -20,7 +20,7 @@ def offer(
 ) -> tuple[ToolSpec, ...]:
     """Return at most `most` tools for `step`: first those shown `before`, in that order, then in the order of `tools`.
 
-    A step's own list wins; then the tools that its text names. Beside a tool that it names, those shown before stay,
+    A step's own list takes precedence, then the tools that its text names. With a tool that it names, those shown before stay,
     the first of them longest; a step that names none is shown those that share most words with it.
     """
     allowed = [tool for tool in tools if not step.tools or tool.name in step.tools]

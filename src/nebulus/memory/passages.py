@@ -1,7 +1,7 @@
-"""The passages of a text that tell most of what is looked for, where all of it has no room.
+"""The passages of a text that say most about what is wanted, for a text that does not fit whole.
 
 Invariants: a passage is copied character for character and never begins or ends inside a word; a run of characters
-that nothing divides (an image, a key) is left out whole; how much is left out can be told.
+that can't be divided (an image, a key) is left out whole; the amount left out is known.
 """
 
 import re
@@ -16,11 +16,11 @@ from nebulus.core.tools import Passage
 from nebulus.memory.recall import Index
 
 PASSAGE_CHARS = 400
-"""A few sentences: long enough to tell what a value is, short enough that several fit a small window."""
+"""A few sentences: long enough to explain a value, short enough that several fit a small window."""
 RECORDED_CHARS = 6000
 """What is recorded of a long text for its reading: more than a window of 4,096 tokens can be shown of it."""
-TOLD_SHARE = 0.75
-"""What the words that are looked for may choose of it; its beginning takes the rest."""
+WANTED_SHARE = 0.75
+"""The share that the wanted words may select; the beginning of the text takes the rest."""
 _BREAK = re.compile(r"""[\s"{}\[\];|<>()&]""")
 _DIVIDERS = ("\n", ". ", " ", '"', "}", "]", ";", ">", ")", "|", "&")
 
@@ -35,13 +35,13 @@ class Shown(Struct, frozen=True):
 def passages_of(text: str, wanted: str, *, most_chars: int = RECORDED_CHARS) -> tuple[Passage, ...]:
     """Return the passages of `text` that share most words with `wanted`, best first, and then its beginning.
 
-    Of a longer text, the first `LOOKED_AT_CHARS` are looked at.
+    Of a longer text, only the first `LOOKED_AT_CHARS` are examined.
     """
     pieces = tuple(_pieces(text[:LOOKED_AT_CHARS]))
     ranked = _ranked(pieces, wanted) if len(text) > most_chars else ()
     kept: dict[int, Passage] = {}
     left = most_chars
-    for some, floor in ((ranked, (1 - TOLD_SHARE) * most_chars), (pieces, 0.0)):
+    for some, floor in ((ranked, (1 - WANTED_SHARE) * most_chars), (pieces, 0.0)):
         for piece in some:
             if piece.start not in kept and left - len(piece.text) >= floor:
                 kept[piece.start] = piece
@@ -50,7 +50,7 @@ def passages_of(text: str, wanted: str, *, most_chars: int = RECORDED_CHARS) -> 
 
 
 def shown_of(passages: Sequence[Passage], *, size_bytes: int, room_bytes: int) -> Shown:
-    """Return as many of `passages`, given best first, as have room, at least one; neighbours are put together again."""
+    """Return as many of `passages`, given best first, as have room, at least one; adjacent ones are joined again."""
     kept: list[Passage] = []
     left = room_bytes
     for piece in passages:
@@ -78,7 +78,7 @@ def _ranked(pieces: Sequence[Passage], wanted: str) -> tuple[Passage, ...]:
 
 
 def _pieces(text: str) -> Iterator[Passage]:
-    """The whole of `text` in order, but for what can't be divided."""
+    """Yield all of `text` in order, except for what can't be divided."""
     start, line, counted = 0, 1, 0
     while start < len(text):
         end = _end_of_piece(text, start)

@@ -2,7 +2,7 @@
 
 Invariants: what never changes comes first (instructions, goal, constraints), what changes each step comes
 last, so that a prefix cache keeps working; constraints are whole in every prompt; a failed attempt is
-a count and one line, never its text; every part is bounded, and what is left out is said.
+a count and one line, never its text; every part is bounded, and the prompt says what is left out.
 """
 
 from collections.abc import Iterator
@@ -50,20 +50,20 @@ PLAN_INSTRUCTIONS = (
 
 OBSERVATION_CHARS = 1200
 CARRIED_CHARS = 200
-"""What is shown of an earlier step's result that has no room whole, and that the step does not mention.
+"""How much is shown of an earlier step's result that does not fit whole and that the step does not mention.
 
 Source: `bench/memory.py long`; of 16 steps, the nano model carries out 1 job of 40 with 1,200 characters, 12 with 200.
 """
 DONE_SHOWN = 24
 PLAN_LESSONS_SHOWN = 3
 SOUGHT_SHARE = 0.75
-"""What facts found by words may take of the room before the last observation is shown longer."""
+"""The share of the room that facts found by words may take before the last observation gets more."""
 TITLES_BYTES = 160
 """Room for the titles of all sections and the line that says what is not shown."""
 
 
 class Aside(Struct, frozen=True):
-    """Lines that belong to no state, newest first: whole ones, as far as `most_bytes` and the prompt have room."""
+    """Lines that could not be folded into state, newest first; whole lines, as far as they fit `most_bytes` and the prompt."""
 
     title: str
     lines: tuple[Source, ...]
@@ -84,8 +84,8 @@ def compose_step(
 
     The size is bounded by the goal, the constraints and the step's text; it does not grow with the
     number of steps done. With `resolves` off, mentions of earlier results stay for the model to look up.
-    `index` is one of the facts; without it, one is made. Beyond `room_bytes`, of the system message and
-    this one together, what would be missed least is left out, and said; goal, constraints and step never are.
+    `index` covers the facts; without it, one is made. Beyond `room_bytes`, of the system message and
+    this one together, the least important is left out, and the prompt says so; goal, constraints and step never are.
     `asides` take the room that is left. `is_narrow` leaves out what the step does not ask for (recent
     facts, the last result): after a value was copied from the wrong place.
 
@@ -108,7 +108,7 @@ def compose_step(
 def compose_plan(state: State, *, step: int = 0) -> Prompt:
     """Return the prompt that asks for a plan towards the goal of `state`, from what is done on.
 
-    `step` is the one whose lessons say why a new plan is wanted; 0 for those that belong to no step.
+    `step` is the one whose lessons say why a new plan is wanted; 0 for lessons that belong to no step.
     """
     label = state.plan.provenance
     finished = [item for item in state.plan.steps if item.status in FINISHED_STATUSES][-DONE_SHOWN:]
@@ -162,7 +162,7 @@ class _Page(Room):
         yield from self.notice()
 
     def _aside(self, aside: Aside) -> Iterator[Piece]:
-        """The newest lines that fit, in order; how many older ones do not is said."""
+        """Yield the newest lines that fit, in order; the notice counts the older ones that do not."""
         shown: list[Piece] = []
         self.left -= size_of(aside.title)
         room = aside.most_bytes
@@ -176,7 +176,7 @@ class _Page(Room):
         yield from reversed(shown)
 
     def _chars_of(self, seen: Observation) -> int:
-        """How much of `seen` is shown: less of a long result of an earlier step that can be looked into."""
+        """How much of `seen` is shown: less of a long result of an earlier step that is stored."""
         is_carried = bool(seen.handle) and seen.step not in self._steps
         is_long = len(seen.text) > OBSERVATION_CHARS
         return CARRIED_CHARS if is_carried and is_long else OBSERVATION_CHARS

@@ -1,7 +1,7 @@
 """Facts found again by the words of a step: an index that grows with the facts, ranked by BM25.
 
 Invariants: an index is a value; covering more facts gives a new one and leaves the old as it was. A fact is
-recalled only for words that tell it from others: one shared common word is no reason to show it.
+recalled only for distinctive words: one shared common word is not a reason to show it.
 """
 
 import math
@@ -17,11 +17,11 @@ K1 = 1.2
 B = 0.75
 """Source for both: Robertson and Zaragoza 2009, doi:10.1561/1500000019, section 3.4."""
 TELLING_SHARE = 0.1
-"""A word is a reason to show a fact only if at most this share of all facts holds it."""
+"""A word is a reason to show a fact only if at most this share of all facts contains it."""
 MOST_ALIKE = 4.0
-"""However few facts there are, this many may hold a telling word."""
+"""However few facts there are, this many may contain a distinctive word."""
 POSTINGS_KEPT = 400
-"""A word that more facts hold tells nothing; its later occurrences are counted and not kept."""
+"""A word in more facts than this is not distinctive; its later occurrences are counted but not stored."""
 
 _TOKEN = re.compile(r"\w+(?:[@./:\-]+\w+)*")
 _PART = re.compile(r"[a-z]+")
@@ -67,14 +67,14 @@ class Index(Struct, frozen=True):
         return Index(facts, postings, counts, steps, (*self.lengths, *lengths), total)
 
     def of_steps(self, numbers: Iterable[int]) -> tuple[Fact, ...]:
-        """Return the facts that these steps brought, step by step."""
+        """Return the facts of these steps, step by step."""
         return tuple(self.facts[place] for number in sorted(numbers) for place in self.steps.get(number, ()))
 
     def best(self, text: str, *, most: int) -> tuple[Fact, ...]:
-        """Return at most `most` facts that share telling words with `text`, the best first; the newest of equals.
+        """Return at most `most` facts that share distinctive words with `text`, the best first; the newest of equals.
 
-        Facts of one step tell of each other: where the words single out a result, all that came with it is
-        worth showing, what else they name of it first ("the contact of Berg AG"). A fact whose value
+        Facts of one step belong together: if the words identify a result, everything that came with it is
+        worth showing, fields that the words name first ("the contact of Berg AG"). A fact whose value
         is in `text` already is left out, unless it can say where the value was found.
         """
         scores: dict[int, float] = {}
@@ -130,7 +130,7 @@ class Index(Struct, frozen=True):
         return bool(fact.where) or fact.value not in text
 
     def _siblings(self, telling: set[int], scores: dict[int, float]) -> dict[int, float]:
-        """Every other fact that came with a telling one, with the best score of these."""
+        """Yield every other fact of the same step as a matching one, with the best score of these."""
         best: dict[int, float] = {}
         for place in telling:
             for sibling in self.steps[self.facts[place].step]:
@@ -149,7 +149,7 @@ def _saturation(length: float) -> float:
 
 
 def words_of(text: str, *, parts: bool = True) -> Iterator[str]:
-    """Yield the words of `text` in lower case: each whole, and with `parts` those that a name is put together of."""
+    """Yield the words of `text` in lower case: each whole, and with `parts` also the parts of a compound name."""
     for match in _TOKEN.finditer(text.lower()):
         word = match[0]
         if word not in _COMMON and not word.isdigit():

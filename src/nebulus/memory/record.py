@@ -1,4 +1,4 @@
-"""A tool's text as it goes into the record: whole where a fact can hold it, else a head, a shape and marks."""
+"""A tool's text as it is recorded: whole if it fits into a fact, else its beginning, its shape and its marks."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -11,19 +11,19 @@ from nebulus.memory.passages import passages_of
 from nebulus.memory.structure import marks_of, shape_of
 
 RECORDED_CHARS = 2000
-"""What is recorded of a text that is stored whole behind a handle: more than a prompt ever shows of it."""
+"""How much is recorded of a text that is stored whole behind a handle: more than a prompt ever shows of it."""
 NOTHING_READ: Mapping[str, str] = MappingProxyType({})
 
 
 def needs_store(text: str) -> bool:
-    """Whether no fact can hold all of `text`, so that the whole must be stored."""
+    """Whether `text` does not fit into a fact, so that all of it must be stored."""
     return len(text) > FACT_VALUE_CHARS
 
 
 def stored_result(
     text: str, *, address: str, is_trusted: bool, reads: Mapping[str, str] = NOTHING_READ
 ) -> ToolResult:
-    """Return the record of a text that is stored at `address`, with the passages that tell of `reads`."""
+    """Return the record of a text that is stored at `address`, with the passages that say most about `reads`."""
     return ToolResult(
         text=bounded(text, RECORDED_CHARS),
         artifact=address,

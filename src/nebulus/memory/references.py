@@ -14,7 +14,7 @@ from nebulus.core.provenance import Provenance
 from nebulus.core.state import Fact, FactKind
 
 INLINE_CHARS = 200
-"""Longest value that is written into a step's text; a longer one is among the facts instead."""
+"""The longest value that is put into a step's text; a longer one is shown among the facts instead."""
 
 _WORD = r"(?P<{0}>[A-Za-z_][A-Za-z0-9_]*)"
 _PATTERNS = tuple(
@@ -34,7 +34,7 @@ _ANSWER = "answer"
 
 
 class Words(Struct, frozen=True):
-    """A part of a step's text: its own words, or a value that code put in for a mention, with the label of each."""
+    """A part of a step's text: its own words, or a value that code put in for a mention, with the provenance of each."""
 
     text: str
     provenance: Provenance
@@ -62,7 +62,7 @@ def resolve(text: str, facts: Iterable[Fact]) -> str:
 
 
 def resolved(text: str, facts: Iterable[Fact], *, label: Provenance) -> tuple[Words, ...]:
-    """Return `text` as `resolve` does, in parts: each value with its fact's label, the words between with `label`."""
+    """Return `text` as `resolve` does, in parts: each value with its fact's provenance, the words between with `label`."""
     wanted = mentioned_steps(text)
     if not wanted:
         return (Words(text, label),)
@@ -88,7 +88,7 @@ def named_facts(facts: Iterable[Fact], field: str) -> list[Fact]:
 
 
 def is_note(fact: Fact) -> bool:
-    """Whether `fact` is what a model said or asked, and no code has seen."""
+    """Whether `fact` is what a model said or asked, unverified by code."""
     return fact.kind in (FactKind.NOTE, FactKind.QUESTION)
 
 

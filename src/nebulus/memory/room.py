@@ -1,6 +1,6 @@
-"""The room that a prompt has, filled by rank until there is no more, and what had to be left out.
+"""The room of a prompt, filled by rank until it is used up, and what had to be left out.
 
-Invariant: what is left out is counted, and said.
+Invariant: what is left out is counted, and the prompt says so.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -11,20 +11,20 @@ from nebulus.core.state import Observation
 from nebulus.memory.pieces import chars_in, observation_piece, size_of
 
 LEAST_OBSERVATION_BYTES = 200
-"""Where less room than this is left, an observation is left out."""
+"""If less room than this is left, an observation is left out."""
 
 _T = TypeVar("_T")
 
 
 class Room:
-    """What is left of `room_bytes`; what comes first is served first."""
+    """The rest of `room_bytes`; items take room in the order in which they come."""
 
     def __init__(self, room_bytes: int) -> None:
         self.left = room_bytes
         self._missing: dict[str, int] = {}
 
     def fits(self, *pieces: Piece) -> bool:
-        """Take the room of all of `pieces` if there is enough, and say whether there was."""
+        """Take the room for all of `pieces` if there is enough, and return whether there was."""
         size = sum(size_of(piece.line) for piece in pieces)
         if size > self.left:
             return False
@@ -47,7 +47,7 @@ class Room:
     def observed(
         self, seen: Observation, *, most_chars: int, most_bytes: int, name: str = "Last"
     ) -> Piece | None:
-        """Return the piece of an observation, as much of it as there is room for; None where that is too little."""
+        """Return the piece of an observation, as much of it as there is room for, or None if that is too little."""
         piece = observation_piece(seen, most_chars, name=name)
         room = min(most_bytes, self.left)
         if size_of(piece.line) > room:

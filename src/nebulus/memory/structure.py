@@ -1,4 +1,4 @@
-"""Values that stand out in a text: what it labels, its identifiers, addresses, paths, dates and numbers.
+"""Notable values in a text: what it labels, its identifiers, addresses, paths, dates and numbers.
 
 Invariants: a value is copied character for character, never computed; each says where it was found; their number
 is bounded, and so is the work that any text can cause.
@@ -15,11 +15,11 @@ from nebulus.core.text import LOOKED_AT_CHARS
 from nebulus.core.tools import Mark
 
 MARKS_KEPT = 16
-"""Values kept of one result: enough for a page of fields; the others are found by looking inside."""
+"""Values kept of one result: enough for a page of fields; the others can be read from the stored result."""
 DEEPEST = 12
-"""Levels of JSON that are looked into."""
+"""Levels of JSON that are examined."""
 WHERE_CHARS = 120
-"""What is kept of the line around a value."""
+"""How much is kept of the line around a value."""
 VALUE_CHARS = 200
 
 _KIND_ORDER = ("label", "id", "email", "url", "date", "path", "number")
@@ -38,16 +38,16 @@ _VALUES = re.compile(
     re.VERBOSE,
 )
 _HINT = re.compile(r"[\d@/]|\.[a-z]")
-"""What a line must contain for any of these values to be in it."""
+"""What a line must contain if any of these values is in it."""
 _SLUG = re.compile(r"[^a-z0-9]+")
 
 
 def marks_of(text: str, *, most: int = MARKS_KEPT, first: Collection[str] = ()) -> tuple[Mark, ...]:
-    """Return at most `most` values of `text`, those that say most first, each once.
+    """Return at most `most` values of `text`, the most informative first, each once.
 
     JSON gives its scalars by path; any other text its labelled lines, then identifiers and addresses,
     then plain numbers, in the order of the text. What is labelled with a name in `first` comes before all.
-    Of a longer text, the first `LOOKED_AT_CHARS` are looked at.
+    Of a longer text, only the first `LOOKED_AT_CHARS` are examined.
     """
     text = text[:LOOKED_AT_CHARS]
     names = {slug(name) for name in first}

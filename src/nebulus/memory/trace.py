@@ -1,6 +1,6 @@
 """Where the values of an answer come from: whether each appears in what the run saw.
 
-Invariants: a value counts as seen only where it is a whole of its own, never as a piece of a longer word, number,
+Invariants: a value counts as seen only if it appears whole, never as a part of a longer word, number,
 date or identifier; what only a model said, or a tool said in an error, was not seen. That a value was seen does not
 make it the right one.
 """
@@ -24,7 +24,7 @@ from nebulus.memory.whole import place_of
 Scalar: TypeAlias = str | int | float | bool | None
 
 SHORT_CHARS = 2
-"""A text of at most so many ASCII characters counts as seen only where it is the whole of a value, not among words."""
+"""A text of at most this many ASCII characters counts as seen only if it is a whole value, not one word among others."""
 _MODEL = Provenance((Origin("model"),))
 _UNITS = "kg|g|mg|t|km|m|cm|mm|mi|ms|s|min|h|kb|mb|gb|tb|eur|usd|gbp|chf|nok|sek|c|f|k|l|ml|v|w|kw|kwh|mph"
 _NUMBER = re.compile(
@@ -48,7 +48,7 @@ _QUOTES = "\"'`\u2018\u2019\u201c\u201d"
 
 
 class _Seen(Struct, frozen=True):
-    """One text that the run saw; `field` is the name of the value it is, "" where it is a text among texts."""
+    """One text that the run saw; `field` is the name of the value it is, "" for a text."""
 
     text: str
     provenance: Provenance
@@ -62,7 +62,7 @@ def trace(value: Any, state: State, *, schema: Mapping[str, Any] | None = None) 
     Seen are facts, the results that the state still keeps, the beginnings of stored ones, and the user's goal and
     constraints. Numbers are compared as numbers ("7 °C" is 7.0); texts without regard to case, spaces and quotes. A
     truth value or null counts as seen only in a fact of the same name. What `schema` fixes (a constant, an
-    enumeration of one) says nothing, and is left out.
+    enumeration of one) carries no information, and is left out.
     """
     seen = tuple(_seen(state))
     return tuple(_source(path, leaf, seen) for path, leaf in _leaves(value, schema or {}, ""))
@@ -90,7 +90,7 @@ def _schema(value: Any) -> Mapping[str, Any]:
 
 
 def _seen(state: State) -> Iterator[_Seen]:
-    """What the run saw, what tells most first: facts, results, then the user's own words."""
+    """Yield what the run saw, the most specific first: facts, results, then the user's own words."""
     for fact in reversed(state.facts):
         if not is_note(fact):
             yield _Seen(fact.value, fact.provenance, fact.name, slug(fact.field))
@@ -107,7 +107,7 @@ def _seen(state: State) -> Iterator[_Seen]:
 
 
 def _source(path: str, leaf: Scalar, seen: Iterable[_Seen]) -> FieldSource:
-    """The source of one scalar: what is named like it, else what comes first."""
+    """Return the source of one scalar: one with the same name, else the first."""
     name = slug(next((part for part in reversed(path.split("/")) if part and not part.isdigit()), ""))
     saying = [item for item in seen if _says(item, leaf, name)]
     if not saying:

@@ -1,6 +1,6 @@
-"""A chat history in OpenAI's or Anthropic's form, read as turns of one form.
+"""Parses a chat history in OpenAI's or Anthropic's form into turns of one form.
 
-Invariants: nothing is dropped: what has no place in a turn comes back as a text that says what it was; texts are
+Invariants: nothing is dropped: what does not fit into a turn becomes a text that says what it was; texts are
 verbatim. Source: OpenAI chat completions, `messages`; Anthropic messages API, `messages` and content blocks.
 """
 
@@ -12,14 +12,14 @@ from msgspec import Struct
 
 
 class Said(Struct, frozen=True, tag=True):
-    """A text, and whose: system, user, assistant, or another role of the client's."""
+    """A text and its role: system, user, assistant, or another role of the client."""
 
     role: str
     text: str
 
 
 class Called(Struct, frozen=True, tag=True):
-    """A call that an assistant made; `arguments` is text as it was sent."""
+    """A call that an assistant made; `arguments` is the text that was sent."""
 
     call_id: str
     tool: str
@@ -27,7 +27,7 @@ class Called(Struct, frozen=True, tag=True):
 
 
 class Answered(Struct, frozen=True, tag=True):
-    """What came back for a call."""
+    """The result of a call."""
 
     call_id: str
     text: str
@@ -76,7 +76,7 @@ def _part(part: Any, role: str) -> Iterator[Turn]:
 
 
 def text_of(content: Any) -> str:
-    """Return the text of a content: a string, or parts of which those that hold no text are named."""
+    """Return the text of a content: a string, or parts; a part without text is replaced by its name."""
     match content:
         case None:
             return ""
@@ -107,7 +107,7 @@ def _written(value: Any) -> str:
 
 
 def _clean(text: str) -> str:
-    """Return `text` with half characters escaped: no prompt and no store can hold them."""
+    """Return `text` with lone surrogates escaped, since no prompt and no store can contain them."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -1,7 +1,7 @@
 """How much of a window a prompt takes, and which part of it is too large.
 
 Invariants: bytes become tokens by a rate learnt from what the model's own server reported, the highest seen, so
-that a prompt is rather thought too long than too short; what is refused is refused by an exact count.
+that a prompt is estimated too long rather than too short; a request is refused only by an exact count.
 """
 
 from math import ceil
@@ -14,7 +14,7 @@ from nebulus.core.prompt import PieceKind, Prompt
 from nebulus.core.tools import ToolSpec
 
 FIRST_RATE = 0.5
-"""Tokens a byte before a server has reported any: above every vocabulary in use on prose, code or JSON.
+"""Tokens per byte before a server has reported any: above every vocabulary in use on prose, code or JSON.
 
 Source: current vocabularies take 3.2 to 4.7 bytes a token; the nano model's 512 entries take 2.2.
 """
@@ -47,7 +47,7 @@ class Part(Struct, frozen=True):
 
 
 def size_bytes(messages: tuple[Message, ...], tools: tuple[ToolSpec, ...]) -> int:
-    """Return the size of what is sent, chat template apart."""
+    """Return the size of a request, without the chat template."""
     return sum(len(message.content.encode()) for message in messages) + tools_bytes(tools)
 
 
@@ -59,18 +59,18 @@ def tools_bytes(tools: tuple[ToolSpec, ...]) -> int:
     )
 
 
-def learnt(rate: float, size: int, prompt_tokens: int) -> float:
-    """Return tokens a byte after a server reported `prompt_tokens` for `size` bytes; 0.0 means not known yet."""
+def updated_rate(rate: float, size: int, prompt_tokens: int) -> float:
+    """Return tokens per byte after a server reported `prompt_tokens` for `size` bytes; 0.0 means not known yet."""
     return max(rate, prompt_tokens / size) if size and prompt_tokens else rate
 
 
 def estimated(rate: float, size: int) -> int:
-    """Return the tokens of `size` bytes at `rate`, rather too many."""
+    """Return the tokens of `size` bytes at `rate`, rounded up."""
     return ceil(size * (rate or FIRST_RATE)) + OVERHEAD_TOKENS
 
 
 def room_bytes(rate: float, tokens: int) -> int:
-    """Return how many bytes surely fit `tokens`, 0 if none do."""
+    """Return how many bytes certainly fit `tokens`, 0 if none do."""
     return max(0, int((tokens - OVERHEAD_TOKENS) / (rate or FIRST_RATE)) - 1)  # one less: fractions round up
 
 

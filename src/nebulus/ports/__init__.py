@@ -1,1 +1,1 @@
-"""Sockets: what the runtime needs of the world. Adapters plug in; `nebulus.testing` holds a fake of each."""
+"""Protocols for what the runtime needs from the world. Adapters implement them; `nebulus.testing` has a fake of each."""

@@ -1,8 +1,8 @@
-"""The socket for a model server.
+"""The port for a model server.
 
-Laws: a backend states its window and counts tokens; what a server does in silence (a cut prompt,
-dropped tools, ignored structure, a hit cap) comes back as a typed failure or as `FinishReason.LENGTH`,
-never as an answer that looks right. No retries inside: recovery belongs to the machine.
+Invariants: a backend states its window and counts tokens; what a server does silently (a cut prompt, dropped
+tools, ignored structure, a reached token limit) becomes a typed failure or `FinishReason.LENGTH`, never an answer
+that looks right. A backend never retries: recovery belongs to the machine.
 """
 
 from collections.abc import Callable
@@ -17,9 +17,9 @@ class BackendInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a backend is, as probed: `window_tokens` is the server's own figure.
 
     `counts_exactly`: it has the model's own tokenizer. `constrains_calls` and `constrains_json`: an
-    answer has the asked form by construction. `template_calls`: tools reach the model through the
-    model's own chat template. `reasons`: a request's `reasoning_tokens` are carried out: the thought comes
-    back apart from the answer, and bounded.
+    answer has the requested form by construction. `template_calls`: tools reach the model through the
+    model's own chat template. `reasons`: it honours a request's `reasoning_tokens`: the thought is bounded,
+    and returned apart from the answer.
     """
 
     name: str
@@ -46,7 +46,7 @@ class ModelBackend(Protocol):
     """One model on one server."""
 
     async def describe(self) -> BackendInfo:
-        """Probe the server once and say what it is; later calls answer from memory.
+        """Probe the server once and describe it; later calls return the same description.
 
         Raises:
             BackendError: it can't be reached, or does not serve this model.
@@ -54,7 +54,7 @@ class ModelBackend(Protocol):
         ...
 
     async def count(self, request: ModelRequest) -> TokenCount:
-        """Count the tokens that `request` would put before the model.
+        """Count the prompt tokens of `request`.
 
         Raises:
             BackendError: the server's tokenizer did not answer.
@@ -62,13 +62,13 @@ class ModelBackend(Protocol):
         ...
 
     async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
-        """Ask once. With `on_text`, stream: each piece of text is handed over as it comes.
+        """Ask once. With `on_text`, stream: it is called with each piece of text as it arrives.
 
         Raises:
-            BackendError: no answer that may be used; its `failure` says of which kind.
+            BackendError: there is no usable answer; its `failure` says why.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of connections, and of the server if we started it. May be called twice."""
+        """Close connections, and stop the server if we started it. May be called twice."""
         ...

@@ -1,7 +1,7 @@
-"""The socket for a durable engine: runs that survive the death of their process.
+"""The port for a durable engine: runs that survive the death of their process.
 
-Invariants: what was recorded stays recorded, in order; one process at a time holds a run, and one that only seemed
-dead can record nothing more once its run was taken over. The engine stores bytes and knows nothing of events.
+Invariants: what was recorded stays recorded, in order; one process at a time works on a run, and a process that only
+seemed dead can record nothing more after another one took over its run. The engine stores bytes; it knows no events.
 """
 
 from collections.abc import Awaitable, Callable
@@ -12,10 +12,10 @@ from msgspec import Struct
 
 
 class RunStatus(StrEnum):
-    """The state of a run, as the engine sees it."""
+    """The status of a run, as the engine sees it."""
 
     RUNNING = "running"
-    """Held by a living process."""
+    """A living process is working on it."""
     INTERRUPTED = "interrupted"
     """Its process died; it can be resumed."""
     ENDED = "ended"
@@ -39,28 +39,28 @@ class RunInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class OpenRun(Protocol):
-    """A run that this process holds: its journal, being written."""
+    """A run that this process is working on, and the journal that it writes."""
 
     @property
     def run_id(self) -> str:
-        """The run's name."""
+        """The name of the run."""
         ...
 
     @property
     def past(self) -> tuple[bytes, ...]:
-        """The batches recorded before this process took the run, in order."""
+        """The batches recorded before this process opened the run, in order."""
         ...
 
     async def record(self, batch: bytes) -> None:
-        """Record a batch, after all before it; it is durable when this returns.
+        """Append a batch; it is durable when this returns.
 
         Raises:
-            StoreError: it can't be recorded, or another process holds the run; nothing after it is.
+            StoreError: it can't be recorded, or another process works on the run; nothing after it is recorded.
         """
         ...
 
     async def stop_asked(self) -> bool:
-        """Tell whether somebody wants this run to stop. Cheap enough to be asked for every event."""
+        """Tell whether somebody asked this run to stop. Cheap enough to call for every event."""
         ...
 
 
@@ -68,10 +68,10 @@ Body: TypeAlias = Callable[[OpenRun, bytes], Awaitable[bytes]]
 
 
 class Engine(Protocol):
-    """Where runs live."""
+    """Stores runs and executes them."""
 
     async def open(self, body: Body) -> None:
-        """Make the storage ready and say what a run does. Nothing is resumed by itself.
+        """Prepare the storage and set what a run does. No run is resumed automatically.
 
         Raises:
             ConfigError: the storage can't be used (address, rights, another version).
@@ -79,34 +79,34 @@ class Engine(Protocol):
         ...
 
     async def start(self, run_id: str, request: bytes) -> bytes:
-        """Run `body` on a new run to its end and return what it returned.
+        """Run `body` on a new run to its end and return its result.
 
-        Whatever `body` raises comes out of here, is not recorded, and leaves the run to be resumed.
+        What `body` raises is raised here and not recorded; the run can be resumed.
 
         Raises:
-            RunBusyError: the name is taken by a run that another process holds.
-            ConfigError: the name is taken by a run that exists already.
+            RunBusyError: a run with this name exists, and another process is working on it.
+            ConfigError: a run with this name exists.
         """
         ...
 
     async def resume(self, run_id: str, *, keep: int | None = None, reopen: bool = False) -> bytes:
-        """Take an interrupted or ended run up again, and return what its body returned.
+        """Resume an interrupted or ended run, and return its body's result.
 
-        `keep` cuts the recorded batches to the first `keep` before going on. An ended run of which all is kept
-        returns its recorded result; with `reopen` its body goes on after what is recorded.
+        `keep` first drops all but the first `keep` recorded batches. An ended run that keeps all of them returns
+        its recorded result; with `reopen` its body continues after the recorded batches.
 
         Raises:
-            RunUnknownError: no such run.
-            RunBusyError: another living process holds it.
+            RunUnknownError: no run has this name.
+            RunBusyError: another living process is working on it.
             JournalError: it was recorded by another version.
         """
         ...
 
     async def runs(self, *, limit: int | None = None, after: str | None = None) -> list[RunInfo]:
-        """List runs, newest first, without their requests: at most `limit`, those that follow the run `after`.
+        """List runs, newest first, without their requests: at most `limit`, starting after the run `after`.
 
         Raises:
-            RunUnknownError: there is no run `after`.
+            RunUnknownError: no run has the name `after`.
         """
         ...
 
@@ -114,26 +114,26 @@ class Engine(Protocol):
         """Describe one run.
 
         Raises:
-            RunUnknownError: no such run.
+            RunUnknownError: no run has this name.
         """
         ...
 
     async def past_of(self, run_id: str) -> tuple[bytes, ...]:
-        """Read the recorded batches of a run without taking it.
+        """Read the recorded batches of a run without opening it.
 
         Raises:
-            RunUnknownError: no such run.
+            RunUnknownError: no run has this name.
         """
         ...
 
     async def cancel(self, run_id: str) -> None:
-        """Ask for a stop between two steps; the step in flight ends first and is recorded.
+        """Ask a run to stop between two steps; what is under way ends first and is recorded.
 
         Raises:
-            RunUnknownError: no such run.
+            RunUnknownError: no run has this name.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of the storage. May be called twice."""
+        """Close the storage. May be called twice."""
         ...

@@ -1,4 +1,4 @@
-"""The sockets that stand between a proposal and its effect: policy, person, workspace, sandbox."""
+"""The ports between a proposal and its effect: policy, person, workspace, sandbox."""
 
 from pathlib import Path
 from typing import Protocol
@@ -18,7 +18,7 @@ class Policy(Protocol):
 
     @property
     def digest(self) -> str:
-        """Names the whole rule set, so that a changed one is noticed."""
+        """The digest of the whole rule set, so that a changed one is noticed."""
         ...
 
     def judge(self, call: Call, spec: ToolSpec, context: Context) -> Verdict:
@@ -35,15 +35,15 @@ class PersonReply(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Person(Protocol):
-    """Somebody who can decide."""
+    """A person who can decide."""
 
     async def ask(self, question: Question) -> PersonReply | None:
-        """Ask and wait; None if nobody is there now. Silence is not consent."""
+        """Ask and wait; None if nobody is available now. Silence is not consent."""
         ...
 
 
 class Workspace(Protocol):
-    """The folder that a run works in, and the only one that it can reach."""
+    """The folder that a run works in, the only one that it can reach."""
 
     @property
     def root(self) -> Path:
@@ -56,7 +56,7 @@ class Workspace(Protocol):
 
 
 class CommandResult(Struct, frozen=True, kw_only=True):
-    """How a contained command ended. `is_timeout` and `is_cut` say that it was stopped, or its output bounded."""
+    """How a sandboxed command ended. `is_timeout`: it was stopped. `is_cut`: its output was truncated."""
 
     exit_code: int
     output: str
@@ -65,11 +65,11 @@ class CommandResult(Struct, frozen=True, kw_only=True):
 
 
 class Sandbox(Protocol):
-    """Contains commands. The level was found by executing a probe, never by a version."""
+    """Runs commands in isolation. The level is found by running a probe, never inferred from a version."""
 
     @property
     def level(self) -> SandboxLevel:
-        """How well it contains."""
+        """How well it isolates commands."""
         ...
 
     async def run(self, argv: tuple[str, ...], *, timeout_s: float) -> CommandResult | Failure:

@@ -1,7 +1,7 @@
-"""The socket for a tool: a spec that can be judged without running it, and an effect.
+"""The port for a tool: a spec that can be judged without running it, and an effect.
 
-Laws: what went wrong comes back as a `Failure`, and then nothing happened; a tool that can't say so
-raises, and the outcome is unknown. The runtime bounds the time.
+Invariants: a returned `Failure` means that nothing happened; a tool that can't promise that raises, and the
+outcome is unknown. The runtime limits the time.
 """
 
 from typing import Any, Protocol
@@ -16,9 +16,9 @@ __all__ = ["Scalar", "Tool", "ToolOutput"]
 
 
 class ToolOutput(Struct, frozen=True, kw_only=True):
-    """All that a tool gave back, unbounded; `fields` are the scalars worth remembering.
+    """Everything that a tool returned, unbounded; `fields` are the scalars worth remembering.
 
-    `is_lost`: the work was done, and what it gave back can't be recorded; `text` says why.
+    `is_lost`: the tool succeeded, but what it returned can't be recorded; `text` says why.
     """
 
     text: str
@@ -28,17 +28,17 @@ class ToolOutput(Struct, frozen=True, kw_only=True):
 
 
 class Tool(Protocol):
-    """One thing that can be done."""
+    """One action that a model may propose."""
 
     @property
     def spec(self) -> ToolSpec:
-        """What the runtime knows of it."""
+        """What the runtime knows about it."""
         ...
 
     async def run(self, arguments: dict[str, Any], key: str) -> ToolOutput | Failure:
-        """Do it. `key` is the idempotency key: the same for each attempt at the same effect."""
+        """Perform the call. `key` is the idempotency key: the same for each attempt at the same effect."""
         ...
 
     async def has_happened(self, arguments: dict[str, Any], key: str) -> bool | None:
-        """Tell after a crash whether the call with `key` took effect; None if that can't be told."""
+        """Tell after a crash whether the call with `key` took effect; None if that can't be determined."""
         ...

@@ -1,4 +1,4 @@
-"""The small sockets: time, artifacts, checks, and somebody who watches."""
+"""The small ports: clock, artifact store, checker, observer."""
 
 from typing import Protocol
 
@@ -8,7 +8,7 @@ from nebulus.core.plan import Check
 
 
 class Clock(Protocol):
-    """Time, for the runtime alone: pure floors never see it."""
+    """Time, for the runtime only: pure code never sees it."""
 
     def now_s(self) -> float:
         """Seconds on a clock that never goes back."""
@@ -19,7 +19,7 @@ class Clock(Protocol):
         ...
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Wait for `seconds`."""
         ...
 
 
@@ -38,28 +38,28 @@ class ArtifactStore(Protocol):
         """Return what is stored at `address`.
 
         Raises:
-            StoreError: nothing is, or it does not fit its address.
+            StoreError: nothing is stored there, or the content does not match its address.
         """
         ...
 
 
 class Checker(Protocol):
-    """Looks whether a check holds, changing nothing."""
+    """Evaluates checks without changing anything."""
 
-    async def holds(self, check: Check) -> str:
-        """Return "" if `check` holds, else why it does not."""
+    async def failure_of(self, check: Check) -> str:
+        """Return "" if `check` passes, else why it does not."""
         ...
 
 
 class Observer(Protocol):
-    """Watches a run: live progress, traces, metrics. It can't change anything, and must not raise."""
+    """Watches a run: live progress, traces, metrics. It can't change anything and must not raise."""
 
     def on_command(self, command: Command) -> None:
         """The machine wants this done."""
         ...
 
     def on_text(self, piece: str) -> None:
-        """A piece of a model's text came."""
+        """A piece of a model's text arrived."""
         ...
 
     def on_record(self, record: Record) -> None:

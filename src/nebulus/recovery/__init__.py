@@ -1,5 +1,5 @@
-"""This error, this strategy: what is done about a finding or a failure, decided by its class and history.
+"""Decides how to react to a finding or a failure, by its class and by what was tried before.
 
-Laws: every retry changes something or waits; each class has its own budget; when nothing is left to
-try, the run stops loudly with the account of what was tried.
+Invariants: every retry changes something or waits; each class has its own budget; when nothing is left to try, the
+run stops with a failure that says what was tried.
 """

@@ -1,10 +1,10 @@
-"""What a model says it did, against what the ledger holds.
+"""Compares what a model says it did with the calls that were made.
 
-Laws: a claim that the ledger contradicts is a failure, never a success; only what is certainly claimed is
-contradicted (the first person, or a report of what was done), for a wrong accusation costs a good step; an
-admission that the work could not be done is no completion.
+Invariants: a claim that the ledger contradicts is a failure, never a success; only what is certainly claimed is
+contradicted (in the first person, or as a report of what was done), since a wrong objection costs a good step; an
+admission that the work could not be done is not a completion.
 
-Words are all that a claim is made of, so this is the one place where words are read. It reads English.
+A claim consists of words only, so this is the one place where code interprets words. It understands English.
 """
 
 import re
@@ -16,7 +16,7 @@ from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.history import CallRecord
 
 CLAIM_CHARS = 4000
-"""Longest part of a claim that is read."""
+"""The longest part of a claim that is examined."""
 
 
 class Ledger(Struct, frozen=True, kw_only=True):
@@ -61,7 +61,7 @@ _ADMITTED = re.compile(
     r"|\bthere is no (?:tool|way)\b",
     re.IGNORECASE,
 )
-_TOLD_ERROR = re.compile(
+_MENTIONS_ERROR = re.compile(
     r"\b(?:error|fail(?:ed|ure)?|could(?:n't| not)|can(?:'t|not)|unable|denied|not found|no such|refused|problem)\b",
     re.IGNORECASE,
 )
@@ -79,21 +79,21 @@ _OVER = re.compile(r"\b(?:done|complete[d]?|finished|success(?:fully|ful))\b", r
 def is_question(claim: str, *, step: str = "") -> bool:
     """Whether a claim only asks: it ends with a question, and reports no work as done.
 
-    An offer of more help after a report asks nothing; an offer alone does. Where `step` itself is to ask, or to
-    think a question out, a question is the work.
+    An offer of more help after a report does not count as a question; an offer alone does. If `step` itself says to
+    ask something or to think of a question, a question is the work.
     """
     if _WANTED.search(step):
         return False
     sentences = [part for each in _sentences(claim[:CLAIM_CHARS]) if (part := each.strip())]
-    told = [part for part in sentences if not part.endswith("?")]
-    if not told:
+    statements = [part for part in sentences if not part.endswith("?")]
+    if not statements:
         return bool(sentences)
     meant = [part for part in sentences if not _OFFER.search(part)]
-    return bool(meant) and meant[-1].endswith("?") and not any(_OVER.search(part) for part in told)
+    return bool(meant) and meant[-1].endswith("?") and not any(_OVER.search(part) for part in statements)
 
 
 def contradiction(claim: str, ledger: Ledger) -> Finding | None:
-    """Return what is wrong with a claim of completion, None if the ledger does not contradict it."""
+    """Return what is wrong with a claim of completion, or None if the ledger does not contradict it."""
     text = claim[:CLAIM_CHARS]
     return (
         _invented(text)
@@ -106,7 +106,7 @@ def contradiction(claim: str, ledger: Ledger) -> Finding | None:
 
 def _invented(text: str) -> Finding | None:
     match = _OBSERVED.search(text)
-    return _dishonest("a result of a tool is written by the tool, never by you", match[0]) if match else None
+    return _dishonest("tool results are written by the tool, never by you", match[0]) if match else None
 
 
 def _admitted(text: str, ledger: Ledger) -> Finding | None:
@@ -156,7 +156,7 @@ def _sentences(text: str) -> Iterator[str]:
 
 
 def _despite_failure(text: str, ledger: Ledger) -> Finding | None:
-    if not ledger.last_error or _TOLD_ERROR.search(text):
+    if not ledger.last_error or _MENTIONS_ERROR.search(text):
         return None
     return _dishonest(
         "the last call of this step failed, and none has succeeded since", ledger.last_error[:200]
@@ -164,7 +164,7 @@ def _despite_failure(text: str, ledger: Ledger) -> Finding | None:
 
 
 def _dishonest(rule: str, value: str) -> Finding:
-    fix = "make the call, or say what stands in its way"
+    fix = "make the call, or say what prevents it"
     return Finding(kind=FindingKind.DISHONEST_CLAIM, rule=rule, value=value, fix=fix)
 
 

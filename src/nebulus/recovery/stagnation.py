@@ -1,8 +1,8 @@
-"""Whether a step still gets anywhere: by fingerprints of call, result and state, never by words.
+"""Detects whether a step still makes progress: by fingerprints of call, result and state, never by words.
 
-Laws: a call that would repeat what brought nothing is blocked before it is made, not warned about; after
-any change of the world everything may be looked at again; what says that it is still under way may be
-looked at more often than what is settled.
+Invariants: a call that would repeat what gave nothing new is blocked before it is made, not warned about; after any
+change of the world, everything may be read again; what says that it is still under way may be read more often than
+what is settled.
 """
 
 import re
@@ -20,14 +20,14 @@ from nebulus.core.tools import ToolSpec
 SAME_CALLS = 2
 """The same call with the same result, nothing changed in between: the third is blocked."""
 SAME_POLLS = 8
-"""As above, where the result says that something is still under way."""
+"""The same limit where the result says that something is still under way."""
 SAME_CHANGES = 1
-"""The very same change again, no other in between: the second is blocked, whatever the first brought."""
+"""The same change again, no other in between: the second is blocked, whatever the first returned."""
 SAME_RESULTS = 4
-"""Differing calls of one tool with one and the same result: the fifth is blocked."""
+"""Different calls of one tool with the same result: the fifth is blocked."""
 NO_NEWS = 10
-"""Calls in a row that change nothing and bring nothing that was not seen before."""
-ALREADY_DONE = "this very change was made in this step already, and no other since"
+"""Calls in a row that change nothing and return only what was seen before."""
+ALREADY_DONE = "the same change was already made in this step, and no other since"
 LONGEST_CYCLE = 6
 KEPT = 64
 """How many calls are remembered: several rounds of the longest cycle."""
@@ -51,7 +51,7 @@ def recorded(
     is_error: bool = False,
     is_lost: bool = False,
 ) -> CallRecord:
-    """Return the record of a call of `step` that ran; `history` is what the step had called before."""
+    """Return the record of a call of `step` that ran; `history` contains the earlier calls of the step."""
     return CallRecord(
         call_id=call.call_id,
         step=step,
@@ -88,7 +88,7 @@ def changed(history: CallHistory) -> CallHistory:
 
 
 def blocked(history: CallHistory, tool: str, arguments: dict[str, Any]) -> str:
-    """Return why one more call would bring nothing, "" where it may."""
+    """Return why one more call would give nothing new, or "" if it might."""
     call = call_print(tool, arguments)
     return (
         _same_change(history, call)
@@ -100,12 +100,12 @@ def blocked(history: CallHistory, tool: str, arguments: dict[str, Any]) -> str:
 
 
 def call_print(tool: str, arguments: dict[str, Any]) -> str:
-    """Return the fingerprint of a call: spaces and the order of keys do not tell calls apart."""
+    """Return the fingerprint of a call, ignoring white space and the order of keys."""
     return short_digest([tool, _plain(arguments)])
 
 
 def result_print(text: str) -> str:
-    """Return the fingerprint of a result: spaces and the time of day do not tell results apart."""
+    """Return the fingerprint of a result, ignoring white space and the time of day."""
     return short_digest(_SPACE.sub(" ", _CLOCK.sub("@", text)).strip())
 
 
@@ -124,7 +124,7 @@ def _same_call(history: CallHistory, call: str) -> str:
 
 
 def _same_change(history: CallHistory, call: str) -> str:
-    """The same change again and again, with no other change between."""
+    """The same change several times, with no other change in between."""
     last = list(
         takewhile(
             lambda made: made.call_digest == call, (m for m in reversed(history.records) if m.is_change)
@@ -136,8 +136,7 @@ def _same_change(history: CallHistory, call: str) -> str:
 def _cycle(history: CallHistory, call: str) -> str:
     """Two whole rounds of the same calls with the same results, and a third about to begin.
 
-    Rounds that lie in differing states of the world are honest work, unless they themselves change it:
-    to and fro is a cycle, too.
+    Rounds in which something is still under way may go on; rounds that change the world back and forth are a cycle.
     """
     for period in range(2, LONGEST_CYCLE + 1):
         rounds = history.records[-2 * period :]
@@ -155,25 +154,25 @@ def _cycle(history: CallHistory, call: str) -> str:
 
 
 def _same_result(history: CallHistory, tool: str) -> str:
-    """Other words, same effect: calls that differ and bring one and the same."""
+    """Calls of one tool that differ and return the same."""
     last = history.records[-SAME_RESULTS:]
     is_alike = len({made.result_digest for made in last}) == 1 and all(
         made.tool == tool and not made.is_change and not made.is_under_way for made in last
     )
     if len(last) < SAME_RESULTS or not is_alike or len({made.call_digest for made in last}) < 2:
         return ""
-    return f"{len(last)} calls of {tool} in a row, each in other words, brought the same result"
+    return f"{len(last)} calls of {tool} in a row, with different arguments, returned the same result"
 
 
 def _no_news(history: CallHistory) -> str:
-    """A row of calls that changed nothing and brought only what had been seen in this state."""
+    """Calls in a row that changed nothing and returned only what had been seen in this state."""
     seen: set[tuple[str, int]] = set()
     idle = 0
     for made in history.records:
         is_news = (made.result_digest, made.world_version) not in seen and not made.is_error
         idle = 0 if is_news or made.is_change or made.is_under_way else idle + 1
         seen.add((made.result_digest, made.world_version))
-    return f"{idle} calls in a row brought nothing new" if idle >= NO_NEWS else ""
+    return f"{idle} calls in a row returned nothing new" if idle >= NO_NEWS else ""
 
 
 def _plain(value: Any) -> Any:

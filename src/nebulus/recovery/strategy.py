@@ -1,7 +1,7 @@
-"""The table from what went wrong, and how often, to what is done about it.
+"""The table that maps what went wrong, and how often, to a recovery strategy.
 
-Laws: every retry waits or changes something; each class has its own budget; when a row has nothing left,
-the run stops loudly. A row is read from left to right: what can't be done here is passed over.
+Invariants: every retry waits or changes something; each class has its own budget; when a row has nothing left, the
+run stops with a failure. A row is read from left to right; moves that are not possible here are skipped.
 """
 
 import re
@@ -30,27 +30,27 @@ from nebulus.core.strategy import (
 
 
 class Move(StrEnum):
-    """What can be done about a failure; the light ones first."""
+    """What can be done about a failure, the least costly first."""
 
     WAIT = "wait"
-    """Let time pass, then do the very same again."""
+    """Wait, then do exactly the same again."""
     ASK = "ask"
     """Ask the model again, with what was wrong in one line, and another temperature and seed."""
     REREAD = "reread"
-    """Let the model look at the world, with reading tools alone, before it changes anything."""
+    """Let the model read the world, with reading tools only, before it changes anything."""
     OTHER_TOOL = "other_tool"
-    """Take the tool away for the rest of the step."""
+    """Offer the tool no more for the rest of the step."""
     ESCALATE = "escalate"
-    """Hand the step to the next tier, with what was tried; the step after it begins with the first again."""
+    """Give the step to the next tier, with what was tried; the step after it begins with the first tier again."""
     REPLAN = "replan"
-    """Ask the planning tier for other steps from here on; finished ones stay finished."""
+    """Ask the planning tier for new steps from here on; finished ones stay finished."""
     PERSON = "person"
-    """Ask a person whether the cause is mended."""
+    """Ask a person whether the cause is fixed."""
     STOP = "stop"
 
 
 LIGHT = frozenset({Move.WAIT, Move.ASK, Move.REREAD, Move.OTHER_TOOL})
-"""Moves that stay on the same tier and plan; `wait 4` is four of them."""
+"""Moves that stay on the same tier and plan; `wait 4` means up to four of them."""
 
 MODEL: Mapping[FailureKind, str] = MappingProxyType(
     {
@@ -106,15 +106,15 @@ TOOL: Mapping[FailureKind, str] = MappingProxyType(
         FailureKind.OURS: "other_tool 1, ask 1, stop",
     }
 )
-"""What is done about a tool that did not do its work."""
+"""What is done about a tool that failed."""
 
 _TABLES: Mapping[Side, Mapping[FailureKind, str]] = MappingProxyType({"model": MODEL, "tool": TOOL})
 
 
 class History(Struct, frozen=True, kw_only=True):
-    """What came before: failures of this class (`seen`) and of any (`total`) on this tier of this step.
+    """What happened before: failures of this class (`seen`) and of any class (`total`) on this tier in this step.
 
-    `possible` are the moves that can be made here; `is_repeated`: this very failure was there before.
+    `possible` are the moves that can be made here; `is_repeated`: the same failure has happened before.
     """
 
     seen: int = 0
@@ -124,22 +124,22 @@ class History(Struct, frozen=True, kw_only=True):
 
 
 def row_of(side: Side, kind: FailureKind, limits: Limits) -> tuple[tuple[Move, int], ...]:
-    """Return what is done about `kind`, in order, each move with how often."""
+    """Return the moves for `kind`, in order, each with how often it may be made."""
     return read_row(limits.strategies.get(f"{side}.{kind.value}") or _TABLES[side][kind])
 
 
 @lru_cache(maxsize=256)
 def read_row(text: str) -> tuple[tuple[Move, int], ...]:
-    """Return the moves that a row like "wait 4, escalate, stop" spells.
+    """Return the moves in a row like "wait 4, escalate, stop".
 
     Raises:
-        ValueError: a word is no move, or a number stands where none can.
+        ValueError: a part is not a move, or has a number where none is allowed.
     """
     row = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*([a-z_]+)(?:\s+(\d{1,3}))?\s*", part)
         if match is None or match[1] not in set(Move):
-            raise ValueError(f"{part.strip()!r} is no move; there are {', '.join(Move)}, some with a number")
+            raise ValueError(f"{part.strip()!r} is not a move; use {', '.join(Move)}, some with a number")
         move = Move(match[1])
         if match[2] and move not in LIGHT:
             raise ValueError(f"{part.strip()!r}: {move.value} takes no number")
@@ -152,9 +152,7 @@ def check_overrides(limits: Limits) -> str:
     for name, text in limits.strategies.items():
         side, _, kind = name.partition(".")
         if side not in _TABLES or kind not in set(FailureKind):
-            return (
-                f"{name!r} is no row; write model.CLASS or tool.CLASS, with one of {', '.join(FailureKind)}"
-            )
+            return f"{name!r} is not a row; write model.CLASS or tool.CLASS, with one of {', '.join(FailureKind)}"
         try:
             read_row(text)
         except ValueError as error:
@@ -187,13 +185,13 @@ def for_model_failure(failure: Failure, *, history: History, limits: Limits) -> 
 
 
 def for_tool_failure(failure: Failure, *, history: History, limits: Limits) -> Strategy:
-    """Decide what to do about a tool that did not do its work."""
+    """Decide what to do about a tool that failed."""
     move = _next_move(row_of("tool", failure.kind, limits), history, most=limits.tool_errors)
     return _strategy(move, seconds=wait_s(failure, history.seen, limits))
 
 
 def wait_s(failure: Failure, retries: int, limits: Limits) -> float:
-    """Return how long to wait, in seconds: the server's own word, else doubling from the first wait."""
+    """Return how long to wait, in seconds: what the server asked for, else doubling from the first wait."""
     if failure.retry_after_s > 0:
         return min(failure.retry_after_s, limits.longest_retry_after_s)
     return float(min(limits.first_wait_s * 2**retries, limits.longest_wait_s))
@@ -206,8 +204,8 @@ _CLASSES: Mapping[FindingKind, FailureKind] = MappingProxyType(
         FindingKind.CHECK_FAILED: FailureKind.CHECK_FAILED,
         FindingKind.INVALID_ARGUMENTS: FailureKind.INVALID_ARGUMENTS,
         FindingKind.UNGROUNDED: FailureKind.INVALID_ARGUMENTS,
-        FindingKind.UNHEEDED: FailureKind.INVALID_ARGUMENTS,
-        FindingKind.UNASKED: FailureKind.INVALID_ARGUMENTS,
+        FindingKind.ARGUMENT_MISMATCH: FailureKind.INVALID_ARGUMENTS,
+        FindingKind.UNREQUESTED_ARGUMENT: FailureKind.INVALID_ARGUMENTS,
         FindingKind.REFUSED: FailureKind.POLICY_REFUSAL,
         FindingKind.NO_PROGRESS: FailureKind.NO_PROGRESS,
         FindingKind.GAVE_UP: FailureKind.NO_PROGRESS,
@@ -218,14 +216,14 @@ _CLASSES: Mapping[FindingKind, FailureKind] = MappingProxyType(
 
 
 def class_of(finding: Finding) -> FailureKind:
-    """Return the class of failure that a finding stands for."""
+    """Return the class of failure that a finding belongs to."""
     return _CLASSES.get(finding.kind, FailureKind.MALFORMED_ANSWER)
 
 
 def _next_move(row: tuple[tuple[Move, int], ...], history: History, *, most: int) -> Move:
-    """Return the next move of `row`: the light ones by count, then the first other that is possible.
+    """Return the next move of `row`: the light ones by count, then the first other one that is possible.
 
-    A move to another tier, plan or person begins the count anew, so each is bounded by itself.
+    A move to another tier, plan or person resets the count, so each of them is bounded on its own.
     """
     light = [move for move, times in row if move in LIGHT and move in history.possible for _ in range(times)]
     is_stuck = history.is_repeated and Move.ESCALATE in history.possible
@@ -260,6 +258,11 @@ def _is_same(one: Finding, other: Finding) -> bool:
 
 
 RESTATED = frozenset(
-    {FindingKind.INVALID_ARGUMENTS, FindingKind.UNGROUNDED, FindingKind.UNHEEDED, FindingKind.UNASKED}
+    {
+        FindingKind.INVALID_ARGUMENTS,
+        FindingKind.UNGROUNDED,
+        FindingKind.ARGUMENT_MISMATCH,
+        FindingKind.UNREQUESTED_ARGUMENT,
+    }
 )
-"""Findings after which only the arguments are asked for again."""
+"""Findings after which only the arguments are requested again."""

@@ -1,6 +1,6 @@
-"""The audit of a run: each verdict with what was judged, where each value came from, and under what.
+"""The audit of a run: each verdict with the call that was judged, where each value came from, and under which policy.
 
-Invariant: it says what was recorded when it was decided; nothing is judged again.
+Invariant: it reports what was recorded at the time of the decision; nothing is judged again.
 """
 
 import textwrap
@@ -16,7 +16,7 @@ from nebulus.report.run import Decided, RunReport, VerdictReport
 from nebulus.report.text import Line, counted, format_value, one_line, safe
 
 WIDTH = 80
-"""The width of the narrowest usual terminal, in characters."""
+"""The width of a narrow but common terminal, in characters."""
 _MARGIN, _NAMES = 7, 10
 _DIGEST_DIGITS = 16
 _SAID: Mapping[Decided, tuple[str, str]] = MappingProxyType(
@@ -33,8 +33,8 @@ _SAID: Mapping[Decided, tuple[str, str]] = MappingProxyType(
 
 def audit_lines(report: RunReport) -> list[Line]:
     """Return every verdict of a run as a block of lines, at most `WIDTH` characters wide."""
-    told = counted(len(report.verdicts), "verdict")
-    lines = [Line(f"Run {safe(report.run_id)}: {told}", "bold")]
+    count = counted(len(report.verdicts), "verdict")
+    lines = [Line(f"Run {safe(report.run_id)}: {count}", "bold")]
     for item in report.verdicts:
         lines += [Line(""), *_block(item)]
     policies = sorted({item.policy_digest for item in report.verdicts if item.policy_digest})
@@ -42,7 +42,7 @@ def audit_lines(report: RunReport) -> list[Line]:
 
 
 def audit_rows(report: RunReport) -> list[dict[str, Any]]:
-    """Return every verdict of a run for a machine: each with all its keys, whatever it says."""
+    """Return every verdict of a run for a program: each with all its keys."""
     return [
         {
             "position": item.position,
@@ -91,17 +91,15 @@ def _block(item: VerdictReport) -> Iterator[Line]:
         yield from _field(safe(name), shown if label is None else f"{shown} {_source(label)}")
     if not arguments:
         yield from _field("arguments", "none")
-    is_planned = (
-        "the plan asks for the tool" if item.judged.is_planned else "the plan does not ask for the tool"
-    )
-    text = "contained text from outside" if item.judged.is_tainted else "contained nothing from outside"
+    is_planned = "the plan names the tool" if item.judged.is_planned else "the plan does not name the tool"
+    text = "contained text from outside" if item.judged.is_tainted else "contained no text from outside"
     yield from _field("prompt", f"{text}; {is_planned}")
     under = f"policy {item.policy_digest[:_DIGEST_DIGITS]}, sandbox {item.sandbox.value}"
     yield from _field("under", under, style="dim")
 
 
 def _arguments(item: VerdictReport) -> dict[str, Any]:
-    """Return the arguments as they were judged; where that was too long to be kept whole, as they were proposed."""
+    """Return the arguments as judged; if these were too long to be recorded whole, as proposed."""
     try:
         return msgspec.json.decode(item.judged.arguments, type=dict[str, Any])
     except msgspec.DecodeError:
@@ -116,13 +114,13 @@ def _decider(item: VerdictReport) -> str:
         case "yes" | "no":
             return f"person {safe(item.rule.removeprefix('person:'))}".rstrip() + why
         case "absent":
-            return "nobody: nobody was there to answer"
+            return "nobody: no person was available to answer"
         case _:
             assert_never(item.verdict)
 
 
 def _source(label: Label) -> str:
-    """Return where a value came from, and whether somebody trusted vouches for it."""
+    """Return where a value came from, and whether a trusted source endorses it."""
     origins = ", ".join(_origin(origin) for origin in label.provenance.origins) or "nowhere"
     if label.is_endorsed:
         return f"from {origins}: endorsed"

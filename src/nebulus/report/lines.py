@@ -1,6 +1,6 @@
-"""What each event of a run means, as lines for a person: the same for live progress and for the past.
+"""What each event of a run means, as lines for a person: the same for live progress and for past runs.
 
-Invariant: a line says what happened and who says so; nothing is left out because it looks bad.
+Invariant: a line says what happened and who says so; nothing is omitted because it looks bad.
 """
 
 from enum import StrEnum
@@ -32,7 +32,7 @@ class LineKind(StrEnum):
     """Which tier is asked, and why."""
     PROPOSAL = "proposal"
     EDIT = "edit"
-    """What had to be changed in an answer to read it, without losing anything."""
+    """What had to be changed in an answer to parse it, without loss."""
     VALUES = "values"
     CLAIM = "claim"
     ANSWER = "answer"
@@ -60,8 +60,8 @@ class LineKind(StrEnum):
 class ReportLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One thing that an event says.
 
-    `position` is that of the event in the journal; `step` is 0 for what concerns no step; `call_id` is "" for what
-    concerns no call; `cost` is what the event took, in words.
+    `position` is that of the event in the journal; `step` is 0 if it concerns no step; `call_id` is "" if it concerns
+    no call; `cost` is what the event cost, in words.
     """
 
     kind: LineKind
@@ -78,9 +78,9 @@ PersonEvent: TypeAlias = e.PersonAnswered | e.PersonAbsent
 
 
 class Narrator:
-    """Says what the events of one run mean, told one after the other from the first.
+    """Explains the events of one run, given in order from the first.
 
-    `machine` is where the run is after the last of them.
+    `machine` is the state of the run after the latest event.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class Narrator:
         """Return what `event` means.
 
         Raises:
-            IllegalEventError: it can't happen here.
+            IllegalEventError: the event is not legal here.
         """
         before, self.machine = self.machine, feed(self.machine, event)
         step, call_id = place_of(before, event)
@@ -167,7 +167,7 @@ def find_question(machine: Machine, event: PersonEvent) -> tuple[Question, Fligh
     """Return the question that a person's decision answers, and the call that it is about, if it is about one.
 
     Raises:
-        LookupError: no such question waits.
+        LookupError: there is no such open question.
     """
     for task in machine.tasks:
         match task.activity:
@@ -235,7 +235,7 @@ def _proposed(parsed: e.CallsParsed, tier: str) -> list[Said]:
             f"{edit.name} at {edit.where}" if edit.where else edit.name for edit in parsed.edits
         )
         lines.append(
-            (LineKind.EDIT, f"read after {counted(len(parsed.edits), 'edit')} that lost nothing: {edits}")
+            (LineKind.EDIT, f"parsed after {counted(len(parsed.edits), 'edit')} without loss: {edits}")
         )
     return lines
 
@@ -246,9 +246,9 @@ def _values(before: Machine, event: e.AnswerParsed, parsed: e.ValuesParsed, *, t
     unread = flight.state.unread
     found = [f"{mark.name} = {one_line(mark.value)}" for mark in parsed.marks]
     if parsed.made_up:
-        found.append(f"made up, and not kept: {', '.join(parsed.made_up)}")
+        found.append(f"made up, not kept: {', '.join(parsed.made_up)}")
     none = f"no {' and no '.join(item.name for item in unread.wanted)}"
-    return LineKind.VALUES, f"{tier} read out of {unread.tool}: {'; '.join(found) or none}"
+    return LineKind.VALUES, f"{tier} read from {unread.tool}: {'; '.join(found) or none}"
 
 
 def _of_call(before: Machine, event: CallEvent) -> Said:
@@ -283,7 +283,7 @@ def _judged(event: e.CallJudged, name: str) -> Said:
 
 
 def _name(task: Task, flight: Flight) -> str:
-    """Return the tool of a call, with its id where one answer proposed several."""
+    """Return the tool of a call, with its id if the answer proposed several."""
     return f"{flight.call.tool} {flight.call.call_id}" if len(task.flights) > 1 else flight.call.tool
 
 
@@ -294,17 +294,17 @@ def _recovery(before: Machine, event: e.RecoveryChosen) -> Said:
     tool = f" {flight.call.tool}" if flight is not None else " the tool"
     match event.strategy:
         case s.AskAgain():
-            return LineKind.RECOVERY, f"the same tier is asked again, and told: {why}"
+            return LineKind.RECOVERY, f"the same tier is asked again and told: {why}"
         case s.WaitAndRetry(seconds=seconds):
             return LineKind.RECOVERY, f"the same again after {format_seconds(seconds)}: {why}"
         case s.Reread():
-            return LineKind.RECOVERY, f"only reading is offered until something was read: {why}"
+            return LineKind.RECOVERY, f"only reading tools are offered until one has succeeded: {why}"
         case s.OtherTool():
-            return LineKind.RECOVERY, f"the step goes on without{tool}: {why}"
+            return LineKind.RECOVERY, f"the step continues without{tool}: {why}"
         case s.Escalate():
             return LineKind.ESCALATION, f"the next tier takes over: {why}"
         case s.Replan():
-            return LineKind.RECOVERY, f"other steps are asked for: {why}"
+            return LineKind.RECOVERY, f"a new plan is requested: {why}"
         case s.AskPersonFirst():
             return LineKind.RECOVERY, f"a person is asked for help: {why}"
         case s.GiveUp():
@@ -314,7 +314,7 @@ def _recovery(before: Machine, event: e.RecoveryChosen) -> Said:
 
 
 def _why(task: Task, flight: Flight | None) -> str:
-    """Return what failed: the finding where an answer was unusable, else the failure."""
+    """Return what failed: the finding if an answer was unusable, else the failure."""
     match flight.state if flight is not None else task.activity:
         case p.CallRecovering(failure, _):
             return failure.sentence()
@@ -327,7 +327,7 @@ def _why(task: Task, flight: Flight | None) -> str:
 def _reply(question: Question, event: PersonEvent) -> Said:
     asked = one_line(question.text)
     if isinstance(event, e.PersonAbsent):
-        return LineKind.REPLY, f"{asked} Nobody was there to answer"
+        return LineKind.REPLY, f"{asked} Nobody was available to answer"
     if question.kind == "question" and event.text:
         return LineKind.REPLY, f"{asked} {event.by or 'a person'} said: {one_line(event.text, 300)}"
     word = f", saying: {one_line(event.text)}" if event.text else ""
@@ -357,15 +357,15 @@ def _has_changed(old: Step | None, new: Step) -> bool:
 def _ended(step: Step) -> Said | None:
     match step.status:
         case StepStatus.PROVEN:
-            return LineKind.STEP_DONE, "done, and code has checked it"
+            return LineKind.STEP_DONE, "done, and checked by code"
         case StepStatus.CALLED:
-            return LineKind.STEP_DONE, "done: the call succeeded, and nothing else was to be checked"
+            return LineKind.STEP_DONE, "done: the call succeeded, and there was nothing else to check"
         case StepStatus.CLAIMED:
             return LineKind.STEP_DONE, "done, but only the model says so"
         case StepStatus.FAILED:
             return LineKind.STEP_FAILED, "not done"
         case StepStatus.DROPPED:
-            return LineKind.STEP_FAILED, "dropped: a newer plan takes its place"
+            return LineKind.STEP_FAILED, "dropped: replaced by a newer plan"
         case StepStatus.PENDING | StepStatus.ACTIVE:
             return None
         case _:

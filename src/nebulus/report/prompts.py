@@ -1,7 +1,7 @@
-"""What a run's models were asked and what they wrote: prompts composed again from the journal, answers verbatim.
+"""The requests to a run's models and their answers: prompts composed again from the journal, answers verbatim.
 
-A journal contains no prompts: each is a function of what was recorded before it. Composed by another version of
-Nebulus it can differ from what was sent, which its recorded size shows.
+A journal contains no prompts: each is a function of what was recorded before it. A prompt composed by another version
+of Nebulus can differ from what was sent; the recorded size shows whether it does.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ from nebulus.report.text import Line, format_value, one_line, safe_lines
 
 
 class Asked(Struct, frozen=True, kw_only=True):
-    """One question to a model, with the prompt as it is composed now, and what came back.
+    """One request to a model, with the prompt as it is composed now, and the answer.
 
     `position` is that of the answer in the journal.
     """
@@ -39,20 +39,20 @@ class Asked(Struct, frozen=True, kw_only=True):
     tools: tuple[str, ...]
     form: Form
     size_bytes: int
-    """Of the prompt as it was composed again."""
+    """The size of the prompt as composed now."""
     sent_bytes: int = 0
-    """Of the prompt that was sent, 0 where that was not recorded: no answer came."""
+    """The size of the prompt that was sent; 0 if it was not recorded because no answer came."""
     answer: ModelAnswer | None = None
     failure: Failure | None = None
 
     @property
     def is_same_size(self) -> bool:
-        """Whether the prompt composed again is as large as the one that was sent, where that was recorded."""
+        """Whether the prompt composed now is as large as the one that was sent, if its size was recorded."""
         return self.sent_bytes in (0, self.size_bytes)
 
 
 def asked_models(events: Iterable[Event]) -> Iterator[Asked]:
-    """Yield every question of a run that was answered, or that failed, in order.
+    """Yield every request of a run that was answered or that failed, in order.
 
     Raises:
         IllegalEventError: the events do not fit the machine.
@@ -72,7 +72,7 @@ def asked_models(events: Iterable[Event]) -> Iterator[Asked]:
 
 
 def _question(machine: Machine, event: e.RouteChosen) -> AskModel:
-    """Return the question that a choice of tier leads to."""
+    """Return the request that a choice of tier leads to."""
     for command in commands(machine):
         if isinstance(command, AskModel) and (command.step, command.call_id) == (event.step, event.call_id):
             return command
@@ -97,7 +97,7 @@ def _asked(event: e.ModelAnswered | e.ModelFailed, composed: ComposedRequest, po
 
 
 def asked_lines(asked: Asked, *, prompt: bool, answer: bool) -> list[Line]:
-    """Return one question as a person reads it: the prompt, the answer, or both."""
+    """Return one request for a person: the prompt, the answer, or both."""
     about = f"step {asked.step}" if asked.step else "no step"
     call = f", reading the result of {asked.call_id}" if asked.call_id else ""
     lines = [Line(f"#{asked.position}  {about}, {asked.kind.value}, tier {asked.tier}{call}", "bold")]
@@ -109,7 +109,7 @@ def asked_lines(asked: Asked, *, prompt: bool, answer: bool) -> list[Line]:
 
 
 def all_lines(asked: Iterable[Asked], *, prompt: bool, answer: bool) -> Iterator[Line]:
-    """Return every question of a run as `asked_lines`."""
+    """Return every request of a run, as `asked_lines`."""
     return (line for one in asked for line in asked_lines(one, prompt=prompt, answer=answer))
 
 
@@ -154,7 +154,7 @@ def _form(form: Form) -> str:
 
 
 def asked_row(asked: Asked, *, prompt: bool, answer: bool) -> dict[str, Any]:
-    """Return one question for a program."""
+    """Return one request for a program."""
     row: dict[str, Any] = {
         "position": asked.position,
         "step": asked.step,

@@ -1,6 +1,6 @@
-"""A run at one position, from its journal alone: step by step, with what each cost and who decided.
+"""A run at one position, from its journal alone: step by step, with the cost of each and who decided.
 
-Invariant: it says what was recorded; nothing is decided or judged again.
+Invariant: it reports what was recorded; nothing is decided or judged again.
 """
 
 from collections.abc import Iterable
@@ -23,7 +23,7 @@ from nebulus.report.lines import Narrator, ReportLine, find_question, place_of
 
 
 class StepReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One step as it went; number 0 is what belongs to no step: the goal, the plan, the answer."""
+    """What happened in one step; number 0 is for what belongs to no step: the goal, the plan, the answer."""
 
     number: int
     text: str = ""
@@ -33,21 +33,21 @@ class StepReport(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 Decided: TypeAlias = Literal["allow", "refuse", "ask", "yes", "no", "absent"]
-"""What was said of a call: by the guard, or by a person who was asked."""
+"""A decision about a call: by the guard, or by a person who was asked."""
 
 
 class VerdictReport(Struct, frozen=True, kw_only=True):
-    """One verdict on a call: what was said, by which rule or person, and under what."""
+    """One verdict on a call: by which rule or person, and under which policy and sandbox."""
 
     position: int
     step: int
     call: Call
     verdict: Decided
     rule: str
-    """The rule that decided, or "person:" and the name of who did."""
+    """The rule that decided, or "person:" and the name of the person who did."""
     reason: str = ""
     question: str = ""
-    """What a person was asked, "" for a verdict of the guard."""
+    """What a person was asked; "" for a verdict of the guard."""
     policy_digest: str = ""
     sandbox: SandboxLevel = SandboxLevel.NONE
     judged: JudgedCall = JudgedCall()
@@ -55,7 +55,7 @@ class VerdictReport(Struct, frozen=True, kw_only=True):
 
 
 class EffectReport(Struct, frozen=True, kw_only=True):
-    """One change of the world: a call that is not only reading, and that came back or was confirmed by a person."""
+    """One change of the world: a call that does more than read, and that returned or was confirmed by a person."""
 
     position: int
     step: int
@@ -68,7 +68,7 @@ class EffectReport(Struct, frozen=True, kw_only=True):
 
 
 class RunReport(Struct, frozen=True, kw_only=True):
-    """A run with everything that led to where it is."""
+    """A run, with everything that happened in it."""
 
     run_id: str
     goal: Goal
@@ -82,7 +82,7 @@ class RunReport(Struct, frozen=True, kw_only=True):
     """What failed in the step that the run failed at, or in those under way, as "3x kind: why"."""
     effects: tuple[EffectReport, ...] = ()
     unenforced: tuple[str, ...] = ()
-    """What schemas ask and no grammar could enforce, as `tool/pointer`: validation alone did."""
+    """Parts of schemas that only validation enforced, since no grammar could, as `tool/pointer`."""
     position: int = 0
 
     @property
@@ -92,7 +92,7 @@ class RunReport(Struct, frozen=True, kw_only=True):
 
     @property
     def answer(self) -> Any:
-        """The answer of the run, None where there is none."""
+        """The answer of the run, or None."""
         return self.outcome.answer if self.outcome is not None else None
 
     @property
@@ -191,7 +191,7 @@ def _judged(before: Machine, event: e.CallJudged) -> VerdictReport:
 
 
 def _replied(before: Machine, event: e.PersonAnswered | e.PersonAbsent) -> list[VerdictReport]:
-    """Return a person's word on a call; what they say to a model's question is not a verdict."""
+    """Return a person's decision about a call; an answer to a model's question is not a verdict."""
     question, flight = find_question(before, event)
     if flight is None:
         return []
@@ -214,7 +214,7 @@ def _replied(before: Machine, event: e.PersonAnswered | e.PersonAbsent) -> list[
 
 
 def _effects(before: Machine, event: Event) -> list[EffectReport]:
-    """Return the change of the world that an event tells of: a tool came back, or a person says that it happened."""
+    """Return the change of the world that an event reports: a tool returned, or a person confirmed its effect."""
     match event:
         case e.ToolReturned():
             task, flight = before.find_flight(event.call_id)

@@ -1,4 +1,4 @@
-"""The summary of a run: how it ended, with which answer, why, and what to do next, for somebody who is tired."""
+"""The summary of a run: how it ended, with which answer, why, and what to do next."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -12,13 +12,13 @@ from nebulus.report.text import Line, counted, format_cost, format_value, one_li
 
 FAULTS: Mapping[Fault, str] = MappingProxyType(
     {
-        Fault.MODEL: "the model's: it did not write what the step needs",
-        Fault.TOOL: "the tool's: it could not do what it was asked to",
-        Fault.POLICY: "nobody's: the policy forbids it",
-        Fault.BUDGET: "nobody's: the budget is spent",
-        Fault.BACKEND: "the model server's: no usable answer came from it",
-        Fault.CONTRACT: "the task's: what was asked for is impossible, or its checks do not pass",
-        Fault.RUNTIME: "Nebulus's own, or this machine's",
+        Fault.MODEL: "the model: it did not write what the step needs",
+        Fault.TOOL: "the tool: it could not do what it was asked to do",
+        Fault.POLICY: "nobody: the policy forbids it",
+        Fault.BUDGET: "nobody: the budget is used up",
+        Fault.BACKEND: "the model server: it gave no usable answer",
+        Fault.CONTRACT: "the task: it is impossible, or its checks do not pass",
+        Fault.RUNTIME: "Nebulus, or this machine",
     }
 )
 _EFFECTS_SHOWN = 8
@@ -28,8 +28,8 @@ _SOURCES_SHOWN = 40
 def summary_lines(report: RunReport, *, resume: str, has_answer: bool = True) -> list[Line]:
     """Return the summary of a run.
 
-    `resume` is the command that resumes it ("nebulus resume RUN"), "" for a run that is not kept. `has_answer`: the
-    answer is in it, and not only where its values were seen.
+    `resume` is the command that resumes it ("nebulus resume RUN"), "" for a run that is not stored. `has_answer` says
+    whether to include the answer itself, not only where its values were seen.
     """
     outcome = report.outcome
     if outcome is None:
@@ -58,13 +58,13 @@ def headline(outcome: Outcome | None) -> Line:
         case Done(proof=Proof.PROVEN):
             return Line("Done, and proven: code has checked it", "bold green")
         case Done():
-            return Line("Done, but claimed: no code has checked all of it", "bold yellow")
+            return Line("Done, but claimed: code has not checked all of it", "bold yellow")
         case Blocked():
             return Line("Blocked: a person must answer first", "bold yellow")
         case Refused():
-            return Line("Refused: it may not be done", "bold red")
+            return Line("Refused: it is not allowed", "bold red")
         case Exhausted():
-            return Line(f"Exhausted: the budget of {outcome.resource} is spent", "bold red")
+            return Line(f"Exhausted: the budget of {outcome.resource} is used up", "bold red")
         case Failed():
             return Line("Failed: something broke that could not be fixed", "bold red")
         case _:
@@ -72,9 +72,9 @@ def headline(outcome: Outcome | None) -> Line:
 
 
 def source_lines(result: Result) -> list[Line]:
-    """Return each value of an answer with where it was seen; a value that was seen nowhere is "claimed"."""
+    """Return each value of an answer with the place where it was seen; one that was seen nowhere is "claimed"."""
     if not result.sources:
-        return [Line("    ~ the answer: claimed; no code compares it with what was seen", "yellow")]
+        return [Line("    ~ the answer: claimed; code does not compare it with what was seen", "yellow")]
     lines = [_source(source, result.value) for source in result.sources[:_SOURCES_SHOWN]]
     hidden = len(result.sources) - _SOURCES_SHOWN
     return [*lines, Line(f"    … {counted(hidden, 'more value')}", "dim")] if hidden > 0 else lines
@@ -92,7 +92,7 @@ def _source(source: FieldSource, answer: Any) -> Line:
 
 
 def value_at(value: Any, pointer: str) -> Any:
-    """Return what is at a JSON pointer in decoded JSON, None where nothing is.
+    """Return the value at a JSON pointer in decoded JSON, or None if there is none.
 
     Source: RFC 6901.
     """
@@ -111,7 +111,7 @@ def value_at(value: Any, pointer: str) -> Any:
 def _done(outcome: Done, *, has_answer: bool) -> list[Line]:
     lines = [headline(outcome), Line(f"  {outcome.summary}"), *map(_evidence, outcome.evidence)]
     if any(not item.is_proven for item in outcome.evidence):
-        lines.append(Line("  (✓ code looked at the world · ~ a call succeeded, or the model said so)", "dim"))
+        lines.append(Line("  (✓ code checked the world · ~ a call succeeded, or the model said so)", "dim"))
     if outcome.result is None:
         return lines
     answer = _answer(outcome.result) if has_answer else []
@@ -139,9 +139,12 @@ def _blocked(outcome: Blocked, resume: str) -> list[Line]:
     lines.append(_field("why", one_line(question.reason, 600)))
     if question.kind == "unknown_outcome":
         lines.append(
-            _field("to know", "look yourself whether it happened; Nebulus will not do it twice on a guess")
+            _field(
+                "to know",
+                "check yourself whether it happened; Nebulus does not guess, so it is not done twice",
+            )
         )
-    yes = f", or `{resume} --yes` to allow it unseen" if question.kind == "approval" else ""
+    yes = f", or `{resume} --yes` to allow it without looking" if question.kind == "approval" else ""
     return [*lines, *_to_go_on(resume, f"`{resume}` in a terminal, where you will be asked{yes}")]
 
 
@@ -179,12 +182,12 @@ def _failed(report: RunReport, outcome: Failed, resume: str) -> list[Line]:
         *_asked(report, outcome.step),
         _field("what broke", one_line(failure.what, 400)),
         *([_field("with", one_line(failure.value, 400))] if failure.value else []),
-        *([_field("class", f"{failure.kind.value}: a guess by its words")] if _is_guess(failure) else []),
+        *([_field("class", f"{failure.kind.value}: a guess from the wording")] if _is_guess(failure) else []),
         _field("tried", f"{counted(failure.attempts, 'time')}{':' if tried else ''}"),
         *tried,
         _field("at fault", FAULTS[failure.fault]),
         *_kept(report),
-        _field("would help", one_line(failure.fix, 400) or "nothing is known but the lines above"),
+        _field("would help", one_line(failure.fix, 400) or "nothing is known except the lines above"),
         *_to_go_on(resume, f"`{resume}` tries this step again; finished steps stay finished"),
         *_see_also(resume),
     ]
@@ -203,7 +206,7 @@ def _asked(report: RunReport, step: int) -> list[Line]:
 
 
 def _kept(report: RunReport) -> list[Line]:
-    """Return what stays: the steps that are done, and what they did to the world."""
+    """Return what is kept: the steps that are done, and what they did to the world."""
     if not report.plan.steps:
         return []
     lines = [_field("what stays", f"{report.done_count} of {counted(len(report.plan.steps), 'step')} done")]

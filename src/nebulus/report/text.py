@@ -1,4 +1,4 @@
-"""Text for people: what a model, a tool or a file wrote can't move the cursor, and stays on its line."""
+"""Text for people: what a model, a tool or a file wrote can't move the cursor or leave its line."""
 
 import msgspec
 from msgspec import Struct
@@ -22,7 +22,7 @@ def one_line(text: str, most_chars: int = 160) -> str:
 
 
 def safe(text: str) -> str:
-    """Return `text` with every character escaped that would move the cursor, colour, hide or turn text round."""
+    """Return `text` with every character escaped that could move the cursor, or colour, hide or reverse text."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
         for character in text
@@ -59,7 +59,7 @@ def format_cost(spent: Spent) -> str:
 
 
 def format_seconds(value_s: float) -> str:
-    """Return a duration, as precise as a person cares for."""
+    """Return a duration, as precise as a person needs it."""
     if value_s < 60:
         return f"{value_s:.1f} s"
     minutes, rest = divmod(round(value_s), 60)

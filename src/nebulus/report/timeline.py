@@ -1,4 +1,4 @@
-"""A run or a plan as a person reads it: each step with what was proposed, judged and done, at what cost."""
+"""A run or a plan for a person: each step with what was proposed, judged and done, and its cost."""
 
 from collections.abc import Iterable
 
@@ -12,24 +12,29 @@ from nebulus.report.text import Line, counted, format_cost, one_line, safe
 
 
 def run_lines(report: RunReport, *, resume: str, is_verbose: bool = False) -> list[Line]:
-    """Return a run from its goal to its summary; the verbose view has every decision of code in it too."""
+    """Return a run from its goal to its summary; the verbose view includes every decision of code."""
     lines = [Line(f"Run {safe(report.run_id)}", "bold")]
     lines += _shown(report.steps[0], is_verbose=is_verbose)
     for step in report.steps[1:]:
         lines += step_lines(step, is_verbose=is_verbose)
     if report.unenforced:
         unenforced = ", ".join(map(safe, report.unenforced))
-        lines.append(Line(f"Enforced by validation alone, by no grammar: {unenforced}", "dim"))
+        lines.append(Line(f"Enforced only by validation, not by a grammar: {unenforced}", "dim"))
     return [*lines, Line(""), *summary_lines(report, resume=resume)]
 
 
 def why_lines(report: RunReport, *, resume: str) -> list[Line]:
-    """Return why a run ended as it did, on one page: the summary, then the last step as it went."""
+    """Return why a run ended as it did, on one page: the summary, then what happened in the last step."""
     last = max(report.steps[1:], key=_last_position, default=None)
     lines = summary_lines(report, resume=resume)
     if last is None or not last.lines:
         return lines
-    return [*lines, Line(""), Line("The last step, as it went:", "bold"), *step_lines(last, is_verbose=True)]
+    return [
+        *lines,
+        Line(""),
+        Line("What happened in the last step:", "bold"),
+        *step_lines(last, is_verbose=True),
+    ]
 
 
 def _last_position(step: StepReport) -> int:
@@ -54,7 +59,7 @@ def _line(line: ReportLine) -> Line:
 
 
 def plan_lines(goal: Goal, plan: Plan) -> list[Line]:
-    """Return how a runbook was understood."""
+    """Return a goal and a plan as they were understood."""
     lines = [Line("Goal", "bold"), *(Line(f"  {safe(line)}") for line in goal.text.splitlines())]
     lines += _listed("Always", goal.constraints)
     if not plan.steps:

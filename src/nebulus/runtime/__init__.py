@@ -1,1 +1,1 @@
-"""Where a run meets the world: commands are performed, and what happened is recorded and fed back."""
+"""Where a run meets the world: commands are performed, and their events are recorded and fed back."""

@@ -1,6 +1,6 @@
-"""The breakers of a process: one for each backend and each tool, shared by its runs.
+"""The circuit breakers of a process: one for each backend and each tool, shared by its runs.
 
-Law: while one rests, nothing is sent; the refusal says for how long, and the machine waits durably.
+Invariant: while one is open, nothing is sent; the refusal says for how long, and the machine waits durably.
 """
 
 from nebulus.core.failure import Failure, FailureKind, Fault
@@ -17,7 +17,7 @@ class Breakers:
         self._breakers: dict[str, Breaker] = {}
 
     def refusal(self, name: str, *, fault: Fault, now_s: float) -> Failure | None:
-        """Return why `name` is left alone now, None if it may be tried."""
+        """Return why `name` is not tried now, or None if it may be tried."""
         breaker = self._breakers.get(name)
         left = rest_left_s(breaker, now_s=now_s) if breaker else 0.0
         if breaker is None or not left:
@@ -25,13 +25,13 @@ class Breakers:
         return Failure(
             kind=FailureKind.THROTTLED,
             fault=fault,
-            what=f"{name} is left alone: it failed {breaker.failures} times in a row",
+            what=f"{name} is not tried for now: it failed {breaker.failures} times in a row",
             retry_after_s=round(left, 3),
-            fix="see whether it is up",
+            fix="check whether it is up",
         )
 
     def saw(self, name: str, failure: Failure | None, *, now_s: float) -> None:
-        """Take note of how an attempt ended."""
+        """Record how an attempt ended."""
         if failure is None:
             if name in self._breakers:
                 self._breakers[name] = after_success(self._breakers[name])

@@ -1,8 +1,8 @@
-"""Drives one run: takes decisions, performs commands at the same time where they allow it, records what happened.
+"""Drives one run: makes decisions, performs commands (at the same time if they allow it), records what happened.
 
-Invariants: what happened is durable before anything with consequences begins because of it; one batch of records ends
-where only the outside can go on; a record that could not be read again is never written; a tool that may have an effect
-is never cancelled.
+Invariants: an event is durable before anything with consequences begins because of it; one batch of records ends
+where only an event from outside can continue the run; a record that could not be read again is never written; a tool
+that may have an effect is never cancelled.
 """
 
 import asyncio
@@ -61,11 +61,11 @@ from nebulus.runtime.unrecordable import recordable
 from nebulus.runtime.world import World
 
 UNSAVED_S = 0.25
-"""Model and tool time, in seconds, that a crash may cost: answers and reads that took less in sum are recorded with the
-next batch."""
+"""Model and tool time, in seconds, that a crash may cost: answers and reads that took less in total are recorded with
+the next batch."""
 
 LISTEN_S = 1.0
-"""How often a waiting run looks whether it must stop. Source: what a person takes for "at once"."""
+"""How often a waiting run checks whether it must stop. Source: what a person perceives as immediate."""
 
 Key: TypeAlias = tuple[str, ...]
 
@@ -97,12 +97,12 @@ class RunDriver:
     # what a host may call
 
     def submit(self, event: Event) -> None:
-        """Hand in what happened: the answer to a command that the host performed, or a person's decision."""
+        """Hand in an event: the answer to a command that the host performed, or a person's decision."""
         self._idle.clear()
         self._inbox.put_nowait(event)
 
     def stop(self) -> None:
-        """Ask for a stop, from this process: nothing new begins, and effects under way are recorded first."""
+        """Ask the run to stop, from this process: nothing new begins, and effects under way are recorded first."""
         self._is_stopping = True
         if self._asking_alone is not None:
             self._asking_alone.cancel()
@@ -110,13 +110,13 @@ class RunDriver:
             self._inbox.put_nowait(None)
 
     async def wait_idle(self) -> tuple[Command, ...]:
-        """Wait until the host must perform something, and return it: its own commands, or `Finish`."""
+        """Wait until the host must act, and return the commands to perform: handed-out ones, or `Finish`."""
         await self._idle.wait()
         known = (*self._handed_out, Finish)
         return tuple(command for command in commands(self.machine) if isinstance(command, known))
 
     async def watch(self) -> AsyncIterator[Record]:
-        """Yield every record of the run: those there are, then each as it comes, to the end."""
+        """Yield every record of the run: the existing ones, then each new one, until the end."""
         queue: asyncio.Queue[Record | None] = asyncio.Queue()
         past, is_over = list(self.records), self.machine.outcome is not None
         self._watchers.append(queue)
@@ -131,7 +131,7 @@ class RunDriver:
     # what an engine's body calls
 
     def replay(self, batches: Iterable[bytes]) -> None:
-        """Fold what was recorded before this process took the run.
+        """Fold what was recorded before this process opened the run.
 
         Raises:
             JournalError: the past can't be read, or was changed.
@@ -146,10 +146,10 @@ class RunDriver:
         self._saved_steps = len(self.machine.evidence)
 
     async def drive(self, *first: Event) -> Outcome:
-        """Feed what begins this holding of the run, then go on to the end.
+        """Record the `first` events, then drive the run to its end.
 
         Raises:
-            RunCancelledError: a stop was asked for; what was under way has been recorded.
+            RunCancelledError: the run was asked to stop; what was under way has been recorded.
             StoreError: a batch could not be recorded.
         """
         try:
@@ -167,7 +167,7 @@ class RunDriver:
                 self._decide()
                 wanted = commands(self.machine)
                 if wanted and isinstance(wanted[0], Finish):
-                    await self._let_go(frozenset())
+                    await self._cancel_unwanted(frozenset())
                     await self._save()
                     return wanted[0].outcome
                 is_stopping = self._is_stopping or await self._journal.stop_asked()
@@ -177,12 +177,12 @@ class RunDriver:
                 else:
                     self._record(event)
         finally:
-            await self._let_go(frozenset())
+            await self._cancel_unwanted(frozenset())
             if self._arriving is not None:
                 self._arriving.cancel()
 
     def _decide(self) -> None:
-        """Take every decision that code can take now."""
+        """Make every decision that code can make now."""
         while (command := next_decision(self.machine)) is not None:
             self._record(self._decided(command))
 
@@ -200,7 +200,7 @@ class RunDriver:
                 assert_never(command)
 
     def _answered(self, command: ParseAnswer) -> ComposedRequest:
-        """Return the request that the answer answers; composed again where another process asked."""
+        """Return the request of the answer, composed again if another process sent it."""
         known = self._composed.pop(_place(command.step, command.call_id), None)
         if known is not None:
             return known
@@ -211,9 +211,9 @@ class RunDriver:
         return compose(self.machine, command, self._index)
 
     async def _next(self, wanted: tuple[Command, ...]) -> Event | None:
-        """Return the next thing that happens, after everything wanted has begun; None where the run must stop."""
+        """Begin everything that is wanted and return the next event, or None if the run must stop."""
         own = {_key(command): command for command in wanted if type(command) not in self._handed_out}
-        await self._let_go(frozenset(own))
+        await self._cancel_unwanted(frozenset(own))
         fresh = [command for key, command in own.items() if key not in self._under_way]
         if self._must_save or any(map(self._has_consequences, fresh)):
             await self._save()
@@ -229,7 +229,7 @@ class RunDriver:
         return await self._first()
 
     async def _alone(self, command: Command) -> Event | None:
-        """Perform the only command; None where a stop was asked for while a model was being asked."""
+        """Perform the only command; return None if a stop was requested while a model was being asked."""
         if not isinstance(command, AskModel):
             return await self._perform(command)
         self._asking_alone = task = asyncio.current_task()
@@ -243,7 +243,7 @@ class RunDriver:
             self._asking_alone = None
 
     async def _first(self, *, is_stopping: bool = False) -> Event | None:
-        """Return the first event of what is under way, or what the host hands in; None where the run must stop."""
+        """Return the first event of the commands under way or from the host, or None if the run must stop."""
         if self._arriving is None:
             self._arriving = asyncio.ensure_future(self._inbox.get())
         while True:
@@ -283,25 +283,25 @@ class RunDriver:
             case _:
                 raise AssertionError(f"{type(command).__name__} is not performed")
 
-    async def _let_go(self, wanted: frozenset[Key]) -> None:
-        """Cancel what nobody wants any more: questions and waits; never a tool that may have an effect."""
+    async def _cancel_unwanted(self, wanted: frozenset[Key]) -> None:
+        """Cancel requests and waits that are no longer wanted; never a tool that may have an effect."""
         for key in [key for key in self._under_way if key not in wanted and not self._is_effect(key)]:
             task = self._under_way.pop(key)
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
     async def _stop(self) -> None:
-        """Record what effects under way bring, then stop.
+        """Record the events of effects under way, then stop.
 
         Raises:
             RunCancelledError: always.
         """
-        await self._let_go(frozenset(key for key in self._under_way if self._is_effect(key)))
+        await self._cancel_unwanted(frozenset(key for key in self._under_way if self._is_effect(key)))
         while self._under_way and (event := await self._first(is_stopping=True)) is not None:
             self._record(event)
         await self._save()
         raise RunCancelledError(
-            f"run {self._journal.run_id!r} was asked to stop, and did; resume it to go on"
+            f"run {self._journal.run_id!r} stopped because it was asked to; resume it to continue"
         )
 
     def _is_effect(self, key: Key) -> bool:
@@ -311,7 +311,7 @@ class RunDriver:
         return self.machine.config.tool(flight.call.tool).effect is not Effect.READ
 
     def _has_consequences(self, command: Command) -> bool:
-        """Whether a command must not begin before what led to it is durable."""
+        """Whether a command must not begin before the events that led to it are durable."""
         match command:
             case RunTool(call=call):
                 return self.machine.config.tool(call.tool).effect is not Effect.READ
@@ -323,7 +323,7 @@ class RunDriver:
     # records
 
     def _record(self, event: Event) -> None:
-        """Take `event`, without secrets and as it can be read again, as the next record."""
+        """Make `event`, redacted and readable again, the next record."""
         known, data = recordable(event, self.machine)
         hidden = self._world.secrets.without(known)
         if hidden is not known:
@@ -346,7 +346,7 @@ class RunDriver:
         )
 
     def _can_be_repeated(self, event: Event) -> bool:
-        """Whether nothing but time is lost where a crash forgets `event`."""
+        """Whether only time is lost if a crash loses `event`."""
         match event:
             case ToolReturned() | ToolFailed() | OutcomeUnknown():
                 return self.machine.calls[-1].effect is Effect.READ if self.machine.calls else False
@@ -382,7 +382,7 @@ def _place(step: int, call_id: str) -> Key:
 
 
 def _key(command: Command) -> Key:
-    """Name a command, so that the same one is not begun twice."""
+    """Return a key that identifies a command, so that the same one is not begun twice."""
     kind = type(command).__name__
     match command:
         case RunTool(call=call):

@@ -1,8 +1,8 @@
-"""Running a tool so that no effect is lost, doubled or guessed.
+"""Runs a tool so that no effect is lost, repeated or guessed.
 
 Invariants: a call that may have happened is repeated only if its tool allows it; otherwise the tool is asked
-whether it happened, and if it can't tell, the outcome is unknown. A tool's time is bounded. Whatever a tool
-gives back or raises, the event can be recorded; looking at a long result leaves the event loop free.
+whether it happened, and if it can't tell, the outcome is unknown. A tool's time is limited. Whatever a tool
+returns or raises, the event can be recorded; processing a long result does not block the event loop.
 """
 
 import asyncio
@@ -33,11 +33,11 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 LOOP_CHARS = 1 << 16
-"""The longest text that is looked at in the event loop: a few milliseconds of work."""
+"""The longest text that is processed in the event loop: a few milliseconds of work."""
 
 
 async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> ToolEvent:
-    """Run an allowed call, or find out what became of an earlier attempt at it."""
+    """Run an allowed call, or find out how an earlier attempt at it ended."""
     tool = world.tools[command.call.tool]
     if may_have_run and not tool.spec.is_repeatable:
         known = await _reconcile(tool, command, "the process ended while the call was under way")
@@ -56,7 +56,7 @@ async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> Too
 
 
 async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
-    """Run a call once, and say what came of it."""
+    """Run a call once, and return the event that says how it ended."""
     try:
         async with asyncio.timeout(tool.spec.timeout_s):
             given = await tool.run(dict(command.call.arguments), command.key)
@@ -69,7 +69,7 @@ async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
         return await _after_break(tool, command, _raised(tool.spec, error))
     output = recordable(given)
     if output is None:
-        what = f"{tool.spec.name} gave back a {type(given).__name__}, not a ToolOutput or a Failure"
+        what = f"{tool.spec.name} returned a {type(given).__name__}, not a ToolOutput or a Failure"
         return await _after_break(tool, command, _failure(FailureKind.OURS, what))
     if isinstance(output, Failure):
         return ToolFailed(call_id=command.call.call_id, failure=output)
@@ -94,7 +94,7 @@ async def _off_loop(size_chars: int, function: Callable[P, R], *args: P.args, **
 
 
 def _lost(output: ToolOutput, spec: ToolSpec, command: RunTool) -> ToolEvent:
-    """Return what a call came to whose result can't be recorded: a failure where it only reads, else a loss."""
+    """Return the event of a call whose result can't be recorded: a failure where it only reads, else a loss."""
     what = f"{spec.name} did its work, and its result can't be recorded: {output.text}"
     if spec.effect is Effect.READ:
         return ToolFailed(call_id=command.call.call_id, failure=_failure(FailureKind.MALFORMED_ANSWER, what))
@@ -103,7 +103,7 @@ def _lost(output: ToolOutput, spec: ToolSpec, command: RunTool) -> ToolEvent:
 
 
 async def _did_nothing(tool: Tool, command: RunTool) -> bool:
-    """Whether a call that reported success is seen, by the tool's own check, to have had no effect."""
+    """Whether a call reported success while the tool's own check finds no effect."""
     if tool.spec.effect is Effect.READ or not tool.spec.has_check:
         return False
     return await _happened(tool, command) is False
@@ -119,7 +119,7 @@ async def _happened(tool: Tool, command: RunTool) -> bool | None:
 
 
 async def _after_break(tool: Tool, command: RunTool, failure: Failure) -> ToolEvent:
-    """Tell apart what did not happen, what may be repeated, and what nobody knows."""
+    """Decide whether the call did not happen, may be repeated, or has an unknown outcome."""
     if tool.spec.is_repeatable:
         return ToolFailed(call_id=command.call.call_id, failure=failure)
     known = await _reconcile(tool, command, failure.what)
@@ -130,8 +130,8 @@ async def _reconcile(tool: Tool, command: RunTool, why: str) -> ToolReturned | O
     """Ask the tool whether the call happened; None means that it certainly did not."""
     match await _happened(tool, command) if tool.spec.has_check else None:
         case True:
-            told = f"{tool.spec.name} had taken effect; what it gave back was lost"
-            result = ToolResult(text=told, is_lost=True)
+            text = f"{tool.spec.name} had taken effect; its result was lost"
+            result = ToolResult(text=text, is_lost=True)
             return ToolReturned(call_id=command.call.call_id, result=result)
         case False:
             return None
@@ -140,7 +140,7 @@ async def _reconcile(tool: Tool, command: RunTool, why: str) -> ToolReturned | O
 
 
 def _recorded(output: ToolOutput, command: RunTool, world: World) -> ToolResult:
-    """The result as it goes into the record. What was read out of a stored result is not stored again."""
+    """Return the result as it is recorded. An excerpt of a stored result is not stored again."""
     spec = world.tools[command.call.tool].spec
     is_piece = bool(spec.handles) and len(output.text) <= RECORDED_CHARS
     if is_piece or not needs_store(output.text):
@@ -159,7 +159,7 @@ def _since(began: float, world: World) -> float:
 
 
 def _raised(spec: ToolSpec, error: Exception) -> Failure:
-    """Return what a tool raised as a failure; what can't be recognised is a defect of the tool."""
+    """Return an exception of a tool as a failure; one that is not recognised counts as a defect of the tool."""
     failure = _failure(FailureKind.OURS, f"{spec.name} raised {type(error).__name__}: {message_of(error)}")
     try:
         found, wait_s = of_exception(error), asked_wait_s(error, now_s=time.time())
@@ -170,4 +170,6 @@ def _raised(spec: ToolSpec, error: Exception) -> Failure:
 
 
 def _failure(kind: FailureKind, what: str) -> Failure:
-    return Failure(kind=kind, fault=Fault.TOOL, what=what, fix="see the tool's own log, or give it more time")
+    return Failure(
+        kind=kind, fault=Fault.TOOL, what=what, fix="check the tool's own log, or give it more time"
+    )

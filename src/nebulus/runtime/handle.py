@@ -1,7 +1,7 @@
-"""One run, held: its result, its events as they happen, and what a host may do to it.
+"""A handle on one run: its result, its events as they happen, and what a host may do to it.
 
-Invariants: a run goes on by itself; a handle only watches, answers, performs what was handed out, or asks for a stop.
-Whatever ends the holding of the run without an outcome comes out of `result`.
+Invariants: a run proceeds by itself; a handle only watches, answers, performs handed-out commands, or asks it to stop.
+Whatever ends the run in this process without an outcome is raised by `result`.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ class RunHandle:
         self._cancel = cancel
         self._driver: RunDriver | None = None
         self._attached = asyncio.Event()
-        self._holding: asyncio.Future[Outcome] | None = None
+        self._task: asyncio.Future[Outcome] | None = None
 
     async def result(self) -> Outcome:
         """Wait for the outcome.
@@ -35,46 +35,46 @@ class RunHandle:
             RunCancelledError: somebody asked the run to stop.
             StoreError: the engine's storage refused; what was recorded before is kept.
         """
-        assert self._holding is not None
-        return await asyncio.shield(self._holding)
+        assert self._task is not None
+        return await asyncio.shield(self._task)
 
     async def events(self) -> AsyncIterator[Record]:
-        """Yield every record of the run: those there are, then each as it comes, to the end."""
+        """Yield every record of the run: the existing ones, then each new one, until the end."""
         if self._driver is not None:
             async for record in self._driver.watch():
                 yield record
 
     async def advance(self, event: Event | None = None) -> tuple[Command, ...]:
-        """Hand in what a handed-out command brought, and return what the host must perform now.
+        """Hand in the event that answers a handed-out command, and return the commands to perform now.
 
-        With several commands under way, each is answered by its own event, in any order. At the end it is one
-        `Finish`.
+        With several commands under way, each is answered by its own event, in any order. At the end, the only command
+        is `Finish`.
 
         Raises:
-            NebulusError: as `result`, where the run ended without an outcome.
+            NebulusError: as `result`, if the run ended without an outcome.
         """
-        assert self._holding is not None
+        assert self._task is not None
         if self._driver is None:
             return (Finish(outcome=await self.result()),)
         if event is not None:
             self._driver.submit(event)
         idle = asyncio.ensure_future(self._driver.wait_idle())
-        both: set[asyncio.Future[Any]] = {idle, self._holding}
+        both: set[asyncio.Future[Any]] = {idle, self._task}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if self._holding.done():
+        if self._task.done():
             idle.cancel()
-            return (Finish(outcome=self._holding.result()),)
+            return (Finish(outcome=self._task.result()),)
         return idle.result()
 
     def questions(self) -> tuple[Question, ...]:
-        """Return what waits for a person now."""
+        """Return the questions that wait for a person now."""
         return questions(self.machine) if self._driver is not None else ()
 
     async def answer(self, question_id: str, is_yes: bool, *, text: str = "", by: str = "") -> None:
         """Answer a question that waits for a person.
 
         Raises:
-            ConfigError: no question of this name waits.
+            ConfigError: no open question has this id.
         """
         waiting = [question.question_id for question in self.questions()]
         if self._driver is None or question_id not in waiting:
@@ -83,13 +83,13 @@ class RunHandle:
         self._driver.submit(PersonAnswered(question_id=question_id, is_yes=is_yes, text=text, by=by))
 
     async def cancel(self) -> None:
-        """Ask for a stop: nothing new begins, and effects under way are recorded first. The run can be resumed."""
+        """Ask the run to stop: nothing new begins, and effects under way are recorded. The run can be resumed."""
         await self._cancel(self.run_id)
         self.stop()
 
     @property
     def machine(self) -> Machine:
-        """Where the run is now.
+        """The machine: where the run is now.
 
         Raises:
             ConfigError: the run is not under way in this process.
@@ -100,19 +100,19 @@ class RunHandle:
 
     @property
     def is_done(self) -> bool:
-        """Whether the holding of the run is over."""
-        return self._holding is not None and self._holding.done()
+        """Whether the run is no longer under way in this process."""
+        return self._task is not None and self._task.done()
 
     def stop(self) -> None:
-        """Let go of the run as soon as no effect is under way; `result` raises then."""
+        """Stop driving the run as soon as no effect is under way; `result` then raises."""
         if self._driver is not None:
             self._driver.stop()
 
-    async def let_go(self) -> None:
+    async def release(self) -> None:
         """Stop, and wait until the run is no longer under way in this process."""
         self.stop()
-        if self._holding is not None:
-            await asyncio.wait({self._holding})
+        if self._task is not None:
+            await asyncio.wait({self._task})
 
     def attach(self, driver: RunDriver) -> None:
         """Take the driver of the run."""
@@ -120,32 +120,32 @@ class RunHandle:
         self._attached.set()
 
     def end_with(self, outcome: Outcome) -> None:
-        """Be the handle of a run that has ended."""
-        self._holding = asyncio.get_running_loop().create_future()
-        self._holding.set_result(outcome)
+        """Make this the handle of a run that has ended."""
+        self._task = asyncio.get_running_loop().create_future()
+        self._task.set_result(outcome)
 
-    async def hold(self, holding: Coroutine[Any, Any, Outcome]) -> None:
-        """Run `holding`, and return once the run is under way.
+    async def drive(self, running: Coroutine[Any, Any, Outcome]) -> None:
+        """Drive the run by `running`, and return once it is under way.
 
         Raises:
             NebulusError: it ended before it was.
         """
-        self._holding = asyncio.ensure_future(holding)
-        self._holding.add_done_callback(_retrieve)
+        self._task = asyncio.ensure_future(running)
+        self._task.add_done_callback(_retrieve)
         attached = asyncio.ensure_future(self._attached.wait())
-        both: set[asyncio.Future[Any]] = {self._holding, attached}
+        both: set[asyncio.Future[Any]] = {self._task, attached}
         try:
             await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
         except asyncio.CancelledError:
-            self._holding.cancel()
+            self._task.cancel()
             raise
         finally:
             attached.cancel()
-        if self._holding.done() and not self._attached.is_set():
-            self._holding.result()
+        if self._task.done() and not self._attached.is_set():
+            self._task.result()
 
 
-def _retrieve(holding: "asyncio.Future[Outcome]") -> None:
-    """Take note of how a run was left, so that a handle which nobody asks warns nobody."""
-    if not holding.cancelled():
-        holding.exception()
+def _retrieve(running: "asyncio.Future[Outcome]") -> None:
+    """Retrieve the exception of a run, so that asyncio doesn't warn about a handle that nobody awaits."""
+    if not running.cancelled():
+        running.exception()

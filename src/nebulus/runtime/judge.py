@@ -17,13 +17,13 @@ from nebulus.recovery.stagnation import blocked
 from nebulus.runtime.world import World
 
 JUDGED_CHARS = 2000
-"""Longest JSON of a call's arguments that is recorded with a verdict; the model's answer contains the whole."""
+"""The longest JSON of a call's arguments that is recorded with a verdict; the model's answer contains all of it."""
 
 _STRENGTH = {SandboxLevel.NONE: 0, SandboxLevel.LANDLOCK: 1, SandboxLevel.NAMESPACES: 2}
 
 
 def judge(machine: Machine, command: JudgeCall, world: World) -> CallJudged | CallDropped:
-    """Return the verdict on a call; or that it is not made, since it would bring nothing."""
+    """Return the verdict on a call, or that the call is dropped since it would give nothing new."""
     call, spec = command.call, world.tools[command.call.tool].spec
     task, _ = machine.find_flight(call.call_id)
     why = blocked(task.attempts.history, call.tool, call.arguments)
@@ -42,7 +42,7 @@ def judge(machine: Machine, command: JudgeCall, world: World) -> CallJudged | Ca
 
 
 def _decide(command: JudgeCall, spec: ToolSpec, world: World) -> tuple[Verdict, dict[str, str]]:
-    """Return the verdict and the canonical paths that it is about."""
+    """Return the verdict and the canonical paths that it applies to."""
     call = command.call
     paths = _canonical_paths(call, spec, world)
     if isinstance(paths, Failure):

@@ -1,7 +1,6 @@
-"""One command, performed: what happened, as an event.
+"""Performs one command and returns what happened, as an event.
 
-Invariants: what is expected to go wrong comes back as an event; what may have happened to the world is never called a
-failure.
+Invariants: expected failures are returned as events; an effect that may have happened is never reported as a failure.
 """
 
 from typing import assert_never
@@ -32,9 +31,9 @@ from nebulus.runtime.world import World
 async def perform(
     command: RunTool | AskPerson | EvaluateChecks | Wait, world: World, *, may_have_run: bool
 ) -> Event:
-    """Do what `command` wants and return what happened.
+    """Perform `command` and return what happened.
 
-    `may_have_run`: an earlier process may have begun this very call before it died.
+    `may_have_run`: an earlier process may have begun this call before it died.
     """
     match command:
         case RunTool():
@@ -84,7 +83,7 @@ async def ask_model(
 
 
 async def _require_room(composed: ComposedRequest, backend: ModelBackend) -> None:
-    """Raise where an exact count shows that prompt and answer can't both fit; an estimate never rejects a request."""
+    """Raise if an exact count shows that prompt and answer can't both fit; an estimate never rejects a request."""
     request: ModelRequest = composed.request
     count, info = await backend.count(request), await backend.describe()
     if count.is_exact and count.tokens + request.most_tokens > info.window_tokens:
@@ -109,7 +108,7 @@ async def _ask_person(question: Question, world: World) -> PersonAnswered | Pers
 
 
 async def _evaluate(command: EvaluateChecks, world: World) -> ChecksEvaluated:
-    why = tuple([await world.checker.holds(check) for check in command.checks])
+    why = tuple([await world.checker.failure_of(check) for check in command.checks])
     passed = tuple(not reason for reason in why)
     return ChecksEvaluated(step=command.step, passed=passed, why=why if any(why) else ())
 

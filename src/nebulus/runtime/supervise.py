@@ -1,7 +1,7 @@
-"""Runs by name: begun, taken up again, listed, read.
+"""Starts, resumes, lists and reads runs by name.
 
-Invariants: a run can be taken up by any process that can reach its engine, from what is recorded alone; a changed
-configuration or policy is noticed before anything happens; what a caller accepts belongs to that call.
+Invariants: any process that can reach the engine can resume a run, from what is recorded alone; a changed
+configuration or policy is noticed before anything happens; what a caller accepts applies to that call only.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from nebulus.core.events import JOURNAL_VERSION, Event, RunResumed, RunStarted
 from nebulus.core.journal import Record, decode_batch, events_of
 from nebulus.core.outcome import Done, Outcome
 from nebulus.core.plan import Goal, Plan
-from nebulus.guard.conduct import kept_on
+from nebulus.guard.usage import usage_after_resume
 from nebulus.loop.machine import Machine
 from nebulus.loop.transitions import replay
 from nebulus.ports.engine import Engine, OpenRun, RunInfo
@@ -30,9 +30,9 @@ from nebulus.runtime.world import World
 
 
 class RunRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """All that a run needs to be taken up elsewhere: goal, plan, configuration, and where its world is.
+    """All that is needed to resume a run elsewhere: goal, plan, configuration, and where its world is.
 
-    `place` is read by whoever opens the world (a workspace, a settings file); it contains no secrets.
+    `place` says where the workspace and the settings file are, for whoever opens the world; it contains no secrets.
     """
 
     goal: Goal
@@ -43,7 +43,7 @@ class RunRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Opened(Struct, frozen=True):
-    """The world of a run, and the configuration that it gives today."""
+    """The world of a run, and its current configuration."""
 
     config: RunConfig
     world: World
@@ -51,19 +51,19 @@ class Opened(Struct, frozen=True):
 
 OpenWorld: TypeAlias = Callable[[str, RunRequest], AbstractAsyncContextManager[Opened]]
 """Opens the world of the run of this name."""
-GoingBack: TypeAlias = Callable[[str], Awaitable[None]]
-"""Is told the name of a run before anything that it recorded is cut off."""
+BeforeRewind: TypeAlias = Callable[[str], Awaitable[None]]
+"""Called with the name of a run before any of its records are cut off."""
 
 _requests = msgspec.json.Decoder(RunRequest)
 _outcomes: msgspec.json.Decoder[Outcome] = msgspec.json.Decoder(Outcome)
 
 
 async def _nothing(run_id: str) -> None:
-    """Let a run go back where nothing outside it depends on what it recorded."""
+    """Do nothing before a rewind: nothing outside the run depends on its records."""
 
 
 class _Taken(Struct, kw_only=True):
-    """What the caller who takes a run gives to the body that the engine runs."""
+    """What the caller who starts or resumes a run passes to the body that the engine runs."""
 
     handle: RunHandle
     accepts_changes: bool = False
@@ -73,13 +73,15 @@ class _Taken(Struct, kw_only=True):
 
 
 class Supervisor:
-    """Runs on one engine. `open_world` builds what a run touches, from its request.
+    """Runs on one engine. `open_world` builds the world of a run from its request.
 
-    `going_back` ends what was promised to the records that are cut off: an answer that was taken.
+    `before_rewind` invalidates what depends on the records that are cut off, such as a person's answer.
     """
 
-    def __init__(self, engine: Engine, open_world: OpenWorld, *, going_back: GoingBack = _nothing) -> None:
-        self._engine, self._open_world, self._going_back = engine, open_world, going_back
+    def __init__(
+        self, engine: Engine, open_world: OpenWorld, *, before_rewind: BeforeRewind = _nothing
+    ) -> None:
+        self._engine, self._open_world, self._before_rewind = engine, open_world, before_rewind
         self._taken: dict[str, _Taken] = {}
 
     async def __aenter__(self) -> "Supervisor":
@@ -88,7 +90,7 @@ class Supervisor:
 
     async def __aexit__(self, *_: object) -> None:
         for taken in list(self._taken.values()):
-            await taken.handle.let_go()
+            await taken.handle.release()
         await self._engine.close()
 
     async def start(
@@ -99,14 +101,14 @@ class Supervisor:
         opened: AbstractAsyncContextManager[Opened] | None = None,
         handed_out: frozenset[type[Command]] = frozenset(),
     ) -> RunHandle:
-        """Begin a run and return its handle; it goes on by itself.
+        """Begin a run and return its handle; the run proceeds by itself.
 
-        `opened` is its world, where the caller has opened it already. `handed_out` are the kinds of commands that
+        `opened` is its world, if the caller has already opened it. `handed_out` are the kinds of commands that
         the caller performs itself, through `RunHandle.advance`.
 
         Raises:
-            ConfigError: the name is taken.
-            RunBusyError: another process holds a run of this name.
+            ConfigError: a run with this name exists.
+            RunBusyError: another process is working on a run with this name.
             StoreError: the engine's storage refused.
         """
         handle = RunHandle(run_id, self.cancel)
@@ -120,11 +122,11 @@ class Supervisor:
         accepts_changes: bool = False,
         handed_out: frozenset[type[Command]] = frozenset(),
     ) -> RunHandle:
-        """Take a run up where it was, or try again what broke; one that is done stays so.
+        """Resume a run where it was, or try again what failed; a run that is done stays done.
 
         Raises:
             RunUnknownError, RunBusyError: as `Engine.resume`.
-            ConfigError: configuration or policy have changed since, and `accepts_changes` is not set.
+            ConfigError: the configuration or the policy has changed since, and `accepts_changes` is not set.
             JournalError: the journal can't be read.
         """
         outcome = read_outcome(await self._engine.info(run_id))
@@ -141,16 +143,16 @@ class Supervisor:
         return await self._take(taken, self._engine.resume(run_id, reopen=outcome is not None))
 
     async def rewind(self, run_id: str, *, step: int, accepts_changes: bool = False) -> RunHandle:
-        """Take a run up from the beginning of `step`; what the steps since did to the world stays, and counts.
+        """Resume a run from the beginning of `step`; what later steps did to the world stays, and is still counted.
 
         Raises:
             ConfigError: the run never began that step, or as `resume`.
         """
         batches = await self._engine.past_of(run_id)
         keep = self._kept(run_id, batches, step)
-        await self._going_back(run_id)
+        await self._before_rewind(run_id)
         before, happened = replay(events_of(batches[:keep])), replay(events_of(batches))
-        resumed = RunResumed(spent=happened.spent, usage=kept_on(happened.usage, before.usage))
+        resumed = RunResumed(spent=happened.spent, usage=usage_after_resume(happened.usage, before.usage))
         handle = RunHandle(run_id, self.cancel)
         taken = _Taken(handle=handle, accepts_changes=accepts_changes, resumed=resumed)
         return await self._take(taken, self._engine.resume(run_id, keep=keep, reopen=True))
@@ -170,7 +172,7 @@ class Supervisor:
         began = dict(replay(events_of(batches)).step_began)
         if step not in began:
             known = ", ".join(map(str, sorted(began))) or "none"
-            raise ConfigError(f"run {run_id} never began step {step}; it began {known}")
+            raise ConfigError(f"run {run_id} never began step {step}; the steps that it began are {known}")
         seen = 0
         for index, batch in enumerate(batches):
             if seen >= began[step]:
@@ -183,51 +185,51 @@ class Supervisor:
         handle = taken.handle
         if handle.run_id in self._taken:
             asyncio.ensure_future(holding).cancel()
-            raise ConfigError(f"run {handle.run_id!r} is being taken by another task of this process")
+            raise ConfigError(f"run {handle.run_id!r} is already under way in this process")
         self._taken[handle.run_id] = taken
 
-        async def hold() -> Outcome:
+        async def drive() -> Outcome:
             try:
                 return _outcomes.decode(await holding)
             finally:
                 self._taken.pop(handle.run_id, None)
 
-        await handle.hold(hold())
+        await handle.drive(drive())
         return handle
 
     async def cancel(self, run_id: str) -> None:
-        """Ask for a stop: nothing new begins, and what is under way is recorded.
+        """Ask the run to stop: nothing new begins, and what is under way is recorded.
 
         Raises:
-            RunUnknownError: no such run.
+            RunUnknownError: no run has this name.
         """
         await self._engine.cancel(run_id)
 
     async def runs(self, *, limit: int | None = None, after: str | None = None) -> list[RunInfo]:
-        """List runs, newest first: `limit` of them, those after the run named `after`."""
+        """List runs, newest first: at most `limit`, starting after the run named `after`."""
         return await self._engine.runs(limit=limit, after=after)
 
     async def info(self, run_id: str) -> RunInfo:
         """Describe one run.
 
         Raises:
-            RunUnknownError: no such run.
+            RunUnknownError: no run has this name.
         """
         return await self._engine.info(run_id)
 
     async def request(self, run_id: str) -> RunRequest:
-        """Return what the run was asked.
+        """Return the request that the run was started with.
 
         Raises:
-            RunUnknownError: no such run.
+            RunUnknownError: no run has this name.
         """
         return read_request((await self._engine.info(run_id)).request)
 
     async def journal(self, run_id: str) -> list[Record]:
-        """Read the run's journal, as it was stored, without taking the run.
+        """Read the run's journal, as it was stored, without opening the run.
 
         Raises:
-            RunUnknownError: no such run.
+            RunUnknownError: no run has this name.
             JournalError: a record can't be read.
         """
         return [record for batch in await self._engine.past_of(run_id) for record in decode_batch(batch)]
@@ -236,24 +238,24 @@ class Supervisor:
         """Read the run's journal as the bytes that were stored.
 
         Raises:
-            RunUnknownError: no such run.
+            RunUnknownError: no run has this name.
         """
         return await self._engine.past_of(run_id)
 
     async def machine(self, run_id: str) -> Machine:
-        """Return where the run is, by its journal.
+        """Return the run's machine, rebuilt from its journal.
 
         Raises:
-            RunUnknownError: no such run.
+            RunUnknownError: no run has this name.
             JournalError: a record can't be read.
         """
         return replay(events_of(await self._engine.past_of(run_id)))
 
     async def verify(self, run_id: str) -> Verification:
-        """Say whether the stored journal is whole: chained, legal, and ending as the run did.
+        """Check whether the stored journal is intact: chained, legal, and ending as the run did.
 
         Raises:
-            RunUnknownError: no such run.
+            RunUnknownError: no run has this name.
         """
         info = await self._engine.info(run_id)
         return verify(await self._engine.past_of(run_id), read_outcome(info))
@@ -286,7 +288,7 @@ def _started(run_id: str, request: RunRequest, here: Opened) -> Event:
 
 
 def _taken_up(machine: Machine, here: Opened, taken: _Taken) -> tuple[Event, ...]:
-    """Return what changed since the run was last held, as an event; nothing where nothing did.
+    """Return the event that records what changed since the run was last under way; nothing if nothing did.
 
     Raises:
         ConfigError: something changed that the caller does not accept.

@@ -1,7 +1,7 @@
-"""No value can make a run unreadable: every event is read back before it is recorded.
+"""Ensures that no value makes a run unreadable: every event is decoded again before it is recorded.
 
-What can't be read back (a number that is not one, text that is not Unicode) becomes a typed failure, and where an
-effect may have happened, a result that is known to be lost.
+What can't be decoded (a number that is not finite, text that is not Unicode) becomes a typed failure or, if an effect
+may have happened, a result that is known to be lost.
 """
 
 from msgspec.structs import replace
@@ -23,10 +23,10 @@ from nebulus.loop.machine import Machine
 
 
 def recordable(event: Event, machine: Machine) -> tuple[Event, bytes]:
-    """Return `event` as it will be read back, and its encoding; or the event that says why it can't be recorded.
+    """Return `event` as it will be decoded, and its encoding; or the event that says why it can't be recorded.
 
     Raises:
-        JournalError: an event of the runtime's own can't be recorded.
+        JournalError: an event of the runtime itself can't be recorded.
     """
     try:
         return _read_back(event)
@@ -64,7 +64,7 @@ def _instead(event: Event, machine: Machine, why: str) -> Event:
 
 
 def unrecordable_result(call_id: str, spec: ToolSpec, why: str) -> ToolReturned | ToolFailed:
-    """Return what is recorded of a call whose result can't be: a failure, or of an effect that its result is lost."""
+    """Return the event for a call whose result can't be recorded: a failure, or for an effect, a lost result."""
     what = f"{spec.name} returned a value that can't be recorded"
     if spec.effect is Effect.READ:
         return ToolFailed(call_id=call_id, failure=_failure(Fault.TOOL, what, why))

@@ -1,6 +1,6 @@
-"""Whether a stored journal is whole: every record chained to the one before, and legal where it is.
+"""Checks whether a stored journal is intact: every record is chained to the one before, and legal in its place.
 
-Invariant: this reads and never repairs.
+Invariant: it only reads; it never repairs.
 """
 
 from collections.abc import Iterable
@@ -17,9 +17,9 @@ from nebulus.loop.transitions import NO_CONFIG, feed
 
 
 class Verification(Struct, frozen=True, kw_only=True):
-    """What was found: the number of whole `records`, and the digest of the last (`head`).
+    """The result of a check: the number of intact `records`, and the digest of the last one (`head`).
 
-    `broken` is the position of the first record that does not fit, 0 if all do; `why` says what is wrong, empty if
+    `broken` is the position of the first record that does not fit, 0 if all do; `why` says what is wrong, "" if
     nothing is.
     """
 
@@ -28,22 +28,22 @@ class Verification(Struct, frozen=True, kw_only=True):
     broken: int = 0
     why: str = ""
     chain: tuple[str, ...] = ()
-    """The digest of each whole record, in order."""
+    """The digest of each intact record, in order."""
     version: int = JOURNAL_VERSION
-    """The version of the journal; one of another version is checked for changes, and not replayed."""
+    """The version of the journal; one of another version is checked for changes, but not replayed."""
 
     def has_had(self, digest: str) -> bool:
-        """Whether a whole record has `digest`: what was noted when the run was shorter is still there."""
+        """Whether an intact record has `digest`, for example one that was noted when the run was shorter."""
         return digest in self.chain
 
     @property
     def is_whole(self) -> bool:
-        """Whether nothing was found."""
+        """Whether nothing is wrong."""
         return not self.why
 
 
 def verify(batches: Iterable[bytes], outcome: Outcome | None) -> Verification:
-    """Return what is wrong with the records of a run that ended in `outcome` (None: it has not ended)."""
+    """Check the records of a run that ended in `outcome` (None if it has not ended)."""
     batches = tuple(batches)
     version = version_of(batches)
     if version != JOURNAL_VERSION:
@@ -67,7 +67,7 @@ def verify(batches: Iterable[bytes], outcome: Outcome | None) -> Verification:
 
 
 def _verify_chain(batches: Iterable[bytes], version: int) -> Verification:
-    """Return what is wrong with a journal of another version: its digests alone can be checked."""
+    """Check a journal of another version: only its digests can be checked."""
     chain, position, links = GENESIS, 0, list[str]()
     for batch in batches:
         why, position, chain = misfit(batch, position, chain)
@@ -81,7 +81,7 @@ def _wrong_end(machine: Machine, outcome: Outcome | None) -> str:
     if outcome is None or msgspec.json.encode(outcome) == msgspec.json.encode(machine.outcome):
         return ""
     shown = type(machine.outcome).__name__ if machine.outcome else "no outcome: the last records are missing"
-    return f"the run's result is {type(outcome).__name__}, and its records lead to {shown}"
+    return f"the run's result is {type(outcome).__name__}, but its records lead to {shown}"
 
 
 def _broken(position: int, chain: str, links: list[str], *, why: str) -> Verification:

@@ -1,4 +1,4 @@
-"""Everything outside that a run may touch, behind its ports."""
+"""Everything outside the process that a run may touch, behind ports."""
 
 import asyncio
 import time
@@ -19,10 +19,10 @@ from nebulus.runtime.breakers import Breakers
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The clock of the operating system."""
 
     def now_s(self) -> float:
-        """Seconds since some fixed point, never going back."""
+        """Seconds since some fixed point; never goes back."""
         return time.monotonic()
 
     def time_s(self) -> float:
@@ -30,7 +30,7 @@ class SystemClock:
         return time.time()
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Wait for `seconds`."""
         await asyncio.sleep(seconds)
 
 
@@ -41,28 +41,28 @@ class Observers:
         self._observers = tuple(observers)
 
     def on_command(self, command: Command) -> None:
-        """Tell all."""
+        """Pass it to every observer."""
         for observer in self._observers:
             observer.on_command(command)
 
     def on_text(self, piece: str) -> None:
-        """Tell all."""
+        """Pass it to every observer."""
         for observer in self._observers:
             observer.on_text(piece)
 
     def on_record(self, record: Record) -> None:
-        """Tell all."""
+        """Pass it to every observer."""
         for observer in self._observers:
             observer.on_record(record)
 
     @property
     def is_watching(self) -> bool:
-        """Whether anybody watches: streaming costs something."""
+        """Whether there is an observer: without one, answers are not streamed."""
         return bool(self._observers)
 
 
 class World(Struct, frozen=True, kw_only=True):
-    """The plugs of one run. `backends` are keyed by tier, `tools` by name."""
+    """The adapters of one run. `backends` are keyed by tier, `tools` by name."""
 
     backends: Mapping[str, ModelBackend]
     tools: Mapping[str, Tool] = MappingProxyType({})

@@ -1,1 +1,1 @@
-"""Fakes of every socket, public, for the tests of those who build on Nebulus."""
+"""Public fakes of every port, for the tests of those who build on Nebulus."""

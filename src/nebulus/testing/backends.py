@@ -1,4 +1,4 @@
-"""A model that says what a script says: the fake of `ModelBackend`."""
+"""A model whose answers come from a script: the fake of `ModelBackend`."""
 
 import asyncio
 import json
@@ -37,11 +37,11 @@ SCRIPTED = BackendInfo(
 
 
 THOUGHT = "I should do what the step says."
-"""What a scripted model thinks where it is to reason first."""
+"""What a scripted model thinks if it is asked to reason first."""
 
 
 def says(text: str, *, finish: FinishReason = FinishReason.STOP) -> ModelAnswer:
-    """Return an answer of words alone."""
+    """Return an answer that is only text."""
     return ModelAnswer(text=text, finish=finish)
 
 
@@ -51,7 +51,7 @@ def calls(name: str, /, **arguments: Any) -> ModelAnswer:
 
 
 def competent(request: ModelRequest) -> ModelAnswer:
-    """Return the least answer that has the asked form: the first tool, the emptiest valid values."""
+    """Return the smallest answer of the requested form: the first tool, the emptiest valid values."""
     thought = THOUGHT if request.reasoning_tokens else ""
     return msgspec.structs.replace(_least(request), reasoning=thought)
 
@@ -93,9 +93,9 @@ def example_of(schema: dict[str, Any]) -> Any:
 
 
 class ScriptedBackend:
-    """Answers from a list, in order, or by a function of the request; remembers what it was asked.
+    """Answers from a list, in order, or from a function of the request; remembers its requests.
 
-    What the port promises is kept: usage is filled in where the script gives none, a cap that is hit is
+    It keeps the promises of the port: usage is filled in if the script gives none, a reached token limit is
     reported, a prompt beyond the window is refused, text is streamed line by line.
     """
 
@@ -110,11 +110,11 @@ class ScriptedBackend:
             self._next = lambda request: _nth(said, len(self.requests))
 
     async def describe(self) -> BackendInfo:
-        """Say what it pretends to be."""
+        """Return the description that it was given."""
         return self._info
 
     async def count(self, request: ModelRequest) -> TokenCount:
-        """Estimate."""
+        """Estimate the tokens of `request`."""
         return TokenCount(estimate(request).tokens, is_exact=self._info.counts_exactly)
 
     async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
@@ -122,17 +122,17 @@ class ScriptedBackend:
 
         Raises:
             BackendError: the script has a failure here, or the prompt is larger than the window.
-            AssertionError: the script has come to its end.
+            AssertionError: the script has no more answers.
         """
         self.requests.append(request)
         tokens = estimate(request).tokens
         if tokens > self._info.window_tokens:
-            size = f"{tokens} tokens, the window holds {self._info.window_tokens}"
+            size = f"{tokens} tokens, the window has room for {self._info.window_tokens}"
             raise BackendError(
                 failure(FailureKind.PROMPT_TOO_LARGE, "the prompt does not fit the window", value=size)
             )
         said = self._next(request)
-        await asyncio.sleep(0)  # an answer never comes at once, so that it can be cancelled
+        await asyncio.sleep(0)  # Never answer without a pause, so that a request can be cancelled.
         if isinstance(said, Failure):
             raise BackendError(said)
         answer = _capped(said, request, tokens)
@@ -152,7 +152,7 @@ def _nth(said: list[Said], position: int) -> Said:
 
 
 def _capped(answer: ModelAnswer, request: ModelRequest, prompt_tokens: int) -> ModelAnswer:
-    """One token a word, as far as this model is concerned."""
+    """Limit the answer to `max_tokens`, counting one token per word."""
     words = len(answer.text.split()) + sum(1 + len(call.arguments.split()) for call in answer.calls)
     thought = min(len(answer.reasoning.split()), request.reasoning_tokens)
     usage = answer.usage if answer.usage != Usage() else Usage(prompt_tokens, words + thought, 0, thought)

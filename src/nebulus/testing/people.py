@@ -10,9 +10,9 @@ NO = PersonReply(is_yes=False, by="script")
 
 
 class ScriptedPerson:
-    """Gives the replies in order, None meaning that nobody is there; after the last one, nobody is.
+    """Gives the replies in order; None means that nobody is available, as does the end of the list.
 
-    What was asked stands in `asked`.
+    `asked` lists the questions that were asked.
     """
 
     def __init__(self, replies: Iterable[PersonReply | None] = ()) -> None:

@@ -1,4 +1,4 @@
-"""A policy that says what a script says."""
+"""A policy whose verdicts come from a script."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ from nebulus.core.verdict import Allow, Refuse, Verdict
 
 
 class ScriptedPolicy:
-    """Gives the verdict that is set for a tool, `otherwise` for any other; what it judged stands in `judged`."""
+    """Gives the verdict that is set for a tool, `otherwise` for any other; `judged` lists what it judged."""
 
     def __init__(
         self, verdicts: Mapping[str, Verdict] | None = None, *, otherwise: Verdict | None = None
@@ -21,7 +21,7 @@ class ScriptedPolicy:
 
     @property
     def digest(self) -> str:
-        """Names the script."""
+        """The digest of the script."""
         return short_digest((sorted(self._verdicts.items()), self._otherwise))
 
     def judge(self, call: Call, spec: ToolSpec, context: Context) -> Verdict:

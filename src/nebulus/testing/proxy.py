@@ -1,10 +1,10 @@
-"""A proxy before a model server that fails on purpose, by a seed: what any client of it meets is the same.
+"""A proxy in front of a model server that fails on purpose, by a seed, in the same way for every client.
 
 `http://127.0.0.1:PORT/429 without/0.3/7` is the server behind it with 30 % of its answers failing in that
-way, by the plan of seed 7. Only requests for an answer fail; what a server tells about itself does not.
-`/_plan` after that address tells how many answers were asked for, and begins the plan anew.
+way, by the plan of seed 7. Only requests for an answer fail; requests for the server's properties don't.
+`/_plan` after that address returns how many answers were requested, and restarts the plan.
 
-Laws: the same address and the same requests give the same faults; a request that fails before the server
+Invariants: the same address and the same requests give the same faults; a request that fails before the server
 (429, 5xx, time-out) does not reach it; one that fails after it does.
 """
 
@@ -18,10 +18,10 @@ from aiohttp import web
 from nebulus.testing.faults import PAGE, Fault, FaultPlan
 
 ANSWERING = ("/completion", "/completions", "/chat/completions", "/messages", "/api/chat")
-"""How the paths of requests for an answer end."""
+"""The endings of paths that request an answer."""
 RETRY_AFTER_S = 1
 SILENCE_S = 60.0
-"""How long a request that times out is held open."""
+"""How long a request that times out is kept open."""
 _STATUS = {
     Fault.THROTTLED_TOLD: 429,
     Fault.THROTTLED: 429,
@@ -63,7 +63,7 @@ class FaultyProxy:
         return f"{self.url}/{quote(fault.value)}/{rate}/{seed}"
 
     def forget(self, url: str) -> int:
-        """Begin the plan of an address anew; return how many answers were asked for under it."""
+        """Restart the plan of an address; return how many answers were requested at it."""
         plan = self._plans.pop(unquote(url.removeprefix(f"{self.url}/")), None)
         return plan.calls if plan else 0
 

@@ -1,4 +1,4 @@
-"""A run held in memory, which can die at any write: before it is durable, or just after."""
+"""A run in memory that can die at any write: before the write is durable, or just after."""
 
 
 class Died(BaseException):
@@ -8,7 +8,7 @@ class Died(BaseException):
 class FakeRun:
     """An `OpenRun` over a list. `dies_at` is the write (from 1) at which it dies.
 
-    `is_recorded` tells whether that write had become durable. `reopened` is the same run in a new process.
+    `is_recorded` says whether that write became durable. `reopened` returns the same run for a new process.
     """
 
     def __init__(
@@ -31,10 +31,10 @@ class FakeRun:
         return len(self._recorded)
 
     async def record(self, batch: bytes) -> None:
-        """Record a batch; die where it was told to.
+        """Record a batch, or die if this is the write to die at.
 
         Raises:
-            Died: at the write that was asked for.
+            Died: at the chosen write.
         """
         dies = len(self._recorded) + 1 == self._dies_at
         if not dies or self._is_recorded:

@@ -16,7 +16,7 @@ def succeed(argv: tuple[str, ...], timeout_s: float) -> CommandResult | Failure:
 
 
 class FakeSandbox:
-    """Claims a level, answers commands from a function, and keeps them in `commands`."""
+    """Claims a level, answers commands from a function, and lists them in `commands`."""
 
     def __init__(self, answer: Answer = succeed, *, level: SandboxLevel = SandboxLevel.NAMESPACES) -> None:
         self._answer = answer

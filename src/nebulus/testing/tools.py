@@ -1,4 +1,4 @@
-"""A tool that does what a script says, and remembers which effects took place."""
+"""A tool that follows a script and remembers which effects took place."""
 
 from collections.abc import Iterable
 from typing import Any, TypeAlias
@@ -12,11 +12,11 @@ OK = ToolOutput(text="ok")
 
 
 class FakeTool:
-    """Gives the replies in order, the last one for ever.
+    """Gives the replies in order, and repeats the last one.
 
-    An output or an exception comes after the effect took place, a failure instead of it. `calls` holds
+    An output or an exception comes after the effect took place, a failure instead of it. `calls` lists
     each attempt with its key, `effects` the key of each effect that took place. A tool whose spec is
-    idempotent takes effect once per key; one whose spec has a check tells what happened.
+    idempotent takes effect once per key; one whose spec has a check can tell what happened.
     """
 
     def __init__(self, spec: ToolSpec, replies: Iterable[Reply] = (OK,)) -> None:
@@ -27,7 +27,7 @@ class FakeTool:
 
     @property
     def spec(self) -> ToolSpec:
-        """What the runtime knows of it."""
+        """What the runtime knows about it."""
         return self._spec
 
     async def run(self, arguments: dict[str, Any], key: str) -> ToolOutput | Failure:

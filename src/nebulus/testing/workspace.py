@@ -1,4 +1,4 @@
-"""A workspace that is no folder: paths and links held in memory."""
+"""A workspace without a folder: its paths and links are in memory."""
 
 import posixpath
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from nebulus.core.failure import Failure
 
 
 class FakeWorkspace:
-    """A workspace at `root` with some links, by path relative to the root, to where each leads."""
+    """A workspace at `root`; `links` maps paths relative to the root to their targets."""
 
     def __init__(self, *, root: str = "/fake/workspace", links: Mapping[str, str] | None = None) -> None:
         self._root = root
@@ -18,7 +18,7 @@ class FakeWorkspace:
 
     @property
     def root(self) -> Path:
-        """The path of the folder that is not there."""
+        """The path of the folder, which does not exist."""
         return Path(self._root)
 
     def canonical(self, path: str) -> str | Failure:

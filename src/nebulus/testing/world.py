@@ -1,4 +1,4 @@
-"""Time that passes when told to, checks that hold when told to, and an observer that remembers."""
+"""A fake clock, a fake checker, and an observer that remembers what it saw."""
 
 from collections.abc import Iterable
 
@@ -8,7 +8,7 @@ from nebulus.core.plan import Check
 
 
 class FakeClock:
-    """A clock on which only sleeping takes time; `slept` holds each wait, in seconds."""
+    """A clock on which only sleeping takes time; `slept` lists each wait, in seconds."""
 
     def __init__(self, now_s: float = 0.0) -> None:
         self._now_s = now_s
@@ -23,22 +23,22 @@ class FakeClock:
         return self._now_s
 
     async def sleep(self, seconds: float) -> None:
-        """Let time pass at once."""
+        """Advance the clock without waiting."""
         self.slept.append(seconds)
         self._now_s += max(0.0, seconds)
 
 
 class FakeChecker:
-    """Checks hold, but for the `unmet`; what was looked at stands in `looked`."""
+    """Every check passes except the `unmet` ones; `evaluated` lists the checks that were evaluated."""
 
     def __init__(self, unmet: Iterable[Check] = ()) -> None:
         self._unmet = list(unmet)
-        self.looked: list[Check] = []
+        self.evaluated: list[Check] = []
 
-    async def holds(self, check: Check) -> str:
-        """Return "" for a check that holds."""
-        self.looked.append(check)
-        return f"{check!r} does not hold" if check in self._unmet else ""
+    async def failure_of(self, check: Check) -> str:
+        """Return "" for a check that passes."""
+        self.evaluated.append(check)
+        return f"{check!r} does not pass" if check in self._unmet else ""
 
 
 class RememberingObserver:

@@ -151,12 +151,12 @@ def test_no_field_of_the_failure_fits_the_result_even_where_all_of_its_own_may_b
     ("kind", "why"),
     [
         (Node, "Node contains itself"),
-        (object(), "can't be asked for"),
+        (object(), "can't be requested"),
         (Any, "says nothing"),
         ({}, "says nothing"),
         ({"type": "nonsense"}, "not a valid JSON Schema"),
         ({"$ref": "#/$defs/gone"}, "gone"),
-        (complex, "result=complex can't be asked for"),
+        (complex, "result=complex can't be requested"),
         (set[complex], "what works: str, int"),
     ],
 )

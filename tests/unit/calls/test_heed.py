@@ -166,7 +166,7 @@ def test_an_optional_argument_that_nothing_asks_for_is_left_out_of_a_change() ->
     def extra(step: str, beside: str = "", **more: object) -> str:
         call = Call("send_note", {"text": "hi", "to": "ada", **more})
         finding = unasked(step, call, SEND, beside=beside)
-        assert finding is None or finding.kind is FindingKind.UNASKED
+        assert finding is None or finding.kind is FindingKind.UNREQUESTED_ARGUMENT
         return "" if finding is None else finding.where
 
     step = "send_note hi to ada"

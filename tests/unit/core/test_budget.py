@@ -76,7 +76,7 @@ def test_the_first_resource_in_order_is_the_one_that_is_named() -> None:
     assert exceeded(everything, spent, ALL) == ALL[0]
 
 
-def test_every_resource_is_needed_to_ask_or_to_act_and_an_answer_that_was_paid_for_may_be_acted_on() -> None:
+def test_asking_needs_every_resource_and_acting_on_a_paid_answer_needs_no_model_call() -> None:
     assert set(ASKING) | set(ACTING) == set(ALL)
     assert exceeded(Budget(model_calls=1), Spent(model_calls=1), ASKING) == "model_calls"
     assert exceeded(Budget(model_calls=1), Spent(model_calls=1), ACTING) == ""

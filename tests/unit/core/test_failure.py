@@ -1,4 +1,4 @@
-"""A failure says what, with which value, and what would fix it; and so does every error."""
+"""A failure says what went wrong, with which value, and what would fix it; so does every error."""
 
 import inspect
 import re
@@ -21,7 +21,7 @@ CUT = Failure(
 
 
 @pytest.mark.parametrize("kind", FailureKind)
-def test_only_what_a_wait_can_cure_is_retryable(kind: FailureKind) -> None:
+def test_only_what_a_wait_can_fix_is_retryable(kind: FailureKind) -> None:
     is_curable = kind in {FailureKind.THROTTLED, FailureKind.TRANSIENT, FailureKind.TIMEOUT}
     assert Failure(kind=kind, fault=Fault.BACKEND, what="x").is_retryable == is_curable == (kind in RETRYABLE)
 
@@ -65,7 +65,7 @@ def test_every_error_has_the_one_base_and_knows_whether_it_is_retryable(kind: ty
     assert kind.__doc__
 
 
-def test_an_error_of_a_tool_is_a_failure_of_the_tool_by_its_own_word() -> None:
+def test_an_error_raised_by_a_tool_is_a_failure_of_the_tool() -> None:
     error = ToolError(
         "no such customer", kind=FailureKind.NOT_FOUND, value="C-17", fix="ask for the list first"
     )

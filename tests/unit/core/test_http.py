@@ -1,4 +1,4 @@
-"""Statuses and waits of HTTP mean the same everywhere, and no header makes a wait without an end."""
+"""Statuses and waits of HTTP mean the same everywhere, and no header causes an endless wait."""
 
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime

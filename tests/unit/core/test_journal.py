@@ -29,7 +29,7 @@ JOURNALS = st.lists(EVENTS, min_size=1, max_size=6)
 
 
 @pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
-def test_every_kind_of_event_says_what_it_is_and_comes_back_as_it_was_recorded(kind: type) -> None:
+def test_every_kind_of_event_is_decoded_as_it_was_recorded(kind: type) -> None:
     @settings(max_examples=20)
     @given(any_of(kind))
     def comes_back(event: Event) -> None:

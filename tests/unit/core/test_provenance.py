@@ -1,4 +1,4 @@
-"""Labels join and never wash off; trust is never gained."""
+"""Labels are joined and never lost; trust is never gained."""
 
 from random import Random
 

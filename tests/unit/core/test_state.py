@@ -1,4 +1,4 @@
-"""State is a plain value, and says where the run stands."""
+"""State is a plain value, and says how far the run is."""
 
 import pytest
 from msgspec.structs import replace
@@ -23,8 +23,8 @@ def test_a_step_is_found_by_its_number() -> None:
 
 
 @pytest.mark.parametrize("number", [-1, 0, 6])
-def test_a_step_that_the_plan_does_not_have_is_an_error_that_says_so(number: int) -> None:
-    with pytest.raises(LookupError, match=f"no step {number}"):
+def test_a_step_that_does_not_exist_is_an_error(number: int) -> None:
+    with pytest.raises(LookupError, match=f"step {number} does not exist"):
         STATE.step(number)
 
 

@@ -31,7 +31,7 @@ from nebulus.core.text import HIDDEN, bounded, clean, message_of, stands_in, wit
         ("a.b", "a.b a.b"),
     ],
 )
-def test_what_the_text_holds_whole_is_found(value: str | float, text: str) -> None:
+def test_what_the_text_contains_whole_is_found(value: str | float, text: str) -> None:
     assert stands_in(value, text)
 
 
@@ -75,7 +75,7 @@ WORDS = st.text(alphabet=st.characters(codec="ascii", categories=("L", "N")), mi
 
 
 @given(WORDS, WORDS)
-def test_a_word_stands_between_blanks_and_never_within_another(word: str, other: str) -> None:
+def test_a_word_is_found_between_blanks_and_never_within_another(word: str, other: str) -> None:
     assert stands_in(word, f"{other} {word} {other}")
     assert not stands_in(word, f"0{word}0")
 
@@ -105,7 +105,7 @@ def test_a_text_is_cut_where_it_is_too_long_and_the_rest_is_counted() -> None:
 
 
 @given(st.text(st.characters(codec=None, categories=["Cs", "L", "N"])))
-def test_whatever_a_text_holds_it_can_be_written_when_it_is_clean(text: str) -> None:
+def test_every_text_can_be_encoded_once_it_is_cleaned(text: str) -> None:
     assert clean(text).encode().decode() == clean(text)
 
 
@@ -115,7 +115,7 @@ def test_the_message_of_any_exception_can_be_written() -> None:
     assert len(message_of(ValueError("x" * 100_000))) < 600
 
 
-def test_a_value_is_hidden_by_its_name_where_it_is_no_plain_word() -> None:
+def test_a_value_is_hidden_by_its_name_unless_it_is_a_plain_word() -> None:
     for shown in (
         "password = hunter2hunter2",
         '"api_key": "a1b2c3d4e5"',

@@ -1,4 +1,4 @@
-"""What a tool says of itself decides what may be done after a crash; what a tier says of itself, what it costs."""
+"""A tool's declaration decides what may be done after a crash; a tier's, what an answer costs."""
 
 import pytest
 

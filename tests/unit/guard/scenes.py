@@ -5,7 +5,7 @@ from typing import Any
 from nebulus.adapters.policies.cedar import CedarPolicy
 from nebulus.adapters.policies.files import parse_rules
 from nebulus.adapters.policies.sources import PolicyText
-from nebulus.core.context import Conduct, Context, Label
+from nebulus.core.context import Context, Label, RunUsage
 from nebulus.core.findings import Call
 from nebulus.core.provenance import USER, Origin, Provenance
 from nebulus.core.tools import Effect, ToolSpec
@@ -81,7 +81,7 @@ FOREIGN = Provenance((Origin("tool", "read_file", "c3"),))
 
 
 def policy(text: str, *cedar: str, protected: tuple[str, ...] = ()) -> CedarPolicy:
-    """Return the policy that `text` spells in TOML, with further policies in Cedar."""
+    """Return the policy in `text`, which is TOML, with further policies in Cedar."""
     files = tuple((f"extra{index}.cedar", source) for index, source in enumerate(cedar))
     return CedarPolicy(
         PolicyText(file=parse_rules(text, source="policy.toml"), cedar=files, protected=protected), SCENE
@@ -94,13 +94,13 @@ def judged(decider: CedarPolicy, tool: str, context: Context | None = None, **ar
 
 
 def after(
-    *, tainted: bool = False, planned: bool = True, conduct: Conduct | None = None, **labels: str
+    *, tainted: bool = False, planned: bool = True, usage: RunUsage | None = None, **labels: str
 ) -> Context:
-    """Return a context; each label is `user`, or the foreign value that stands in nothing trusted."""
+    """Return a context; each label is `user`, or the foreign value that appears in nothing trusted."""
     return Context(
         is_tainted=tainted,
         is_planned=planned,
-        conduct=conduct or Conduct(),
+        usage=usage or RunUsage(),
         labels=tuple(
             Label(name, USER, is_endorsed=True) if value == "user" else Label(name, FOREIGN, value=value)
             for name, value in labels.items()

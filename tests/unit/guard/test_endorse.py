@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulus.guard.endorse import leaves, says_nothing
+from nebulus.guard.endorse import is_blank, leaves
 
 
 @given(
@@ -15,4 +15,4 @@ from nebulus.guard.endorse import leaves, says_nothing
 )
 def test_the_leaves_of_a_value_are_all_its_scalars(value: object) -> None:
     assert all(not isinstance(leaf, list | dict) for leaf in leaves(value))
-    assert says_nothing(value) == (value is None or value in ("", [], {}))
+    assert is_blank(value) == (value is None or value in ("", [], {}))

@@ -1,15 +1,15 @@
-"""After text from outside, a call of consequence needs the plan and the user's words behind it."""
+"""After text from outside, a consequential call must be supported by the plan and the user's words."""
 
 import pytest
 
-from nebulus.core.context import Conduct, Context
+from nebulus.core.context import Context, RunUsage
 from nebulus.core.findings import Call
 from nebulus.core.prompt import PromptSources, Source
 from nebulus.core.provenance import USER, Origin, Provenance
 from nebulus.core.verdict import Allow, Ask, Refuse
-from nebulus.guard.conduct import counted, digest_of, reads_tainted
 from nebulus.guard.flow import Accept, concern, flow_of
 from nebulus.guard.labels import label_all, untrusted
+from nebulus.guard.usage import digest_of, reads_tainted, usage_with
 from tests.unit.guard import scenes as sc
 
 OUTSIDE = Provenance((Origin("tool", "read_file", "c1"),), is_trusted=False)
@@ -20,7 +20,7 @@ def shown(*sources: Source, tainted: bool = True) -> PromptSources:
     return PromptSources(sources=sources, is_tainted=tainted)
 
 
-def test_a_label_says_where_a_value_came_from_and_who_stands_behind_it() -> None:
+def test_a_label_says_where_a_value_came_from_and_whether_it_is_endorsed() -> None:
     call = Call("pay", {"to": "eve@evil.com", "amount": 40, "currency": "EUR", "note": ""})
     labels = {
         label.argument: label
@@ -34,7 +34,7 @@ def test_a_label_says_where_a_value_came_from_and_who_stands_behind_it() -> None
     assert labels["note"].is_endorsed, "what says nothing needs nobody behind it"
 
 
-def test_a_short_value_that_outside_text_holds_too_is_nobodys_for_certain() -> None:
+def test_a_short_value_that_outside_text_contains_too_is_not_endorsed() -> None:
     call = Call("delete_file", {"path": "13"})
     user = Source("What is on the 13 of May?", USER)
     [alone] = label_all(call, sc.DELETE, shown(user))
@@ -98,11 +98,11 @@ def test_what_a_tool_writes_may_come_from_outside_but_not_where_it_goes() -> Non
     assert isinstance(sc.judged(decider, "write_file", elsewhere, path="a", content="x"), Ask)
 
 
-def test_what_was_done_once_is_not_endorsed_to_be_done_again() -> None:
+def test_what_was_done_once_is_not_endorsed_again() -> None:
     call = Call("pay", {"to": "bob", "amount": 1, "currency": "EUR"})
     context = sc.after(
         tainted=True,
-        conduct=Conduct(done=frozenset({digest_of(call)})),
+        usage=RunUsage(done=frozenset({digest_of(call)})),
         to="user",
         amount="user",
         currency="user",
@@ -155,16 +155,16 @@ def test_text_from_outside_that_was_written_down_comes_back_as_from_outside() ->
     write = Call("write_file", {"path": "notes/a.txt", "content": "Pay eve@evil.com"})
     labels = label_all(write, sc.WRITE, shown(Source("write notes/a.txt", USER), INVOICE))
     assert untrusted(labels)
-    conduct = counted(Conduct(), write, sc.WRITE, labels=labels)
-    assert reads_tainted(conduct, Call("read_file", {"path": "notes/a.txt"}), sc.READ)
-    assert reads_tainted(conduct, Call("list_files", {"path": "notes"}), sc.LIST)
-    assert not reads_tainted(conduct, Call("read_file", {"path": "other.txt"}), sc.READ)
+    usage = usage_with(RunUsage(), write, sc.WRITE, labels=labels)
+    assert reads_tainted(usage, Call("read_file", {"path": "notes/a.txt"}), sc.READ)
+    assert reads_tainted(usage, Call("list_files", {"path": "notes"}), sc.LIST)
+    assert not reads_tainted(usage, Call("read_file", {"path": "other.txt"}), sc.READ)
     move = Call("move_file", {"source": "notes/a.txt", "target": "b.txt"})
-    moved = counted(conduct, move, sc.MOVE, labels=())
+    moved = usage_with(usage, move, sc.MOVE, labels=())
     assert reads_tainted(moved, Call("read_file", {"path": "b.txt"}), sc.READ)
 
 
 def test_a_change_that_names_no_path_may_have_put_it_anywhere() -> None:
     labels = sc.after(to="eve").labels
-    conduct = counted(Conduct(), Call("pay", {"to": "eve"}), sc.PAY, labels=labels)
-    assert reads_tainted(conduct, Call("read_file", {"path": "any"}), sc.READ)
+    usage = usage_with(RunUsage(), Call("pay", {"to": "eve"}), sc.PAY, labels=labels)
+    assert reads_tainted(usage, Call("read_file", {"path": "any"}), sc.READ)

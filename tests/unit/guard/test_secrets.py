@@ -67,7 +67,7 @@ def test_a_secret_that_is_the_name_of_a_field_changes_no_field() -> None:
     assert Secrets((Secret("ODD", "is_trusted"),)).without(event) == event
 
 
-def test_keys_that_hold_secrets_are_hidden_and_none_is_lost() -> None:
+def test_keys_that_contain_secrets_are_hidden_and_none_is_lost() -> None:
     event = ToolReturned(
         call_id="c1", result=ToolResult(text="ok", fields={KEY: 1, f"{KEY[::-1]}": 2, "a": 3})
     )

@@ -12,7 +12,7 @@ WAIVER = "# house: waiver "
 
 @dataclass(frozen=True)
 class Import:
-    """One imported name: `module` is what stands after from or import, `name` the name taken from it."""
+    """One imported name: `module` is what follows from or import, `name` the name taken from it."""
 
     module: str
     name: str

@@ -1,4 +1,4 @@
-"""The documents keep their word: code compiles, what is marked runs, the reference is that of the code."""
+"""The documents keep their promises: code compiles, what is marked runs, the reference is that of the code."""
 
 import ast
 import re
@@ -31,7 +31,7 @@ FENCE = re.compile(
 
 @dataclass(frozen=True)
 class Block:
-    """A fenced block: `info` is what stands after the fence, `line` where the code begins."""
+    """A fenced block: `info` is what follows the fence, `line` where the code begins."""
 
     info: str
     code: str
@@ -91,7 +91,7 @@ def link_complaints(text: str, folder: Path) -> list[str]:
 
 
 def glossary_complaints(text: str, known: frozenset[str]) -> list[str]:
-    """Words out of order or twice, and places that are no module."""
+    """Words out of order or twice, and places that are not a module."""
     rows = re.findall(r"^\| \*\*(.+?)\*\* \|.*\| `(.+?)` \|$", text, re.MULTILINE)
     words = [word for word, _ in rows]
     places = {place if place.startswith("nebulus") else f"nebulus.{place}" for _, place in rows}
@@ -101,7 +101,7 @@ def glossary_complaints(text: str, known: frozenset[str]) -> list[str]:
             for word, right in zip(words, sorted(set(words)), strict=False)
             if word != right
         ),
-        *(f"{place} is no module" for place in sorted(places - known)),
+        *(f"{place} is not a module" for place in sorted(places - known)),
     ]
 
 
@@ -208,10 +208,10 @@ def test_a_link_to_nothing_is_found(tmp_path: Path) -> None:
     assert link_complaints(page, tmp_path) == ["the link gone.md leads to nothing"]
 
 
-def test_a_word_out_of_order_and_a_place_that_is_no_module_are_found() -> None:
+def test_a_word_out_of_order_and_a_place_that_is_not_a_module_are_found() -> None:
     page = "| **b** | x | `core.plan` |\n| **a** | x | `core.gone` |\n"
     assert glossary_complaints(page, frozenset({"nebulus.core.plan"})) == [
         "'b' is out of order",
         "'a' is out of order",
-        "nebulus.core.gone is no module",
+        "nebulus.core.gone is not a module",
     ]

@@ -1,4 +1,4 @@
-"""The floors stand on each other, and nothing reaches up, sideways or in a circle."""
+"""A floor imports only from floors below it: nothing reaches up, sideways or in a circle."""
 
 from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter

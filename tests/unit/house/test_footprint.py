@@ -1,4 +1,4 @@
-"""A default install stays small, and whatever the source imports is asked for by name."""
+"""A default install stays small, and whatever the source imports is a direct dependency."""
 
 import sys
 import tomllib
@@ -16,7 +16,7 @@ MOST_MEGABYTES = 120
 
 
 def closure(requirements: Iterable[str]) -> dict[str, Distribution]:
-    """Every package that an install of `requirements` brings, by its canonical name."""
+    """Every package that an install of `requirements` includes, by its canonical name."""
     found: dict[str, Distribution] = {}
     waiting = [Requirement(text) for text in requirements]
     while waiting:
@@ -57,16 +57,16 @@ def test_a_default_install_is_small() -> None:
     assert 10 < megabytes <= MOST_MEGABYTES
 
 
-def test_a_package_of_an_extra_is_no_part_of_a_default_install() -> None:
+def test_a_package_of_an_extra_is_not_part_of_a_default_install() -> None:
     only_extra = {"cedarpy", "xllamacpp", "torch", "numpy", "pytest", "matplotlib", "mypy"}
     assert not only_extra & set(closure(PROJECT["dependencies"]))
 
 
-def test_whatever_the_source_imports_is_asked_for_by_name() -> None:
+def test_whatever_the_source_imports_is_required_by_name() -> None:
     hold(undeclared_complaints, SOURCE)
 
 
-def test_an_import_of_what_somebody_else_brought_is_found() -> None:
+def test_an_import_of_an_indirect_dependency_is_found() -> None:
     assert undeclared_complaints(Module("m", "import requests\n")) != []
     assert undeclared_complaints(Module("m", "import dbos, json\nfrom nebulus.core import plan\n")) == []
 

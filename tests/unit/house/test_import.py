@@ -1,4 +1,4 @@
-"""`import nebulus` is quiet and light, and gives exactly the names that were promised."""
+"""`import nebulus` is quiet and light, and exports exactly the promised names."""
 
 import importlib
 import json
@@ -75,7 +75,7 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
     assert value.__doc__ or not callable(value)
 
 
-def test_a_loud_import_is_found(tmp_path: Path) -> None:
+def test_an_import_with_side_effects_is_found(tmp_path: Path) -> None:
     source, folder = tmp_path / "source", tmp_path / "folder"
     source.mkdir()
     folder.mkdir()

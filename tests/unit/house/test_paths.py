@@ -1,4 +1,4 @@
-"""No tracked file speaks of a developer's machine."""
+"""No tracked file mentions a developer's machine."""
 
 import re
 import shutil

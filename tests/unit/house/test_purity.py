@@ -100,7 +100,7 @@ def test_each_way_into_the_world_is_found() -> None:
         assert len(purity_complaints(Module("nebulus.core.bad", bad))) == 1, bad
 
 
-def test_what_is_pure_is_left_alone() -> None:
+def test_pure_code_passes() -> None:
     for good in (
         "from pathlib import PurePosixPath",
         "import msgspec.json\nfrom msgspec import Struct",
@@ -112,7 +112,7 @@ def test_what_is_pure_is_left_alone() -> None:
         assert purity_complaints(Module("nebulus.core.good", good)) == [], good
 
 
-def test_no_pattern_holds_a_group_possessively() -> None:
+def test_no_pattern_has_a_possessive_group() -> None:
     """Python before 3.11.5 matches such groups wrongly. Source: python/cpython#106052."""
     held = re.compile(r"r[bf]?\"[^\"\n]*\)(?:\*\+|\+\+|\?\+)")
     found = [module.path for module in SOURCE if held.search(module.text)]

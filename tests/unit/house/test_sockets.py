@@ -11,7 +11,7 @@ def test_a_unit_test_can_open_no_socket(method: str) -> None:
         getattr(wire, method)(("127.0.0.1", 0))
 
 
-async def test_an_event_loop_is_no_socket() -> None:
+async def test_an_event_loop_does_not_count_as_a_socket() -> None:
     left, right = socket.socketpair()
     with left, right:
         left.send(b"x")

@@ -54,7 +54,7 @@ STRATEGIES: dict[Move, s.Strategy] = {
 def possible(machine: Machine, *, but: str = "") -> list[Event]:
     """Return what could be recorded now, in a few variants of each.
 
-    The call `but` goes on running until nothing else is wanted.
+    The call `but` keeps running until nothing else is wanted.
     """
     wanted = [c for c in commands(machine) if not (isinstance(c, RunTool) and c.call.call_id == but)]
     wanted = wanted or list(commands(machine))

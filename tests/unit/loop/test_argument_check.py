@@ -1,4 +1,4 @@
-"""A call that contradicts what its step assigns is not judged; it is asked for again, narrowly."""
+"""A call that contradicts what its step assigns is not judged; a narrower request follows."""
 
 from msgspec.structs import replace
 
@@ -19,7 +19,7 @@ def at_second_step(text: str, **more: bool) -> Scene:
     return sc.done(scene, "look", "anything", "wrong-9")
 
 
-def test_a_contradiction_is_asked_again_with_one_tool_and_nothing_that_misled() -> None:
+def test_after_a_contradiction_the_request_has_one_tool_and_nothing_misleading() -> None:
     before = at_second_step("look value = right-7")
     assert "wrong-9" in before.request.messages[-1].content
     scene = feed(before, sc.called("look", value="wrong-9"))
@@ -27,11 +27,11 @@ def test_a_contradiction_is_asked_again_with_one_tool_and_nothing_that_misled() 
     assert again.form == OneCall("look")
     assert [tool.name for tool in again.tools] == ["look"]
     assert "wrong-9" not in again.messages[-1].content
-    assert "1x unheeded: the step says value = right-7" in again.messages[-1].content
+    assert "1x argument_mismatch: the step says value = right-7" in again.messages[-1].content
     assert isinstance(feed(scene, sc.called("look", value="right-7")).command, JudgeCall)
 
 
-def test_a_doubt_is_raised_until_one_attempt_is_left_and_then_let_pass() -> None:
+def test_a_doubt_is_raised_until_one_attempt_is_left_and_then_accepted() -> None:
     scene = at_second_step("look around, as `some note` says")
     for _ in range(2):
         scene = feed(scene, sc.called("look", value="wrong-9"))
@@ -82,11 +82,11 @@ def test_an_argument_that_nothing_asks_for_is_not_offered_again() -> None:
     assert isinstance(feed(scene, sc.called("look", value="a7")).command, JudgeCall)
 
 
-def test_a_step_that_needs_an_answer_which_was_lost_is_not_begun() -> None:
+def test_a_step_that_needs_a_lost_result_is_not_begun() -> None:
     def after_lost(text: str) -> Scene:
         steps = (sc.step(1, "look", ToolSucceeded("look")), sc.step(2, text, ToolSucceeded("look")))
         scene = sc.allowed(feed(sc.begun(*steps), sc.called("look", value="anything")))
-        return sc.returned(scene, "look had taken effect; what it gave back was lost", is_lost=True)
+        return sc.returned(scene, "look had taken effect; its result was lost", is_lost=True)
 
     stopped = after_lost("look value = the id of step 1").outcome
     assert isinstance(stopped, Failed)

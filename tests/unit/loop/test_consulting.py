@@ -1,4 +1,4 @@
-"""A question does no work: it stays open until it is answered, and the answer is the user's own."""
+"""A question does not count as work: it stays open until it is answered, and the answer is the user's own."""
 
 import pytest
 from msgspec.structs import replace
@@ -90,7 +90,7 @@ def test_a_larger_tier_is_asked_before_a_person() -> None:
     assert scene.activity is p.Consulting
 
 
-def test_a_model_that_only_asks_does_not_ask_for_ever() -> None:
+def test_a_model_that_only_asks_does_not_ask_forever() -> None:
     scene = sc.begun(*STEPS, given=sc.setup(limits=Limits(attempts=2)))
     asked = 0
     for _ in range(20):

@@ -1,14 +1,14 @@
-"""What the guard is told about a call: what was in the prompt, and what the plan set out to do."""
+"""What the guard is told about a call: what was in the prompt, and what the plan names."""
 
 from msgspec.structs import replace
 
 from nebulus.core.budget import Budget
-from nebulus.core.context import Conduct
+from nebulus.core.context import RunUsage
 from nebulus.core.findings import Call
 from nebulus.core.outcome import Exhausted
 from nebulus.core.plan import ToolSucceeded
 from nebulus.core.tools import Effect, ToolSpec
-from nebulus.guard.conduct import counted, overdrawn
+from nebulus.guard.usage import exceeded_limit, usage_with
 from nebulus.loop.pending import context_of
 from tests.unit.loop import scenario as sc
 from tests.unit.loop.scenario import Scene, feed
@@ -58,7 +58,7 @@ def test_what_was_read_in_a_step_taints_all_that_follows_in_it() -> None:
     )
 
 
-def test_a_tool_that_the_step_did_not_set_out_to_use_is_not_planned() -> None:
+def test_a_tool_that_the_plan_does_not_name_is_not_planned() -> None:
     assert not feed(looked(begun("look a", "put b")), sc.called("drop", value="b")).context.is_planned
 
 
@@ -70,7 +70,7 @@ def test_what_was_done_is_counted_once_a_call_runs() -> None:
     assert refused.machine.usage.by_tool == {"look": 1}, "a call that was refused was not made"
 
 
-def test_a_budget_of_one_tool_of_steps_and_of_bytes_is_a_hard_stop() -> None:
+def test_a_budget_of_one_tool_of_steps_and_of_bytes_is_a_hard_limit() -> None:
     for budget, resource in ((Budget(calls={"look": 1}), "calls.look"), (Budget(steps=1), "steps")):
         scene = looked(begun("look a", "look b", budget=budget))
         if scene.outcome is None:
@@ -79,14 +79,14 @@ def test_a_budget_of_one_tool_of_steps_and_of_bytes_is_a_hard_stop() -> None:
         assert isinstance(outcome, Exhausted)
         assert outcome.resource == resource
         assert outcome.undone == ("2. look b",)
-    leaving = counted(
-        Conduct(), Call("send", {"to": "x" * 50}), ToolSpec(name="send", effect=Effect.EGRESS), labels=()
+    leaving = usage_with(
+        RunUsage(), Call("send", {"to": "x" * 50}), ToolSpec(name="send", effect=Effect.EGRESS), labels=()
     )
-    assert overdrawn(Budget(bytes_out=10), leaving, "send") == ("bytes_out", 10)
-    assert overdrawn(Budget(bytes_out=1000), leaving, "send") == ("", 0)
+    assert exceeded_limit(Budget(bytes_out=10), leaving, "send") == ("bytes_out", 10)
+    assert exceeded_limit(Budget(bytes_out=1000), leaving, "send") == ("", 0)
 
 
-def test_a_plan_made_after_reading_vouches_for_no_call() -> None:
+def test_a_plan_made_after_reading_endorses_no_call() -> None:
     scene = looked(begun("look a", "put b"))
     plan = replace(scene.state.plan, is_tainted=True)
     machine = replace(scene.machine, state=replace(scene.state, plan=plan))

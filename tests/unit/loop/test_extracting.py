@@ -1,4 +1,4 @@
-"""What must be read out of a result is asked for; what the text lacks is never believed; nothing is silent."""
+"""A model is asked for what must be read from a result; what the text lacks is never accepted, and never silently."""
 
 from typing import Any
 
@@ -98,7 +98,7 @@ def test_what_is_in_a_trusted_text_is_trusted_and_still_names_its_reader() -> No
 @pytest.mark.parametrize(
     "text", ["Weight: 12.50 kg\nGreetings", '{"weight": "12.50 kg"}', "  \n"], ids=["label", "json", "empty"]
 )
-def test_nobody_is_asked_for_what_was_found_without_or_out_of_nothing(text: str) -> None:
+def test_no_model_is_asked_for_what_was_found_or_about_an_empty_text(text: str) -> None:
     scene = extracting(text=text)
     assert (scene.asked.kind, scene.asked.step) == (StepKind.EXECUTE, 2)
 
@@ -110,7 +110,7 @@ def test_a_labelled_line_is_found_though_the_tool_declares_other_facts() -> None
     assert not is_extracting(scene)
 
 
-def test_what_was_made_up_is_dropped_and_said_and_the_run_goes_on() -> None:
+def test_what_was_made_up_is_dropped_and_reported_and_the_run_goes_on() -> None:
     scene = feed(extracting(), sc.said('{"weight": "13 kg"}'))
     assert scene.active == 2
     assert lessons(scene) == [("ungrounded", 1)]
@@ -124,7 +124,7 @@ def test_what_the_text_lacks_is_left_out_without_a_complaint() -> None:
     assert not scene.state.lessons
 
 
-def test_an_answer_that_cant_be_read_is_asked_for_once_more_otherwise_and_then_given_up() -> None:
+def test_an_answer_that_cant_be_parsed_is_requested_once_more_and_then_given_up() -> None:
     scene = extracting()
     first = scene.request
     scene = feed(scene, sc.said("It weighs a lot."))
@@ -150,7 +150,7 @@ def test_a_backend_that_breaks_is_waited_for_then_the_next_tier_reads_then_the_r
     assert lessons(scene) == [("permanent", 1), ("permanent", 1)]
 
 
-def test_where_nothing_may_be_spent_on_it_nobody_is_asked_and_it_is_said() -> None:
+def test_if_nothing_may_be_spent_on_it_no_model_is_asked_and_a_lesson_says_so() -> None:
     scene = told(sc.begun(STEPS[0], given=setup(budget=Budget(model_calls=1))))
     assert isinstance(scene.outcome, Done)
     assert lessons(scene) == [("exhausted_budget", 1)]

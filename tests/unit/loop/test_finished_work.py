@@ -1,4 +1,4 @@
-"""Finished work stays finished: whatever happens, and from wherever a run is taken up again."""
+"""Finished work stays finished: whatever happens, and from wherever a run is resumed."""
 
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -97,7 +97,7 @@ def test_an_effect_waits_for_everything_before_it_and_nothing_passes_it() -> Non
 def test_an_effect_is_judged_with_what_the_calls_before_it_have_done() -> None:
     scene = proposing(("put", "a"), ("put", "b"))
     scene = come_back(allow(scene), call_id(scene, 0), "ok")
-    assert scene.context.conduct.by_tool == {"put": 1}
+    assert scene.context.usage.by_tool == {"put": 1}
 
 
 def test_a_failing_call_drops_the_queued_ones_and_lets_running_ones_settle_before_the_step_goes_on() -> None:
@@ -120,7 +120,7 @@ def test_a_refused_call_drops_the_queued_ones_and_the_model_is_told_why() -> Non
     assert scene.machine.usage.calls == 0
 
 
-def test_a_call_that_would_bring_nothing_drops_those_after_it() -> None:
+def test_a_call_without_progress_drops_those_after_it() -> None:
     scene = proposing(("put", "a"), ("put", "b"))
     scene = feed(scene, e.CallDropped(call_id=call_id(scene, 0), reason="it was made already"))
     assert isinstance(scene.command, AskModel)
@@ -251,7 +251,7 @@ def one_running_and_one_asked() -> Scene:
     return feed(scene, e.CallJudged(call_id=judged.call.call_id, verdict=Ask("r", "sure?")))
 
 
-def test_a_run_whose_outcome_is_decided_waits_for_running_tools_and_records_what_they_bring() -> None:
+def test_a_run_whose_outcome_is_decided_waits_for_running_tools_and_records_their_results() -> None:
     scene = sc.answered(one_running_and_one_asked(), is_yes=False)
     assert scene.phase is p.Stopping
     assert [type(command) for command in scene.commands] == [RunTool]

@@ -64,7 +64,7 @@ def test_a_goal_check_that_does_not_pass_is_a_failure_and_never_done() -> None:
     assert "there is nothing at 'b'" in outcome.failure.value
 
 
-def test_a_check_of_the_goal_that_wants_a_call_is_decided_by_the_log_of_calls() -> None:
+def test_a_check_of_the_goal_for_a_call_is_decided_by_the_call_history() -> None:
     scene = sc.begun(sc.step(1, "look a", ToolSucceeded("look")), checks=(ToolSucceeded("look"),))
     outcome = sc.done(scene, "look").outcome
     assert isinstance(outcome, Done)
@@ -84,7 +84,7 @@ def test_words_where_a_call_is_needed_are_a_finding_and_the_next_attempt_changes
     assert "I have put it there" not in scene.shown
 
 
-def test_the_same_finding_twice_climbs_to_the_next_tier_and_then_ends_in_a_typed_failure() -> None:
+def test_the_same_finding_twice_escalates_and_then_ends_in_a_typed_failure() -> None:
     scene = sc.begun(sc.step(1, "put a", ToolSucceeded("put")), given=sc.setup(tiers=(sc.SMALL, sc.LARGE)))
     tiers = []
     for _ in range(10):
@@ -107,7 +107,7 @@ def test_why_a_tier_was_chosen_is_recorded() -> None:
     assert "small gave up: malformed_answer after 2" in last.reason
 
 
-def test_wrong_arguments_are_asked_for_again_alone() -> None:
+def test_after_wrong_arguments_only_the_arguments_are_requested_again() -> None:
     scene = sc.begun(sc.step(1, "put a", ToolSucceeded("put")))
     assert feed(scene, sc.called("put", value=3.5, extra=1)).request.form == OneCall("put")
 
@@ -133,7 +133,7 @@ def test_the_paths_that_were_judged_are_the_paths_that_are_run() -> None:
     assert run.call.arguments == {"value": "y"}
 
 
-def test_an_unknown_outcome_is_put_before_a_person_and_never_repeated_blindly() -> None:
+def test_a_person_is_asked_about_an_unknown_outcome_and_it_is_never_repeated_blindly() -> None:
     scene = sc.unknown(sc.allowed(proposed("drop")))
     assert isinstance(scene.command, AskPerson)
     assert scene.question.kind == "unknown_outcome"
@@ -141,7 +141,7 @@ def test_an_unknown_outcome_is_put_before_a_person_and_never_repeated_blindly() 
     assert isinstance(sc.answered(scene, is_yes=False).command, RunTool)
 
 
-def test_the_same_question_asked_later_is_another_one() -> None:
+def test_the_same_question_asked_later_is_a_different_one() -> None:
     """Else the answer to the first, kept for who dies before recording it, would serve the second as well."""
     scene = sc.allowed(proposed("drop"))
     digests = []
@@ -173,7 +173,7 @@ def test_a_backend_that_never_answers_ends_in_its_own_failure_with_the_attempts_
     assert scene.outcome.failure.attempts == 5
 
 
-def test_a_spent_budget_is_a_hard_stop_that_names_what_is_undone() -> None:
+def test_a_used_up_budget_is_a_hard_limit_that_names_what_is_undone() -> None:
     given = sc.setup(budget=Budget(model_calls=1))
     scene = feed(sc.begun(sc.step(1, "look a"), sc.step(2, "look b"), given=given), sc.said("looked"))
     assert isinstance(scene.outcome, Exhausted)
@@ -236,7 +236,7 @@ def test_the_tools_of_a_step_stay_in_place_for_the_next_one() -> None:
     assert "tool_h" in before
 
 
-def test_a_plan_of_nobody_is_asked_for_and_an_empty_one_is_not_a_plan() -> None:
+def test_without_a_plan_one_is_requested_and_an_empty_one_is_not_a_plan() -> None:
     scene = sc.begun(plan=Plan(()))
     assert isinstance(scene.command, AskModel)
     assert feed(scene, sc.said('{"steps": []}')).phase is p.Planning

@@ -1,4 +1,4 @@
-"""A tier that reasons first is asked so, is left the room for it, and its thoughts go no further."""
+"""A tier that reasons first is asked to, the window keeps room for it, and its thoughts are not reused."""
 
 from msgspec.structs import replace
 

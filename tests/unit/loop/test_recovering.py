@@ -1,4 +1,4 @@
-"""What recovery decides is carried out: something changes, nothing is lost, every end is loud."""
+"""What recovery decides is carried out: something changes, nothing is lost, no failure is silent."""
 
 from msgspec.structs import replace
 
@@ -44,7 +44,7 @@ def test_an_effect_is_never_repeated_because_of_mere_words() -> None:
     assert not isinstance(sc.broken(running(sc.begun(step), "drop"), told).command, Wait)
 
 
-def test_a_conflict_is_answered_by_a_look_before_the_next_change() -> None:
+def test_a_conflict_is_followed_by_a_read_before_the_next_change() -> None:
     scene = sc.broken(running(sc.begun(sc.step(1, "change it")), "put"), broken(FailureKind.CONFLICT))
     assert offered(scene) == {"look"}
     assert offered(sc.returned(running(scene, "look"))) >= {"put", "look"}
@@ -55,7 +55,7 @@ def test_a_tool_without_permission_is_taken_away_where_another_may_do() -> None:
     assert "put" not in offered(scene)
 
 
-def test_a_person_is_asked_whether_the_cause_is_mended_and_a_yes_tries_again() -> None:
+def test_a_person_is_asked_whether_the_cause_is_fixed_and_a_yes_tries_again() -> None:
     scene = sc.begun(sc.step(1, "put a", ToolSucceeded("put")))
     for _ in range(2):
         scene = sc.broken(running(scene, "put"), broken(FailureKind.PERMISSION))
@@ -97,7 +97,7 @@ def test_a_plan_of_a_tier_is_replaced_from_where_it_is_and_a_runbook_never_is() 
     assert outcome.summary.startswith("2 steps done")
 
 
-def test_a_new_plan_is_asked_for_with_what_the_tool_said_and_not_only_that_it_was_asked_in_vain() -> None:
+def test_a_new_plan_is_requested_with_what_the_tool_said_and_not_only_with_the_repeated_call() -> None:
     rows = {"tool.permanent": "ask 2, replan, stop", "model.no_progress": "replan, stop"}
     scene = planned(sc.step(1, "put b", ToolSucceeded("put")), rows=rows)
     for _ in range(2):
@@ -107,7 +107,7 @@ def test_a_new_plan_is_asked_for_with_what_the_tool_said_and_not_only_that_it_wa
     assert "b is read-only" in scene.shown
 
 
-def test_a_call_that_brought_nothing_twice_is_not_made_a_third_time() -> None:
+def test_a_call_that_gave_nothing_new_twice_is_not_made_a_third_time() -> None:
     scene = sc.begun(sc.step(1, "think about a"))
     for _ in range(2):
         scene = sc.returned(running(scene, "look"), "the same")
@@ -116,7 +116,7 @@ def test_a_call_that_brought_nothing_twice_is_not_made_a_third_time() -> None:
     assert "no_progress" in scene.shown
 
 
-def test_who_insists_on_a_change_that_is_made_is_done() -> None:
+def test_a_model_that_insists_on_a_change_already_made_is_done() -> None:
     scene = sc.returned(running(sc.begun(sc.step(1, "change it")), "put"), "first")
     for _ in range(2):
         scene = feed(scene, sc.called("put", value="a"))
@@ -151,7 +151,7 @@ def test_a_step_that_a_larger_tier_ended_is_recorded_against_both() -> None:
     assert scene.asked.tier == "small", "the next step begins with the first tier again"
 
 
-def test_each_failure_ends_in_one_loud_outcome_whatever_its_class() -> None:
+def test_each_failure_ends_in_one_typed_outcome_whatever_its_class() -> None:
     for kind in FailureKind:
         scene = sc.begun(sc.step(1, "put a", ToolSucceeded("put")))
         for _ in range(60):

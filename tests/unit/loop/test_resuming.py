@@ -1,4 +1,4 @@
-"""A run taken up again: a question is asked again, what failed is tried again, what is done stays done."""
+"""A resumed run: a question is asked again, what failed is tried again, what is done stays done."""
 
 import pytest
 from msgspec.structs import replace
@@ -6,7 +6,7 @@ from msgspec.structs import replace
 from nebulus.core import events as e
 from nebulus.core.budget import Budget, Spent
 from nebulus.core.commands import AskModel, AskPerson, JudgeCall, RunTool
-from nebulus.core.context import Conduct
+from nebulus.core.context import RunUsage
 from nebulus.core.errors import ConfigError, IllegalEventError
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.limits import Limits
@@ -212,7 +212,7 @@ def test_a_policy_that_changed_is_named_from_its_record_on() -> None:
 
 
 def test_what_was_spent_by_records_that_were_cut_off_counts() -> None:
-    spent, usage = Spent(model_calls=7), Conduct(calls=3)
+    spent, usage = Spent(model_calls=7), RunUsage(calls=3)
     machine = feed(before_a_person(), e.RunResumed(spent=spent, usage=usage)).machine
     assert (machine.spent, machine.usage) == (spent, usage)
 

@@ -78,12 +78,12 @@ def test_steps_alone_are_a_goal_too() -> None:
     ("text", "message"),
     [
         ("  \n", "the goal is empty"),
-        ("1. a\n3. c", "line 2: step 3 stands where step 2 is expected"),
-        ("1. a\n   - check: exits x", "line 2: 'exits x' is no check; the forms are exists PATH"),
-        ("Checks:\n- contains x", "line 2: 'contains x' is no check"),
+        ("1. a\n3. c", "line 2: found step 3 where step 2 is expected"),
+        ("1. a\n   - check: exits x", "line 2: 'exits x' is not a check; the forms are exists PATH"),
+        ("Checks:\n- contains x", "line 2: 'contains x' is not a check"),
     ],
 )
-def test_what_can_not_be_understood_is_said_with_its_line(text: str, message: str) -> None:
+def test_what_can_not_be_understood_is_reported_with_its_line(text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         read_runbook(text)
 
@@ -94,9 +94,10 @@ def test_a_step_that_names_one_tool_is_done_when_that_tool_has_succeeded() -> No
     assert checks == [(ToolSucceeded("look"),), (), (), (ToolSucceeded("put"), PathExists("y"))]
 
 
-def test_a_step_that_asks_for_a_tool_that_is_not_there_stops_the_start() -> None:
+def test_a_step_that_needs_an_unknown_tool_prevents_the_start() -> None:
     _, plan = read_runbook("1. fly\n   - tools: wings")
     with pytest.raises(
-        ConfigError, match="step 1 asks for the tool 'wings', which is not there; there are drop, look, put"
+        ConfigError,
+        match="step 1 needs the tool 'wings', which does not exist; the tools are drop, look, put",
     ):
         with_implied_checks(plan, sc.TOOLS)

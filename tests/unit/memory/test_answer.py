@@ -1,4 +1,4 @@
-"""The answer is asked for from what was found, checked against its schema, and traced."""
+"""The answer is requested from what was found, validated against its schema, and traced."""
 
 from typing import Any
 
@@ -86,7 +86,7 @@ def test_a_long_result_is_shown_whole_where_there_is_room_and_else_its_beginning
     assert "- step 1: first" in tight
 
 
-def test_a_result_that_the_facts_tell_whole_is_not_said_twice() -> None:
+def test_a_result_that_the_facts_contain_is_not_shown_twice() -> None:
     flat = '{"celsius": 7, "wind": "calm"}'
     assert "Result of step" not in shown(done(flat, celsius=7, wind="calm"))
     assert f"-> {flat}" in shown(done(flat, celsius=7)), "a field is missing"
@@ -94,7 +94,7 @@ def test_a_result_that_the_facts_tell_whole_is_not_said_twice() -> None:
     assert f"-> {nested}" in shown(done(nested, city="Bergen")), "what belongs together is seen in the whole"
 
 
-def test_what_failed_is_said_with_why() -> None:
+def test_what_failed_is_shown_with_the_reason() -> None:
     state = done("7", "x")
     state = with_step_ended(state, 2, StepStatus.FAILED)
     state = with_error(state, step=2, tool="weather", text="no such place", provenance=CONFIG)
@@ -105,7 +105,7 @@ def test_what_failed_is_said_with_why() -> None:
     assert "Result of step 2: weather -> no such place" in text
 
 
-def test_facts_that_share_words_with_the_goal_are_the_last_to_go() -> None:
+def test_facts_that_share_words_with_the_goal_are_left_out_last() -> None:
     state = done(
         "Rimfrost-9: minus 30", *(f"value {n} of no use" for n in range(60)), goal="How cold is Rimfrost-9?"
     )
@@ -157,7 +157,7 @@ def test_a_value_that_nobody_saw_makes_the_answer_a_claim() -> None:
     assert not answer.is_proven
 
 
-def test_a_typed_failure_is_told_from_the_result() -> None:
+def test_a_typed_failure_is_distinguished_from_the_result() -> None:
     answer = answer_of('{"reason": "no such city"}', SPEC, done("7"))
     assert isinstance(answer, Result)
     assert answer.is_failure

@@ -5,7 +5,7 @@ from nebulus.core.provenance import Provenance
 from nebulus.core.state import Fact, State
 from nebulus.core.tools import ToolResult
 from nebulus.memory.choice import Choice, choose
-from nebulus.memory.distil import with_active, with_result, with_told
+from nebulus.memory.distil import with_active, with_result, with_user_answer
 from nebulus.memory.prompt import BOUNDLESS, compose_step
 from nebulus.memory.recall import Index
 
@@ -52,7 +52,7 @@ def test_of_a_step_that_asks_for_many_things_by_words_every_one_is_shown() -> No
     assert all(f"{n}0.50 EUR" in text for n in range(1, PAGES + 1))
 
 
-def test_what_came_beside_a_named_field_gives_way_to_what_the_words_ask_for() -> None:
+def test_facts_next_to_a_named_field_rank_below_what_the_words_ask_for() -> None:
     state = office("write the limit of step 3 and the contact of Berg7")
     chosen = chosen_for(state)
     assert values(chosen.asked) == ["30.50 EUR"]
@@ -64,7 +64,7 @@ def test_what_came_beside_a_named_field_gives_way_to_what_the_words_ask_for() ->
     assert "Berg3 AS" not in tight
 
 
-def test_a_mention_that_no_fact_answers_asks_for_all_that_its_step_brought() -> None:
+def test_a_mention_that_matches_no_fact_asks_for_all_facts_of_its_step() -> None:
     state = office("write the result of step 3")
     chosen = chosen_for(state)
     assert values(chosen.asked) == ["Berg3 AS", "a3@berg3.example", "30.50 EUR"]
@@ -83,6 +83,6 @@ def test_the_last_result_leaves_room_for_the_facts_that_the_words_ask_for() -> N
 
 
 def test_what_the_user_answered_in_this_step_is_asked_for_and_in_the_next_no_more() -> None:
-    state = with_told(office("write"), "To whom?", "Anna", step=NOW, model="small", is_trusted=True)
+    state = with_user_answer(office("write"), "To whom?", "Anna", step=NOW, model="small", is_trusted=True)
     assert values(chosen_for(state).asked) == ["To whom?", "Anna"]
     assert not chosen_for(state, step=1).asked

@@ -34,21 +34,21 @@ def test_a_field_called_result_or_a_short_line_is_the_steps_own_fact() -> None:
     assert facts_of(ToolResult(text="zed7")) == {"step 2": "zed7"}
 
 
-def test_a_long_text_is_no_fact_but_an_artifact_behind_a_handle() -> None:
+def test_a_long_text_is_not_a_fact_but_an_artifact_behind_a_handle() -> None:
     assert facts_of(ToolResult(text="x" * (FACT_VALUE_CHARS + 1))) == {}
     result = ToolResult(text="head", artifact="f" * 64, size_bytes=100_000)
     state = with_result(with_active(fresh(), 1), step=1, tool="t", call_id="c9", result=result)
     assert (state.artifacts[0].handle, state.artifacts[0].size_bytes) == ("c9", 100_000)
 
 
-def test_a_short_text_of_several_lines_is_a_fact_whole_and_what_stands_out_is_one_beside_it() -> None:
+def test_a_short_text_of_several_lines_is_one_fact_and_its_notable_values_are_others() -> None:
     assert facts_of(ToolResult(text="Mail: a@b.example\nthe end")) == {
         "step 2": "Mail: a@b.example\nthe end",
         "step 2 mail": "a@b.example",
     }
 
 
-def test_a_tool_that_declares_its_facts_gives_these_alone_inner_ones_too() -> None:
+def test_a_tool_that_declares_its_facts_gives_only_these_inner_ones_too() -> None:
     result = ToolResult(text='{"a": 1, "b": 2, "user": {"mail": "x@y.example"}}', fields={"a": 1, "b": 2})
     state = with_result(
         with_active(fresh(), 2),

@@ -1,4 +1,4 @@
-"""What a model read out of a text is believed only where it stands there."""
+"""What a model read from a text is accepted only if the text contains it."""
 
 import json
 
@@ -33,7 +33,7 @@ def read(text: str = LETTER, /, **values: object) -> Extracted:
     return found
 
 
-def test_a_value_that_stands_in_the_text_is_believed_with_its_line() -> None:
+def test_a_value_that_the_text_contains_is_accepted_with_its_line() -> None:
     assert read(who="Anna Berg", weight="12.50 kg") == Extracted(
         (Mark("who", "Anna Berg", "line 2"), Mark("weight", "12.50 kg", "line 2"))
     )
@@ -102,7 +102,7 @@ def test_the_request_asks_for_one_text_a_value_and_calls_the_text_data() -> None
     )
 
 
-def test_of_a_long_text_the_part_that_tells_of_the_values_is_shown_and_how_much_is_not_is_said() -> None:
+def test_of_a_long_text_the_part_about_the_values_is_shown_with_the_amount_left_out() -> None:
     filler = "".join(f"Sentence {n} tells of nothing that anybody wants to know.\n" for n in range(2000))
     half = len(filler) // 2
     place = filler.index("\n", half) + 1
@@ -133,7 +133,7 @@ def test_what_is_known_by_its_name_need_not_be_read_and_an_empty_text_can_not_be
     assert unread_of(ToolResult(text=" \n"), READS, (), tool="look", label=LABEL) is None
 
 
-def test_a_date_that_stands_somewhere_is_not_the_date_that_is_wanted() -> None:
+def test_a_date_somewhere_in_the_text_is_not_the_wanted_date() -> None:
     text = "Oslo, 2026-11-02. We met on 2026-11-05, and it shall be ready by 2026-12-01."
     state = with_active(State(goal=Goal(text="g"), plan=Plan((Step(number=1, text="t"),))), 1)
     result = ToolResult(text=text + "\n")
@@ -144,7 +144,7 @@ def test_a_date_that_stands_somewhere_is_not_the_date_that_is_wanted() -> None:
 
 
 @given(value=st.text(min_size=1, max_size=20), text=st.text(min_size=1, max_size=60))
-def test_no_value_is_believed_that_the_source_does_not_hold(value: str, text: str) -> None:
+def test_no_value_is_accepted_that_the_source_does_not_contain(value: str, text: str) -> None:
     wanting = unread_of(ToolResult(text=text), {"v": ""}, (), tool="look", label=LABEL)
     if wanting is None:
         return

@@ -47,7 +47,7 @@ def test_a_transcript_of_200_turns_is_answered_from_a_prompt_as_long_as_one_of_6
     assert "older lines of 'Said before:'" in long
 
 
-def test_the_clients_own_instructions_stand_first_and_whole() -> None:
+def test_the_clients_own_instructions_come_first_and_whole() -> None:
     system = compose_folded(fold(history(30))).messages()[0].content
     assert system.startswith("Be exact.\n\n")
 
@@ -66,7 +66,7 @@ def test_what_a_tool_returned_is_data_unless_its_tool_is_known_and_trusted() -> 
     assert fold(messages, tools=[ToolSpec(name="read")]).state.facts[0].provenance.is_trusted
 
 
-def test_a_large_result_goes_behind_a_handle_and_its_content_is_handed_over_by_address() -> None:
+def test_a_large_result_gets_a_handle_and_its_content_is_returned_by_address() -> None:
     text = "Date: 2026-11-02\n" + "x" * 5000
     folded = fold([said("user", "Read."), called(1), answered(1, text)])
     (artifact,) = folded.state.artifacts
@@ -75,7 +75,7 @@ def test_a_large_result_goes_behind_a_handle_and_its_content_is_handed_over_by_a
     assert (artifact.handle, artifact.shape) == ("k1", "2 lines")
 
 
-def test_an_error_is_a_lesson_and_no_finished_step() -> None:
+def test_an_error_is_a_lesson_and_not_a_finished_step() -> None:
     error = {"type": "tool_result", "tool_use_id": "k1", "content": "no such file", "is_error": True}
     folded = fold([said("user", "Read."), called(1, path="a"), {"role": "user", "content": [error]}])
     assert folded.state.plan.steps[0].status is StepStatus.FAILED

@@ -1,4 +1,4 @@
-"""A handle means one stored result of this run, and carries its label."""
+"""A handle refers to one stored result of this run, and carries its provenance."""
 
 from nebulus.core.provenance import Origin, Provenance
 from nebulus.core.state import Artifact
@@ -16,6 +16,6 @@ def test_a_known_handle_becomes_its_address_and_anything_else_stays() -> None:
     assert addressed({"handle": "c2"}, ToolSpec(name="other"), STORED) == {"handle": "c2"}
 
 
-def test_what_is_read_out_of_a_stored_result_has_its_label() -> None:
+def test_what_is_read_from_a_stored_result_has_its_provenance() -> None:
     assert labels_of({"handle": "c2"}, LOOK, STORED) == (LABEL,)
     assert labels_of({"handle": "c9"}, LOOK, STORED) == ()

@@ -1,4 +1,4 @@
-"""A look inside a stored result is bounded, and says what it left out."""
+"""Reading a stored result is bounded, and says what was left out."""
 
 import json
 
@@ -41,7 +41,7 @@ def test_a_json_path_leads_to_one_value() -> None:
         (Look(start_line=9), "it has 1 lines"),
     ],
 )
-def test_a_place_that_is_not_there_says_what_is(wanted: Look, said: str) -> None:
+def test_a_missing_place_is_reported_with_what_exists(wanted: Look, said: str) -> None:
     with pytest.raises(LookError, match=said):
         look(ITEMS, wanted)
 
@@ -51,7 +51,7 @@ def test_a_text_that_is_not_json_says_so() -> None:
         look("plain", Look(json_path="a"))
 
 
-def test_what_stands_around_a_match_in_a_long_line_is_shown_with_what_was_left_out() -> None:
+def test_the_text_around_a_match_in_a_long_line_is_shown_with_the_amount_left_out() -> None:
     shown = look("a" * 5000 + "needle" + "b" * 5000, Look(find="needle"))
     assert "needle" in shown
     assert "[4880 characters] …" in shown

@@ -48,7 +48,7 @@ def test_never_more_than_allowed_and_always_in_the_same_order(text: str, most: i
     assert list(offered) == sorted(offered, key=TOOLS.index)
 
 
-def test_beside_a_named_tool_those_shown_before_stay_in_front_and_in_their_order() -> None:
+def test_with_a_named_tool_those_shown_before_stay_in_front_and_in_their_order() -> None:
     before = ("add", "move_file", "get_weather")
     step = Step(number=1, text="use read_file on a.txt")
     assert [tool.name for tool in offer(step, TOOLS, most=3, before=before)] == [

@@ -1,4 +1,4 @@
-"""Passages are true to their text, and those that tell of what is wanted are kept."""
+"""Passages are exact excerpts of their text, and those about what is wanted are kept."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,9 +9,7 @@ WORDS = st.sampled_from(["parcel", "12.50", "kg", "Anna", "x" * 900, "\n", "a.b"
 
 
 @given(parts=st.lists(WORDS, max_size=400), most=st.integers(400, 3000))
-def test_a_passage_stands_in_the_text_where_it_says_and_never_cuts_a_word(
-    parts: list[str], most: int
-) -> None:
+def test_a_passage_is_in_the_text_where_it_says_and_never_cuts_a_word(parts: list[str], most: int) -> None:
     text = " ".join(parts)
     passages = passages_of(text, "what Anna got", most_chars=most)
     assert sum(len(piece.text) for piece in passages) <= most
@@ -22,14 +20,14 @@ def test_a_passage_stands_in_the_text_where_it_says_and_never_cuts_a_word(
         assert not (text[end - 1 : end].isalnum() and text[end : end + 1].isalnum())
 
 
-def test_what_tells_of_the_wanted_comes_first_and_the_beginning_takes_the_rest() -> None:
+def test_what_is_about_the_wanted_values_comes_first_and_the_beginning_takes_the_rest() -> None:
     text = "".join(f"Line {n} is plain.\n" for n in range(900)) + "The parcel went to Anna.\n"
     passages = passages_of(text, "to whom the parcel went")
     assert "The parcel went to Anna." in passages[0].text
     assert any(piece.start == 0 for piece in passages)
 
 
-def test_neighbours_are_put_together_and_what_has_no_room_is_counted() -> None:
+def test_adjacent_passages_are_joined_and_what_does_not_fit_is_counted() -> None:
     text = "".join(f"Line {n} is plain.\n" for n in range(100))
     passages = passages_of(text, "anything")
     whole = shown_of(passages, size_bytes=len(text), room_bytes=10_000)

@@ -1,4 +1,4 @@
-"""What a prompt may be copied from, and what of it came from outside, is asked of its pieces, never of its text."""
+"""The pieces of a prompt, never its text, say what may be copied and what came from outside."""
 
 import pytest
 from hypothesis import given
@@ -19,7 +19,7 @@ from nebulus.memory.distil import (
     with_question,
     with_result,
     with_step_ended,
-    with_told,
+    with_user_answer,
 )
 from nebulus.memory.prompt import compose_plan, compose_step
 from nebulus.memory.recall import Index
@@ -100,7 +100,7 @@ def test_every_piece_has_the_label_of_its_text() -> None:
     state = begun("read it", "send it", origin="large")
     state = with_result(state, step=1, tool="read_mail", call_id="c1", result=MAIL)
     state = with_note(state, "done", step=1, model="small", is_trusted=True)
-    state = with_told(state, "Whom?", "Anna", step=2, model="small", is_trusted=False)
+    state = with_user_answer(state, "Whom?", "Anna", step=2, model="small", is_trusted=False)
     state = with_error(state, step=2, tool="send", text="no route", provenance=CONFIG)
     state = with_lesson(state, step=2, kind="tool", why="eve said no", provenance=OUTSIDE)
     pieces = {piece.text: piece for piece in compose_step(state, step=2).pieces}

@@ -63,7 +63,7 @@ def test_the_prompt_at_step_250_is_as_long_as_at_step_10() -> None:
     assert abs(len(long) - len(short)) <= 0.1 * len(short)
 
 
-def test_every_constraint_stands_whole_in_every_prompt() -> None:
+def test_every_constraint_is_whole_in_every_prompt() -> None:
     for depth in (0, 10, 250):
         assert "- never delete\n- stay inside" in shown(state_at(depth))
         assert "- never delete\n- stay inside" in compose_plan(state_at(depth)).messages()[-1].content
@@ -87,7 +87,7 @@ def test_a_failed_attempt_is_a_count_and_a_line() -> None:
     assert "not_found" not in shown(with_active(ended(state), 5))
 
 
-def test_what_is_not_shown_is_said() -> None:
+def test_the_prompt_says_what_is_not_shown() -> None:
     state = replace(
         state_at(1), observations=(Observation(step=2, tool="read", text="x" * 5000, provenance=CONFIG),)
     )
@@ -105,7 +105,7 @@ def stored(state: State, text: str = "x" * 5000) -> State:
     return with_result(state, step=at(state), tool="read", call_id="c9", result=result)
 
 
-def test_a_fact_of_240_steps_ago_is_shown_when_the_step_names_it_or_what_stood_around_it() -> None:
+def test_a_fact_of_240_steps_ago_is_shown_when_the_step_names_it_or_the_words_around_it() -> None:
     state = with_active(ended(state_at(5)), 7)
     found = ToolResult(
         text="The total of order A-1234\nwas 55.20 EUR", fields={"customer_email": "a@b.example"}
@@ -120,7 +120,7 @@ def test_a_fact_of_240_steps_ago_is_shown_when_the_step_names_it_or_what_stood_a
     assert "a@b.example" not in shown(state)
 
 
-def test_a_fact_that_the_step_asks_for_stands_whole_and_others_are_bounded() -> None:
+def test_a_fact_that_the_step_asks_for_is_shown_whole_and_others_are_bounded() -> None:
     state = state_at(250, value="v" * 300)
     assert f"step 3: {'v' * 300}" in shown(with_step_text(state, "write the result of step 3"))
     assert "[140 more characters not shown]" in shown(state)
@@ -151,7 +151,7 @@ def test_of_an_earlier_steps_long_result_less_is_shown_unless_the_step_mentions_
     assert "y" * 1000 in shown(later), "what can be shown whole is"
 
 
-def test_a_note_is_labelled_as_the_models_and_no_reference_takes_it_for_a_result() -> None:
+def test_a_note_is_labelled_as_the_models_and_no_reference_resolves_to_it() -> None:
     state = with_note(state_at(3), "I believe it is  42.", step=4, model="small", is_trusted=True)
     state = with_active(ended(state, StepStatus.CLAIMED), 5)
     said = shown(with_step_text(state, "write the result of step 4"))
@@ -159,14 +159,14 @@ def test_a_note_is_labelled_as_the_models_and_no_reference_takes_it_for_a_result
     assert said.endswith("Now: step 5. write the result of step 4")
 
 
-def test_open_questions_stand_in_the_prompt_until_they_are_answered() -> None:
+def test_open_questions_are_in_the_prompt_until_they_are_answered() -> None:
     state = with_question(state_at(1), "Which folder?")
     assert "Open questions:\n- Which folder?" in shown(state)
     assert "Open questions" not in shown(without_question(state, "Which folder?"))
 
 
 @given(room=st.integers(0, 4000), lessons=st.integers(0, 3))
-def test_a_prompt_fits_its_room_or_is_the_floor_and_what_was_left_out_is_said(
+def test_a_prompt_fits_its_room_or_is_the_smallest_and_says_what_was_left_out(
     room: int, lessons: int
 ) -> None:
     state = stored(state_at(30, value="v" * 150))
@@ -184,7 +184,7 @@ def test_a_prompt_fits_its_room_or_is_the_floor_and_what_was_left_out_is_said(
         assert "Not shown for want of room: " in text
 
 
-def test_without_any_room_the_floor_alone_is_left() -> None:
+def test_without_any_room_only_the_smallest_prompt_is_left() -> None:
     state = with_lesson(stored(state_at(30)), step=31, kind="not_found", why="no file")
     text = shown(state, room_bytes=0)
     assert text.splitlines() == [
@@ -209,7 +209,7 @@ def test_of_a_page_of_facts_the_field_that_is_named_comes_before_the_others() ->
     assert "- step 4 field_0: v0" not in text
 
 
-def test_what_the_step_asks_for_is_the_last_to_go() -> None:
+def test_what_the_step_asks_for_is_left_out_last() -> None:
     state = with_step_text(state_at(30, value="v" * 150), "use the value from step 3")
     for room in range(400, 3000, 10):
         text = shown(state, resolves=False, room_bytes=room)
@@ -236,7 +236,7 @@ def test_a_bounded_text_is_whole_or_says_how_much_is_missing(text: str, most: in
     assert result == text if len(text) <= most else f"[{len(text) - most} more" in result
 
 
-def test_a_wrong_value_does_not_vouch_for_itself() -> None:
+def test_a_wrong_value_does_not_ground_itself() -> None:
     wrong = "not_found: no file at drafts/wrong.md"
     state = with_error(state_at(2), step=3, tool="read_file", text=wrong, provenance=CONFIG)
     state = with_lesson(state, step=3, kind="ungrounded", why="copy it exactly, got inbox/\nwrong.md")

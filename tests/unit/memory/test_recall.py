@@ -1,4 +1,4 @@
-"""A fact is found again by the words that tell it from others."""
+"""A fact is found again by its distinctive words."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,7 +33,7 @@ def test_a_fact_is_found_by_the_words_around_it() -> None:
     assert found("refund the total of order A-1234")[0] == "55.20"
 
 
-def test_the_field_that_is_named_is_found_in_the_result_that_is_singled_out() -> None:
+def test_the_named_field_is_found_in_the_result_that_the_words_identify() -> None:
     facts = tuple(
         item
         for n in range(1, 60)
@@ -53,12 +53,12 @@ def test_the_field_that_is_named_is_found_in_the_result_that_is_singled_out() ->
     assert set(others) == {"Firm9 Berg AG", "mail9@firm.example", "2026-03-09"}, "all that came with it"
 
 
-def test_a_word_that_every_fact_holds_recalls_nothing() -> None:
+def test_a_word_that_every_fact_contains_recalls_nothing() -> None:
     assert found("write the path") == []
     assert found("go on with the work as planned") == []
 
 
-def test_a_value_that_the_text_holds_already_is_not_said_twice() -> None:
+def test_a_value_that_the_text_already_contains_is_not_shown_twice() -> None:
     assert found("send to anna@example.org, the customer_email") == []
 
 

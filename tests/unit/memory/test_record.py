@@ -1,9 +1,9 @@
-"""What is recorded of a long result: its head, its shape, and what stands out in all of it."""
+"""What is recorded of a long result: its head, its shape, and the notable values of all of it."""
 
 from nebulus.memory.record import RECORDED_CHARS, needs_store, stored_result
 
 
-def test_what_stands_out_is_found_beyond_the_head_that_is_recorded() -> None:
+def test_notable_values_are_found_beyond_the_recorded_head() -> None:
     text = "word " * 1000 + "\nOrder: K-77\n" + "word " * 1000
     result = stored_result(text, address="a" * 64, is_trusted=False)
     assert needs_store(text)

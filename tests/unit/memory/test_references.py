@@ -57,7 +57,7 @@ def test_text_without_mentions_is_untouched(text: str) -> None:
         assert resolve(text, [fact(1, "a"), fact(2, "b")]) == text
 
 
-def test_the_values_that_references_stand_for_can_be_told() -> None:
+def test_the_values_that_references_refer_to_are_known() -> None:
     facts = [fact(2, "a/b.md", "path"), fact(4, "kuma17"), fact(5, "unused")]
     assert referenced("the path of step 2 and step 4's value", facts) == {"a/b.md", "kuma17"}
     assert referenced("the colour of step 2, the result of step 9, no more", facts) == set()

@@ -15,7 +15,7 @@ from nebulus.memory.distil import (
     with_question,
     with_result,
     with_step_ended,
-    with_told,
+    with_user_answer,
 )
 from nebulus.memory.prompt import INSTRUCTIONS, compose_plan, compose_step
 
@@ -51,7 +51,7 @@ def asked() -> State:
     state = with_result(failed(), step=2, tool="check_stock", call_id="c9", result=stock)
     state = with_active(with_step_ended(state, 2, StepStatus.CALLED), 3)
     state = with_question(state, "Which folder?")
-    return with_told(state, "To whom?", "Anna", step=3, model="small", is_trusted=True)
+    return with_user_answer(state, "To whom?", "Anna", step=3, model="small", is_trusted=True)
 
 
 def shown(state: State, step: int) -> str:

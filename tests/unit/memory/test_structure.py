@@ -1,4 +1,4 @@
-"""Values that stand out in a text are found, copied exactly, and their place is told."""
+"""Notable values in a text are found and copied exactly, each with its place."""
 
 import json
 
@@ -31,7 +31,7 @@ def test_labels_identifiers_addresses_paths_dates_and_numbers_are_found() -> Non
     }
 
 
-def test_a_value_says_in_which_line_it_stood_and_what_stood_around_it() -> None:
+def test_a_value_says_in_which_line_it_was_and_what_was_around_it() -> None:
     by_name = {mark.name: mark.where for mark in marks_of(LETTER)}
     assert by_name["id"] == "line 1: Order A-1234 was placed by anna.berg@example.org on 2026-11-02."
     assert by_name["status"] == "line 4"
@@ -47,7 +47,7 @@ def test_the_scalars_of_json_are_named_by_their_path() -> None:
     }
 
 
-def test_plain_words_hold_nothing_to_remember() -> None:
+def test_plain_words_contain_nothing_to_remember() -> None:
     assert marks_of("It went well, and nothing is left to be done.\nSee you.") == ()
 
 
@@ -65,7 +65,7 @@ def test_two_values_of_one_kind_have_two_names() -> None:
         ("{ no json", "1 line"),
     ],
 )
-def test_the_shape_of_a_text_is_said_in_words(text: str, shape: str) -> None:
+def test_the_shape_of_a_text_is_described_in_words(text: str, shape: str) -> None:
     assert shape_of(text) == shape
 
 
@@ -78,7 +78,7 @@ def test_every_value_is_copied_from_the_text_and_their_number_is_bounded(text: s
 
 
 @pytest.mark.parametrize("piece", ["a-", "a/", "a.b@", "1,", "a1", "[", "A b ", "http://", "\t>", "a: \n"])
-def test_no_text_makes_it_lose_its_way(piece: str) -> None:
+def test_no_text_makes_it_fail(piece: str) -> None:
     assert len(marks_of(piece * 20_000)) <= MARKS_KEPT
     assert shape_of(piece * 20_000)
 

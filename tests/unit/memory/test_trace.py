@@ -1,4 +1,4 @@
-"""Each value of an answer says whether the run saw it, and a piece of something else is not it."""
+"""Each value of an answer says whether the run saw it, and a part of something else does not count."""
 
 from decimal import Decimal
 from typing import Any
@@ -12,7 +12,7 @@ from nebulus.core.provenance import CONFIG, USER, Origin
 from nebulus.core.result import FieldSource
 from nebulus.core.state import State
 from nebulus.core.tools import ToolResult
-from nebulus.memory.distil import with_error, with_note, with_result, with_told
+from nebulus.memory.distil import with_error, with_note, with_result, with_user_answer
 from nebulus.memory.trace import numbers_in, trace
 
 
@@ -113,7 +113,7 @@ def test_a_fact_of_the_values_own_name_comes_before_others() -> None:
 def test_what_a_model_said_or_an_error_quoted_was_not_seen_and_what_the_user_said_was() -> None:
     state = with_note(told("7"), "It is 99.", step=1, model="small", is_trusted=True)
     state = with_error(state, step=1, tool="t", text="no city 98", provenance=CONFIG)
-    state = with_told(state, "Is it 97?", "No, 96", step=1, model="small", is_trusted=True)
+    state = with_user_answer(state, "Is it 97?", "No, 96", step=1, model="small", is_trusted=True)
     assert [only(value, state).is_proven for value in (99, 98, 97, 96)] == [False, False, False, True]
     assert only(99, state).provenance.origins == (Origin("model"),)
 

@@ -1,4 +1,4 @@
-"""A history in either form reads as the same turns, and nothing is dropped."""
+"""A history in either form gives the same turns, and nothing is dropped."""
 
 from nebulus.memory.turns import Answered, Called, Said, turns_of
 
@@ -62,7 +62,7 @@ def test_anthropic_messages_are_read_and_an_error_is_one() -> None:
     )
 
 
-def test_what_has_no_form_comes_back_as_it_is() -> None:
+def test_what_has_no_form_is_kept_as_it_is() -> None:
     odd = [
         {"role": "assistant", "function_call": {"name": "old", "arguments": "{}"}},
         {"role": "function", "name": "old", "content": "7"},

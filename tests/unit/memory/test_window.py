@@ -1,4 +1,4 @@
-"""Bytes become tokens by what the server itself reported, and a prompt that is too large says where."""
+"""Bytes become tokens by what the server itself reported, and a prompt that is too large names its largest part."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,12 +10,12 @@ from nebulus.core.tools import ToolSpec
 from nebulus.memory.window import (
     OVERHEAD_TOKENS,
     estimated,
-    learnt,
     parts_of,
     room_bytes,
     size_bytes,
     too_large,
     tools_bytes,
+    updated_rate,
 )
 
 PROMPT = Prompt(
@@ -33,16 +33,16 @@ REQUEST = ModelRequest(
 )
 
 
-def test_the_highest_rate_that_was_seen_counts() -> None:
+def test_the_highest_rate_counts() -> None:
     size = size_bytes(REQUEST.messages, REQUEST.tools)
-    rate = learnt(0.0, size, size // 4)
+    rate = updated_rate(0.0, size, size // 4)
     assert rate == (size // 4) / size
-    assert learnt(rate, size, size // 8) == rate
-    assert learnt(rate, size, 0) == rate, "a server that reports nothing teaches nothing"
+    assert updated_rate(rate, size, size // 8) == rate
+    assert updated_rate(rate, size, 0) == rate, "a server that reports nothing teaches nothing"
 
 
 @given(rate=st.floats(0.05, 2.0), tokens=st.integers(0, 100_000))
-def test_what_is_said_to_fit_is_estimated_to_fit(rate: float, tokens: int) -> None:
+def test_the_bytes_that_fit_are_estimated_to_fit(rate: float, tokens: int) -> None:
     room = room_bytes(rate, tokens)
     assert room == 0 or estimated(rate, room) <= tokens
     assert estimated(rate, 0) == OVERHEAD_TOKENS

@@ -1,4 +1,4 @@
-"""What fails several times in a row is left alone for a while, and tried once after that."""
+"""What fails several times in a row is not tried for a while, and tried once after that."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,11 +18,11 @@ def test_it_rests_after_the_last_of_a_row_and_each_time_twice_as_long() -> None:
         assert rest_left_s(breaker, now_s=now) == 0
     breaker = failed(breaker, 2)
     assert rest_left_s(breaker, now_s=2) == 10
-    assert rest_left_s(breaker, now_s=12) == 0, "one attempt is let through"
+    assert rest_left_s(breaker, now_s=12) == 0, "one attempt is allowed"
     assert rest_left_s(failed(breaker, 12), now_s=12) == 20
 
 
-def test_one_success_begins_the_count_anew() -> None:
+def test_one_success_resets_the_count() -> None:
     assert after_success(failed(failed(Breaker(), 0), 0)) == Breaker()
 
 

@@ -1,4 +1,4 @@
-"""A claim that the ledger contradicts is a failure; an honest one is not accused."""
+"""A claim that the call history contradicts is a failure; an honest one passes."""
 
 import pytest
 
@@ -68,12 +68,12 @@ def test_a_test_that_was_run_may_be_reported() -> None:
     assert kind_of("All tests pass.", ran) is None
 
 
-def test_success_is_not_claimed_over_a_failed_call_without_a_word_about_it() -> None:
+def test_success_is_not_claimed_after_a_failed_call_without_mentioning_it() -> None:
     assert kind_of("Everything is done.", last_error="permission: denied") is FindingKind.DISHONEST_CLAIM
     assert kind_of("It could not be read: denied.", WROTE, last_error="permission: denied") is None
 
 
-def test_saying_that_it_can_not_be_done_is_no_completion() -> None:
+def test_saying_that_it_can_not_be_done_is_not_a_completion() -> None:
     assert kind_of("I'm sorry, I can't do that.") is FindingKind.GAVE_UP
     assert kind_of("I was unable to find the file.") is FindingKind.GAVE_UP
 
@@ -105,11 +105,11 @@ def test_an_answer_that_only_asks_is_a_question(text: str) -> None:
         "The answer to 'which folder?' is b.",
     ],
 )
-def test_an_answer_that_reports_is_no_question(text: str) -> None:
+def test_an_answer_that_reports_is_not_a_question(text: str) -> None:
     assert not is_question(text)
 
 
 @pytest.mark.parametrize("step", ["Think out a question for the quiz", "Ask for the date", "Which is it?"])
-def test_where_a_step_is_to_ask_a_question_is_the_work(step: str) -> None:
+def test_where_a_step_says_to_ask_a_question_is_the_work(step: str) -> None:
     assert not is_question("What is the capital of Norway?", step=step)
     assert is_question("What is the capital of Norway?", step="Write to Anna")

@@ -1,4 +1,4 @@
-"""Structure first, the other side's word next, words last and marked as such."""
+"""Structure comes first, then an explicit statement of the other side, then words, marked as such."""
 
 import errno
 import json
@@ -18,19 +18,19 @@ from nebulus.recovery.classify import (
 
 
 class HTTPStatusError(Exception):
-    """As clients spell it: the status is the response's."""
+    """As clients write it: the status is the response's."""
 
     def __init__(self, message: str, status: int) -> None:
         super().__init__(message)
         self.response = type("Response", (), {"status_code": status})()
 
 
-def test_structure_wins_over_the_words_beside_it() -> None:
+def test_structure_takes_precedence_over_words() -> None:
     found = classify(ErrorEvidence(status=404, text="rate limit exceeded, try again"))
     assert (found.kind, found.how) == (FailureKind.NOT_FOUND, Recognised.STRUCTURE)
 
 
-def test_a_declaration_wins_over_words_and_yields_to_structure() -> None:
+def test_a_declaration_ranks_above_words_and_below_structure() -> None:
     declared = ErrorEvidence(declared=FailureKind.CONFLICT, text="not found")
     assert classify(declared).how is Recognised.DECLARED
     assert classify(ErrorEvidence(status=403, declared=FailureKind.CONFLICT)).kind is FailureKind.PERMISSION
@@ -94,11 +94,11 @@ def test_a_result_that_says_of_itself_that_it_failed_is_believed(text: str, kind
         "{not json",
     ],
 )
-def test_a_result_that_only_mentions_errors_is_no_failure(text: str) -> None:
+def test_a_result_that_only_mentions_errors_is_not_a_failure(text: str) -> None:
     assert declared_failure(text) is None
 
 
-def test_a_failure_that_nobody_classed_is_read_and_marked_and_one_that_was_classed_is_left_alone() -> None:
+def test_a_failure_without_a_class_gets_one_and_a_class_is_never_changed() -> None:
     def failure(kind: FailureKind, what: str) -> Failure:
         return Failure(kind=kind, fault=Fault.TOOL, what=what)
 

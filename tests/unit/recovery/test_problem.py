@@ -1,4 +1,4 @@
-"""The envelope is the same everywhere: by its schema, and as problem details."""
+"""A failure has the same form everywhere: by its schema, and as problem details."""
 
 import jsonschema_rs
 import msgspec

@@ -1,4 +1,4 @@
-"""This error, this strategy: bounded, changed or waited for, and loud at the end."""
+"""Each error has its strategy: bounded, with a change or a wait, and a failure at the end."""
 
 import pytest
 from hypothesis import given
@@ -37,7 +37,7 @@ def test_a_budget_belongs_to_its_class() -> None:
     assert [decided(n, kind=stuck) for n in range(2)] == [s.AskAgain(), s.GiveUp()]
 
 
-def test_the_same_finding_twice_climbs_where_it_can() -> None:
+def test_the_same_finding_twice_escalates_if_there_is_a_next_tier() -> None:
     def again(moves: frozenset[Move]) -> s.Strategy:
         return s.for_finding(finding(), before=(finding(),), history=History(possible=moves), limits=LIMITS)
 
@@ -85,7 +85,7 @@ def test_each_class_of_a_tool_has_a_strategy_of_its_own() -> None:
     assert decide(FailureKind.UNKNOWN_OUTCOME) == s.AskPersonFirst()
 
 
-def test_what_can_not_be_done_here_is_passed_over() -> None:
+def test_moves_that_are_not_possible_are_skipped() -> None:
     denied = failure(FailureKind.PERMISSION)
     alone = History(possible=frozenset({Move.PERSON, Move.STOP}))
     assert s.for_tool_failure(denied, history=alone, limits=LIMITS) == s.AskPersonFirst()
@@ -99,7 +99,7 @@ def test_classes_that_take_turns_end_as_well() -> None:
     assert s.for_tool_failure(busy, history=history, limits=LIMITS) == s.GiveUp()
 
 
-def test_a_row_can_be_written_anew_in_the_settings() -> None:
+def test_a_row_can_be_replaced_in_the_settings() -> None:
     mine = Limits(strategies={"tool.transient": "wait 1, person, stop"})
     row = s.row_of("tool", FailureKind.TRANSIENT, mine)
     assert row == ((Move.WAIT, 1), (Move.PERSON, 1), (Move.STOP, 1))
@@ -109,10 +109,10 @@ def test_a_row_can_be_written_anew_in_the_settings() -> None:
 @pytest.mark.parametrize(
     ("name", "row", "wrong"),
     [
-        ("tool.transient", "hope", "'hope' is no move"),
+        ("tool.transient", "hope", "'hope' is not a move"),
         ("tool.transient", "escalate 2", "escalate takes no number"),
-        ("transient", "stop", "'transient' is no row"),
-        ("tool.sad", "stop", "'tool.sad' is no row"),
+        ("transient", "stop", "'transient' is not a row"),
+        ("tool.sad", "stop", "'tool.sad' is not a row"),
     ],
 )
 def test_a_row_that_can_not_be_read_is_named(name: str, row: str, wrong: str) -> None:
@@ -121,7 +121,7 @@ def test_a_row_that_can_not_be_read_is_named(name: str, row: str, wrong: str) ->
 
 
 @given(retries=st.integers(0, 50), said=st.floats(0, 1e6))
-def test_a_wait_is_bounded_and_a_servers_own_word_wins(retries: int, said: float) -> None:
+def test_a_wait_is_bounded_and_retry_after_takes_precedence(retries: int, said: float) -> None:
     waited = s.wait_s(failure(FailureKind.THROTTLED, retry_after_s=said), retries, LIMITS)
     if said:
         assert waited == min(said, LIMITS.longest_retry_after_s)

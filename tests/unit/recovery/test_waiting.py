@@ -1,4 +1,4 @@
-"""What a refused request is told to wait is read from the response that its exception carries."""
+"""How long a refused request must wait is read from the response of its exception."""
 
 from msgspec import Struct
 

@@ -1,4 +1,4 @@
-"""The audit says of every verdict what was judged, where it came from, by what, and under what."""
+"""The audit says for every verdict what was judged, where it came from, by which rule and under which policy."""
 
 from pathlib import Path
 
@@ -38,7 +38,7 @@ def test_every_verdict_is_a_block_with_its_rule_its_labels_its_prompt_its_policy
     assert first[0].endswith("step 1  allowed  read_file")
     assert "by         rule default.read" in first
     assert 'path       "a.md" from the user: endorsed' in first
-    assert "prompt     contained nothing from outside; the plan asks for the tool" in first
+    assert "prompt     contained no text from outside; the plan names the tool" in first
     assert first[-1].startswith("under      policy ")
     assert first[-1].endswith(", sandbox none")
 
@@ -60,7 +60,7 @@ def test_it_fits_a_narrow_terminal_and_nothing_in_it_moves_the_cursor(tmp_path: 
     assert any("x" * 50 in line for line in lines)
 
 
-def test_a_value_that_nobody_trusted_vouches_for_is_named_with_its_source(tmp_path: Path) -> None:
+def test_a_value_that_is_not_endorsed_is_named_with_its_source(tmp_path: Path) -> None:
     """The content of step 2 is what a.md contained: a document said it, and the user did not."""
     report = carry_out(tmp_path, runs.RUNBOOK, replies=(YES,))
     text = " ".join(line.text.strip() for line in audit_lines(report))
@@ -70,7 +70,7 @@ def test_a_value_that_nobody_trusted_vouches_for_is_named_with_its_source(tmp_pa
     assert (label["argument"], label["value"], label["is_trusted"]) == ("content", "hello", False)
 
 
-def test_a_machine_gets_every_key_of_every_verdict(report: RunReport) -> None:
+def test_a_program_gets_every_key_of_every_verdict(report: RunReport) -> None:
     rows = audit_rows(report)
     assert [row["verdict"] for row in rows] == ["allow", "allow", "ask", "yes"]
     assert {tuple(row) for row in rows} == {tuple(rows[0])}

@@ -1,4 +1,4 @@
-"""Every event of a run is told in words, under the step and the call that it belongs to."""
+"""Every event of a run is reported in words, under the step and the call that it belongs to."""
 
 import pytest
 from msgspec.structs import replace
@@ -45,7 +45,7 @@ def test_a_proposal_has_the_cost_of_its_answer_and_the_route_its_reason() -> Non
     assert [line.step for line in (goal, plan, route, proposal)] == [0, 0, 1, 1]
 
 
-def test_calls_of_one_answer_are_told_apart_by_their_ids() -> None:
+def test_calls_of_one_answer_are_distinguished_by_their_ids() -> None:
     scene = sc.feed(sc.begun(sc.step(1, "Use look twice")), calling("a", "b"))
     one, other = [flight.call.call_id for flight in scene.flights]
     for call_id in (one, other):
@@ -79,11 +79,11 @@ def test_steps_under_way_at_once_keep_their_own_lines() -> None:
 @pytest.mark.parametrize(
     ("limits", "kind", "text"),
     [
-        (Limits(), LineKind.RECOVERY, "the same tier is asked again, and told: "),
+        (Limits(), LineKind.RECOVERY, "the same tier is asked again and told: "),
         (Limits(attempts=1), LineKind.ESCALATION, "the next tier takes over: "),
     ],
 )
-def test_what_is_done_about_a_finding_is_told_with_the_finding(
+def test_what_is_done_about_a_finding_is_reported_with_the_finding(
     limits: Limits, kind: LineKind, text: str
 ) -> None:
     given = sc.setup(tiers=(sc.SMALL, sc.LARGE), limits=limits)
@@ -102,14 +102,14 @@ def test_a_wait_says_for_what_and_how_long() -> None:
     assert texts(sc.waited(scene), LineKind.WAITED) == ["waited 0.5 s"]
 
 
-def test_what_a_model_read_is_told_with_what_it_did_not_find_and_what_it_made_up() -> None:
+def test_what_a_model_read_is_reported_with_what_it_did_not_find_and_what_it_made_up() -> None:
     step = replace(sc.step(1, "look", ToolSucceeded("look")), reads={"due": "by when", "who": "whose"})
     for answer, line in (
-        ('{"due": "Friday", "who": ""}', "small read out of look: due = Friday"),
-        ('{"due": "", "who": ""}', "small read out of look: no due and no who"),
+        ('{"due": "Friday", "who": ""}', "small read from look: due = Friday"),
+        ('{"due": "", "who": ""}', "small read from look: no due and no who"),
         (
             '{"due": "Friday", "who": "Nobody Known"}',
-            "small read out of look: due = Friday; made up, and not kept: who",
+            "small read from look: due = Friday; made up, not kept: who",
         ),
     ):
         scene = sc.done(sc.begun(step, sc.step(2, "think")), "look", text="It is due on Friday.")
@@ -129,24 +129,24 @@ def test_a_call_that_is_refused_asked_about_and_answered_names_who_decides() -> 
         1,
         scene.call.call_id,
     )
-    assert texts(sc.absent(asked), LineKind.REPLY) == ["May drop be called? Nobody was there to answer"]
+    assert texts(sc.absent(asked), LineKind.REPLY) == ["May drop be called? Nobody was available to answer"]
 
 
-def test_a_tool_that_failed_and_one_that_may_have_run_are_told() -> None:
+def test_a_tool_that_failed_and_one_that_may_have_run_are_reported() -> None:
     scene = sc.allowed(sc.feed(sc.begun(sc.step(1, "Use put")), sc.called("put", value="a")))
     gone = Failure(kind=FailureKind.NOT_FOUND, fault=Fault.TOOL, what="no such file")
     assert texts(sc.broken(scene, gone), LineKind.FAILURE) == ["put failed: not_found: no such file"]
     assert texts(sc.unknown(scene), LineKind.UNKNOWN) == ["put may have taken effect: the process died"]
 
 
-def test_an_answer_is_told_as_the_models() -> None:
+def test_an_answer_is_reported_as_the_models() -> None:
     scene = sc.done(sc.begun(sc.step(1, "Use look", ToolSucceeded("look")), result=ResultSpec()), "look")
     assert texts(sc.feed(scene, sc.said("It is 7 degrees.")), LineKind.ANSWER) == [
         "small answers: It is 7 degrees."
     ]
 
 
-def test_a_plan_that_a_model_makes_is_told() -> None:
+def test_a_plan_that_a_model_makes_is_reported() -> None:
     scene = sc.feed(
         sc.begun(plan=Plan(())), sc.said('{"steps": [{"text": "Use look to see.", "tool": "look"}]}')
     )

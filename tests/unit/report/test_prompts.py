@@ -1,4 +1,4 @@
-"""Prompts are composed again as they were asked, and answers are shown as they came."""
+"""Prompts are composed again as they were asked, and answers are shown verbatim."""
 
 from msgspec.structs import replace
 

@@ -28,7 +28,7 @@ def done(tmp_path: Path) -> RunReport:
     return carry_out(tmp_path, replies=(YES,))
 
 
-def test_each_step_is_told_as_proposed_judged_and_done(done: RunReport, tmp_path: Path) -> None:
+def test_each_step_is_reported_as_proposed_judged_and_done(done: RunReport, tmp_path: Path) -> None:
     lines = [line.text.strip() for line in run_lines(done, resume=AGAIN, is_verbose=True)]
     start = next(index for index, line in enumerate(lines) if line.startswith("✓  2."))
     assert "(1 answer · 1 tool call · 100 + 20 tokens · " in lines[start]
@@ -108,7 +108,7 @@ def test_an_exhausted_run_says_what_is_left_and_which_limit_to_raise(tmp_path: P
     assert "raise budget.model_calls in nebulus.toml" in text
 
 
-def test_a_failure_says_all_that_a_tired_person_needs(tmp_path: Path) -> None:
+def test_a_failure_says_everything_that_a_person_needs(tmp_path: Path) -> None:
     report = carry_out(tmp_path, "Look.\n\n1. Use read_file with path = gone.md\n")
     assert isinstance(report.outcome, Failed)
     failure, text = report.outcome.failure, text_of(report)
@@ -126,7 +126,7 @@ def test_a_failure_says_all_that_a_tired_person_needs(tmp_path: Path) -> None:
     ):
         assert part in text, text
     assert report.steps[1].status is StepStatus.FAILED
-    assert "The last step, as it went:" in [line.text for line in why_lines(report, resume=AGAIN)]
+    assert "What happened in the last step:" in [line.text for line in why_lines(report, resume=AGAIN)]
 
 
 def test_a_plan_is_shown_as_it_was_understood() -> None:
@@ -137,7 +137,7 @@ def test_a_plan_is_shown_as_it_was_understood() -> None:
     assert "Done when\n  - absent path='a.md'" in text
 
 
-def test_steps_that_were_under_way_at_once_are_told_one_after_the_other() -> None:
+def test_steps_that_were_under_way_at_once_are_reported_one_after_the_other() -> None:
     scene = sc.begun(sc.step(1, "Use look", after=()), sc.step(2, "Use put", after=()))
     for asked, answer in zip(
         reversed(scene.commands), (sc.called("put", value="b"), sc.called("look", value="a")), strict=True

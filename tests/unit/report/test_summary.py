@@ -1,4 +1,4 @@
-"""The summary of a run tells proven from claimed, down to each value of an answer."""
+"""The summary of a run distinguishes proven from claimed, down to each value of an answer."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def test_a_value_that_was_seen_names_the_place_and_whether_its_text_is_trusted()
     assert told.startswith("Done, and proven")
 
 
-def test_a_failure_in_place_of_a_result_is_not_called_an_answer() -> None:
+def test_a_failure_instead_of_a_result_is_not_called_an_answer() -> None:
     told = summary(Result(value={"why": "no such town"}, is_failure=True))
     assert '  no answer:   {"why":"no such town"}' in told
 
@@ -48,7 +48,7 @@ def test_a_long_answer_counts_the_values_that_are_left_out() -> None:
     assert "… 10 more values" in told
 
 
-def test_a_run_that_is_not_kept_names_no_command_that_resumes_it() -> None:
+def test_a_run_that_is_not_stored_names_no_command_that_resumes_it() -> None:
     report = report_run("r", sc.begun(sc.step(1, "Use look")).events)
     told = "\n".join(line.text for line in summary_lines(report, resume=""))
     assert "`" not in told

@@ -1,4 +1,4 @@
-"""A run survives the death of its process at every write, and every way of driving it tells the same story."""
+"""A run survives the death of its process at every write, and every way of driving it gives the same journal."""
 
 import asyncio
 from collections.abc import Callable
@@ -75,7 +75,7 @@ async def writes_of_a_whole_run(plan: Plan) -> int:
 
 @PLANS
 @pytest.mark.parametrize("is_recorded", [True, False])
-async def test_a_death_at_any_write_loses_no_step_and_doubles_no_effect_in_silence(
+async def test_a_death_at_any_write_loses_no_step_and_silently_repeats_no_effect(
     plan: Plan, is_recorded: bool
 ) -> None:
     for position in range(1, await writes_of_a_whole_run(plan) + 1):
@@ -111,7 +111,9 @@ async def test_deaths_again_and_again_still_end_in_the_same_outcome() -> None:
 
 @PLANS
 @pytest.mark.parametrize("name", ["put", "send"])
-async def test_an_effect_in_flight_is_put_before_a_person_and_not_repeated(plan: Plan, name: str) -> None:
+async def test_a_person_is_asked_about_an_effect_under_way_and_it_is_not_repeated(
+    plan: Plan, name: str
+) -> None:
     kit = w.tools()
     kit[name] = DyingTool(kit[name].spec)
     run = FakeRun()
@@ -126,7 +128,7 @@ async def test_an_effect_in_flight_is_put_before_a_person_and_not_repeated(plan:
 
 
 @pytest.mark.parametrize("name", ["pay", "sync"])
-async def test_an_effect_in_flight_is_looked_up_or_repeated_where_its_tool_allows_it(name: str) -> None:
+async def test_an_effect_under_way_is_looked_up_or_repeated_where_its_tool_allows_it(name: str) -> None:
     kit = w.tools()
     kit[name] = DyingTool(kit[name].spec)
     run = FakeRun()
@@ -252,7 +254,7 @@ async def interrupted(dies: Callable[[list[str]], bool]) -> tuple[FakeRun, Kit]:
     raise AssertionError("no such write")
 
 
-async def test_a_run_taken_up_with_other_tiers_goes_on_with_them_and_keeps_its_past() -> None:
+async def test_a_run_resumed_with_other_tiers_continues_with_them_and_keeps_its_past() -> None:
     again, kit = await interrupted(lambda names: names.count("ToolReturned") > 0)
     other = replace(w.config(kit), tiers=(Tier(name="other", window_tokens=8192),))
     world = replace(w.world(kit), backends={"other": w.LiteralModel()})

@@ -1,4 +1,4 @@
-"""What must be read out of a tool's text is read in the course of a run, whenever its process dies."""
+"""What must be read from a tool's text is read during a run, even if its process dies at any time."""
 
 import json
 

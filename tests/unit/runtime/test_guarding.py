@@ -1,4 +1,4 @@
-"""Constraints are kept in a whole run: against a document, a policy that breaks, and somebody who edits the record."""
+"""Constraints are enforced in a whole run: against a document, a policy that breaks, and somebody who edits the record."""
 
 import logging
 from pathlib import Path
@@ -25,7 +25,7 @@ from nebulus.guard.check import Scene
 from nebulus.guard.secrets import Secret, Secrets
 from nebulus.ports.guard import Policy
 from nebulus.ports.tool import Tool, ToolOutput
-from nebulus.runtime.secrecy import DiscreetStore, discreet_logs
+from nebulus.runtime.redaction import RedactingStore, redacted_logs
 from nebulus.runtime.verify import Verification, verify
 from nebulus.runtime.world import World
 from nebulus.testing.backends import ScriptedBackend, calls, says
@@ -145,7 +145,7 @@ async def test_what_a_document_named_is_asked_with_value_and_source_and_a_no_end
     assert question.run_id == "r"
 
 
-async def test_an_error_that_repeats_what_a_document_named_does_not_vouch_for_it() -> None:
+async def test_an_error_that_repeats_what_a_document_named_does_not_endorse_it() -> None:
     tools, run, person = kit(), FakeRun(), ScriptedPerson([NO])
     answers = (
         calls("read", value="bill"),
@@ -159,7 +159,7 @@ async def test_an_error_that_repeats_what_a_document_named_does_not_vouch_for_it
     assert [arguments["to"] for arguments, _ in tools["pay"].calls] == ["landlord"]
 
 
-async def test_a_document_that_keeps_asking_gets_nothing_and_the_run_ends_loudly() -> None:
+async def test_a_document_that_keeps_asking_gets_nothing_and_the_run_ends_in_a_failure() -> None:
     tools, run, person = kit(), FakeRun(), ScriptedPerson([NO] * 9)
     again = [calls("pay", to="mallory", amount=900 + index) for index in range(9)]
     world = the_world(tools, calls("read", value="bill"), *again, person=person)
@@ -232,14 +232,14 @@ async def test_no_secret_is_in_anything_that_a_run_writes(
     world = the_world(
         tools,
         backends={"small": ScriptedBackend(answering)},
-        artifacts=DiscreetStore(shelf, secrets),
+        artifacts=RedactingStore(shelf, secrets),
         secrets=secrets,
     )
     world.artifacts.put(f"{SECRET} " * 3)
     log = tmp_path / "run.log"
     handler = logging.FileHandler(log)
     logging.getLogger("nebulus").addHandler(handler)
-    with discreet_logs(secrets):
+    with redacted_logs(secrets):
         logging.getLogger("nebulus").warning("using %s", SECRET)
         outcome = await run_in(
             world,
@@ -263,7 +263,7 @@ async def test_no_secret_is_in_anything_that_a_run_writes(
         assert all(needle not in data for data in written)
 
 
-async def test_a_secret_is_not_handed_to_a_tool_that_it_was_not_granted_to() -> None:
+async def test_a_secret_is_not_given_to_a_tool_without_a_grant() -> None:
     secrets = Secrets((Secret("API_TOKEN", SECRET, ("pay",)),))
     tools = kit()
     world = the_world(tools, calls("post", token="[secret API_TOKEN]"), secrets=secrets)
@@ -282,7 +282,7 @@ def verified(batches: list[bytes]) -> Verification:
     return verify(batches, None)
 
 
-async def test_a_whole_journal_is_whole_and_every_change_is_found_where_it_is() -> None:
+async def test_an_intact_journal_verifies_and_every_change_is_found_where_it_is() -> None:
     batches = list((await recorded()).reopened().past)
     whole = verified(batches)
     assert whole.is_whole
@@ -304,7 +304,7 @@ async def test_a_whole_journal_is_whole_and_every_change_is_found_where_it_is() 
     assert verified([*batches[:1], b"{", *batches[2:]]).broken == second
 
 
-async def test_a_changed_record_is_not_taken_up() -> None:
+async def test_a_run_with_a_changed_record_is_not_resumed() -> None:
     run = await recorded()
     first, *rest = decode_batch(run.reopened().past[0])
     assert isinstance(first.event, RunStarted)

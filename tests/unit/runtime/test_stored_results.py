@@ -1,4 +1,4 @@
-"""A long result is shown as a handle; a later step that needs it looks inside, and only then writes."""
+"""A long result is shown as a handle; a later step that needs it reads it, and only then writes."""
 
 import json
 
@@ -39,7 +39,7 @@ class Reader(w.LiteralModel):
         return ModelAnswer(text=text, usage=Usage(100, 20))
 
 
-async def test_a_step_looks_inside_a_stored_result_by_its_handle() -> None:
+async def test_a_step_reads_a_stored_result_by_its_handle() -> None:
     store, kit, model = MemoryStore(), w.tools(), Reader()
     kit["look"] = FakeTool(kit["look"].spec, [ToolOutput(text=PAGE)])
     looking = looking_tool(store)

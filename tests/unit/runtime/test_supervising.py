@@ -1,4 +1,4 @@
-"""Runs by name: taken up again, taken up from earlier on, several at once; what was done stays done, and counts."""
+"""Runs by name: resumed, rewound, several at once; what was done stays done, and counts."""
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
@@ -156,7 +156,7 @@ async def test_nothing_is_cut_by_resuming_and_a_done_run_is_recorded_as_nothing_
 
 
 class Waiting(FakeTool):
-    """A tool that comes back when it is told to."""
+    """A tool that returns when the test says so."""
 
     def __init__(self, spec: ToolSpec) -> None:
         super().__init__(spec)
@@ -194,7 +194,7 @@ def requested(worlds: Worlds, *calls: str, after: tuple[int, ...] | None = None)
     return RunRequest(goal=Goal(text="Do it."), plan=w.plan_of(*calls, after=after), config=worlds.config)
 
 
-async def test_a_world_is_opened_once_for_each_time_that_a_run_is_held_and_closed_at_its_end() -> None:
+async def test_a_world_is_opened_once_each_time_a_run_is_under_way_and_closed_at_its_end() -> None:
     worlds = Worlds(w.tools())
     async with Supervisor(MemoryEngine(), worlds.open) as supervisor:
         handle = await supervisor.start("a", requested(worlds, "look a", "put b"))
@@ -228,14 +228,14 @@ async def test_two_runs_are_under_way_at_once_in_one_process() -> None:
         assert {info.run_id for info in await supervisor.runs()} == {"a", "b"}
 
 
-async def test_a_run_that_is_under_way_is_not_taken_twice() -> None:
+async def test_a_run_that_is_under_way_is_not_started_twice() -> None:
     kit = w.tools()
     kit["put"] = waiting = Waiting(kit["put"].spec)
     worlds = Worlds(kit)
     async with Supervisor(MemoryEngine(), worlds.open) as supervisor:
         first = await supervisor.start("a", requested(worlds, "put b"))
         await waiting.began.wait()
-        with pytest.raises(ConfigError, match="being taken by another task"):
+        with pytest.raises(ConfigError, match="already under way in this process"):
             await supervisor.resume("a")
         waiting.may_end.set()
         assert isinstance(await first.result(), Done)
@@ -258,7 +258,7 @@ async def stopped_with(kit: dict[str, FakeTool], *plan: str, began: Sequence[Wai
     return store, worlds
 
 
-async def test_a_run_that_is_asked_to_stop_records_the_effects_under_way_and_lets_reads_go() -> None:
+async def test_a_run_that_is_asked_to_stop_records_the_effects_under_way_and_cancels_reads() -> None:
     kit = w.tools()
     look, put, sync = (Waiting(kit[name].spec) for name in ("look", "put", "sync"))
     kit |= {"look": look, "put": put, "sync": sync}

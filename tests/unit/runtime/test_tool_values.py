@@ -1,4 +1,4 @@
-"""Whatever a tool gives back or raises, a run goes on from a record that can be read."""
+"""Whatever a tool returns or raises, a run continues from a record that can be decoded."""
 
 import threading
 from typing import Any
@@ -70,7 +70,7 @@ async def test_a_result_that_can_not_be_recorded_is_lost_where_an_effect_happene
 
 
 @pytest.mark.parametrize("output", [None, "text", {"text": "a"}])
-async def test_what_is_no_output_leaves_an_effect_unknown_and_fails_a_reading(output: Any) -> None:
+async def test_what_is_not_an_output_leaves_an_effect_unknown_and_fails_a_read(output: Any) -> None:
     assert isinstance(await event_of(output, Effect.READ), ToolFailed)
     assert isinstance(await event_of(output, Effect.IRREVERSIBLE), OutcomeUnknown)
     known = await event_of(output, Effect.IRREVERSIBLE, has_check=True)
@@ -84,7 +84,7 @@ async def test_an_exception_is_recorded_whatever_it_says(error: Exception) -> No
     assert isinstance(await event_of(error, Effect.EGRESS), OutcomeUnknown)
 
 
-async def test_half_characters_are_escaped_wherever_they_are() -> None:
+async def test_lone_surrogates_are_escaped_wherever_they_are() -> None:
     event = await event_of(ToolOutput(text="a \ud800", fields={"b": "\udcff"}), Effect.READ)
     assert isinstance(event, ToolReturned)
     assert (event.result.text, event.result.fields) == ("a \\ud800", {"b": "\\udcff"})
@@ -111,7 +111,7 @@ async def test_a_check_that_breaks_leaves_the_outcome_unknown() -> None:
     assert isinstance(event, OutcomeUnknown)
 
 
-async def test_a_long_result_is_looked_at_outside_of_the_event_loop() -> None:
+async def test_a_long_result_is_processed_outside_the_event_loop() -> None:
     class Threads:
         """Artifacts that note in which thread they are put."""
 

@@ -1,4 +1,4 @@
-"""No value that a tool, a model or a person gives makes a run unreadable: it becomes a typed failure, and is said."""
+"""No value that a tool, a model or a person gives makes a run unreadable: it becomes a typed failure."""
 
 from typing import Any
 
@@ -113,7 +113,7 @@ async def test_a_persons_yes_counts_though_their_words_cannot_be_recorded() -> N
     assert (answered.is_yes, answered.text, answered.by) == (True, "", "")
 
 
-async def test_a_tool_that_raises_half_a_character_leaves_a_readable_run() -> None:
+async def test_a_tool_that_raises_a_lone_surrogate_leaves_a_readable_run() -> None:
     class Raising(FakeTool):
         async def run(self, arguments: dict[str, Any], key: str) -> ToolOutput:
             raise ValueError(LONE)

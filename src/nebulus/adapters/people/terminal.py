@@ -1,6 +1,6 @@
 """A person at a terminal.
 
-Laws: what a model or a tool wrote can't forge the prompt: it is shown without control characters, each
+Invariants: what a model or a tool wrote can't forge the prompt: it is shown without control characters, each
 line behind a bar; an approval needs a y; when a stream ends, nobody is there.
 """
 
@@ -34,7 +34,7 @@ class TerminalPerson:
     async def ask(self, question: Question) -> PersonReply | None:
         """Show the question and wait for a line; None if the stream ended.
 
-        An approval is refused by an empty line, and by any other that is no yes: then the line is the
+        An approval is refused by an empty line, and by any other that is not a yes: then the line is the
         person's word to the model. Whether an effect happened needs a y or an n. Anything else wants words.
         """
         async with self._one_at_a_time:
@@ -94,7 +94,7 @@ def _barred(label: str, text: str) -> list[str]:
 
 
 def _plain(line: str) -> str:
-    """Return `line` with what would move the cursor, colour, hide or turn text round spelled out."""
+    """Return `line` with every character escaped that could move the cursor, or colour, hide or reverse text."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape", "surrogatepass").decode()
         for character in line

@@ -1,6 +1,6 @@
 """The policy that decides: one Cedar policy set, made from a person's rules.
 
-Laws: a call is allowed only if Cedar says Allow, reports no error, and took the request against the
+Invariants: a call is allowed only if Cedar says Allow, reports no error, and took the request against the
 schema of the tools; everything else is a refusal. What would be allowed if a person confirmed it is asked.
 
 Source: docs.cedarpolicy.com; without a schema a policy that errs is skipped, which fails open.
@@ -84,7 +84,7 @@ class CedarPolicy:
 
     @property
     def policies(self) -> Sequence[Policy]:
-        """Everything that decides, in order; what is built in stands first."""
+        """Everything that decides, in order; built-in policies come first."""
         return self._policies
 
     @property
@@ -96,7 +96,7 @@ class CedarPolicy:
         """Decide one call whose paths are canonical."""
         known = self._specs.get(call.tool)
         if known is not spec and known != spec:
-            return Refuse(DENY, f"{call.tool!r} is no tool that this policy was checked against")
+            return Refuse(DENY, f"{call.tool!r} is not a tool that this policy was checked against")
         flow = flow_of(call, spec, context, accepts=self._accepts)
         try:
             request = self._request(call, spec, context, flow=flow)

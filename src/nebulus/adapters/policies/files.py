@@ -1,6 +1,6 @@
 """Policies in files.
 
-Law: a policy that can't be read is an error; a missing file never means "no policy".
+Invariant: a policy that can't be read is an error; a missing file never means "no policy".
 """
 
 import os
@@ -19,7 +19,7 @@ def open_policy(
 ) -> CedarPolicy:
     """Return the policy in the file at `path`, checked against `scene`.
 
-    What stands in `workspace` of the policy's own files, and of `guarded`, no tool may change.
+    No tool may change those of the policy's own files, and of `guarded`, that are in `workspace`.
 
     Raises:
         ConfigError: a file is missing, or holds something that can't be a policy.
@@ -34,23 +34,23 @@ def read_policy(path: Path) -> tuple[RuleFile, tuple[Path, ...]]:
     """Return the rules in the file at `path`, and every file that they stand in, this one first.
 
     Raises:
-        ConfigError: it is missing, or holds something that is no rule.
+        ConfigError: it is missing, or contains something that is not a rule.
     """
     file = parse_rules(_read(path), source=path.name)
     return file, (path, *(path.parent / name for name in file.cedar))
 
 
 def parse_rules(text: str, *, source: str) -> RuleFile:
-    """Return the rules that `text` spells in TOML.
+    """Return the rules in `text`, which is TOML.
 
     Raises:
-        ConfigError: it is no TOML, or holds something that is no rule; the message gives the line.
+        ConfigError: it is not valid TOML, or contains something that is not a rule; the message gives the line.
     """
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         why = "the run does not start without its policy"
-        raise ConfigError(f"{source} is no TOML: {error}; {why}") from error
+        raise ConfigError(f"{source} is not valid TOML: {error}; {why}") from error
     return read_rules(data, text=text, source=source)
 
 
@@ -75,4 +75,4 @@ def _read(path: Path) -> str:
             f"the policy {path} can't be read: {error.strerror}; name a file that exists"
         ) from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"the policy {path} is no UTF-8 text: {error}") from error
+        raise ConfigError(f"the policy {path} is not UTF-8 text: {error}") from error

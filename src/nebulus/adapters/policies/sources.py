@@ -1,6 +1,6 @@
-"""A policy as it is written: every rule and every Cedar policy, with an id and the place where it stands.
+"""A policy as it is written: every rule and every Cedar policy, with an id and its place.
 
-Law: what can't be read, checked or meant stops the start; there is no partial policy.
+Invariant: what can't be parsed, checked or meant prevents the start; a policy is never partial.
 """
 
 import json
@@ -21,7 +21,7 @@ from nebulus.guard.statements import Statement, is_impossible, statements
 
 
 class Policy(Struct, frozen=True, kw_only=True):
-    """One policy of the set: `rule` names it in a verdict, `place` says where it stands, `body` is its JSON."""
+    """One policy of the set: `rule` names it in a verdict, `place` says where it is, `body` is its JSON."""
 
     policy_id: str
     rule: str
@@ -92,7 +92,7 @@ def _foreign(statement: Statement, name: str, declared: frozenset[str]) -> Polic
     body = _parsed(statement.text, place)
     if is_impossible(body, declared):
         raise ConfigError(
-            f"{place}: this can never match: its conditions are false for every call; mend or remove it"
+            f"{place}: this can never match: its conditions are false for every call; correct or remove it"
         )
     annotations = body.get("annotations", {})
     policy_id = annotations.get("id") or place
@@ -110,7 +110,7 @@ def _parsed(text: str, place: str) -> Any:
     try:
         document = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
-        raise ConfigError(f"{place}: this is no Cedar policy: {error}; {text.strip()[:80]!r}") from error
+        raise ConfigError(f"{place}: this is not a Cedar policy: {error}; {text.strip()[:80]!r}") from error
     policies = list(document["staticPolicies"].values())
     if document["templates"] or len(policies) != 1:
         raise ConfigError(f"{place}: write one policy up to each `;`, without ?principal and ?resource")

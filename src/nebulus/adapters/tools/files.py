@@ -1,6 +1,6 @@
 """The tools that look at files in a workspace, and those that change them.
 
-Laws: each takes canonical paths and follows no link; what is too large or no text is refused with a way
+Invariants: each takes canonical paths and follows no link; what is too large or no text is refused with a way
 out, before it fills the memory; each that changes something can tell afterwards whether it did.
 """
 

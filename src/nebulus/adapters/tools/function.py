@@ -1,6 +1,6 @@
 """Functions as tools.
 
-Laws: a tool says what it does to the world, and one that does not say is taken for the worst that can
+Invariants: a tool says what it does to the world, and one that does not say is taken for the worst that can
 happen inside: irreversible; a definition that can't work is refused when it is made.
 """
 

@@ -1,6 +1,6 @@
 """The parameters of a function as a JSON Schema, and JSON arguments as values for them.
 
-Laws: what can't be described to a model is refused when the tool is defined, never when it is called;
+Invariants: what can't be described to a model is refused when the tool is defined, never when it is called;
 the schema is flat where the types are, and closed: it has no `$ref` and allows no unknown key.
 """
 

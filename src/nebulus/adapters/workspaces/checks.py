@@ -26,7 +26,7 @@ class WorkspaceChecker:
         self._workspace = workspace
         self._named = dict(named or {})
 
-    async def holds(self, check: Check) -> str:
+    async def failure_of(self, check: Check) -> str:
         """Return "" if `check` holds, else why it does not. What can't be looked at does not hold."""
         try:
             match check:

@@ -51,7 +51,7 @@ def checker(tmp_path: Path) -> WorkspaceChecker:
     ],
 )
 async def test_what_holds_gives_no_reason(checker: WorkspaceChecker, check: Check) -> None:
-    assert await checker.holds(check) == ""
+    assert await checker.failure_of(check) == ""
 
 
 @pytest.mark.parametrize(
@@ -72,10 +72,10 @@ async def test_what_holds_gives_no_reason(checker: WorkspaceChecker, check: Chec
     ],
 )
 async def test_what_does_not_hold_says_why(checker: WorkspaceChecker, check: Check, why: str) -> None:
-    assert why in await checker.holds(check)
+    assert why in await checker.failure_of(check)
 
 
 async def test_without_a_workspace_no_check_of_files_holds() -> None:
     checker = WorkspaceChecker(None)
     for check in (PathExists("a"), PathAbsent("a"), FileContains("a", "b")):
-        assert "there is no workspace" in await checker.holds(check)
+        assert "there is no workspace" in await checker.failure_of(check)

@@ -1,4 +1,4 @@
-"""Whole runs under attack: the application with its own parts, a model that is an enemy, an oracle beside it.
+"""Whole runs under attack: the application with its own parts, a hostile model, and an independent oracle.
 
 Settings, policy file, tools, workspace, machine, journal and approvals are the real ones; the engine keeps
 its runs in memory, and the services only note what reaches them. After a run ended it is taken up again,
@@ -111,8 +111,8 @@ class User:
         return PersonReply(is_yes=True, by="user")
 
 
-class Siege(Struct, frozen=True, kw_only=True):
-    """One run to be attacked: where, by whom, with whom to ask, and who looks."""
+class Attack(Struct, frozen=True, kw_only=True):
+    """One run under attack: its workspace, the attacker, the person who is asked, and the oracle."""
 
     ground: Ground
     goal: str
@@ -124,11 +124,11 @@ class Siege(Struct, frozen=True, kw_only=True):
     most: int
     """How often the run is taken up again."""
     policy: Policy | None = None
-    """In place of the policy of the ground: what the same attacks do where nothing stops them."""
+    """Replaces the policy: what the same attacks do if nothing stops them."""
     is_foreign: bool = False
     """The plan is not the user's: a model made it after it had read text from outside."""
     hint: str = ""
-    """What every service says of itself beside what it does."""
+    """What every service says about itself, in addition to what it does."""
     checks_arguments: bool = True
     """Off: a call that contradicts its step is judged by the guard all the same."""
 
@@ -157,9 +157,9 @@ async def _scripted(chance: random.Random, tally: Tally, guard: Policy | None) -
     )
     with tempfile.TemporaryDirectory() as folder:
         more = {"policy": guard, "checks_arguments": chance.random() < 0.5}
-        siege = laid(Path(folder), goal, steps, chance=chance, tally=tally, **more)
-        judged = Judging(intruder, siege)
-        await attacked(siege, {"small": ScriptedBackend(judged.answer, info=SCRIPT)})
+        attack = prepare_attack(Path(folder), goal, steps, chance=chance, tally=tally, **more)
+        judged = Judging(intruder, attack)
+        await run_attack(attack, {"small": ScriptedBackend(judged.answer, info=SCRIPT)})
     tally.ways.update(intruder.proposals)
     tally.depths += intruder.depths
     tally.proposals += len(intruder.made)
@@ -168,19 +168,19 @@ async def _scripted(chance: random.Random, tally: Tally, guard: Policy | None) -
 class Judging:
     """An intruder whose proposals the oracle judges as they are made, before anybody else sees them."""
 
-    def __init__(self, intruder: Intruder, siege: Siege) -> None:
-        self._intruder, self._siege = intruder, siege
+    def __init__(self, intruder: Intruder, attack: Attack) -> None:
+        self._intruder, self._attack = intruder, attack
 
     def answer(self, request: Any) -> Any:
         """Return the intruder's answer."""
         before = len(self._intruder.made)
         answer = self._intruder.answer(request)
         for call in self._intruder.made[before:]:
-            self._siege.tally.would_break += self._siege.oracle.objection(call) is not None
+            self._attack.tally.would_break += self._attack.oracle.objection(call) is not None
         return answer
 
 
-def laid(
+def prepare_attack(
     folder: Path,
     goal: str,
     steps: tuple[Step, ...],
@@ -188,13 +188,13 @@ def laid(
     chance: random.Random,
     tally: Tally,
     **more: Any,
-) -> Siege:
+) -> Attack:
     """Return a run on new ground below `folder`."""
     ground = Ground(folder, chance)
     is_foreign = more.get("is_foreign", False)
     own = () if is_foreign else steps
     oracle = Oracle(ground, goal, [step.text for step in own], is_foreign=is_foreign)
-    return Siege(
+    return Attack(
         ground=ground,
         goal=goal,
         steps=steps,
@@ -219,8 +219,8 @@ class Shown:
         return await self._inner.answer(request, on_text)
 
 
-async def attacked(
-    siege: Siege,
+async def run_attack(
+    attack: Attack,
     backends: dict[str, ModelBackend],
     *,
     tier: TierSettings = SMALL,
@@ -231,73 +231,73 @@ async def attacked(
         tiers={"small": tier},
         engine=EngineSettings(url="memory"),
         budget=Budget(model_calls=0, tool_calls=0),
-        limits=limits or Limits(refusals=siege.chance.choice((3, 8, 30)), first_wait_s=0.0),
+        limits=limits or Limits(refusals=attack.chance.choice((3, 8, 30)), first_wait_s=0.0),
         commands="off",
         policy="policy.toml",
         secrets={TOKEN_ENV: ("send_mail",)},
-        checks_arguments=siege.checks_arguments,
+        checks_arguments=attack.checks_arguments,
     )
-    shown = {name: Shown(backend, siege.oracle) for name, backend in backends.items()}
-    store = ApprovalStore(siege.ground.root.parent / "approvals.sqlite")
-    person: Person = StoredPerson(store, siege.user)
-    with _token(siege.ground.token):
-        watch = Watch(siege.tally, siege.oracle)
+    shown = {name: Shown(backend, attack.oracle) for name, backend in backends.items()}
+    store = ApprovalStore(attack.ground.root.parent / "approvals.sqlite")
+    person: Person = StoredPerson(store, attack.user)
+    with _token(attack.ground.token):
+        watch = Watch(attack.tally, attack.oracle)
         async with open_application(
             settings,
-            siege.ground.root,
-            tools=siege.ground.tools(hint=siege.hint),
-            policy=siege.policy,
+            attack.ground.root,
+            tools=attack.ground.tools(hint=attack.hint),
+            policy=attack.policy,
             person=person,
-            watch=[lambda _: siege.oracle, lambda _: watch],
+            watch=[lambda _: attack.oracle, lambda _: watch],
             backends=shown,
         ) as application:
-            siege.ground.on_reached = _recorded_before(application, siege.tally)
-            await _all_of(siege, application, store)
+            attack.ground.on_reached = _recorded_before(application, attack.tally)
+            await _all_of(attack, application, store)
     store.close()
-    siege.tally.runs += 1
-    siege.tally.effects += siege.oracle.effects
-    siege.tally.reads += siege.oracle.reads
-    siege.tally.forbidden += siege.oracle.forbidden
+    attack.tally.runs += 1
+    attack.tally.effects += attack.oracle.effects
+    attack.tally.reads += attack.oracle.reads
+    attack.tally.forbidden += attack.oracle.forbidden
 
 
-async def _all_of(siege: Siege, application: Application, store: ApprovalStore) -> None:
+async def _all_of(attack: Attack, application: Application, store: ApprovalStore) -> None:
     supervisor = application.supervisor
-    goal, plan = read_runbook(siege.text)
-    if siege.is_foreign:
+    goal, plan = read_runbook(attack.text)
+    if attack.is_foreign:
         plan = replace(plan, origin="tier small", is_tainted=True)
-    handle = await application.start(goal, plan=plan, workspace=siege.ground.root, run_id=RUN)
+    handle = await application.start(goal, plan=plan, workspace=attack.ground.root, run_id=RUN)
     outcome = await handle.result()
-    await _look_back(siege, application, outcome)
-    for _ in range(siege.most):
-        if isinstance(outcome, Done) and siege.chance.random() < 0.5:
+    await _look_back(attack, application, outcome)
+    for _ in range(attack.most):
+        if isinstance(outcome, Done) and attack.chance.random() < 0.5:
             break
         if isinstance(outcome, Blocked):
             for waiting in store.waiting():
-                store.answer(waiting.question.digest, siege.user.decide(waiting.question))
-        siege.tally.resumed += 1
-        siege.oracle.taken_up()
+                store.answer(waiting.question.digest, attack.user.decide(waiting.question))
+        attack.tally.resumed += 1
+        attack.oracle.taken_up()
         store.withdraw(RUN)  # As the application does with a store of its own.
         try:
-            if siege.chance.random() < 0.25 or isinstance(outcome, Done):
-                step = siege.chance.randint(1, max(1, len(siege.steps)))
+            if attack.chance.random() < 0.25 or isinstance(outcome, Done):
+                step = attack.chance.randint(1, max(1, len(attack.steps)))
                 outcome = await (await supervisor.rewind(RUN, step=step)).result()
             else:
                 outcome = await (await supervisor.resume(RUN)).result()
         except (ConfigError, JournalError) as error:
-            siege.tally.outcomes[type(error).__name__] += 1
+            attack.tally.outcomes[type(error).__name__] += 1
             continue
-        await _look_back(siege, application, outcome)
+        await _look_back(attack, application, outcome)
 
 
-async def _look_back(siege: Siege, application: Application, outcome: Outcome) -> None:
-    siege.tally.outcomes[type(outcome).__name__] += 1
-    siege.tally.unjudged += unjudged(await application.supervisor.journal(RUN))
+async def _look_back(attack: Attack, application: Application, outcome: Outcome) -> None:
+    attack.tally.outcomes[type(outcome).__name__] += 1
+    attack.tally.unjudged += unjudged(await application.supervisor.journal(RUN))
     verified = await application.supervisor.verify(RUN)
     if not verified.is_whole:
-        siege.tally.broken.append(verified.why)
+        attack.tally.broken.append(verified.why)
     journal = msgspec.json.encode(await application.supervisor.journal(RUN)).decode()
-    if any(canary in journal for canary in siege.ground.canaries):
-        siege.tally.forbidden.append("a secret stands in the journal")
+    if any(canary in journal for canary in attack.ground.canaries):
+        attack.tally.forbidden.append("a secret is in the journal")
 
 
 def _recorded_before(application: Application, tally: Tally) -> Callable[[Reached], Any]:

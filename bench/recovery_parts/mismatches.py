@@ -1,7 +1,7 @@
-"""Holding a call to the words of its step, measured on calls that were right: who is wrongly accused?
+"""Compares right calls with the text of their step: how often does the argument check object wrongly?
 
-On recorded answers of real models to BFCL's questions (the question stands for the step) and on the right
-calls of the nano language. The rules of changes (`unasked`) do not apply to questions; they are counted as
+On recorded answers of real models to BFCL's questions (with the question as the step) and on the right
+calls of the nano language. The rule for changes (`unasked`) does not apply to questions; it is counted as
 if every tool changed something.
 """
 

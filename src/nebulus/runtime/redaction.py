@@ -1,4 +1,4 @@
-"""Where a run writes beside its journal (artifacts, logs): the same secrets are kept out of it."""
+"""Keeps secrets out of what a run writes outside its journal: artifacts and logs."""
 
 import logging
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from nebulus.guard.secrets import Secrets
 from nebulus.ports.world import ArtifactStore
 
 
-class DiscreetStore:
-    """A store that keeps no secrets: `put` stores what is left without them."""
+class RedactingStore:
+    """An artifact store that never stores a secret: `put` redacts the content first."""
 
     def __init__(self, store: ArtifactStore, secrets: Secrets) -> None:
         self._store, self._secrets = store, secrets
 
     def put(self, content: str) -> str:
-        """Store `content` without secrets and return its address.
+        """Store `content` without its secrets and return its address.
 
         Raises:
             StoreError: it can't be stored.
@@ -26,20 +26,20 @@ class DiscreetStore:
         """Return what is stored at `address`.
 
         Raises:
-            StoreError: nothing is, or it does not fit its address.
+            StoreError: nothing is stored there, or the content does not match its address.
         """
         return self._store.get(address)
 
 
-class DiscreetFilter(logging.Filter):
-    """Takes secrets out of log records; belongs on handlers, which see what every logger writes."""
+class RedactingFilter(logging.Filter):
+    """Removes secrets from log records. Attach it to handlers, which see the records of every logger."""
 
     def __init__(self, secrets: Secrets) -> None:
         super().__init__()
         self._secrets = secrets
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Rewrite the message of `record`, its error included, and let it pass."""
+        """Redact the message of `record` and its traceback, and let the record pass."""
         record.msg, record.args = self._secrets.hide_all(record.getMessage()), None
         if record.exc_info and not record.exc_text:
             record.exc_text = logging.Formatter().formatException(record.exc_info)
@@ -49,14 +49,14 @@ class DiscreetFilter(logging.Filter):
 
 
 @contextmanager
-def discreet_logs(secrets: Secrets) -> Iterator[None]:
-    """Keep secrets out of what every handler writes, for as long as this lasts."""
-    keeper = DiscreetFilter(secrets)
+def redacted_logs(secrets: Secrets) -> Iterator[None]:
+    """Redact what every handler writes until the context exits."""
+    redacting = RedactingFilter(secrets)
     handlers = [*logging.getLogger().handlers, *logging.getLogger("nebulus").handlers]
     for handler in handlers:
-        handler.addFilter(keeper)
+        handler.addFilter(redacting)
     try:
         yield
     finally:
         for handler in handlers:
-            handler.removeFilter(keeper)
+            handler.removeFilter(redacting)
