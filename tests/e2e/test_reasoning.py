@@ -52,7 +52,7 @@ async def test_thought_and_losses_are_recorded_and_told(tmp_path: Path) -> None:
     assert answered.answer.usage.reasoning_tokens == 8
     assert answered.answer.unenforced == ("add_labels/properties/labels/uniqueItems",)
     lines = [line.text for line in run_lines(report, resume="nebulus resume r")]
-    assert "Enforced by validation alone, by no grammar: add_labels/properties/labels/uniqueItems" in lines
+    assert "Enforced only by validation, not by a grammar: add_labels/properties/labels/uniqueItems" in lines
     assert "(8 of them reasoning)" in " ".join(line.cost for step in report.steps for line in step.lines)
 
 
