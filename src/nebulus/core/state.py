@@ -75,6 +75,10 @@ class Observation(Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_error: bool = False
     handle: str = ""
     """The handle of the whole output; "" if `text` is all of it."""
+    answer: str = ""
+    """Names the model's answer that made the call: the outputs of all its calls are shown together."""
+    arguments: str = ""
+    """The arguments of the call as JSON, bounded: they tell the outputs of one answer apart."""
 
 
 class Lesson(Struct, frozen=True, omit_defaults=True):

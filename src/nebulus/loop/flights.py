@@ -120,6 +120,7 @@ def on_returned(at: CallAt[p.Running], event: ToolReturned) -> Machine:
         made_from=made_from,
         declared=spec.facts,
         reads=reads,
+        arguments=arguments_text(flight),
     )
     attempts = task.attempts
     record = recorded(
@@ -168,7 +169,15 @@ def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
     failed = with_lesson(
         machine.state, step=task.step, kind=kind, why=f"{call.tool}: {failure.what}", provenance=provenance
     )
-    failed = with_error(failed, step=task.step, tool=call.tool, text=text, provenance=provenance)
+    failed = with_error(
+        failed,
+        step=task.step,
+        tool=call.tool,
+        text=text,
+        provenance=provenance,
+        call_id=call.call_id,
+        arguments=arguments_text(flight),
+    )
     attempts = task.attempts
     record = recorded(
         call, spec, step=task.step, result=failure.sentence(), is_error=True, history=attempts.history

@@ -69,7 +69,8 @@ def compose(machine: Machine, command: AskModel, index: Index | None = None) -> 
         case StepKind.ANSWER:
             spec = machine.state.goal.result
             assert spec is not None
-            prompt, form = compose_answer(machine.state, spec, room_bytes=room), answer_form(spec)
+            prompt = compose_answer(machine.state, spec, room_bytes=room, index=index)
+            form = answer_form(spec)
         case StepKind.EXECUTE:
             tools = tools_for(machine, task, tier)
             form = _step_form(machine, task, tools)

@@ -76,13 +76,13 @@ def choose(state: State, text: str, index: Index, *, step: int) -> Choice:
 def observations_for(state: State, number: int) -> tuple[Observation, ...]:
     """Return what step `number` is shown under "Last".
 
-    It is the step's own observation; else those of the steps that it depends on; else, only where the plan does not
+    It is what the calls of the step's last answer returned; else those of the steps that it depends on; else, only where the plan does not
     say what it depends on, the last of all.
     """
     seen = state.observations
-    own = next((item for item in reversed(seen) if item.step == number), None)
-    if own is not None:
-        return (own,)
+    own = tuple(item for item in seen if item.step == number)
+    if own:
+        return own
     step = state.step(number)
     needed = tuple(item for item in seen if item.step in step.depends_on)
     return needed or (seen[-1:] if step.after is None else ())

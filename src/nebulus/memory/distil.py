@@ -22,6 +22,10 @@ FACT_VALUE_CHARS = 400
 HEAD_CHARS = 400
 NOTE_CHARS = 400
 QUESTIONS_KEPT = 8
+ARGUMENTS_CHARS = 120
+"""The longest part of a call's arguments that is kept with its output."""
+OBSERVATIONS_OF_ANSWER = 16
+"""How many outputs of the calls of one answer are kept to be shown, the last ones."""
 OBSERVATIONS_KEPT = 32
 """Above this number, observations that no step will be shown are dropped: memory does not grow with the plan."""
 USER_ANSWER_CHARS = 2000
@@ -60,12 +64,13 @@ def with_result(
     made_from: tuple[Provenance, ...] = (),
     declared: tuple[str, ...] = (),
     reads: Collection[str] = (),
+    arguments: str = "",
 ) -> State:
     """Return `state` with a tool's result distilled into facts, an artifact and the step's last observation.
 
     `made_from` are the provenances of what the tool was given: they are joined with the tool's own. `declared` names the
     fields that the tool declares as worth remembering, dotted for inner ones; all scalars if it declares none.
-    What the text labels with a name in `reads` becomes a fact in any case.
+    What the text labels with a name in `reads` becomes a fact in any case. `arguments` are those of the call, as JSON.
     """
     provenance = provenance_of(tool=tool, call_id=call_id, is_trusted=result.is_trusted, made_from=made_from)
     artifacts = state.artifacts
@@ -92,9 +97,16 @@ def with_result(
         text=result.text,
         provenance=provenance,
         handle=call_id if result.artifact else "",
+        answer=answer_of_call(call_id),
+        arguments=bounded(arguments, ARGUMENTS_CHARS),
     )
     known = replace(state, facts=(*state.facts, *_facts_of(found, step, provenance)), artifacts=artifacts)
     return _with_seen(known, seen)
+
+
+def answer_of_call(call_id: str) -> str:
+    """Return the id that the calls of one answer share: `c7` for `c7`, `c7.1` and `c7.2`."""
+    return call_id.partition(".")[0]
 
 
 def provenance_of(
@@ -111,11 +123,27 @@ def with_read(state: State, marks: Iterable[Mark], *, step: int, label: Provenan
     return replace(state, facts=(*state.facts, *read))
 
 
-def with_error(state: State, *, step: int, tool: str, text: str, provenance: Provenance) -> State:
-    """Return `state` with a tool's error as the step's last observation; `provenance` as for a result."""
-    return _with_seen(
-        state, Observation(step=step, tool=tool, text=text, provenance=provenance, is_error=True)
+def with_error(
+    state: State,
+    *,
+    step: int,
+    tool: str,
+    text: str,
+    provenance: Provenance,
+    call_id: str = "",
+    arguments: str = "",
+) -> State:
+    """Return `state` with a tool's error as the step's last observation; the rest as for a result."""
+    seen = Observation(
+        step=step,
+        tool=tool,
+        text=text,
+        provenance=provenance,
+        is_error=True,
+        answer=answer_of_call(call_id),
+        arguments=bounded(arguments, ARGUMENTS_CHARS),
     )
+    return _with_seen(state, seen)
 
 
 def with_lesson(state: State, *, step: int, kind: str, why: str, provenance: Provenance = CONFIG) -> State:
@@ -180,8 +208,13 @@ def _with_status(state: State, number: int, status: StepStatus) -> State:
 
 
 def _with_seen(state: State, seen: Observation) -> State:
-    """`state` with `seen` as the last observation of its step, without what no unfinished step will be shown."""
+    """`state` with `seen` as the last observation of its step, without what no unfinished step will be shown.
+
+    What the other calls of the same answer returned stays; what earlier answers of the step brought is dropped.
+    """
+    same = [item for item in state.observations if item.step == seen.step and item.answer == seen.answer]
     kept = [item for item in state.observations if item.step != seen.step]
+    kept += same[1 - OBSERVATIONS_OF_ANSWER :] if seen.answer else []
     if len(kept) >= OBSERVATIONS_KEPT:
         unfinished = [step for step in state.plan.steps if step.status not in FINISHED_STATUSES]
         needed = {number for step in unfinished for number in (step.number, *step.depends_on)}

@@ -82,9 +82,12 @@ def lesson_piece(lesson: Lesson) -> Piece:
     )
 
 
-def observation_piece(seen: Observation, most: int, *, name: str = "Last") -> Piece:
+def observation_piece(
+    seen: Observation, most: int, *, name: str = "Last", has_arguments: bool = False
+) -> Piece:
     """Return the piece of what a tool said, its first `most` characters, in a line that begins with `name`."""
-    label = f"{name}: {_one_line(seen.tool)}{'' if seen.provenance.is_trusted else _AS_DATA} -> "
+    what = f"{seen.tool}({seen.arguments})" if has_arguments and seen.arguments else seen.tool
+    label = f"{name}: {_one_line(what)}{'' if seen.provenance.is_trusted else _AS_DATA} -> "
     is_cut = len(seen.text) > most
     stored = f"… [the whole is stored: {_one_line(seen.handle)}]"
     note = stored if seen.handle else _left_out(seen.text, most)

@@ -140,10 +140,7 @@ class _Page(Room):
         asked = self.taken("facts", chosen.asked, whole_fact)
         sought = sum(size_of(fact_piece(fact).line) for fact in chosen.recalled)
         most = self.left - min(sought, int(SOUGHT_SHARE * self.left))
-        observations = [
-            self.observed(item, most_chars=self._chars_of(item), most_bytes=most)
-            for item in chosen.observations
-        ]
+        observations = self._observed(chosen.observations, most)
         lessons = self.taken("lessons", reversed(chosen.lessons), lesson_piece)
         recalled = self.taken("facts", chosen.recalled, fact_piece)
         related = self.taken("facts", chosen.related, fact_piece)
@@ -157,9 +154,25 @@ class _Page(Room):
         yield from (piece for _, piece in stored)
         yield from (piece for _, piece in reversed(questions))
         yield from (piece for _, piece in reversed(lessons))
-        yield from (piece for piece in observations if piece is not None)
+        yield from observations
         self.miss("facts", chosen.unshown)
         yield from self.notice()
+
+    def _observed(self, seen: tuple[Observation, ...], most_bytes: int) -> list[Piece]:
+        """Return the pieces of what the last calls returned, in order: each leaves room for those after it."""
+        pieces: list[Piece] = []
+        has_arguments = len({item.step for item in seen}) < len(seen)
+        for count, item in zip(range(len(seen), 0, -1), seen, strict=True):
+            before = self.left
+            piece = self.observed(
+                item,
+                most_chars=self._chars_of(item),
+                most_bytes=most_bytes // count,
+                has_arguments=has_arguments,
+            )
+            most_bytes -= before - self.left
+            pieces += [piece] if piece is not None else []
+        return pieces
 
     def _aside(self, aside: Aside) -> Iterator[Piece]:
         """Yield the newest lines that fit, in order; the notice counts the older ones that do not."""

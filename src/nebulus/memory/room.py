@@ -4,6 +4,7 @@ Invariant: what is left out is counted, and the prompt says so.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import TypeVar
 
 from nebulus.core.prompt import Piece, PieceKind
@@ -45,20 +46,27 @@ class Room:
         return taken
 
     def observed(
-        self, seen: Observation, *, most_chars: int, most_bytes: int, name: str = "Last"
+        self,
+        seen: Observation,
+        *,
+        most_chars: int,
+        most_bytes: int,
+        name: str = "Last",
+        has_arguments: bool = False,
     ) -> Piece | None:
         """Return the piece of an observation, as much of it as there is room for, or None if that is too little."""
-        piece = observation_piece(seen, most_chars, name=name)
+        shown = partial(observation_piece, name=name, has_arguments=has_arguments)
+        piece = shown(seen, most_chars)
         room = min(most_bytes, self.left)
         if size_of(piece.line) > room:
-            most = room - size_of(observation_piece(seen, 0, name=name).line)
+            most = room - size_of(shown(seen, 0).line)
             if most < LEAST_OBSERVATION_BYTES:
                 self.miss("results", 1)
                 return None
-            piece = observation_piece(seen, chars_in(seen.text, most), name=name)
+            piece = shown(seen, chars_in(seen.text, most))
             over = size_of(piece.line) - room  # what was quoted in it takes more than its own bytes
             if over > 0:
-                piece = observation_piece(seen, chars_in(seen.text, most - over), name=name)
+                piece = shown(seen, chars_in(seen.text, most - over))
         self.left -= size_of(piece.line)
         return piece
 

@@ -9,6 +9,7 @@ from nebulus.core.provenance import Origin
 from nebulus.core.state import State
 from nebulus.core.tools import Mark, ToolResult
 from nebulus.memory.distil import FACT_VALUE_CHARS, with_active, with_result, with_step_ended
+from nebulus.memory.prompt import compose_step
 
 
 def fresh(steps: int = 3) -> State:
@@ -85,3 +86,32 @@ def test_a_step_that_was_done_is_never_offered_again(ends: list[StepStatus]) -> 
         state = with_step_ended(with_active(state, number), number, status)
         assert state.next_pending() != number
     assert state.done_count == len(ends)
+
+
+def test_what_the_calls_of_one_answer_returned_is_shown_together_and_replaces_what_came_before() -> None:
+    state = with_active(fresh(), 1)
+    for call_id, city in (("c3", "Bergen"), ("c7", "Oslo"), ("c7.1", "Rome")):
+        state = with_result(
+            state,
+            step=1,
+            tool="weather",
+            call_id=call_id,
+            result=ToolResult(text=f"It rains in {city}"),
+            arguments=f'{{"city":"{city}"}}',
+        )
+    shown = compose_step(state, step=1).messages()[-1].content
+    assert 'Last: weather({"city":"Oslo"}) -> It rains in Oslo' in shown
+    assert 'Last: weather({"city":"Rome"}) -> It rains in Rome' in shown
+    assert 'weather({"city":"Bergen"})' not in shown
+
+
+def test_one_output_is_shown_without_its_arguments() -> None:
+    state = with_result(
+        with_active(fresh(), 1),
+        step=1,
+        tool="t",
+        call_id="c1",
+        result=ToolResult(text="yes"),
+        arguments='{"a":1}',
+    )
+    assert "Last: t -> yes" in compose_step(state, step=1).messages()[-1].content
