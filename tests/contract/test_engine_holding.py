@@ -12,7 +12,7 @@ from nebulus.core.errors import (
     StoreError,
 )
 from nebulus.ports.engine import RunStatus
-from tests.contract.engine_homes import Counter, Home, break_at, home_on, opened
+from tests.contract.engine_homes import Broken, Counter, Home, break_at, breaks, home_on, opened
 
 
 @pytest.fixture(scope="module", params=["memory", "sqlite", "postgres"])
@@ -44,6 +44,15 @@ async def test_a_run_that_nobody_holds_can_be_cancelled_and_still_resumed(
         await engine.cancel(run_id)
         assert (await engine.info(run_id)).status is RunStatus.ENDED
     assert counter.performed == [1, 2, 1, 2, 3, 4, 5]
+
+
+async def test_a_stop_does_not_outlast_the_next_resume(home: Home, run_id: str, counter: Counter) -> None:
+    await break_at(home, run_id, counter, 2)
+    async with opened(home, Counter(counter.notes, at={3: breaks}).body) as engine:
+        await engine.cancel(run_id)
+        with pytest.raises(Broken):
+            await engine.resume(run_id)
+        assert (await engine.info(run_id)).status is RunStatus.INTERRUPTED
 
 
 async def test_a_run_that_another_process_holds_is_refused_and_the_holder_named(

@@ -187,7 +187,8 @@ class _OpenRun:
     async def stop_asked(self) -> bool:
         """Tell whether somebody asked this run to stop."""
         if not self.is_stopping and monotonic() - self._looked_s >= _LOOK_S:
-            self.is_stopping = await ask(self._look)
+            if await ask(self._look):  # Else it may have been set meanwhile.
+                self.is_stopping = True
             self._looked_s = monotonic()
         return self.is_stopping
 

@@ -65,9 +65,6 @@ RETURNING function_id
 """Insert a step where its workflow still has this owner, which stays so until the commit. The same row is there
 already where its commit reached the database and the confirmation was lost."""
 
-_POOL: dict[str, Any] = {"pool_size": 20, "max_overflow": 0, "pool_timeout": 30.0}
-"""Connections and seconds. Source: the defaults of dbos 3.4."""
-
 logging.getLogger("dbos").addHandler(logging.NullHandler())  # Else its warnings would go to stderr.
 
 
@@ -234,27 +231,24 @@ def is_stop_asked(status: dbos.WorkflowStatus) -> bool:
 
 def described(status: dbos.WorkflowStatus, *, is_open: bool) -> RunInfo:
     """Return a workflow as the port describes it, given whether a living process works on the run."""
+    match status.status:
+        case "SUCCESS":
+            state = RunStatus.ENDED
+        case _ if is_open:
+            state = RunStatus.RUNNING
+        case other:
+            is_cancelled = other == "CANCELLED" or is_stop_asked(status)
+            state = RunStatus.CANCELLED if is_cancelled else RunStatus.INTERRUPTED
     created_s, updated_s = ((moment or 0) / 1000 for moment in (status.created_at, status.updated_at))
     return RunInfo(
         run_id=status.workflow_id,
-        status=_run_status(status, is_open=is_open),
+        status=state,
         created_s=created_s,
         updated_s=max(updated_s, created_s),
         version=status.app_version or "",
         request=_bytes_of(status.input["args"][0], "a request") if status.input else b"",
         result=status.output.encode() if isinstance(status.output, str) else b"",
     )
-
-
-def _run_status(status: dbos.WorkflowStatus, *, is_open: bool) -> RunStatus:
-    match status.status:
-        case "SUCCESS":
-            return RunStatus.ENDED
-        case _ if is_open:
-            return RunStatus.RUNNING
-        case other:
-            is_cancelled = other == "CANCELLED" or is_stop_asked(status)
-            return RunStatus.CANCELLED if is_cancelled else RunStatus.INTERRUPTED
 
 
 def _engine_of(storage: Storage) -> sa.Engine:
@@ -274,7 +268,7 @@ def _engine_of(storage: Storage) -> sa.Engine:
                 "options": "-c idle_in_transaction_session_timeout=60000",
             }
             url = sa.make_url(address).set(drivername="postgresql+psycopg")
-    return sa.create_engine(url, connect_args=arguments, **_POOL)
+    return sa.create_engine(url, connect_args=arguments, pool_size=20, max_overflow=0)  # As dbos 3.4.
 
 
 @db_retry()
