@@ -21,5 +21,5 @@ def test_bytes_that_are_not_text_are_named() -> None:
 
 def test_a_run_of_another_version_is_named_with_both_versions() -> None:
     refuse_other_version("run", recorded="1", ours="1")
-    with pytest.raises(JournalError, match="'run' was recorded by version '1' .* this is version '2'"):
+    with pytest.raises(JournalError, match=r"'run' was recorded by version '1' .* this is version '2'"):
         refuse_other_version("run", recorded="1", ours="2")
