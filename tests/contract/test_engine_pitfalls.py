@@ -19,7 +19,9 @@ import psycopg
 import pytest
 from aiohttp import ClientSession, web
 
-from nebulus.core.errors import RunCancelledError
+from nebulus.adapters.engines.leases import leases_of
+from nebulus.adapters.stores.database import storage_at
+from nebulus.core.errors import RunBusyError, RunCancelledError
 from nebulus.ports.engine import OpenRun, RunStatus
 from tests.contract.engine_homes import (
     ROOT,
@@ -189,6 +191,19 @@ async def test_a_process_that_only_seemed_dead_can_record_nothing_more(
         assert (await other.go_on()).startswith("StoreError: another process has taken this run over")
         assert await engine.past_of(run_id) == (b"1", b"2", b"3")
     assert counter.performed == [1, 2, 2, 3]
+
+
+async def test_a_run_that_another_process_is_about_to_create_is_busy(
+    home: DbosHome, run_id: str, counter: Counter
+) -> None:
+    leases = leases_of(storage_at(home.address, schema=SCHEMA))
+    async with opened(home, counter.body) as engine:
+        assert await asyncio.to_thread(leases.take, run_id)
+        with pytest.raises(RunBusyError, match="another process is working on run"):
+            await engine.start(run_id, b"1")
+        await asyncio.to_thread(leases.release, run_id)
+        assert await engine.start(run_id, b"1") == b"[1]"
+    leases.close()
 
 
 async def test_a_lost_connection_is_replaced_without_the_run_noticing(

@@ -21,7 +21,7 @@ from nebulus.adapters.engines.leases import Leases, leases_of, new_owner, wherea
 from nebulus.adapters.engines.validation import VERSION, refuse_other_version, text_of
 from nebulus.adapters.engines.workflows import Claim, Workflows, described, is_stop_asked
 from nebulus.adapters.stores.database import SCHEMA, prepare, storage_at
-from nebulus.core.errors import ConfigError, RunBusyError, StoreError
+from nebulus.core.errors import ConfigError, RunBusyError, RunUnknownError, StoreError
 from nebulus.ports.engine import Body, RunInfo
 
 _LOOK_S = 0.25
@@ -148,8 +148,11 @@ class DbosEngine:
                 del self._runs[run_id]
 
     async def _holder(self, run_id: str) -> str:
-        status = await ask(partial(self._workflows.status_of, run_id, is_whole=False))
-        return whereabouts(status.executor_id) if status.executor_id else "another process"
+        with suppress(RunUnknownError):  # It has the lock, and is about to create the run.
+            status = await ask(partial(self._workflows.status_of, run_id, is_whole=False))
+            if status.executor_id:
+                return whereabouts(status.executor_id)
+        return "another process"
 
     async def _described(self, statuses: Sequence[WorkflowStatus]) -> list[RunInfo]:
         names = [status.workflow_id for status in statuses]
