@@ -281,4 +281,4 @@ async def open_application(settings: Settings, folder: Path, **plugs: Any) -> As
 def new_run_id() -> str:
     """Return a name for a run: sortable by time, unlikely to be taken."""
     now = datetime.datetime.now(tz=datetime.UTC)
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"

@@ -37,8 +37,10 @@ def check_arguments(machine: Machine, task: Task, calls: tuple[Call, ...]) -> Ar
     wrong = contradicted(step, call, tool, known=known) or unasked(step, call, tool, beside=wanted)
     if wrong is not None:
         return ArgumentCheck(wrong)
-    beside = "\n".join((wanted, *(fact.value for fact in facts)))
-    doubt = doubted(step, call, tool, known=known, beside=beside)
+    doubt = doubted(step, call, tool, known=known, beside=wanted)
+    if doubt is not None:  # Rare, so only now are all facts searched for the value.
+        beside = "\n".join((wanted, *(fact.value for fact in facts)))
+        doubt = doubted(step, call, tool, known=known, beside=beside)
     if doubt is not None and _may_pass(machine, task, doubt, tool=tool):
         return ArgumentCheck(doubt=doubt.rule)
     return ArgumentCheck(doubt)

@@ -49,6 +49,8 @@ def begin_extraction(
     read, nor those that the step asks for and an earlier result gave. `label` is the provenance of the result.
     """
     facts, wanted = machine.state.facts, machine.state.step(task.step).reads
+    if not reads:
+        return None
     brought_before = tuple(fact for fact in facts[:known] if fact.step == task.step and fact.field in wanted)
     unread = unread_of(result, reads, (*facts[known:], *brought_before), tool=flight.call.tool, label=label)
     if unread is None:
