@@ -23,7 +23,7 @@ from pathlib import Path
 import dbos
 
 from nebulus.adapters.engines.dbos import DbosEngine
-from nebulus.adapters.stores.database import SCHEMA, SynchronousConnection
+from nebulus.adapters.stores.database import SynchronousConnection
 from nebulus.ports.engine import OpenRun
 
 Cost = tuple[float, float]
@@ -35,25 +35,6 @@ def peer(batches: int, text: str) -> None:
     """Record what the engine records, with DBOS's own steps."""
     for _ in range(batches):
         dbos.DBOS.run_step({"name": "event"}, lambda: text)
-
-
-def launch_dbos(url: str) -> None:
-    """Launch DBOS itself on the same storage, for the peer; the engine needs no DBOS that is launched."""
-    is_file = url.startswith("sqlite")
-    dbos.DBOS(
-        config={
-            "name": "nebulus",
-            "system_database_url": url,
-            "dbos_system_schema": SCHEMA,
-            "serializer": dbos.DBOSPortableJSONSerializer(),
-            "log_level": "CRITICAL",
-            "use_listen_notify": False,
-            "notification_listener_polling_interval_sec": 0.1,
-            "scheduler_polling_interval_sec": 3600.0,
-            "db_engine_kwargs": {"connect_args": {"factory": SynchronousConnection} if is_file else {}},
-        }
-    )
-    dbos.DBOS.launch()
 
 
 def costs_of(work: Callable[[], object], batches: int) -> Cost:
@@ -95,7 +76,6 @@ async def measure(url: str, batches: int, text: str, *, rounds: int) -> dict[str
     with tempfile.TemporaryDirectory() as folder:
         engine = DbosEngine(url or Path(folder) / "runs.sqlite")
         await engine.open(body)
-        launch_dbos(url or f"sqlite:///{folder}/runs.sqlite")
         for _ in range(rounds):
             found["insert"].append(
                 costs_of(partial(insert, Path(folder) / "floor.sqlite", batches, text), batches)
@@ -110,7 +90,6 @@ async def measure(url: str, batches: int, text: str, *, rounds: int) -> dict[str
             await engine.resume(run_id)
             found["replay"].append(_since(cpu, wall, batches))
         await engine.close()
-        await asyncio.to_thread(dbos.DBOS.destroy)
     return found
 
 

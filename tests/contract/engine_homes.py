@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -14,9 +15,11 @@ import pytest
 
 from nebulus.adapters.engines.dbos import DbosEngine
 from nebulus.adapters.engines.memory import MemoryEngine, MemoryStore
-from nebulus.adapters.engines.validation import VERSION
-from nebulus.core.errors import NebulusError, RunCancelledError
+from nebulus.adapters.engines.open_run import WallClock
+from nebulus.adapters.engines.version import VERSION
+from nebulus.core.errors import NebulusError
 from nebulus.ports.engine import Body, Engine, OpenRun
+from nebulus.ports.world import Clock
 
 SCHEMA = "nebulus_test"
 POSTGRES = "NEBULUS_TEST_POSTGRES"
@@ -27,36 +30,33 @@ Hook = Callable[[], Awaitable[None]]
 
 
 class Counter:
-    """A body that counts to the request, one batch a number, and notes what it performs in a file."""
+    """A body that counts to the request, one step a number, and notes what it performs in a file."""
 
     def __init__(self, notes: Path, *, at: Mapping[int, Hook] | None = None) -> None:
         self.notes = notes
         self.at = dict(at or {})
 
     async def body(self, run: OpenRun, request: bytes) -> bytes:
-        counted = [json.loads(batch) for batch in run.past]
-        for number in range(len(counted) + 1, json.loads(request) + 1):
-            if await run.stop_asked():
-                raise RunCancelledError(f"stopped before {number}")
-            await self._perform(number)
-            await run.record(json.dumps(number).encode())
-            counted.append(number)
+        counted = []
+        for number in range(1, json.loads(request) + 1):
+            counted.append(json.loads(await run.step(f"count:{number}", partial(self._perform, number))))
         return json.dumps(counted).encode()
 
-    async def _perform(self, number: int) -> None:
+    async def _perform(self, number: int) -> bytes:
         with self.notes.open("a") as notes:
             notes.write(f"{number}\n")
         if number in self.at:
             await self.at[number]()
+        return json.dumps(number).encode()
 
     @property
     def performed(self) -> list[int]:
-        """The numbers that were performed, by all processes, in order."""
+        """The numbers of the steps that were performed, by all processes, in order."""
         return [int(line) for line in self.notes.read_text().split()] if self.notes.exists() else []
 
 
 class Other(Protocol):
-    """Another process, which works on a run and is in the middle of a number."""
+    """Another process, which holds a run and is in the middle of a step."""
 
     whereabouts: str
 
@@ -65,19 +65,19 @@ class Other(Protocol):
         ...
 
     async def go_on(self) -> str:
-        """Continue to the end, and return the result or the error's name and message."""
+        """End the step, go on to the end, and tell the result or the error's name and message."""
         ...
 
 
 class Home(Protocol):
     """One storage."""
 
-    def engine(self, *, version: str = VERSION) -> Engine:
+    def engine(self, *, version: str = VERSION, clock: Clock | None = None) -> Engine:
         """An engine of this process, not yet open."""
         ...
 
     async def other(self, run_id: str, request: bytes, *, notes: Path, hang_at: int) -> Other:
-        """Another process that has started a run and hangs at the number `hang_at`."""
+        """Another process that has started a run and hangs in step `hang_at`."""
         ...
 
 
@@ -85,8 +85,8 @@ class MemoryHome:
     def __init__(self) -> None:
         self.store = MemoryStore()
 
-    def engine(self, *, version: str = VERSION) -> MemoryEngine:
-        return MemoryEngine(self.store, version=version)
+    def engine(self, *, version: str = VERSION, clock: Clock | None = None) -> MemoryEngine:
+        return MemoryEngine(self.store, version=version, clock=clock or WallClock())
 
     async def other(self, run_id: str, request: bytes, *, notes: Path, hang_at: int) -> "OtherTask":
         other = OtherTask(self.engine(), notes, hang_at)
@@ -133,8 +133,8 @@ class DbosHome:
     def __init__(self, address: str) -> None:
         self.address = address
 
-    def engine(self, *, version: str = VERSION) -> DbosEngine:
-        return DbosEngine(self.address, schema=SCHEMA, version=version)
+    def engine(self, *, version: str = VERSION, clock: Clock | None = None) -> DbosEngine:
+        return DbosEngine(self.address, schema=SCHEMA, version=version, clock=clock or WallClock())
 
     async def other(self, run_id: str, request: bytes, *, notes: Path, hang_at: int) -> "OtherProcess":
         other = await self._process(run_id, request.decode(), str(notes), str(hang_at))
@@ -205,8 +205,10 @@ async def breaks() -> None:
 
 
 @asynccontextmanager
-async def opened(home: Home, body: Body, *, version: str = "1") -> AsyncIterator[Engine]:
-    engine = home.engine(version=version)
+async def opened(
+    home: Home, body: Body, *, version: str = "1", clock: Clock | None = None
+) -> AsyncIterator[Engine]:
+    engine = home.engine(version=version, clock=clock)
     await engine.open(body)
     try:
         yield engine
@@ -214,8 +216,8 @@ async def opened(home: Home, body: Body, *, version: str = "1") -> AsyncIterator
         await engine.close()
 
 
-async def break_at(home: Home, run_id: str, counter: Counter, number: int) -> None:
-    """Leave a run that counts to five interrupted at `number`."""
-    async with opened(home, Counter(counter.notes, at={number: breaks}).body) as engine:
+async def break_at(home: Home, run_id: str, counter: Counter, step: int) -> None:
+    """Leave a run of five steps interrupted in `step`."""
+    async with opened(home, Counter(counter.notes, at={step: breaks}).body) as engine:
         with pytest.raises(Broken):
             await engine.start(run_id, b"5")

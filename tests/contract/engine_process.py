@@ -1,4 +1,4 @@
-"""The other process: starts a run, or resumes it without a request; it says "hanging" at one number, continues
+"""The other process: starts a run, or resumes it without a request; it says "hanging" in one step, goes on
 when told, and says how the run ended.
 """
 

@@ -19,7 +19,7 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return home_on(request.param, tmp_path_factory)
 
 
-async def test_a_run_returns_what_its_body_returned_and_keeps_every_batch(
+async def test_a_run_returns_what_its_body_returned_and_keeps_every_step(
     home: Home, run_id: str, counter: Counter
 ) -> None:
     async with opened(home, counter.body) as engine:
@@ -39,7 +39,7 @@ async def test_an_ended_run_is_not_performed_again(home: Home, run_id: str, coun
     assert counter.performed == [1, 2, 3]
 
 
-async def test_a_body_that_raised_is_resumed_after_its_last_batch(
+async def test_a_step_that_raised_is_not_recorded_and_is_performed_again(
     home: Home, run_id: str, counter: Counter
 ) -> None:
     await break_at(home, run_id, counter, 3)
@@ -52,8 +52,8 @@ async def test_a_body_that_raised_is_resumed_after_its_last_batch(
 
 async def test_a_run_can_be_interrupted_many_times(home: Home, run_id: str, counter: Counter) -> None:
     await break_at(home, run_id, counter, 1)
-    for number in (2, 2, 4):
-        async with opened(home, Counter(counter.notes, at={number: breaks}).body) as engine:
+    for step in (2, 2, 4):
+        async with opened(home, Counter(counter.notes, at={step: breaks}).body) as engine:
             with pytest.raises(Broken):
                 await engine.resume(run_id)
     async with opened(home, counter.body) as engine:
@@ -62,7 +62,7 @@ async def test_a_run_can_be_interrupted_many_times(home: Home, run_id: str, coun
     assert counter.performed == [1, 1, 2, 2, 2, 3, 4, 4, 5]
 
 
-async def test_a_resumed_body_is_given_its_past(home: Home, run_id: str, counter: Counter) -> None:
+async def test_who_resumes_a_run_is_given_its_past(home: Home, run_id: str, counter: Counter) -> None:
     seen: list[tuple[bytes, ...]] = []
 
     async def body(run: OpenRun, request: bytes) -> bytes:
@@ -76,58 +76,34 @@ async def test_a_resumed_body_is_given_its_past(home: Home, run_id: str, counter
     assert seen == [(b"1", b"2")]
 
 
-async def test_nothing_is_recorded_after_a_batch_that_could_not_be(home: Home, run_id: str) -> None:
+async def test_no_step_can_take_the_place_of_one_that_raised(home: Home, run_id: str) -> None:
     async def body(run: OpenRun, request: bytes) -> bytes:
-        with pytest.raises(StoreError, match="not UTF-8"):
-            await run.record(b"\xff")
-        with pytest.raises(StoreError, match="nothing more"):
-            await run.record(b"2")
-        return b"{}"
+        with pytest.raises(Broken):
+            await run.step("first", fails)
+        return await run.step("second", succeeds)
+
+    async def fails() -> bytes:
+        raise Broken
+
+    async def succeeds() -> bytes:
+        return b"1"
 
     async with opened(home, body) as engine:
-        with pytest.raises(StoreError, match="nothing more"):
+        with pytest.raises(JournalError, match="'first' raised Broken"):
             await engine.start(run_id, b"{}")
         assert await engine.past_of(run_id) == ()
-        assert (await engine.info(run_id)).status is RunStatus.INTERRUPTED
 
 
-async def test_of_two_batches_at_once_one_is_recorded_and_one_refused(home: Home, run_id: str) -> None:
+async def test_two_steps_at_once_are_refused(home: Home, run_id: str) -> None:
     async def body(run: OpenRun, request: bytes) -> bytes:
-        first, second = await asyncio.gather(run.record(b"1"), run.record(b"2"), return_exceptions=True)
-        assert first is None
-        assert isinstance(second, StoreError)
-        await run.record(b"3")
-        return b"{}"
+        async def nested() -> bytes:
+            return await run.step("inner", nested)
+
+        return await run.step("outer", nested)
 
     async with opened(home, body) as engine:
-        assert await engine.start(run_id, b"{}") == b"{}"
-        assert await engine.past_of(run_id) == (b"1", b"3")
-
-
-async def test_a_batch_is_durable_when_record_returns(home: Home, run_id: str) -> None:
-    async def body(run: OpenRun, request: bytes) -> bytes:
-        for size in range(1, 4):
-            await run.record(str(size).encode())
-            assert len(await engine.past_of(run_id)) == size
-        return b"{}"
-
-    async with opened(home, body) as engine:
-        await engine.start(run_id, b"{}")
-
-
-async def test_a_reopened_run_continues_after_its_batches(home: Home, run_id: str, counter: Counter) -> None:
-    async def body(run: OpenRun, request: bytes) -> bytes:
-        await run.record(b"4")
-        return str(len(run.past)).encode()
-
-    async with opened(home, counter.body) as engine:
-        await engine.start(run_id, b"3")
-    async with opened(home, body) as engine:
-        assert await engine.resume(run_id, reopen=True) == b"3"
-        assert await engine.past_of(run_id) == (b"1", b"2", b"3", b"4")
-        assert await engine.resume(run_id, keep=2, reopen=True) == b"2"
-        assert await engine.past_of(run_id) == (b"1", b"2", b"4")
-        assert (await engine.info(run_id)).result == b"2"
+        with pytest.raises(JournalError, match="'outer' is still in flight"):
+            await engine.start(run_id, b"{}")
 
 
 async def test_a_cancelled_task_leaves_its_run_interrupted_and_resumable(
@@ -152,8 +128,26 @@ async def test_a_cancelled_task_leaves_its_run_interrupted_and_resumable(
     assert counter.performed == [1, 2, 3, 3, 4]
 
 
+async def test_a_body_that_asks_for_another_step_than_the_recorded_one_is_refused(
+    home: Home, run_id: str, counter: Counter
+) -> None:
+    async def changed(run: OpenRun, request: bytes) -> bytes:
+        await run.step("count:1", never)
+        return await run.step("count:two", never)
+
+    async def never() -> bytes:
+        raise AssertionError("performed although the past is not over")
+
+    await break_at(home, run_id, counter, 3)
+    async with opened(home, changed) as engine:
+        with pytest.raises(JournalError, match=r"record 2 .* is 'count:2', but .* 'count:two'.* keep=1"):
+            await engine.resume(run_id)
+    async with opened(home, counter.body) as engine:
+        assert await engine.resume(run_id) == b"[1, 2, 3, 4, 5]"
+
+
 @pytest.mark.parametrize(("keep", "again"), [(0, [1, 2, 3]), (1, [2, 3]), (2, [3]), (3, []), (9, [])])
-async def test_keep_cuts_an_ended_run_to_its_first_batches(
+async def test_keep_cuts_an_ended_run_to_its_first_steps(
     home: Home, run_id: str, counter: Counter, keep: int, again: list[int]
 ) -> None:
     async with opened(home, counter.body) as engine:
@@ -234,7 +228,7 @@ async def test_runs_are_listed_in_pages_without_their_requests(
             await engine.runs(after=f"{run_id}-none")
 
 
-async def test_opening_resumes_nothing(home: Home, run_id: str, counter: Counter) -> None:
+async def test_opening_takes_nothing_up(home: Home, run_id: str, counter: Counter) -> None:
     await break_at(home, run_id, counter, 2)
     async with opened(home, counter.body) as engine:
         await asyncio.sleep(0.1)
@@ -259,10 +253,12 @@ async def test_a_run_of_another_version_is_listed_with_it_and_refused(
     [b'""', '"ü\u2028 \U0001f600"'.encode(), b'"\\u0000 \\ud83d"', b'"a\\nb\\\\"', b" 1.0 ", b"9" * 200_000],
     ids=["empty", "unicode", "escapes", "backslashes", "spaces", "large"],
 )
-async def test_bytes_come_back_as_they_were(home: Home, run_id: str, result: bytes) -> None:
+async def test_a_result_comes_back_byte_by_byte(home: Home, run_id: str, result: bytes) -> None:
     async def body(run: OpenRun, request: bytes) -> bytes:
-        await run.record(request)
-        return request
+        return await run.step("step", perform)
+
+    async def perform() -> bytes:
+        return result
 
     async with opened(home, body) as engine:
         assert await engine.start(run_id, result) == result
@@ -271,14 +267,17 @@ async def test_bytes_come_back_as_they_were(home: Home, run_id: str, result: byt
     assert (info.request, info.result) == (result, result)
 
 
-async def test_a_result_that_is_not_utf_8_is_refused(home: Home, run_id: str) -> None:
+async def test_what_is_no_text_is_refused(home: Home, run_id: str) -> None:
     async def body(run: OpenRun, request: bytes) -> bytes:
+        return await run.step("step", perform)
+
+    async def perform() -> bytes:
         return b"\xff"
 
     async with opened(home, body) as engine:
-        with pytest.raises(StoreError, match=r"result of run .* is not UTF-8"):
+        with pytest.raises(StoreError, match="step 'step' is not UTF-8"):
             await engine.start(run_id, b"{}")
-        assert (await engine.info(run_id)).status is RunStatus.INTERRUPTED
+        assert await engine.past_of(run_id) == ()
 
 
 async def test_runs_in_one_process_do_not_disturb_each_other(

@@ -1,4 +1,4 @@
-"""What every engine promises about stops and other processes, in memory, on SQLite and on PostgreSQL."""
+"""What every engine promises about time, stops and other processes, in memory, on SQLite and on PostgreSQL."""
 
 import asyncio
 import json
@@ -11,8 +11,8 @@ from nebulus.core.errors import (
     RunCancelledError,
     StoreError,
 )
-from nebulus.ports.engine import RunStatus
-from tests.contract.engine_homes import Broken, Counter, Home, break_at, breaks, home_on, opened
+from nebulus.ports.engine import OpenRun, RunStatus
+from tests.contract.engine_homes import Broken, Counter, Home, break_at, home_on, opened
 
 
 @pytest.fixture(scope="module", params=["memory", "sqlite", "postgres"])
@@ -20,17 +20,87 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return home_on(request.param, tmp_path_factory)
 
 
-async def test_a_stop_keeps_what_was_under_way(home: Home, run_id: str, counter: Counter) -> None:
+class ToldClock:
+    """A clock that stands until somebody sleeps on it; at `breaks_s` it raises instead."""
+
+    def __init__(self, now_s: float, *, breaks_s: float = float("inf")) -> None:
+        self.time_s = now_s
+        self.breaks_s = breaks_s
+        self.slept_s = 0.0
+
+    def now_s(self) -> float:
+        return self.time_s
+
+    async def sleep(self, seconds: float) -> None:
+        if self.time_s + seconds > self.breaks_s:
+            raise Broken
+        self.time_s += seconds
+        self.slept_s += seconds
+
+
+async def test_a_sleep_goes_on_where_the_dead_process_left_it(home: Home, run_id: str) -> None:
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        await run.step("before", value)
+        await run.sleep(10)
+        return await run.step("after", value)
+
+    async def value() -> bytes:
+        return b"1"
+
+    async with opened(home, body, clock=ToldClock(1000.0, breaks_s=1004.0)) as engine:
+        with pytest.raises(Broken):
+            await engine.start(run_id, b"{}")
+        assert await engine.past_of(run_id) == (b"1",)
+    clock = ToldClock(1007.5)
+    async with opened(home, body, clock=clock) as engine:
+        await engine.resume(run_id)
+        assert await engine.past_of(run_id) == (b"1", b"1")
+        assert clock.slept_s == 2.5
+        await engine.resume(run_id, keep=1)
+        assert clock.slept_s == 12.5
+
+
+async def test_a_sleep_that_is_over_takes_no_time(home: Home, run_id: str) -> None:
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        await run.sleep(10)
+        return b"{}"
+
+    async with opened(home, body, clock=ToldClock(1000.0, breaks_s=1004.0)) as engine:
+        with pytest.raises(Broken):
+            await engine.start(run_id, b"{}")
+    clock = ToldClock(2000.0)
+    async with opened(home, body, clock=clock) as engine:
+        assert await engine.resume(run_id) == b"{}"
+    assert clock.slept_s == 0.0
+
+
+async def test_a_stop_waits_for_the_step_in_flight_and_keeps_it(
+    home: Home, run_id: str, counter: Counter
+) -> None:
     async def stop() -> None:
         await engine.cancel(run_id)
 
     async with opened(home, Counter(counter.notes, at={2: stop}).body) as engine:
-        with pytest.raises(RunCancelledError, match="before 3"):
+        with pytest.raises(RunCancelledError, match="before step 'count:3'"):
             await engine.start(run_id, b"4")
         assert (await engine.info(run_id)).status is RunStatus.CANCELLED
         assert await engine.past_of(run_id) == (b"1", b"2")
         assert await engine.resume(run_id) == b"[1, 2, 3, 4]"
     assert counter.performed == [1, 2, 3, 4]
+
+
+async def test_a_sleeping_run_can_be_stopped(home: Home, run_id: str) -> None:
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        await engine.cancel(run_id)
+        await run.sleep(3600)
+        raise AssertionError("slept on")
+
+    clock = ToldClock(1000.0)
+    async with opened(home, body, clock=clock) as engine:
+        with pytest.raises(RunCancelledError):
+            await engine.start(run_id, b"{}")
+        assert (await engine.info(run_id)).status is RunStatus.CANCELLED
+    assert clock.slept_s == 0.0
 
 
 async def test_a_run_that_nobody_holds_can_be_cancelled_and_still_resumed(
@@ -44,15 +114,6 @@ async def test_a_run_that_nobody_holds_can_be_cancelled_and_still_resumed(
         await engine.cancel(run_id)
         assert (await engine.info(run_id)).status is RunStatus.ENDED
     assert counter.performed == [1, 2, 1, 2, 3, 4, 5]
-
-
-async def test_a_stop_does_not_outlast_the_next_resume(home: Home, run_id: str, counter: Counter) -> None:
-    await break_at(home, run_id, counter, 2)
-    async with opened(home, Counter(counter.notes, at={3: breaks}).body) as engine:
-        await engine.cancel(run_id)
-        with pytest.raises(Broken):
-            await engine.resume(run_id)
-        assert (await engine.info(run_id)).status is RunStatus.INTERRUPTED
 
 
 async def test_a_run_that_another_process_holds_is_refused_and_the_holder_named(
@@ -71,7 +132,7 @@ async def test_a_run_that_another_process_holds_is_refused_and_the_holder_named(
     assert counter.performed == [1, 2, 3]
 
 
-async def test_the_run_of_a_killed_process_is_free_at_once_and_only_what_was_not_recorded_is_repeated(
+async def test_the_run_of_a_killed_process_is_free_at_once_and_only_its_step_in_flight_is_repeated(
     home: Home, run_id: str, counter: Counter
 ) -> None:
     other = await home.other(run_id, b"5", notes=counter.notes, hang_at=3)

@@ -1,7 +1,4 @@
-"""The known pitfalls of DBOS, each closed on SQLite and on PostgreSQL.
-
-The fourth, changed arguments at a replay, can't occur: an engine replays nothing, it gives the body its past.
-"""
+"""The eight known pitfalls of DBOS, and two more, each closed on SQLite and on PostgreSQL."""
 
 import asyncio
 import json
@@ -19,9 +16,7 @@ import psycopg
 import pytest
 from aiohttp import ClientSession, web
 
-from nebulus.adapters.engines.leases import leases_of
-from nebulus.adapters.stores.database import storage_at
-from nebulus.core.errors import RunBusyError, RunCancelledError
+from nebulus.core.errors import ConfigError, JournalError, RunCancelledError
 from nebulus.ports.engine import OpenRun, RunStatus
 from tests.contract.engine_homes import (
     ROOT,
@@ -45,7 +40,7 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 async def other_at(home: DbosHome, run_id: str, counter: Counter) -> OtherProcess:
-    """Another process, at 2 of 3."""
+    """Another process, in step 2 of 3."""
     return await home.other(run_id, b"3", notes=counter.notes, hang_at=2)
 
 
@@ -98,7 +93,7 @@ async def test_pitfall_2_a_run_whose_body_failed_is_free_although_its_process_li
     assert counter.performed == [1, 2, 2, 3]
 
 
-async def test_pitfall_3_a_stop_does_not_throw_away_what_was_under_way(
+async def test_pitfall_3_a_stop_during_a_step_does_not_throw_its_result_away(
     home: DbosHome, run_id: str, counter: Counter
 ) -> None:
     async def stop() -> None:
@@ -109,6 +104,30 @@ async def test_pitfall_3_a_stop_does_not_throw_away_what_was_under_way(
             await engine.start(run_id, b"3")
         await engine.resume(run_id)
     assert counter.performed == [1, 2, 3]
+
+
+async def test_pitfall_4_changed_arguments_are_noticed_because_the_name_carries_their_digest(
+    home: DbosHome, run_id: str
+) -> None:
+    amount = 10
+    may_end = False
+
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        paid = await run.step(f"pay:{amount}", pay)
+        assert may_end
+        return paid
+
+    async def pay() -> bytes:
+        return json.dumps(amount).encode()
+
+    async with opened(home, body) as engine:
+        with pytest.raises(AssertionError):
+            await engine.start(run_id, b"{}")
+        amount = 99
+        with pytest.raises(JournalError, match=r"'pay:10'.*'pay:99'"):
+            await engine.resume(run_id)
+        amount, may_end = 10, True
+        assert await engine.resume(run_id) == b"10"
 
 
 class TwoArgumentsError(Exception):
@@ -193,19 +212,6 @@ async def test_a_process_that_only_seemed_dead_can_record_nothing_more(
     assert counter.performed == [1, 2, 2, 3]
 
 
-async def test_a_run_that_another_process_is_about_to_create_is_busy(
-    home: DbosHome, run_id: str, counter: Counter
-) -> None:
-    leases = leases_of(storage_at(home.address, schema=SCHEMA))
-    async with opened(home, counter.body) as engine:
-        assert await asyncio.to_thread(leases.take, run_id)
-        with pytest.raises(RunBusyError, match="another process is working on run"):
-            await engine.start(run_id, b"1")
-        await asyncio.to_thread(leases.release, run_id)
-        assert await engine.start(run_id, b"1") == b"[1]"
-    leases.close()
-
-
 async def test_a_lost_connection_is_replaced_without_the_run_noticing(
     home: DbosHome, run_id: str, counter: Counter
 ) -> None:
@@ -238,9 +244,13 @@ async def test_a_body_may_make_its_own_http_session(home: DbosHome, run_id: str)
         return web.json_response({"ok": True})
 
     async def body(run: OpenRun, request: bytes) -> bytes:
-        async with ClientSession() as session, session.get(request.decode()) as response:
-            await run.record(await response.read())
-            return await response.read()
+        async with ClientSession() as session:
+
+            async def fetch() -> bytes:
+                async with session.get(request.decode()) as response:
+                    return await response.read()
+
+            return await run.step("fetch", fetch)
 
     site = web.Application()
     site.router.add_get("/", answer)
@@ -253,16 +263,10 @@ async def test_a_body_may_make_its_own_http_session(home: DbosHome, run_id: str)
     await runner.cleanup()
 
 
-async def test_two_durable_engines_in_one_process_share_a_storage(
-    home: DbosHome, run_id: str, counter: Counter
-) -> None:
-    async with opened(home, Counter(counter.notes, at={2: breaks}).body) as first:
-        with pytest.raises(Broken):
-            await first.start(run_id, b"3")
-        async with opened(home, counter.body) as second:
-            assert await second.resume(run_id) == b"[1, 2, 3]"
-        assert (await first.info(run_id)).status is RunStatus.ENDED
-    assert counter.performed == [1, 2, 2, 3]
+async def test_two_durable_engines_in_one_process_are_refused(home: DbosHome, counter: Counter) -> None:
+    async with opened(home, counter.body):
+        with pytest.raises(ConfigError, match="open already"):
+            await home.engine().open(counter.body)
 
 
 def program_output(program: str, *words: str) -> subprocess.CompletedProcess[str]:
@@ -277,7 +281,8 @@ def test_a_process_prints_nothing_and_ends_although_it_closed_nothing(home: Dbos
         "import asyncio, sys\n"
         "from nebulus.adapters.engines.dbos import DbosEngine\n"
         "async def body(run, request):\n"
-        "    await run.record(request)\n"
+        "    return await run.step('step', perform)\n"
+        "async def perform():\n"
         "    return request\n"
         "request = b'{}'\n"
         "async def main():\n"
@@ -290,24 +295,23 @@ def test_a_process_prints_nothing_and_ends_although_it_closed_nothing(home: Dbos
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_program_that_uses_dbos_itself_is_left_alone(home: DbosHome, run_id: str, tmp_path: Path) -> None:
+def test_a_program_that_uses_dbos_itself_is_told_so_and_left_alone(home: DbosHome, tmp_path: Path) -> None:
     program = (
         "import asyncio, sys, dbos\n"
         "from nebulus.adapters.engines.dbos import DbosEngine\n"
         "url = f'sqlite:///{sys.argv[3]}/own.db'\n"
         "dbos.DBOS(config={'name': 'own-program', 'system_database_url': url, 'log_level': 'CRITICAL'})\n"
         "dbos.DBOS.launch()\n"
-        "async def body(run, request):\n"
-        "    await run.record(request)\n"
-        "    return request\n"
-        "async def main():\n"
-        "    engine = DbosEngine(sys.argv[1], schema=sys.argv[2])\n"
-        "    await engine.open(body)\n"
-        "    print((await engine.start(sys.argv[4], b'{}')).decode())\n"
-        "    await engine.close()\n"
-        "asyncio.run(main())\n"
+        "async def body(run, request): ...\n"
+        "try:\n"
+        "    asyncio.run(DbosEngine(sys.argv[1], schema=sys.argv[2]).open(body))\n"
+        "except Exception as error:\n"
+        "    print(type(error).__name__, error)\n"
         "print(len(dbos.DBOS.list_workflows()))\n"
         "dbos.DBOS.destroy()\n"
     )
-    done = program_output(program, home.address, SCHEMA, str(tmp_path), run_id)
-    assert done.stdout.splitlines() == ["{}", "0"]
+    done = program_output(program, home.address, SCHEMA, str(tmp_path))
+    assert done.stdout.splitlines() == [
+        "ConfigError this process uses DBOS for something else; give nebulus a process of its own",
+        "0",
+    ]

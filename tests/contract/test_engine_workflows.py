@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,17 +11,18 @@ from typing import Any
 import dbos
 import pytest
 import sqlalchemy as sa
+from dbos._dbos import _get_dbos_instance
 from dbos._schemas.system_database import SystemSchema
 
 from nebulus.adapters.approvals.store import ApprovalStore
-from nebulus.adapters.engines.dbos import DbosEngine
-from nebulus.adapters.engines.workflows import Claim, Workflows
+from nebulus.adapters.engines.open_run import Entry
+from nebulus.adapters.engines.workflows import record
 from nebulus.adapters.stores import DatabaseStore
 from nebulus.core.errors import StoreError
 from nebulus.core.outcome import Question
-from nebulus.ports.engine import Engine, OpenRun, RunStatus
+from nebulus.ports.engine import OpenRun, RunStatus
 from nebulus.testing.people import YES
-from tests.contract.engine_homes import SCHEMA, Broken, Counter, DbosHome, breaks, home_on, opened
+from tests.contract.engine_homes import Broken, Counter, DbosHome, breaks, home_on, opened
 
 WORKFLOWS, STEPS = SystemSchema.workflow_status, SystemSchema.operation_outputs
 
@@ -32,62 +34,31 @@ def home(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return home
 
 
-def workflows_of(engine: Engine) -> Workflows:
-    """The workflows of an engine that is open."""
-    assert isinstance(engine, DbosEngine)
-    return engine._workflows
-
-
-def database(engine: Engine) -> sa.Engine:
-    return workflows_of(engine)._database.engine
+def database() -> sa.Engine:
+    """The database of the engine that is open."""
+    return _get_dbos_instance()._sys_db.engine
 
 
 @contextmanager
-def counted(engine: Engine) -> Iterator[list[str]]:
-    """The statements that the engine executes meanwhile."""
+def counted() -> Iterator[list[str]]:
+    """The statements that the engine executes meanwhile; DBOS has threads of its own."""
     statements: list[str] = []
 
     def note(_: object, __: object, statement: str, *___: object) -> None:
-        statements.append(statement)
+        if threading.current_thread().name == "nebulus database":
+            statements.append(statement)
 
-    sa.event.listen(database(engine), "before_cursor_execute", note)
+    sa.event.listen(database(), "before_cursor_execute", note)
     try:
         yield statements
     finally:
-        sa.event.remove(database(engine), "before_cursor_execute", note)
+        sa.event.remove(database(), "before_cursor_execute", note)
 
 
-def rows_of(engine: Engine, table: sa.Table, run_id: str) -> list[dict[str, Any]]:
-    with database(engine).begin() as connection:
+def rows_of(table: sa.Table, run_id: str) -> list[dict[str, Any]]:
+    with database().begin() as connection:
         found = sa.select(table).where(table.c.workflow_uuid == run_id)
         return [dict(row) for row in connection.execute(found).mappings()]
-
-
-def perform_with_dbos(home: DbosHome, run_id: str, text: str) -> None:
-    """Record `text` with a step of DBOS's own, in the same storage."""
-    is_postgres = home.address.startswith("postgresql")
-    dbos.DBOS(
-        config={
-            "name": "nebulus",
-            "system_database_url": home.address if is_postgres else f"sqlite:///{home.address}",
-            "dbos_system_schema": SCHEMA,
-            "serializer": dbos.DBOSPortableJSONSerializer(),
-            "log_level": "CRITICAL",
-            "use_listen_notify": False,
-            "notification_listener_polling_interval_sec": 0.1,
-        }
-    )
-
-    @dbos.DBOS.workflow(name=f"twin-{run_id}")
-    def twin() -> None:
-        dbos.DBOS.run_step({"name": "event"}, lambda: text)
-
-    try:
-        dbos.DBOS.launch()
-        with dbos.SetWorkflowID(f"twin-{run_id}"):
-            twin()
-    finally:
-        dbos.DBOS.destroy()
 
 
 async def test_a_run_is_one_workflow_however_often_it_is_resumed_and_cut(
@@ -101,25 +72,34 @@ async def test_a_run_is_one_workflow_however_often_it_is_resumed_and_cut(
     async with opened(home, counter.body) as engine:
         await engine.resume(run_id, keep=1)
         await engine.resume(run_id, keep=0)
-        list_workflows = workflows_of(engine)._client.list_workflows
-        found = await asyncio.to_thread(list_workflows, workflow_id_prefix=run_id)
+        found = await asyncio.to_thread(dbos.DBOS.list_workflows, workflow_id_prefix=run_id)
         assert [(each.workflow_id, each.status, each.output) for each in found] == [
             (run_id, "SUCCESS", "[1, 2, 3]")
         ]
-        assert [row["function_id"] for row in rows_of(engine, STEPS, run_id)] == [1, 2, 3]
+        assert [row["function_id"] for row in rows_of(STEPS, run_id)] == [1, 2, 3]
 
 
-async def test_a_batch_is_the_row_that_a_step_of_dbos_would_be(home: DbosHome, run_id: str) -> None:
+async def test_a_record_is_the_row_that_a_step_of_dbos_would_be(home: DbosHome, run_id: str) -> None:
     text = '{"text": "\\"ü\\" \\\\ \\u0000"}'
 
+    @dbos.DBOS.workflow(name=f"twin-{run_id}")
+    def twin() -> None:
+        dbos.DBOS.run_step({"name": "event"}, lambda: text)
+
+    def run_twin() -> None:
+        with dbos.SetWorkflowID(f"twin-{run_id}"):
+            twin()
+
+    async def perform() -> bytes:
+        return text.encode()
+
     async def body(run: OpenRun, request: bytes) -> bytes:
-        await run.record(text.encode())
-        return b"{}"
+        return await run.step("event", perform)
 
     async with opened(home, body) as engine:
         await engine.start(run_id, b"{}")
-        await asyncio.to_thread(perform_with_dbos, home, run_id, text)
-        [ours], [theirs] = (rows_of(engine, STEPS, name) for name in (run_id, f"twin-{run_id}"))
+        await asyncio.to_thread(run_twin)
+        [ours], [theirs] = rows_of(STEPS, run_id), rows_of(STEPS, f"twin-{run_id}")
     passing = {"workflow_uuid", "started_at_epoch_ms", "completed_at_epoch_ms", "retention_timestamp"}
     assert {name: ours[name] for name in ours.keys() - passing} == {
         name: theirs[name] for name in theirs.keys() - passing
@@ -127,18 +107,16 @@ async def test_a_batch_is_the_row_that_a_step_of_dbos_would_be(home: DbosHome, r
     assert all(abs(ours[name] - theirs[name]) < 3_600_000 for name in passing - {"workflow_uuid"})
 
 
-async def test_a_batch_whose_confirmation_was_lost_is_written_once_and_by_its_owner_alone(
+async def test_a_record_whose_confirmation_was_lost_is_written_once_and_by_its_owner_alone(
     home: DbosHome, run_id: str
 ) -> None:
     async def body(run: OpenRun, request: bytes) -> bytes:
-        row = rows_of(engine, WORKFLOWS, run_id)[0]
-        claim = Claim(run_id, row["executor_id"], row["owner_xid"])
-        record = workflows_of(engine).record
+        token = rows_of(WORKFLOWS, run_id)[0]["owner_xid"]
         for _ in range(2):
-            record(claim, 1, "1", now_ms=7)
-        for token, number, text in ((claim.token, 1, "2"), ("another", 2, "1")):
+            record(run_id, token, number=1, entry=Entry("event", "1"), now_ms=7)
+        for other, number, text in ((token, 1, "2"), ("another", 2, "1")):
             with pytest.raises(StoreError, match="taken this run over"):
-                record(Claim(run_id, claim.owner, token), number, text, now_ms=7)
+                record(run_id, other, number=number, entry=Entry("event", text), now_ms=7)
         return b"{}"
 
     async with opened(home, body) as engine:
@@ -146,48 +124,36 @@ async def test_a_batch_whose_confirmation_was_lost_is_written_once_and_by_its_ow
         assert await engine.past_of(run_id) == (b"1",)
 
 
-async def test_a_process_whose_run_was_taken_over_can_not_end_it(
-    home: DbosHome, run_id: str, counter: Counter
-) -> None:
-    async def body(run: OpenRun, request: bytes) -> bytes:
-        taken = WORKFLOWS.update().where(WORKFLOWS.c.workflow_uuid == run_id).values(owner_xid="another")
-        with database(engine).begin() as connection:
-            connection.execute(taken)
-        return b"{}"
-
-    async with opened(home, body) as engine:
-        with pytest.raises(StoreError, match="taken this run over"):
-            await engine.start(run_id, b"{}")
-        assert (await engine.info(run_id)).status is RunStatus.INTERRUPTED
-
-
 async def test_the_first_page_of_ten_thousand_runs_takes_two_queries_and_loads_no_request(
     tmp_path: Path, counter: Counter
 ) -> None:
     async with opened(DbosHome(str(tmp_path / "runs.db")), counter.body) as engine:
         await engine.start("seed", b"1")
-        [seed] = rows_of(engine, WORKFLOWS, "seed")
-        with database(engine).begin() as connection:
+        [seed] = rows_of(WORKFLOWS, "seed")
+        with database().begin() as connection:
             many = [seed | {"workflow_uuid": f"run-{number:05}"} for number in range(10_000)]
             many = [row | {"created_at": row["created_at"] + at // 2} for at, row in enumerate(many)]
             connection.execute(WORKFLOWS.insert(), many)
-        with counted(engine) as statements:
+        with counted() as statements:
             first = await engine.runs(limit=50)
         assert len(statements) == 1
         assert not any("inputs" in statement for statement in statements)
-        with counted(engine) as statements:
+        with counted() as statements:
             second = await engine.runs(limit=50, after=first[-1].run_id)
         assert len(statements) == 2
     listed = [info.run_id for info in [*first, *second]]
     assert listed == [f"run-{number:05}" for number in range(9_999, 9_899, -1)]
 
 
-async def test_resuming_a_run_costs_no_query_for_each_batch(tmp_path: Path) -> None:
+async def test_taking_up_a_run_costs_no_query_for_each_record(tmp_path: Path) -> None:
     size = 0
 
+    async def perform() -> bytes:
+        return b"1"
+
     async def body(run: OpenRun, request: bytes) -> bytes:
-        for _ in range(len(run.past), size):
-            await run.record(b"1")
+        for _ in range(size):
+            await run.step("event", perform)
         raise Broken
 
     spent = []
@@ -195,19 +161,22 @@ async def test_resuming_a_run_costs_no_query_for_each_batch(tmp_path: Path) -> N
         for size in (10, 300):
             with pytest.raises(Broken):
                 await engine.start(f"run-{size}", b"{}")
-            with counted(engine) as statements, pytest.raises(Broken):
+            with counted() as statements, pytest.raises(Broken):
                 await engine.resume(f"run-{size}")
             spent.append(len(statements))
     assert spent[0] == spent[1]
 
 
-async def test_two_runs_continue_at_the_same_time(home: DbosHome, run_id: str) -> None:
+async def test_two_runs_get_on_at_the_same_time(home: DbosHome, run_id: str) -> None:
     meeting = asyncio.Barrier(2)
+
+    async def meet() -> bytes:
+        await meeting.wait()
+        return b"1"
 
     async def body(run: OpenRun, request: bytes) -> bytes:
         for _ in range(3):
-            await meeting.wait()
-            await run.record(b"1")
+            await run.step("event", meet)
         return b"{}"
 
     async with opened(home, body) as engine:
@@ -217,18 +186,18 @@ async def test_two_runs_continue_at_the_same_time(home: DbosHome, run_id: str) -
             assert [await engine.past_of(name) for name in names] == [(b"1",) * 3] * 2
 
 
-async def test_a_run_that_a_body_starts_is_a_run_of_its_own(home: DbosHome, run_id: str) -> None:
+async def test_a_run_that_a_step_starts_is_a_run_of_its_own(home: DbosHome, run_id: str) -> None:
     async def body(run: OpenRun, request: bytes) -> bytes:
-        if request == b"0":
-            return b'"inner"'
-        await run.record(await engine.start(f"{run_id}-inner", b"0"))
-        return b'"outer"'
+        async def start_another() -> bytes:
+            return await engine.start(f"{run_id}-inner", b"0")
+
+        return await run.step("event", start_another) if request == b"1" else b'"inner"'
 
     async with opened(home, body) as engine:
-        assert await engine.start(run_id, b"1") == b'"outer"'
+        assert await engine.start(run_id, b"1") == b'"inner"'
         assert (await engine.info(f"{run_id}-inner")).status is RunStatus.ENDED
         assert await engine.past_of(run_id) == (b'"inner"',)
-        [inner] = rows_of(engine, WORKFLOWS, f"{run_id}-inner")
+        [inner] = rows_of(WORKFLOWS, f"{run_id}-inner")
     assert inner["parent_workflow_id"] is None
 
 

@@ -13,7 +13,16 @@ from nebulus.core.events import ChecksEvaluated, RunStarted
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.outcome import Done, Evidence, Proof
-from nebulus.core.plan import FINISHED_STATUSES, Check, Plan, Step, StepStatus, ToolSucceeded
+from nebulus.core.plan import (
+    FINISHED_STATUSES,
+    RUNBOOK,
+    TRANSCRIPT,
+    Check,
+    Plan,
+    Step,
+    StepStatus,
+    ToolSucceeded,
+)
 from nebulus.core.result import Result
 from nebulus.core.state import State
 from nebulus.core.tiers import StepKind
@@ -209,15 +218,18 @@ def end_step(machine: Machine, task: Task, status: StepStatus) -> Machine:
 
 
 def done(machine: Machine, result: Result | None = None) -> Machine:
-    """Return the machine ended as done: proven if code checked the goal or every step, and all values of the answer."""
-    steps = [step for step in machine.state.plan.steps if step.status is not StepStatus.DROPPED]
+    """Return the machine ended as done, proven or claimed.
+
+    It is proven if code checked the goal, or every step of a plan that the user wrote; an answer, if the run also saw
+    each of its values. That a model's own steps succeeded does not show that they reach the goal.
+    """
+    plan, goal = machine.state.plan, machine.state.goal
+    steps = [step for step in plan.steps if step.status is not StepStatus.DROPPED]
     counts = {status: sum(step.status is status for step in steps) for status in sorted(FINISHED_STATUSES)}
-    has_proof = bool(machine.state.goal.checks) or counts[StepStatus.PROVEN] == len(steps)
-    is_proven = (
-        has_proof and bool(steps or machine.state.goal.checks)
-        if result is None
-        else (result.is_proven and (has_proof or counts[StepStatus.CLAIMED] == 0))
-    )
+    is_users_plan = bool(steps) and plan.origin in (RUNBOOK, TRANSCRIPT)
+    has_proof = bool(goal.checks) or (is_users_plan and counts[StepStatus.PROVEN] == len(steps))
+    if result is not None:
+        has_proof = result.is_proven and (has_proof or (is_users_plan and counts[StepStatus.CLAIMED] == 0))
     said = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
     doubts = ", ".join(map(str, machine.doubtful_steps))
     noun = "step" if len(steps) == 1 else "steps"
@@ -225,7 +237,7 @@ def done(machine: Machine, result: Result | None = None) -> Machine:
     return finish(
         machine,
         Done(
-            proof=Proof.PROVEN if is_proven else Proof.CLAIMED,
+            proof=Proof.PROVEN if has_proof else Proof.CLAIMED,
             summary=f"{summary}; in doubt: step {doubts}" if doubts else summary,
             evidence=machine.evidence,
             result=result,

@@ -127,7 +127,7 @@ class Engine(Protocol):
         ...
 
     async def cancel(self, run_id: str) -> None:
-        """Ask a run to stop: its body is told by `stop_asked`. A run that nobody works on is cancelled at once.
+        """Ask a run to stop between two steps; what is under way ends first and is recorded.
 
         Raises:
             RunUnknownError: no run has this name.

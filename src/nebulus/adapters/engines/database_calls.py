@@ -53,6 +53,15 @@ async def ask(question: Callable[[], T], *, patience_s: float = PATIENCE_S) -> T
             loop.call_soon_threadsafe(settle)
 
     thread.put(answer)
+    return await within(done, patience_s=patience_s)
+
+
+async def within(done: asyncio.Future[T], *, patience_s: float = PATIENCE_S) -> T:
+    """Return the result of `done`, an answer of the database that nobody may cancel.
+
+    Raises:
+        StoreError: the database refused, or did not answer within `patience_s`.
+    """
     try:
         await asyncio.wait((done,), timeout=patience_s)
     except asyncio.CancelledError:

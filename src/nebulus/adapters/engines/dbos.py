@@ -1,121 +1,205 @@
-"""The durable engine: runs are workflows of DBOS Transact, in one SQLite file or in PostgreSQL.
+"""The durable engine: DBOS Transact on one SQLite file, or on PostgreSQL.
 
-A batch is a step of its run's workflow, dropping batches is DBOS's rewind. Ours is the lease: the process that has
-the lock of a run works on it.
+A run is the DBOS workflow of the same name, a record is one of its steps, cutting is DBOS's rewind, taking up
+its resume, cancelling its cancel. Ours is the lease: a run is held by the process that has its lock.
 
-Invariants, beyond those of the port: opening resumes nothing; the body runs in the task that asked for it, so that
-its exceptions come out as they are and are never recorded.
+Invariants, beyond those of the port: opening takes nothing up; what a body raises never reaches DBOS, which
+would record it; a process that only seemed dead can record nothing more once its run was taken over.
 """
 
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from secrets import token_hex
 from time import monotonic, time
+from typing import Any, ClassVar, cast
 
-from dbos import WorkflowStatus
+import dbos
 
-from nebulus.adapters.engines.database_calls import FAREWELL_S, ask
-from nebulus.adapters.engines.leases import Leases, leases_of, new_owner, whereabouts
-from nebulus.adapters.engines.validation import VERSION, refuse_other_version, text_of
-from nebulus.adapters.engines.workflows import Claim, Workflows, described, is_stop_asked
-from nebulus.adapters.stores.database import SCHEMA, prepare, storage_at
-from nebulus.core.errors import ConfigError, RunBusyError, RunUnknownError, StoreError
+from nebulus.adapters.engines import workflows
+from nebulus.adapters.engines.database_calls import FAREWELL_S, ask, within
+from nebulus.adapters.engines.leases import leases_of, new_owner, whereabouts
+from nebulus.adapters.engines.open_run import Entry, JournaledRun, WallClock, results, text_of
+from nebulus.adapters.engines.version import VERSION, refuse_other_version
+from nebulus.adapters.stores.database import (
+    SCHEMA,
+    PostgresSchema,
+    SqliteFile,
+    Storage,
+    SynchronousConnection,
+    prepare,
+    storage_at,
+)
+from nebulus.core.errors import ConfigError, RunBusyError, StoreError
 from nebulus.ports.engine import Body, RunInfo
+from nebulus.ports.world import Clock
+
+_UNFINISHED = frozenset({"PENDING", "ENQUEUED"})
+"""DBOS's words for a workflow that may be held. Source: dbos 3.4, `WorkflowStatusString`."""
 
 _LOOK_S = 0.25
-"""How often, at most, a run checks whether another process asked it to stop: one read of 0.5 ms.
-Source: what a person takes for "at once"."""
+"""How often, at most, a run that is stepping looks whether another process wants it to stop: one read
+of 0.5 ms. Source: what a person takes for "at once"."""
+
+_QUIET = {
+    "use_listen_notify": False,
+    "notification_listener_polling_interval_sec": 0.1,
+    "scheduler_polling_interval_sec": 3600.0,
+}
+"""What we use nothing of, asleep. The listener reads nothing; its interval, in seconds, is what `close`
+waits for. Source: dbos 3.4, `DBOSConfig`."""
+
+
+@dbos.DBOS.workflow(name=workflows.WORKFLOW, max_recovery_attempts=None)
+async def _run(_request: str) -> str:
+    """Be the run: as long as its body is carried out, and with the body's result."""
+    engine = DbosEngine._open
+    held = engine._held.get(str(dbos.DBOS.workflow_id)) if engine else None
+    if held is None or held.is_closed:
+        # DBOS would record an `Exception`; this leaves the run to be resumed.
+        raise asyncio.CancelledError("a run is only ever taken up by its engine")
+    held.workflow.set_result(cast(asyncio.Task[Any], asyncio.current_task()))
+    return await held.outcome
 
 
 class DbosEngine:
-    """Runs that survive their process."""
+    """Runs that survive their process. One is open at a time in one process, for DBOS is one per process."""
 
-    def __init__(self, address: str | Path, *, schema: str = SCHEMA, version: str = VERSION) -> None:
+    _open: ClassVar["DbosEngine | None"] = None
+
+    def __init__(
+        self,
+        address: str | Path,
+        *,
+        schema: str = SCHEMA,
+        version: str = VERSION,
+        log_level: str = "CRITICAL",
+        clock: Clock | None = None,
+    ) -> None:
         """Name the storage: the path of an SQLite file, or a PostgreSQL URL and a `schema` in it.
 
-        Nothing is touched before `open`.
+        `log_level` is that of DBOS's own log, on stderr. Nothing is touched before `open`.
         """
         self._storage = storage_at(address, schema=schema)
         self._leases = leases_of(self._storage)
-        self._owner, self._version = new_owner(), version
-        self._runs: dict[str, _OpenRun] = {}
+        self._owner = new_owner()
+        self._version, self._log_level = version, log_level
+        self._clock = WallClock() if clock is None else clock
+        self._held: dict[str, _HeldRun] = {}
         self._body: Body | None = None
 
     async def open(self, body: Body) -> None:
-        """Prepare the storage and set what a run does. Raises: as `Engine.open`."""
+        """Make the storage ready and say what a run does. Nothing is resumed by itself.
+
+        Raises:
+            ConfigError: the storage can't be used, or DBOS is in use in this process already.
+        """
+        if DbosEngine._open is not None:
+            raise ConfigError("this process has a durable engine open already; close that one first")
+        DbosEngine._open = self
         try:
-            self._workflows = await ask(self._prepared)
-        except StoreError as error:
-            raise ConfigError(f"runs can't be kept here: {error}") from error
+            await ask(self._launch)
+        except BaseException as error:
+            self._leases.close()
+            DbosEngine._open = None
+            if isinstance(error, StoreError):
+                raise ConfigError(f"runs can't be kept here: {error}") from error
+            raise
+        workflows.adopt_loop()
         self._body = body
 
     async def start(self, run_id: str, request: bytes) -> bytes:
-        """Run the body on a new run to its end and return its result. Raises: as `Engine.start`."""
+        """Run the body on a new run to its end and return what it returned. Raises: as `Engine.start`."""
         if not run_id.strip():
             raise ConfigError("a run must have a name")
-        text = text_of(request, "the request")
-        async with self._lease(run_id) as run:
-            await ask(partial(self._workflows.create, run.claim, text, self._version))
-            return await run.execute(self._opened(), request, past=())
+        async with self._lease(run_id) as held:
+            await ask(partial(workflows.enqueue, run_id, _run, text_of(request, "the request")))
+            return await held.carry_out(request, ())
 
     async def resume(self, run_id: str, *, keep: int | None = None, reopen: bool = False) -> bytes:
-        """Resume a run and return its body's result. Raises: as `Engine.resume`."""
-        async with self._lease(run_id) as run:
-            status = await ask(partial(self._workflows.status_of, run_id))
+        """Take a run up again and return what its body returned. Raises: as `Engine.resume`."""
+        async with self._lease(run_id) as held:
+            status = await ask(partial(workflows.status_of, run_id))
             refuse_other_version(run_id, recorded=status.app_version or "", ours=self._version)
-            take_up = partial(self._workflows.take_up, run.claim, status, keep=keep, reopen=reopen)
-            past, info = await ask(take_up), described(status, is_open=True)
-            return info.result if past is None else await run.execute(self._opened(), info.request, past=past)
+            past, run = (
+                await ask(partial(workflows.enqueue_again, status, keep, is_reopened=reopen)),
+                workflows.described(status, is_held=True),
+            )
+            return run.result if past is None else await held.carry_out(run.request, past)
 
     async def runs(self, *, limit: int | None = None, after: str | None = None) -> list[RunInfo]:
         """List runs, newest first, without their requests. Raises: as `Engine.runs`."""
         self._opened()
-        return await self._described(await ask(partial(self._workflows.page, limit, after)))
+        found = await ask(partial(workflows.page, limit, after))
+        held = await self._held_among(found)
+        return [workflows.described(status, is_held=status.workflow_id in held) for status in found]
 
     async def info(self, run_id: str) -> RunInfo:
         """Describe one run. Raises: as `Engine.info`."""
         self._opened()
-        [info] = await self._described([await ask(partial(self._workflows.status_of, run_id))])
-        return info
+        status = await ask(partial(workflows.status_of, run_id))
+        return workflows.described(status, is_held=bool(await self._held_among([status])))
 
     async def past_of(self, run_id: str) -> tuple[bytes, ...]:
-        """Read the recorded batches of a run without opening it. Raises: as `Engine.past_of`."""
+        """Read the recorded steps of a run without taking it. Raises: as `Engine.past_of`."""
         self._opened()
-        await ask(partial(self._workflows.status_of, run_id, is_whole=False))
-        return await ask(partial(self._workflows.batches, run_id))
+        await ask(partial(workflows.status_of, run_id))
+        return results(await ask(partial(workflows.entries, run_id)))
 
     async def cancel(self, run_id: str) -> None:
-        """Ask a run to stop. Another process notices it within a quarter of a second. Raises: as `Engine.cancel`."""
+        """Ask for a stop between two steps. Another process hears of it within a quarter of a second of stepping.
+
+        Raises: as `Engine.cancel`.
+        """
         self._opened()
-        await ask(partial(self._workflows.status_of, run_id, is_whole=False))
-        await ask(partial(self._workflows.ask_to_stop, run_id))
-        if run_id in self._runs:
-            self._runs[run_id].is_stopping = True
+        await ask(partial(workflows.status_of, run_id))
+        if run_id in self._held:
+            self._held[run_id].is_stopping = True
+            return
+        try:
+            async with self._lease(run_id):
+                await ask(partial(dbos.DBOS.cancel_workflow, run_id))
+        except RunBusyError:
+            await ask(partial(workflows.ask_to_stop, run_id))
 
     async def close(self) -> None:
-        """Release every run and close the storage. May be called twice."""
-        if self._body is None:
+        """Let go of every run and of the storage. May be called twice."""
+        if DbosEngine._open is not self:
             return
         self._body = None
-        for run in self._runs.values():
-            run.is_closed = True
-        for last in (self._leases.close, self._workflows.close):
-            with suppress(StoreError):  # What a silent database keeps busy ends with the process.
-                await ask(last, patience_s=FAREWELL_S)
-
-    def _prepared(self) -> Workflows:
-        prepare(self._storage)
+        for held in self._held.values():
+            held.close()
         try:
-            self._leases.take(self._owner)  # Nobody looks for it: it shows that locks work here.
-            self._leases.release(self._owner)
-            workflows = Workflows(self._storage)
-            workflows.migrate()
+            for last in (self._leases.close, dbos.DBOS.destroy):
+                with suppress(StoreError):  # What a silent database keeps busy ends with the process.
+                    await ask(last, patience_s=FAREWELL_S)
+        finally:
+            DbosEngine._open = None
+
+    def _launch(self) -> None:
+        prepare(self._storage)
+        self._leases.take(self._owner)  # Nobody looks for it: it shows that locks work here.
+        self._leases.release(self._owner)
+        config: dict[str, Any] = {
+            "name": "nebulus",
+            "application_version": self._version,
+            "executor_id": self._owner,
+            "serializer": workflows.SERIALIZER,
+            "log_level": self._log_level,
+            **_QUIET,
+            **_settings(self._storage),
+        }
+        dbos.DBOS(config=cast(dbos.DBOSConfig, config))
+        if dbos.DBOS.executor_id != self._owner:
+            raise ConfigError("this process uses DBOS for something else; give nebulus a process of its own")
+        try:
+            dbos.DBOS.listen_queues([])
+            dbos.DBOS.launch()
         except BaseException:
-            self._leases.close()
+            dbos.DBOS.destroy()
             raise
-        return workflows
 
     def _opened(self) -> Body:
         if self._body is None:
@@ -123,92 +207,119 @@ class DbosEngine:
         return self._body
 
     @asynccontextmanager
-    async def _lease(self, run_id: str) -> AsyncIterator["_OpenRun"]:
-        """Work on a run, alone.
+    async def _lease(self, run_id: str) -> AsyncIterator["_HeldRun"]:
+        """Hold a run.
 
         Raises:
             RunBusyError: somebody else does.
         """
         self._opened()
-        if run_id in self._runs:
-            raise RunBusyError(f"another task of this process is working on run {run_id!r}; wait for it")
-        claim = Claim(run_id, self._owner, token_hex(16))
-        run = self._runs[run_id] = _OpenRun(claim, self._workflows, self._leases)
+        if run_id in self._held:
+            raise RunBusyError(f"run {run_id!r} is held by another task of this process; wait for it")
+        held = self._held[run_id] = _HeldRun(self, run_id)
         try:
             if not await ask(partial(self._leases.take, run_id)):
-                holder = await self._holder(run_id)
-                raise RunBusyError(f"{holder} is working on run {run_id!r}; wait for it, or cancel it")
-            yield run
+                raise RunBusyError(
+                    f"run {run_id!r} is held by {await self._holder(run_id)}; wait for it, or cancel it"
+                )
+            yield held
         finally:
-            run.is_closed = True
+            held.close()
             try:
                 with suppress(StoreError):  # Others see that the run is free when this process ends.
                     await ask(partial(self._leases.release, run_id), patience_s=FAREWELL_S)
             finally:
-                del self._runs[run_id]
+                del self._held[run_id]
 
     async def _holder(self, run_id: str) -> str:
-        with suppress(RunUnknownError):  # It has the lock, and is about to create the run.
-            status = await ask(partial(self._workflows.status_of, run_id, is_whole=False))
-            if status.executor_id:
-                return whereabouts(status.executor_id)
-        return "another process"
+        status = await ask(partial(dbos.DBOS.get_workflow_status, run_id))
+        return whereabouts(status.executor_id) if status and status.executor_id else "another process"
 
-    async def _described(self, statuses: Sequence[WorkflowStatus]) -> list[RunInfo]:
-        names = [status.workflow_id for status in statuses]
-        taken = await ask(partial(self._leases.held, names))
-        return [described(status, is_open=status.workflow_id in taken) for status in statuses]
+    async def _held_among(self, statuses: Iterable[dbos.WorkflowStatus]) -> set[str]:
+        names = [status.workflow_id for status in statuses if status.status in _UNFINISHED]
+        return await ask(partial(self._leases.held, names)) if names else set()
 
 
-class _OpenRun:
-    """A run that this process is working on. `past` is set when its body is executed."""
+class _HeldRun:
+    """A run that this process holds: what its workflow waits for, and the writer of its journal."""
 
-    past: tuple[bytes, ...] = ()
-
-    def __init__(self, claim: Claim, workflows: Workflows, leases: Leases) -> None:
-        self.run_id, self.claim = claim.run_id, claim
-        self.is_stopping = self.is_closed = self._is_in_doubt = False
-        self._workflows, self._leases = workflows, leases
+    def __init__(self, engine: DbosEngine, run_id: str) -> None:
+        self.is_stopping = self.is_closed = False
+        loop = asyncio.get_running_loop()
+        self.workflow: asyncio.Future[asyncio.Task[Any]] = loop.create_future()
+        self.outcome: asyncio.Future[str] = loop.create_future()
+        self._engine, self._run_id, self._token = engine, run_id, token_hex(16)
         self._looked_s = monotonic()
 
-    async def execute(self, body: Body, request: bytes, *, past: tuple[bytes, ...]) -> bytes:
-        """Run the body after its `past`, and record its result."""
-        self.past, self._count = past, len(past)
-        result = await body(self, request)
-        with self._writing():
-            text = text_of(result, f"the result of run {self.run_id!r}")
-            await ask(partial(self._workflows.finish, self.claim, text))
+    async def carry_out(self, request: bytes, past: Sequence[Entry]) -> bytes:
+        """Let DBOS start the enqueued workflow, carry out the body on top of its `past`, and give DBOS the result."""
+        engine = self._engine
+        self._count = len(past)
+        start = partial(
+            workflows.claim, self._run_id, self._token, owner=engine._owner, version=engine._version
+        )
+        if not await ask(start):
+            raise RunBusyError(f"run {self._run_id!r} was taken by another process at this moment")
+        run = JournaledRun(self._run_id, past, writer=self, clock=engine._clock)
+        try:
+            result = await engine._opened()(run, request)
+            run.finish()
+            text = text_of(result, f"the result of run {self._run_id!r}")
+            await ask(self._look)
+            self.outcome.set_result(text)
+            workflow = await within(self.workflow)
+            await within(workflow)
+        except BaseException:
+            if self.is_stopping:
+                with suppress(StoreError):  # The run is free, and may be resumed or cancelled again.
+                    await ask(partial(dbos.DBOS.cancel_workflow, self._run_id))
+            raise
         return result
 
-    async def record(self, batch: bytes) -> None:
-        """Append a batch. Raises: as `OpenRun.record`."""
-        with self._writing():
-            write = partial(self._workflows.record, self.claim, self._count + 1, text_of(batch, "a batch"))
-            await ask(partial(write, now_ms=int(time() * 1000)))
-            self._count += 1
+    async def write(self, entry: Entry) -> None:
+        self._refuse_closed()
+        write = partial(workflows.record, self._run_id, self._token, number=self._count + 1, entry=entry)
+        await ask(partial(write, now_ms=int(time() * 1000)))
+        self._count += 1
 
     async def stop_asked(self) -> bool:
-        """Tell whether somebody asked this run to stop."""
         if not self.is_stopping and monotonic() - self._looked_s >= _LOOK_S:
-            if await ask(self._look):  # Else it may have been set meanwhile.
-                self.is_stopping = True
+            self.is_stopping = await ask(self._look)
             self._looked_s = monotonic()
         return self.is_stopping
 
-    def _look(self) -> bool:
-        with suppress(StoreError):  # What follows waits for the database; the next look renews the lock.
-            self._leases.renew()
-        return is_stop_asked(self._workflows.status_of(self.run_id, is_whole=False))
+    def close(self) -> None:
+        """Record nothing more, and leave the workflow as it is."""
+        self.is_closed = True
+        if self.workflow.done():
+            self.workflow.result().cancel()
 
-    @contextmanager
-    def _writing(self) -> Iterator[None]:
-        """Let nothing be written while something is, nor after something could not be.
+    def _look(self) -> bool:
+        """Return whether another process wants the run to stop.
 
         Raises:
-            StoreError: this process no longer works on the run.
+            StoreError: the run was taken over, or its engine was closed.
         """
-        if self.is_closed or self._is_in_doubt:
-            raise StoreError(f"run {self.run_id!r} can record nothing more in this process; resume it")
-        self._is_in_doubt = True
-        yield
-        self._is_in_doubt = False
+        self._refuse_closed()
+        with suppress(StoreError):  # What follows waits for the database; the next look renews the lock.
+            self._engine._leases.renew()
+        status = workflows.status_of(self._run_id, is_whole=False)
+        if (status.status, status.executor_id) != ("PENDING", self._engine._owner):
+            raise StoreError(workflows.TAKEN_OVER)
+        return workflows.is_stop_asked(status)
+
+    def _refuse_closed(self) -> None:
+        if self.is_closed:
+            raise StoreError(f"run {self._run_id!r} is not held any more; resume it")
+
+
+def _settings(storage: Storage) -> dict[str, Any]:
+    """Return what DBOS is told about `storage`. Source: dbos 3.4, `DBOSConfig`."""
+    match storage:
+        case SqliteFile(path):
+            connection: dict[str, Any] = {"factory": SynchronousConnection}
+            place = {"system_database_url": f"sqlite:///{path}"}
+        case PostgresSchema(url, schema):
+            connection = {"application_name": "nebulus", "connect_timeout": 5}
+            place = {"system_database_url": url, "dbos_system_schema": schema}
+    return {**place, "db_engine_kwargs": {"connect_args": connection}}
