@@ -1,6 +1,7 @@
 """What holds for every test: properties have no deadline, and a unit test opens no connection."""
 
 import os
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,11 @@ settings.register_profile(
     "house", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow], max_examples=50
 )
 settings.load_profile("house")
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # Whoever runs the tests in the background of a script has SIGINT ignored, and so would have every child.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Gate:
