@@ -63,11 +63,6 @@ class Flow(Struct, frozen=True, kw_only=True):
     foreign: tuple[Label, ...] = ()
     is_repeat: bool = False
 
-    @property
-    def is_asked_by_document(self) -> bool:
-        """Whether only text from outside asks for this call: neither the plan nor the user does."""
-        return self.is_consequential and self.is_tainted and not self.is_planned and not self.is_endorsed
-
 
 def flow_of(call: Call, spec: ToolSpec, context: Context, *, accepts: Sequence[Accept] = ()) -> Flow:
     """Return what information flow says about `call`."""

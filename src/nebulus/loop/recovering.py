@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from nebulus.core import strategy as s
 from nebulus.core.events import PersonAbsent, PersonAnswered, RecoveryChosen, WaitEnded
-from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.core.failure import Failure
 from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.outcome import Blocked, Question
 from nebulus.core.plan import StepStatus
@@ -243,8 +243,3 @@ def no_progress(tool: str, arguments_text: str, why: str) -> Finding:
     """Return the finding that a proposed call would give nothing new."""
     fix = "make another call, or say what is missing"
     return Finding(kind=FindingKind.NO_PROGRESS, rule=why, tool=tool, value=arguments_text, fix=fix)
-
-
-def internal_failure(what: str) -> Failure:
-    """Return a failure of the runtime itself."""
-    return Failure(kind=FailureKind.OURS, fault=Fault.RUNTIME, what=what)

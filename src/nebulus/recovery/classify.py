@@ -46,19 +46,6 @@ class Recognition(Struct, frozen=True):
 
 UNKNOWN = Recognition(FailureKind.PERMANENT, Recognised.TEXT)
 
-REFUSED_BEFORE = frozenset(
-    {
-        FailureKind.THROTTLED,
-        FailureKind.INVALID_ARGUMENTS,
-        FailureKind.NOT_FOUND,
-        FailureKind.CONFLICT,
-        FailureKind.PERMISSION,
-        FailureKind.POLICY_REFUSAL,
-        FailureKind.EXHAUSTED_BUDGET,
-    }
-)
-"""Classes of a refusal: the other side looked at the request and did not carry it out."""
-
 
 def classify(evidence: ErrorEvidence) -> Recognition:
     """Return the class that `evidence` points to: structure, then declaration, then text, else permanent."""
