@@ -13,6 +13,7 @@ from nebulus.core.errors import IllegalEventError
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Proof, Refused
 from nebulus.core.plan import PathExists, Plan, StepStatus, ToolSucceeded
+from nebulus.core.result import ResultSpec
 from nebulus.core.tools import ToolResult
 from nebulus.loop import phases as p
 from tests.unit.loop import scenario as sc
@@ -26,6 +27,43 @@ def broken(kind: FailureKind = FailureKind.TRANSIENT, **more: float) -> Failure:
 def proposed(tool: str, value: str = "a") -> Scene:
     """A run whose only step needs `tool`, with a call of it before the guard."""
     return feed(sc.begun(sc.step(1, f"{tool} {value}", ToolSucceeded(tool))), sc.called(tool, value=value))
+
+
+@pytest.mark.parametrize(
+    ("origin", "has_goal_check", "proof"),
+    [
+        ("runbook", False, Proof.PROVEN),
+        ("tier small", False, Proof.CLAIMED),
+        ("tier small", True, Proof.PROVEN),
+    ],
+)
+def test_steps_prove_a_goal_only_where_the_user_wrote_them_or_the_goal_has_checks(
+    origin: str, has_goal_check: bool, proof: Proof
+) -> None:
+    step = sc.step(1, "put a", ToolSucceeded("put"), PathExists("a"))
+    checks = (PathExists("a"),) if has_goal_check else ()
+    scene = sc.checked(sc.done(sc.begun(plan=Plan((step,), origin=origin), checks=checks), "put"), True)
+    if has_goal_check:
+        scene = sc.checked(scene, True)
+    assert isinstance(scene.outcome, Done)
+    assert scene.outcome.proof is proof
+
+
+def answered(origin: str) -> Scene:
+    """A run whose one step read a number, and that answers it."""
+    spec = ResultSpec(schema={"type": "number"})
+    plan = Plan((sc.step(1, "look a", ToolSucceeded("look")),), origin=origin)
+    return feed(sc.done(sc.begun(plan=plan, result=spec), "look", text="7"), sc.said("7"))
+
+
+def test_an_answer_that_was_seen_is_proven_only_by_a_plan_of_the_user() -> None:
+    proofs = {}
+    for origin in ("runbook", "tier small"):
+        outcome = answered(origin).outcome
+        assert isinstance(outcome, Done)
+        assert outcome.answer == 7
+        proofs[origin] = outcome.proof
+    assert proofs == {"runbook": Proof.PROVEN, "tier small": Proof.CLAIMED}
 
 
 def test_a_runbook_of_reads_runs_from_goal_to_outcome() -> None:
