@@ -218,7 +218,7 @@ def _engine(settings: Settings, folder: Path) -> Sign:
 
 
 def _sqlite(path: Path) -> Sign:
-    """Read a database from end to end. Where nobody has it open, not even a log is made beside it."""
+    """Read a database from end to end. If no process has it open, not even a log file is created next to it."""
     is_open = path.with_name(f"{path.name}-wal").exists()
     address = f"file:{quote(str(path.absolute()))}?mode=ro{'' if is_open else '&immutable=1'}"
     try:

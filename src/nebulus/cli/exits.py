@@ -81,7 +81,7 @@ def exit_of(outcome: Outcome, *, requires_proof: bool = False) -> Exit:
 
 
 def exit_of_signal(number: int) -> Exit:
-    """Return the exit code of a command that a signal ended; 0 stands for Ctrl-C."""
+    """Return the exit code of a command that a signal ended; 0 is Ctrl-C."""
     match number:
         case signal.SIGTERM:
             return Exit.TERMINATED

@@ -100,9 +100,8 @@ class ApprovalStore:
             is_late = bool(row["expires_s"]) and (row["used_s"] or now) >= row["expires_s"]
             if not row["reply"] and not is_late:
                 asked = self._sealed(question.digest, "question", question)
-                connection.execute(
-                    _row_of(question).values(question=asked)
-                )  # Whatever stood there, this is asked.
+                # The run asks this question, whatever the row contained.
+                connection.execute(_row_of(question).values(question=asked))
                 return None
             reply = _late(row) if is_late else self._replied(row)
             connection.execute(

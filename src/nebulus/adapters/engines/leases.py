@@ -190,6 +190,6 @@ Leases: TypeAlias = FileLeases | PostgresLeases
 
 
 def _key(run_id: str, space: str = "") -> int:
-    """Return the number that stands for a run: 64 bits with a sign, as PostgreSQL takes them."""
+    """Return the number of a run as an advisory lock of PostgreSQL takes it: 64 bits, signed."""
     digest = hashlib.sha256(f"{space}/{run_id}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
