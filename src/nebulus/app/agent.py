@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from msgspec.structs import replace
 
@@ -16,7 +16,7 @@ from nebulus.core.budget import Budget
 from nebulus.core.commands import Command
 from nebulus.core.errors import ConfigError
 from nebulus.core.outcome import Blocked, Done, Outcome, Question
-from nebulus.core.plan import Goal, Plan
+from nebulus.core.plan import Goal, Plan, PlanMode
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.engine import RunInfo
 from nebulus.ports.guard import Person, PersonReply, Policy
@@ -34,7 +34,8 @@ class Agent:
     `http://localhost:8000#NAME`) or a backend object. `window_tokens` sets the window's size if the server does not
     report it, or narrows it. With a `workspace`, the built-in file tools are available too. `engine` is "memory"
     (nothing survives the process), a SQLite path, or a PostgreSQL URL. `policy` is a policy object or the path of a
-    rules file (`.toml` or `.cedar`). `checks` are predicates that a goal may name ("named NAME"). `watch` makes an
+    rules file (`.toml` or `.cedar`). `planning` is how a goal in prose is worked on: "next" (one call after the other) or
+    "outline" (a plan first). `checks` are predicates that a goal may name ("named NAME"). `watch` makes an
     observer for each run, given its name.
 
         agent = Agent(tools=[weather], model="ollama:qwen3:8b")
@@ -62,6 +63,7 @@ class Agent:
         policy: Policy | str | Path | None = None,
         person: Person | None = None,
         budget: Budget | None = None,
+        planning: Literal["next", "outline"] = "next",
         checks: Predicates | None = None,
         watch: Sequence[Watch] = (),
     ) -> None:
@@ -83,6 +85,7 @@ class Agent:
             },
             engine=EngineSettings(url=engine),
             budget=budget or Budget(),
+            planning=_planning(planning),
             policy=str(policy) if isinstance(policy, str | Path) else "",
         )
         self._set_up(
@@ -267,6 +270,15 @@ class Agent:
         if self._application is None:
             raise ConfigError("the agent is not open; write `async with Agent(...) as agent:`")
         return self._application
+
+
+def _planning(value: str) -> PlanMode:
+    try:
+        return PlanMode(value)
+    except ValueError as error:
+        raise ConfigError(
+            f"planning={value!r} is not a way to plan; use {' or '.join(repr(mode.value) for mode in PlanMode)}"
+        ) from error
 
 
 class _Replies:

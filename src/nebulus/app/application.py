@@ -46,6 +46,10 @@ Watch: TypeAlias = Callable[[str], Observer]
 """Makes the observer of the run of this name."""
 
 
+FILES_LISTED = 40
+"""A workspace with more files is not listed at the start: the model lists the folders that it needs."""
+
+
 class Application:
     """An open application. Made by `open_application`; `start` begins runs, `supervisor` resumes and lists them."""
 
@@ -152,9 +156,17 @@ class Application:
             config=opened.config,
             policy_digest=opened.world.policy.digest,
             place=where,
+            files=await asyncio.to_thread(self._listing, opened.world),
         )
         await self._require_room(request)
         return opened, request
+
+    def _listing(self, world: World) -> tuple[str, ...]:
+        """Return the names of the workspace's files, as a model is shown them; none if there are too many to show."""
+        if world.workspace is None:
+            return ()
+        found = world.workspace.listing(FILES_LISTED + 1)
+        return tuple(world.secrets.hide(name) for name in found) if len(found) <= FILES_LISTED else ()
 
     async def close(self) -> None:
         """Close every backend that was opened here."""
@@ -195,6 +207,7 @@ class Application:
             budget=self.settings.budget,
             limits=self.settings.limits,
             checks_arguments=self.settings.checks_arguments,
+            planning=self.settings.planning,
         )
 
     def _policy_for(self, config: RunConfig, kit: bootstrap.Kit) -> Policy:
@@ -214,7 +227,7 @@ class Application:
 
     async def _require_room(self, request: RunRequest) -> None:
         """Refuse to start if the smallest prompt and the answer's reserve don't fit a tier's window."""
-        started = RunStarted(goal=request.goal, plan=request.plan, config=request.config)
+        started = RunStarted(goal=request.goal, plan=request.plan, config=request.config, files=request.files)
         machine = feed(new_machine(request.config), started)
         windows = {tier.name: tier.window_tokens for tier in request.config.tiers}
         for tier, composed in minimal_requests(machine):

@@ -18,6 +18,7 @@ from nebulus.adapters.sandboxes.limits import Limits as CommandLimits
 from nebulus.core.budget import Budget
 from nebulus.core.errors import ConfigError
 from nebulus.core.limits import Limits
+from nebulus.core.plan import PlanMode
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.recovery.strategy import check_overrides
 
@@ -114,7 +115,8 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     `commands` are run in the best sandbox that holds on this machine, in the one that is named, or not at
     all. `policy` is a file of rules, relative to this one; without it a small default holds. `secrets` names
     environment variables whose values stay out of prompts, records and logs, each with the tools that it is
-    granted to. With `checks_arguments` off, a call is no longer compared with what its step assigns: to measure what
+    granted to. `planning` is how a goal in prose is worked on: "next" asks for one call after the other, "outline" for a
+    plan first. With `checks_arguments` off, a call is no longer compared with what its step assigns: to measure what
     that is worth.
     """
 
@@ -127,6 +129,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     secrets: dict[str, tuple[str, ...]] = field(default_factory=dict)
     approvals: ApprovalSettings = ApprovalSettings()
     checks_arguments: bool = True
+    planning: PlanMode = PlanMode.NEXT
     sandbox: CommandLimits = CommandLimits()
 
     def only(self, names: tuple[str, ...]) -> "Settings":

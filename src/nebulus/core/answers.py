@@ -32,10 +32,16 @@ class FreeForm(Struct, frozen=True, tag=True):
 class OneCall(Struct, frozen=True, tag=True):
     """Exactly one call of an offered tool, by construction where the backend supports it.
 
-    `tool` names the only tool that may be called ("" for any); the model then chooses only its arguments.
+    `tool` names the only tool that may be called ("" for any); the model then chooses only its arguments. `barred` names
+    those that may not be called although the prompt shows them: it begins as before, so a server evaluates only what is new.
     """
 
     tool: str = ""
+    barred: tuple[str, ...] = ()
+
+    def allows(self, tool: str) -> bool:
+        """Whether `tool` may be called."""
+        return tool == self.tool if self.tool else tool not in self.barred
 
 
 class Shape(Struct, frozen=True, tag=True):

@@ -5,6 +5,7 @@ from msgspec import Struct
 from nebulus.core.budget import Budget
 from nebulus.core.digest import digest
 from nebulus.core.limits import Limits
+from nebulus.core.plan import PlanMode
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import ToolSpec
 
@@ -20,6 +21,8 @@ class RunConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether a call is compared with what its step assigns. Off only to measure what the check is worth."""
     resolves_references: bool = True
     """Whether code, not the model, looks up "the result of step 3". Off only to measure what that is worth."""
+    planning: PlanMode = PlanMode.OUTLINE
+    """How a goal that comes without a plan is worked on."""
     agent: str = "agent"
     """Who proposes the calls; policy rules match it as `who`."""
 

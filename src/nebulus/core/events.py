@@ -28,7 +28,8 @@ JOURNAL_VERSION = 2
 class RunStarted(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
     """A run began. A plan without steps means that the planning tier is asked for one.
 
-    `version` is that of the journal, so that a later version of Nebulus knows whether it may replay it.
+    `version` is that of the journal, so that a later version of Nebulus knows whether it may replay it. `files` are
+    the paths of files in the workspace, as far as they were listed.
     """
 
     goal: Goal
@@ -37,6 +38,7 @@ class RunStarted(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True
     run_id: str = ""
     policy_digest: str = ""
     version: int = 0
+    files: tuple[str, ...] = ()
 
 
 class RunResumed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):

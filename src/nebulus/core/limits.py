@@ -17,6 +17,8 @@ class Limits(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """
     refusals: int = 3
     calls: int = 20
+    goal_calls: int = 60
+    """Calls of a step that is open, such as a goal in prose that is worked on call by call."""
     tool_errors: int = 8
     """Failed tool calls, per tier."""
     retries: int = 8

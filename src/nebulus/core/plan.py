@@ -12,6 +12,17 @@ RUNBOOK = "runbook"
 """The origin of a plan whose steps the user wrote."""
 TRANSCRIPT = "transcript"
 """The origin of a plan made from somebody's chat history: its active step is what the user said last."""
+GOAL = "goal"
+"""The origin of a plan of one open step, which is the goal itself."""
+
+
+class PlanMode(StrEnum):
+    """How a goal without a plan is worked on."""
+
+    OUTLINE = "outline"
+    """A model writes a plan first; each of its steps is carried out on its own."""
+    NEXT = "next"
+    """A model chooses one call after the other, seeing what the calls before it returned, until it ends the work."""
 
 
 class PathExists(Struct, frozen=True, tag="exists"):
@@ -82,6 +93,8 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     status: StepStatus = StepStatus.PENDING
     reads: dict[str, str] = field(default_factory=dict)
     after: tuple[int, ...] | None = None
+    is_open: bool = False
+    """Whether it takes as many calls as it needs, until the model ends it; what they returned stays visible to it."""
 
     @property
     def depends_on(self) -> tuple[int, ...]:

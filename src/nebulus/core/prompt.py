@@ -11,7 +11,7 @@ from functools import cached_property
 
 from msgspec import Struct
 
-from nebulus.core.answers import Message
+from nebulus.core.answers import Message, RawCall
 from nebulus.core.provenance import CONFIG, USER, Provenance, join
 
 
@@ -58,7 +58,7 @@ _BREAK = r"(?:\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029])"
 _BLANK = r" \t\x1f\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
 """White space within a line, for a character class: with line breaks in it, matching would take quadratic time."""
 _LINE_NAMES = (
-    "goal|constraints|done|done before|said before|facts|stored|open questions|failed before|last|now|"
+    "goal|constraints|files at the start|done|done before|said before|facts|stored|open questions|failed before|last|now|"
     r"not shown for want of room|result of step \d+|failure|answer with these fields"
 )
 """The beginnings of lines and sections in our prompts, in lower case."""
@@ -98,6 +98,8 @@ class Piece(Struct, frozen=True, omit_defaults=True):
     """Comes after the text, on its last line. Written by us, never groundable."""
     continues: bool = False
     """Whether it continues the line of the piece before."""
+    call: RawCall | None = None
+    """The earlier call that returned the text. It is rendered as a turn of its own: the model's call, the tool's result."""
 
     @property
     def line(self) -> str:
@@ -126,21 +128,29 @@ class Prompt(Struct, frozen=True, dict=True):
     pieces: tuple[Piece, ...] = ()
 
     def messages(self) -> tuple[Message, ...]:
-        """Return the rendered prompt: the instructions as the system message, everything else as the user's."""
+        """Return the rendered prompt: the instructions as the system message, calls as turns, the rest as the user's."""
         return self._rendered
 
     @property
     def size_bytes(self) -> int:
         """The size of the rendered messages, in bytes of UTF-8."""
-        return sum(len(message.content.encode()) for message in self._rendered)
+        return sum(
+            len(message.content.encode()) + sum(len(call.arguments.encode()) for call in message.calls)
+            for message in self._rendered
+        )
 
     @cached_property
     def _rendered(self) -> tuple[Message, ...]:
         system = [piece.line for piece in self.pieces if piece.kind is PieceKind.INSTRUCTIONS]
+        messages = [Message("system", "\n\n".join(system))] if system else []
         lines: list[str] = []
         title = ""
         for piece in self.pieces:
             if piece.kind is PieceKind.INSTRUCTIONS:
+                continue
+            if piece.call is not None:
+                messages += [*_user(lines), *_turn(piece, piece.call)]
+                lines, title = [], ""
                 continue
             if piece.continues:
                 lines[-1] += piece.line
@@ -149,8 +159,7 @@ class Prompt(Struct, frozen=True, dict=True):
                 lines.append(piece.title)
             title = piece.title
             lines.append(piece.line)
-        user = Message("user", "\n".join(lines))
-        return (Message("system", "\n\n".join(system)), user) if system else (user,)
+        return (*messages, *_user(lines))
 
     def sections(self) -> tuple[tuple[PieceKind, int], ...]:
         """Return the size of each kind of piece in the prompt, in bytes."""
@@ -199,3 +208,13 @@ class Prompt(Struct, frozen=True, dict=True):
     def is_tainted(self) -> bool:
         """Whether any piece came from outside, even in part."""
         return any(not piece.provenance.is_trusted for piece in self.pieces)
+
+
+def _user(lines: list[str]) -> tuple[Message, ...]:
+    return (Message("user", "\n".join(lines)),) if lines else ()
+
+
+def _turn(piece: Piece, call: RawCall) -> tuple[Message, Message]:
+    """The two messages of an earlier call. The text is not changed: in a message of its own it can't pass for ours."""
+    result = f"{piece.label}{piece.text}{piece.note}"
+    return Message("assistant", "", (call,)), Message("tool", result, call_id=call.call_id)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 from msgspec import Struct
 
-OriginKind: TypeAlias = Literal["user", "config", "tool", "worker", "model", "document"]
+OriginKind: TypeAlias = Literal["user", "config", "tool", "worker", "model", "document", "workspace"]
 
 
 class Origin(Struct, frozen=True, order=True, omit_defaults=True):

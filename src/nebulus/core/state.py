@@ -111,6 +111,8 @@ class State(Struct, frozen=True, kw_only=True, omit_defaults=True):
     lessons: tuple[Lesson, ...] = ()
     observations: tuple[Observation, ...] = ()
     questions: tuple[OpenQuestion, ...] = ()
+    files: tuple[str, ...] = ()
+    """The paths of files in the workspace when the run began, as far as they were listed."""
 
     def step(self, number: int) -> Step:
         """Return step `number` of the plan.

@@ -14,7 +14,7 @@ from nebulus.core.digest import canonical
 from nebulus.core.events import AnswerParsed, Parsed, ProposedCall, RecoveryChosen, RouteChosen
 from nebulus.core.failure import Failure, Recognised
 from nebulus.core.findings import Call, Finding, FindingKind
-from nebulus.core.plan import ToolSucceeded
+from nebulus.core.plan import GOAL, RUNBOOK, ToolSucceeded
 from nebulus.core.strategy import Side, Strategy, WaitAndRetry
 from nebulus.core.text import bounded
 from nebulus.core.tiers import StepKind
@@ -22,6 +22,7 @@ from nebulus.core.tools import Effect, ToolSpec
 from nebulus.guard.labels import label_all
 from nebulus.loop import phases as p
 from nebulus.loop.argument_check import check_arguments
+from nebulus.loop.finish_tool import claim_of, finish_name
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Extracting, Flight, Task
 from nebulus.loop.proposal import read_plan
@@ -30,11 +31,15 @@ from nebulus.loop.request import ComposedRequest, offered_readers, tools_for
 from nebulus.loop.steps import still_required
 from nebulus.memory.answer import answer_of
 from nebulus.memory.extract import accepted
+from nebulus.memory.mentions import listed
 from nebulus.memory.offer import named_tools
 from nebulus.recovery import strategy as table
 from nebulus.recovery.claims import Ledger, contradiction, is_question
-from nebulus.recovery.stagnation import ALREADY_DONE, blocked
+from nebulus.recovery.stagnation import ALREADY_DONE, SAME_CALLS, blocked
 from nebulus.recovery.strategy import History, Move
+
+OPEN_STEP = {"model.no_progress": "ask 2, escalate, stop"}
+"""The row for a repeated call of an open step: each time it is asked again, the tools that it repeated are barred."""
 
 
 def choose_route(machine: Machine, command: ChooseRoute) -> RouteChosen:
@@ -128,18 +133,24 @@ def _calls_or_words(machine: Machine, task: Task, parsing: p.Parsing, *, compose
     )
     if reading.finding is not None:
         return e.Unusable(finding=reading.finding)
-    if not reading.calls:
+    working = _without_finish(machine, task, reading.calls)
+    if isinstance(working, Finding):
+        return e.Unusable(finding=working)
+    if isinstance(working, str):
+        return _words(machine, task, working)
+    if not working:
         return _words(machine, task, reading.text)
     position = machine.position + 1
     calls = tuple(
         replace(call, call_id=f"c{position}" + (f".{index}" if index else ""))
-        for index, call in enumerate(reading.calls)
+        for index, call in enumerate(working)
     )
     checked = check_arguments(machine, task, calls)
     if checked.finding is not None:
         return e.Unusable(finding=checked.finding)
     first = calls[0]
-    why = blocked(task.attempts.history, first.tool, first.arguments)
+    same_calls = 1 if machine.state.step(task.step).is_open else SAME_CALLS
+    why = blocked(task.attempts.history, first.tool, first.arguments, same_calls=same_calls)
     if why:
         return _blocked(machine, task, first, why=why)
     sources = composed.prompt.sources(parsing.tier)
@@ -154,6 +165,19 @@ def _calls_or_words(machine: Machine, task: Task, parsing: p.Parsing, *, compose
     return e.CallsParsed(calls=proposed, edits=reading.edits, doubt=checked.doubt)
 
 
+def _without_finish(
+    machine: Machine, task: Task, calls: tuple[Call, ...]
+) -> tuple[Call, ...] | str | Finding:
+    """Return the calls of an open step before the one that ends it; if there are none, what that one claims."""
+    if not machine.state.step(task.step).is_open:
+        return calls
+    finish = finish_name(machine.config.tools)
+    for index, call in enumerate(calls):
+        if call.tool == finish:
+            return calls[:index] or claim_of(call)
+    return calls
+
+
 def _blocked(machine: Machine, task: Task, call: Call, *, why: str) -> Parsed:
     """Report once that a call gives nothing new; a model that insists on a change already made has nothing to do."""
     finding = no_progress(call.tool, bounded(canonical(call.arguments).decode(), 200), why)
@@ -166,6 +190,8 @@ def _blocked(machine: Machine, task: Task, call: Call, *, why: str) -> Parsed:
 def _words(machine: Machine, task: Task, text: str) -> Parsed:
     if is_question(text, step=machine.state.step(task.step).text):
         return e.QuestionParsed(text=text)
+    if machine.state.step(task.step).is_open and (unused := _unused(machine, task)) is not None:
+        return e.Unusable(finding=unused)
     missing = still_required(machine, task)
     if missing:
         rule = f"the step needs a call of {missing[0]}, and none was made"
@@ -173,6 +199,17 @@ def _words(machine: Machine, task: Task, text: str) -> Parsed:
     succeeded = tuple(record for record in machine.calls if not record.is_error)
     wrong = contradiction(text, Ledger(calls=succeeded, last_error=task.attempts.last_error))
     return e.Unusable(finding=wrong) if wrong is not None else e.ClaimParsed(text=text)
+
+
+def _unused(machine: Machine, task: Task) -> Finding | None:
+    """Return, once, what the goal names and no call has used, when a model ends the work."""
+    if task.attempts.is_reminded or not machine.unused:
+        return None
+    return Finding(
+        kind=FindingKind.UNUSED,
+        rule=f"the goal names {listed(machine.unused)}, and no call has used that",
+        fix="make the calls that are missing; if it needs none, end the work again",
+    )
 
 
 def _is_planned(machine: Machine, task: Task, spec: ToolSpec) -> bool:
@@ -205,6 +242,8 @@ def _for_task(machine: Machine, task: Task, problem: p.Problem) -> Strategy:
     if problem.finding is None:
         history = _history(task, "model", problem.failure, total=attempts.retries, moves=moves)
         return table.for_model_failure(problem.failure, history=history, limits=limits)
+    if problem.finding.kind is FindingKind.NO_PROGRESS and machine.state.step(task.step).is_open:
+        limits = replace(limits, strategies=OPEN_STEP | limits.strategies)
     if problem.finding.kind is ASKED.kind:
         moves &= {Move.ASK, Move.ESCALATE, Move.STOP}
     return table.for_finding(
@@ -272,7 +311,7 @@ def _may_replan(machine: Machine, task: Task) -> bool:
     return (
         task.step > 0
         and len(machine.tasks) == 1
-        and machine.state.plan.origin != "runbook"
+        and machine.state.plan.origin not in (RUNBOOK, GOAL)
         and machine.replans < machine.config.limits.replans
         and bool(machine.config.tiers_for(StepKind.PLAN))
     )

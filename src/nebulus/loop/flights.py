@@ -39,6 +39,7 @@ from nebulus.loop.phases import Flight, Stopping, Task
 from nebulus.loop.places import CallAt
 from nebulus.loop.settling import arguments_text, settled
 from nebulus.memory.distil import (
+    kept_arguments,
     provenance_of,
     with_error,
     with_lesson,
@@ -47,6 +48,7 @@ from nebulus.memory.distil import (
     without_question,
 )
 from nebulus.memory.handles import labels_of
+from nebulus.memory.mentions import unused_after
 from nebulus.recovery.classify import refined
 from nebulus.recovery.stagnation import recorded, with_record
 
@@ -120,7 +122,7 @@ def on_returned(at: CallAt[p.Running], event: ToolReturned) -> Machine:
         made_from=made_from,
         declared=spec.facts,
         reads=reads,
-        arguments=arguments_text(flight),
+        arguments=kept_arguments(call.arguments),
     )
     attempts = task.attempts
     record = recorded(
@@ -141,6 +143,7 @@ def on_returned(at: CallAt[p.Running], event: ToolReturned) -> Machine:
         spent=machine.spent.with_tool(seconds=event.took_s),
         calls=(*machine.calls, record),
         lost_results=(*machine.lost_results, task.step) if result.is_lost else machine.lost_results,
+        unused=unused_after(machine.unused, call.arguments, result.text),
     )
     label = provenance_of(
         tool=call.tool, call_id=call.call_id, is_trusted=result.is_trusted, made_from=made_from
@@ -176,7 +179,7 @@ def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
         text=text,
         provenance=provenance,
         call_id=call.call_id,
-        arguments=arguments_text(flight),
+        arguments=kept_arguments(call.arguments),
     )
     attempts = task.attempts
     record = recorded(
@@ -195,6 +198,7 @@ def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
         state=failed,
         spent=machine.spent.with_tool(seconds=event.took_s),
         calls=(*machine.calls, record),
+        unused=unused_after(machine.unused, call.arguments),
     )
     counted_failure = replace(failure, attempts=task.attempts.tool_errors)
     if isinstance(machine.phase, Stopping):

@@ -28,6 +28,7 @@ from nebulus.loop.phases import (
     Working,
     tasks_of,
 )
+from nebulus.memory.mentions import Mention
 
 
 class Machine(Struct, frozen=True, kw_only=True):
@@ -46,6 +47,10 @@ class Machine(Struct, frozen=True, kw_only=True):
     replans: int = 0
     evidence: tuple[Evidence, ...] = ()
     doubtful_steps: tuple[int, ...] = ()
+    unused: tuple[Mention, ...] = ()
+    """What the goal names and no call has used yet."""
+    closing_words: str = ""
+    """What the model said when it ended the work on a goal without a plan."""
     tools_shown: tuple[str, ...] = ()
     """The tools that the last step was shown, in order; the next prompt keeps that order where it can."""
     tokens_per_byte: dict[str, float] = field(default_factory=dict)

@@ -223,6 +223,8 @@ class Attempts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     questions_asked: int = 0
     """How often a person has answered a question of the model."""
     is_replanning: bool = False
+    is_reminded: bool = False
+    """Whether the model was told what the goal names and no call has used."""
     doubt: str = ""
     escalation_reasons: tuple[str, ...] = ()
     """Why each smaller tier gave up the task."""

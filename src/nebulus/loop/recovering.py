@@ -50,7 +50,10 @@ def on_finding(machine: Machine, task: Task, finding: Finding, *, question: str 
     if not question:
         state = with_lesson(state, step=task.step, kind=finding.kind.value, why=finding.lesson())
     recovering = task.to(
-        Recovering(Problem(failure, finding, question)), findings=(*attempts.findings, finding), claim=""
+        Recovering(Problem(failure, finding, question)),
+        findings=(*attempts.findings, finding),
+        claim="",
+        is_reminded=attempts.is_reminded or finding.kind is FindingKind.UNUSED,
     )
     return replace(machine, state=state).with_task(recovering)
 

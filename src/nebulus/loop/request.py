@@ -12,9 +12,11 @@ from msgspec.structs import replace
 from nebulus.core.answers import Form, FreeForm, ModelRequest, OneCall, Shape
 from nebulus.core.commands import AskModel
 from nebulus.core.findings import FindingKind
+from nebulus.core.plan import GOAL
 from nebulus.core.prompt import Prompt
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import Effect, ToolSpec
+from nebulus.loop.finish_tool import finish_name, finish_tool
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Extracting, Task, Working
 from nebulus.loop.proposal import plan_schema
@@ -22,6 +24,7 @@ from nebulus.loop.steps import still_required
 from nebulus.memory.answer import answer_form, compose_answer
 from nebulus.memory.choice import artifacts_for
 from nebulus.memory.extract import compose_reading
+from nebulus.memory.next_call import compose_next
 from nebulus.memory.offer import named_tools, offer
 from nebulus.memory.prompt import compose_plan, compose_step
 from nebulus.memory.recall import Index
@@ -30,6 +33,10 @@ from nebulus.recovery.strategy import RESTATED
 
 TEMPERATURES = (0.0, 0.3, 0.7)
 """The temperature of each attempt: greedy first, then higher, since a blind repeat reproduces the error."""
+
+
+OPEN_TOOLS = 16
+"""The tools that an open step is shown at least, if there are as many: one that is not shown can't be chosen."""
 
 
 class ComposedRequest(Struct, frozen=True, kw_only=True):
@@ -73,18 +80,10 @@ def compose(machine: Machine, command: AskModel, index: Index | None = None) -> 
             form = answer_form(spec)
         case StepKind.EXECUTE:
             tools = tools_for(machine, task, tier)
-            form = _step_form(machine, task, tools)
-            is_narrow = isinstance(form, OneCall) and bool(form.tool) and bool(task.attempts.findings)
-            if isinstance(form, OneCall) and is_narrow:
-                tools = _only(tools, form.tool, task)
-            prompt = compose_step(
-                machine.state,
-                step=task.step,
-                resolves=machine.config.resolves_references,
-                index=index,
-                room_bytes=room - tools_bytes(tools),
-                is_narrow=is_narrow,
-            )
+            if machine.state.step(task.step).is_open:
+                tools, prompt, form = _next_call(machine, task, tools, room_bytes=room)
+            else:
+                tools, prompt, form = _step_call(machine, task, tools, room_bytes=room, index=index)
             if not (task.attempts.findings or task.attempts.avoided_tools or task.attempts.must_read):
                 shown = tuple(tool.name for tool in tools)
     size = prompt.size_bytes + tools_bytes(tools)
@@ -96,6 +95,47 @@ def compose(machine: Machine, command: AskModel, index: Index | None = None) -> 
         is_tight=tokens > tier.room_tokens,
         tools_shown=shown,
     )
+
+
+def _step_call(
+    machine: Machine, task: Task, tools: tuple[ToolSpec, ...], *, room_bytes: int, index: Index | None
+) -> tuple[tuple[ToolSpec, ...], Prompt, Form]:
+    """Return the tools, the prompt and the form of the answer for a step of a plan."""
+    form = _step_form(machine, task, tools)
+    is_narrow = isinstance(form, OneCall) and bool(form.tool) and bool(task.attempts.findings)
+    if isinstance(form, OneCall) and is_narrow:
+        tools = _only(tools, form.tool, task)
+    prompt = compose_step(
+        machine.state,
+        step=task.step,
+        resolves=machine.config.resolves_references,
+        index=index,
+        room_bytes=room_bytes - tools_bytes(tools),
+        is_narrow=is_narrow,
+    )
+    return tools, prompt, form
+
+
+def _next_call(
+    machine: Machine, task: Task, tools: tuple[ToolSpec, ...], *, room_bytes: int
+) -> tuple[tuple[ToolSpec, ...], Prompt, Form]:
+    """Return the tools, the prompt and the form of the answer for an open step: one call, or the end of the work."""
+    finish = finish_name(machine.config.tools)
+    findings = task.attempts.findings
+    repeated = tuple(
+        sorted({one.tool for one in findings if one.kind is FindingKind.NO_PROGRESS and one.tool})
+    )
+    if tools and not task.attempts.must_read:
+        tools = (*tools, finish_tool(finish))
+    prompt = compose_next(
+        machine.state,
+        step=task.step,
+        finish=finish,
+        room_bytes=room_bytes - tools_bytes(tools),
+        has_plan=machine.state.plan.origin != GOAL,
+    )
+    form = OneCall(barred=repeated)
+    return tools, prompt, form if tools else FreeForm()
 
 
 def _request(
@@ -148,7 +188,8 @@ def tools_for(machine: Machine, task: Task, tier: Tier) -> tuple[ToolSpec, ...]:
     step = machine.state.step(task.step)
     known = tuple(tool for tool in machine.config.tools if tool.name not in task.attempts.avoided_tools)
     working = [tool for tool in known if not tool.handles]
-    shown = offer(step, working, most=tier.tools_shown, before=machine.tools_shown)
+    most = max(OPEN_TOOLS, tier.tools_shown) if step.is_open else tier.tools_shown
+    shown = offer(step, working, most=most, before=machine.tools_shown)
     opening = [tool for tool in known if tool.handles]
     if not opening:
         return shown

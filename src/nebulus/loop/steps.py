@@ -15,10 +15,12 @@ from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.outcome import Done, Evidence, Proof
 from nebulus.core.plan import (
     FINISHED_STATUSES,
+    GOAL,
     RUNBOOK,
     TRANSCRIPT,
     Check,
     Plan,
+    PlanMode,
     Step,
     StepStatus,
     ToolSucceeded,
@@ -31,7 +33,8 @@ from nebulus.loop.machine import Machine, missing_calls
 from nebulus.loop.phases import Answering, Checking, CheckingGoal, NotStarted, Planning, Task, Working
 from nebulus.loop.places import RunAt, TaskAt
 from nebulus.loop.recovering import on_finding
-from nebulus.memory.distil import with_active, with_plan, with_step_ended
+from nebulus.memory.distil import with_active, with_plan, with_step_ended, without_mistakes
+from nebulus.memory.mentions import Mention, listed, mentions_of
 from nebulus.memory.references import mentioned_fields
 
 
@@ -40,7 +43,7 @@ def on_started(at: RunAt[NotStarted], event: RunStarted) -> Machine:
     begun = replace(
         at.machine,
         config=event.config,
-        state=State(goal=event.goal),
+        state=State(goal=event.goal, files=event.files),
         run_id=event.run_id,
         policy_digest=event.policy_digest,
     )
@@ -48,7 +51,20 @@ def on_started(at: RunAt[NotStarted], event: RunStarted) -> Machine:
         return take_plan(begun, event.plan)
     if event.goal.result is not None and not any(not tool.handles for tool in event.config.tools):
         return _conclude(begun)
+    if event.config.planning is PlanMode.NEXT:
+        goal = Step(number=1, text=event.goal.text, is_open=True)
+        return take_plan(replace(begun, unused=_mentions(event)), Plan((goal,), origin=GOAL))
     return ask_for_plan(begun, Task(kind=StepKind.PLAN))
+
+
+def _mentions(event: RunStarted) -> tuple[Mention, ...]:
+    """Return what the goal names that a tool of the run could use: paths only where a tool takes paths."""
+    takes_paths = any(tool.paths for tool in event.config.tools)
+    return (
+        tuple(mention for mention in mentions_of(event.goal.text) if takes_paths or not mention.is_path)
+        if event.config.tools
+        else ()
+    )
 
 
 def ask_for_plan(machine: Machine, task: Task) -> Machine:
@@ -165,15 +181,18 @@ def still_required(machine: Machine, task: Task) -> tuple[str, ...]:
 
 def after_calls(machine: Machine, task: Task) -> Machine:
     """Return the machine after every call of an answer succeeded: done, checking, or asking again."""
-    checks = machine.state.step(task.step).checks
-    if not checks or still_required(machine, task):
+    step = machine.state.step(task.step)
+    if step.is_open:
+        state = without_mistakes(machine.state, step=task.step)
+        return _ask_on(replace(machine, state=state), replace(task, attempts=task.attempts.reset()))
+    if not step.checks or still_required(machine, task):
         return _ask_on(machine, task)
     return evaluate(machine, task)
 
 
-def evaluate(machine: Machine, task: Task) -> Machine:
+def evaluate(machine: Machine, task: Task, *, also: tuple[Check, ...] = ()) -> Machine:
     """Return the machine evaluating the checks of a step, or past it if the call history alone decides."""
-    checks = world_checks(machine.state.step(task.step).checks)
+    checks = (*world_checks(machine.state.step(task.step).checks), *also)
     if checks:
         return machine.with_task(replace(task, activity=Checking(checks)))
     return end_step(machine, task, StepStatus.CALLED)
@@ -183,7 +202,8 @@ def on_checked(at: TaskAt[Checking], event: ChecksEvaluated) -> Machine:
     """End the step if every check passed; else report what is not done."""
     machine, task = at.machine, at.task
     if all(event.passed):
-        return end_step(machine, task, StepStatus.PROVEN)
+        has_own = bool(machine.state.step(task.step).checks)
+        return end_step(machine, task, StepStatus.PROVEN if has_own else StepStatus.CLAIMED)
     finding = Finding(kind=FindingKind.CHECK_FAILED, rule="the step is not done", value=_reasons(event))
     return on_finding(machine, task, finding)
 
@@ -204,6 +224,8 @@ def end_step(machine: Machine, task: Task, status: StepStatus) -> Machine:
     what = f"the model said: {attempts.claim}" if status is StepStatus.CLAIMED else seen
     reasons = "; ".join(attempts.escalation_reasons)
     tiers = f" (by {machine.tier_of(task).name}; {reasons})" if reasons else ""
+    if step.is_open and machine.unused:
+        attempts = replace(attempts, doubt=f"no call has used {listed(machine.unused)}")
     doubt = f"; in doubt: {attempts.doubt}" if attempts.doubt else ""
     is_proven = status is StepStatus.PROVEN
     evidence = Evidence(f"step {step.number}: {what}{tiers}{doubt}", is_proven, machine.position)
@@ -213,6 +235,7 @@ def end_step(machine: Machine, task: Task, status: StepStatus) -> Machine:
         state=with_step_ended(machine.state, step.number, status),
         evidence=(*machine.evidence, evidence),
         doubtful_steps=(*doubtful, step.number) if doubt and not is_proven else doubtful,
+        closing_words=attempts.claim if plan_is_goal(machine) else "",
     )
     return begin_ready(ended)
 
@@ -234,6 +257,9 @@ def done(machine: Machine, result: Result | None = None) -> Machine:
     doubts = ", ".join(map(str, machine.doubtful_steps))
     noun = "step" if len(steps) == 1 else "steps"
     summary = f"{len(steps)} {noun} done: {said}" if steps else "answered without a step"
+    if plan_is_goal(machine):
+        count = sum(not record.is_error for record in machine.calls)
+        summary = f"{count} {'call' if count == 1 else 'calls'} made; the model says: {machine.closing_words}"
     return finish(
         machine,
         Done(
@@ -243,6 +269,11 @@ def done(machine: Machine, result: Result | None = None) -> Machine:
             result=result,
         ),
     )
+
+
+def plan_is_goal(machine: Machine) -> bool:
+    """Whether the goal itself is the only step, worked on call by call."""
+    return machine.state.plan.origin == GOAL
 
 
 def describe(check: Check) -> str:
@@ -287,7 +318,8 @@ def _goal_failed(machine: Machine, why: str) -> Machine:
 
 
 def _ask_on(machine: Machine, task: Task) -> Machine:
-    limit = machine.config.limits.calls
+    limits = machine.config.limits
+    limit = limits.goal_calls if machine.state.step(task.step).is_open else limits.calls
     if task.attempts.calls < limit:
         return ask(machine, task)
     failure = Failure(

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from nebulus.core.digest import canonical
 from nebulus.core.plan import FINISHED_STATUSES, Plan, Step, StepStatus
 from nebulus.core.provenance import CONFIG, USER, Origin, Provenance, join
 from nebulus.core.state import Artifact, Fact, FactKind, Lesson, Observation, OpenQuestion, State
@@ -22,10 +23,12 @@ FACT_VALUE_CHARS = 400
 HEAD_CHARS = 400
 NOTE_CHARS = 400
 QUESTIONS_KEPT = 8
-ARGUMENTS_CHARS = 120
-"""The longest part of a call's arguments that is kept with its output."""
+ARGUMENT_CHARS = 1000
+"""The longest part of a text argument that is kept with the output of its call."""
 OBSERVATIONS_OF_ANSWER = 16
 """How many outputs of the calls of one answer are kept to be shown, the last ones."""
+OBSERVATIONS_OF_OPEN_STEP = 64
+"""How many outputs are kept of a step that is open, the last ones."""
 OBSERVATIONS_KEPT = 32
 """Above this number, observations that no step will be shown are dropped: memory does not grow with the plan."""
 USER_ANSWER_CHARS = 2000
@@ -98,10 +101,27 @@ def with_result(
         provenance=provenance,
         handle=call_id if result.artifact else "",
         answer=answer_of_call(call_id),
-        arguments=bounded(arguments, ARGUMENTS_CHARS),
+        arguments=arguments,
     )
     known = replace(state, facts=(*state.facts, *_facts_of(found, step, provenance)), artifacts=artifacts)
     return _with_seen(known, seen)
+
+
+def kept_arguments(arguments: Mapping[str, Any]) -> str:
+    """Return the arguments of a call as JSON, each long text cut to its beginning."""
+    return canonical(_shortened(arguments)).decode()
+
+
+def _shortened(value: Any) -> Any:
+    match value:
+        case str() if len(value) > ARGUMENT_CHARS:
+            return f"{value[:ARGUMENT_CHARS]}… ({len(value) - ARGUMENT_CHARS} more characters)"
+        case Mapping():
+            return {name: _shortened(inner) for name, inner in value.items()}
+        case list() | tuple():
+            return [_shortened(inner) for inner in value]
+        case _:
+            return value
 
 
 def answer_of_call(call_id: str) -> str:
@@ -141,7 +161,7 @@ def with_error(
         provenance=provenance,
         is_error=True,
         answer=answer_of_call(call_id),
-        arguments=bounded(arguments, ARGUMENTS_CHARS),
+        arguments=arguments,
     )
     return _with_seen(state, seen)
 
@@ -158,6 +178,12 @@ def with_lesson(state: State, *, step: int, kind: str, why: str, provenance: Pro
             lessons[index] = replace(lesson, count=lesson.count + 1, provenance=both)
             return replace(state, lessons=tuple(lessons))
     return replace(state, lessons=(*state.lessons, Lesson(step, kind, why, provenance=provenance)))
+
+
+def without_mistakes(state: State, *, step: int) -> State:
+    """Return `state` without the lessons of `step`, once a call has succeeded; what the guard refused stays known."""
+    kept = tuple(lesson for lesson in state.lessons if lesson.step != step or lesson.kind == "refused")
+    return state if len(kept) == len(state.lessons) else replace(state, lessons=kept)
 
 
 def with_note(state: State, text: str, *, step: int, model: str, is_trusted: bool) -> State:
@@ -210,10 +236,15 @@ def _with_status(state: State, number: int, status: StepStatus) -> State:
 def _with_seen(state: State, seen: Observation) -> State:
     """`state` with `seen` as the last observation of its step, without what no unfinished step will be shown.
 
-    What the other calls of the same answer returned stays; what earlier answers of the step brought is dropped.
+    What the other calls of the same answer returned stays; what earlier answers of the step brought is dropped, unless
+    the step is open.
     """
-    same = [item for item in state.observations if item.step == seen.step and item.answer == seen.answer]
+    own = [item for item in state.observations if item.step == seen.step]
     kept = [item for item in state.observations if item.step != seen.step]
+    if seen.step and state.step(seen.step).is_open:
+        kept += own[1 - OBSERVATIONS_OF_OPEN_STEP :]
+        return replace(state, observations=(*kept, seen))
+    same = [item for item in own if item.answer == seen.answer]
     kept += same[1 - OBSERVATIONS_OF_ANSWER :] if seen.answer else []
     if len(kept) >= OBSERVATIONS_KEPT:
         unfinished = [step for step in state.plan.steps if step.status not in FINISHED_STATUSES]

@@ -54,6 +54,10 @@ class Workspace(Protocol):
         """Return `path` relative to the root, with links and `..` resolved; a failure if it leads outside."""
         ...
 
+    def listing(self, most: int) -> tuple[str, ...]:
+        """Return the paths of at most `most` files, by name, without hidden ones and what belongs to the runtime."""
+        ...
+
 
 class CommandResult(Struct, frozen=True, kw_only=True):
     """How a sandboxed command ended. `is_timeout`: it was stopped. `is_cut`: its output was truncated."""

@@ -87,12 +87,17 @@ def changed(history: CallHistory) -> CallHistory:
     return replace(history, changes=history.changes + 1)
 
 
-def blocked(history: CallHistory, tool: str, arguments: dict[str, Any]) -> str:
-    """Return why one more call would give nothing new, or "" if it might."""
+def blocked(
+    history: CallHistory, tool: str, arguments: dict[str, Any], *, same_calls: int = SAME_CALLS
+) -> str:
+    """Return why one more call would give nothing new, or "" if it might.
+
+    `same_calls` is how often a call that only reads may be made while nothing changes.
+    """
     call = call_print(tool, arguments)
     return (
         _same_change(history, call)
-        or _same_call(history, call)
+        or _same_call(history, call, same_calls)
         or _cycle(history, call)
         or _same_result(history, tool)
         or _no_news(history)
@@ -109,18 +114,19 @@ def result_print(text: str) -> str:
     return short_digest(_SPACE.sub(" ", _CLOCK.sub("@", text)).strip())
 
 
-def _same_call(history: CallHistory, call: str) -> str:
+def _same_call(history: CallHistory, call: str, same_calls: int) -> str:
     """The same call since the last change, its last results all the same."""
     same = [
         made
         for made in history.records
         if made.call_digest == call and made.world_version == history.changes and not made.is_change
     ]
-    most = SAME_POLLS if same and same[-1].is_under_way else SAME_CALLS
+    most = SAME_POLLS if same and same[-1].is_under_way else same_calls
     last = same[-most:]
     if len(last) < most or len({made.result_digest for made in last}) > 1:
         return ""
-    return f"this call was made {len(same)} times with the same result, and nothing has changed since"
+    times = "once" if len(same) == 1 else f"{len(same)} times with the same result"
+    return f"this call was made {times}, and nothing has changed since"
 
 
 def _same_change(history: CallHistory, call: str) -> str:

@@ -202,6 +202,7 @@ _CLASSES: Mapping[FindingKind, FailureKind] = MappingProxyType(
         FindingKind.EMPTY: FailureKind.EMPTY,
         FindingKind.TRUNCATED: FailureKind.TRUNCATED,
         FindingKind.CHECK_FAILED: FailureKind.CHECK_FAILED,
+        FindingKind.UNUSED: FailureKind.CHECK_FAILED,
         FindingKind.INVALID_ARGUMENTS: FailureKind.INVALID_ARGUMENTS,
         FindingKind.UNGROUNDED: FailureKind.INVALID_ARGUMENTS,
         FindingKind.ARGUMENT_MISMATCH: FailureKind.INVALID_ARGUMENTS,

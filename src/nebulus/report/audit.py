@@ -143,6 +143,8 @@ def _origin(origin: Origin) -> str:
             return f"the model ({ref})" if ref else "the model"
         case "document":
             return f"a document ({ref})" if ref else "a document"
+        case "workspace":
+            return "the names of files in the workspace"
         case _:
             assert_never(origin.kind)
 

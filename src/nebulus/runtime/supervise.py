@@ -40,6 +40,8 @@ class RunRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     config: RunConfig
     policy_digest: str = ""
     place: dict[str, str] = msgspec.field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    """The paths of files in the workspace, as far as they were listed."""
 
 
 class Opened(Struct, frozen=True):
@@ -284,6 +286,7 @@ def _started(run_id: str, request: RunRequest, here: Opened) -> Event:
         run_id=run_id,
         policy_digest=here.world.policy.digest,
         version=JOURNAL_VERSION,
+        files=request.files,
     )
 
 

@@ -32,3 +32,7 @@ class FakeWorkspace:
         if real != self._root and not real.startswith(f"{self._root}/"):
             return outside(path)
         return posixpath.relpath(real, self._root)
+
+    def listing(self, most: int) -> tuple[str, ...]:
+        """Return nothing: there are no files."""
+        return ()

@@ -51,7 +51,7 @@ def _wrong_name(
     answer: ModelAnswer, request: ModelRequest, form: OneCall, *, is_promised: bool
 ) -> Failure | None:
     offered = {tool.name for tool in request.tools}
-    allowed = {form.tool} if form.tool else offered
+    allowed = {name for name in offered if form.allows(name)}
     for call in answer.calls:
         if call.name not in allowed and (is_promised or call.name in offered):
             return ignored(f"a call of {' or '.join(sorted(allowed))}", call.name)

@@ -63,7 +63,7 @@ def call_schema(tools: tuple[ToolSpec, ...], form: OneCall, style: CallStyle = P
     choices: list[dict[str, Any]] = []
     losses: list[str] = []
     for tool in tools:
-        if form.tool and tool.name != form.tool:
+        if not form.allows(tool.name):
             continue
         at = f"#/anyOf/{len(choices)}/properties/{style.arguments_key}"
         reduced = reduce(tool.parameters, at=at)
@@ -109,7 +109,7 @@ def read_call(
 
 def named_as_asked(call: RawCall, tools: tuple[ToolSpec, ...], form: OneCall) -> RawCall | Failure:
     """Return `call` if it is one that the form allows."""
-    allowed = {form.tool} if form.tool else {tool.name for tool in tools}
+    allowed = {tool.name for tool in tools if form.allows(tool.name)}
     return call if call.name in allowed else ignored(f"a call of {' or '.join(sorted(allowed))}", call.name)
 
 

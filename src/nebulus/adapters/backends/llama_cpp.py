@@ -230,7 +230,7 @@ class LlamaCppServer:
 
     def _calls(self, tools: tuple[ToolSpec, ...], form: OneCall) -> Reduced:
         """The schema of a set of tools, kept while the very same specs come again."""
-        key = (form.tool, tuple(map(id, tools)))
+        key = (" ".join((form.tool, *form.barred)), tuple(map(id, tools)))
         known = self._schemas.get(key)
         if known is None:
             if len(self._schemas) >= _SCHEMAS_KEPT:

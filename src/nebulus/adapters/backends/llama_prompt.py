@@ -7,13 +7,14 @@ reason, for servers differ in what they assume (xllamacpp 2026.10: not to).
 
 import msgspec
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nebulus.adapters.backends.chat import decoded
 from nebulus.adapters.backends.faults import failure
 from nebulus.adapters.backends.forms import PLAIN, PROBE_ARGUMENTS, PROBE_NAME, CallStyle, style_of
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.openai_wire import openai_messages, openai_tools
-from nebulus.adapters.backends.prompted_tools import written
+from nebulus.adapters.backends.prompted_tools import calls_as_text, written
 from nebulus.adapters.backends.settings import ToolForm
 from nebulus.adapters.backends.thinking import switch
 from nebulus.adapters.backends.truncation import tools_dropped
@@ -51,6 +52,7 @@ class LlamaPrompts:
         self._http = http
         self.tool_form: ToolForm = "template"
         """How tools are put into the prompt."""
+        self._takes_calls = True
 
     async def render(self, request: ModelRequest) -> str:
         """Return the prompt that the model's template makes of `request`.
@@ -59,6 +61,8 @@ class LlamaPrompts:
             BackendError: the template refused, or left out the tools or an instruction.
         """
         asked = written(request, self.tool_form)
+        if not self._takes_calls:
+            asked = replace(asked, messages=calls_as_text(asked.messages))
         prompt = await self._apply(asked.messages, asked.tools, reasons=request.reasoning_tokens > 0)
         lost = [tool.name for tool in request.tools if tool.name not in prompt]
         if lost:
@@ -122,6 +126,7 @@ class LlamaPrompts:
                 _MARK,
             )
         except BackendError:
+            self._takes_calls = False
             return PLAIN
 
     async def _apply(

@@ -34,10 +34,15 @@ def written(request: ModelRequest, form: ToolForm) -> ModelRequest:
     """
     if form == "template":
         return request
-    messages = _merged(_as_text(request.messages))
+    messages = calls_as_text(request.messages)
     if request.tools:
         messages = _with_system(messages, tools_text(request.tools, form))
     return replace(request, messages=messages, tools=())
+
+
+def calls_as_text(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Return `messages` with calls and their results as text, and neighbours of one role joined."""
+    return _merged(_as_text(messages))
 
 
 def as_shape(request: ModelRequest, tools: tuple[ToolSpec, ...]) -> ModelRequest:

@@ -3,6 +3,7 @@
 import errno
 import os
 from collections.abc import Collection
+from itertools import islice
 from pathlib import Path
 
 from nebulus.adapters.workspaces.links import followed
@@ -61,6 +62,11 @@ class FolderWorkspace:
             return outside(path)
         canonical = Path(real).relative_to(self._root).as_posix()
         return owned(canonical, self._kept) or canonical
+
+    def listing(self, most: int) -> tuple[str, ...]:
+        """Return the paths of at most `most` files, by name, without hidden ones and what belongs to the runtime."""
+        visible = (path for path in self._tree.files(".") if not any(p[0] == "." for p in path.split("/")))
+        return tuple(islice(visible, most))
 
 
 def _link_at(path: str) -> str | None:

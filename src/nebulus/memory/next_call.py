@@ -1,0 +1,119 @@
+"""The prompt that asks for the next call of an open step: the goal, then each call so far with its result as a turn.
+
+Invariants: instructions, goal and files come first and never change, calls come in order, so each prompt begins with
+the one before it and a server evaluates only what is new; the room for results is bounded, however many calls there
+were: the newest are whole, the oldest are cut to their beginning.
+"""
+
+from collections.abc import Sequence
+
+from nebulus.core.prompt import Piece, PieceKind, Prompt
+from nebulus.core.state import FactKind, Lesson, Observation, State
+from nebulus.memory.choice import ARTIFACTS_SHOWN, LESSONS_SHOWN
+from nebulus.memory.pieces import (
+    BOUNDLESS,
+    artifact_piece,
+    files_pieces,
+    head_pieces,
+    lesson_piece,
+    question_piece,
+    size_of,
+    turn_piece,
+    whole_fact,
+)
+from nebulus.memory.room import Room
+
+NEXT_INSTRUCTIONS = (
+    "Work towards the goal with one tool call at a time. Look before you change anything: list and read what the goal "
+    "is about. Copy names, paths and values exactly as written. "
+    "When all of the goal is done, call {finish}; if it can't be done, call {finish} with done = false."
+)
+RESULTS_BYTES = 16_000
+"""The most that the results of earlier calls take of a prompt, about 4,000 tokens.
+
+Source: a choice. At 16 to 35 ms for each token of a prompt, evaluating all of it takes 1 to 2 minutes on a laptop's
+CPU, which happens only when results are cut.
+"""
+SHORT_CHARS = 160
+"""How much is shown of a result that is cut."""
+CUT_TOGETHER = 4
+"""Results are cut four at a time: each cut changes the prompt's middle, and a server evaluates what follows again."""
+TURN_BYTES = 80
+"""What a model's template adds to a turn."""
+
+
+def compose_next(
+    state: State, *, step: int, finish: str, room_bytes: int = BOUNDLESS, has_plan: bool = False
+) -> Prompt:
+    """Return the prompt for the next call of the open step `step`; the tool named `finish` ends the step.
+
+    `has_plan`: the step is one of several, and its text is shown; otherwise it is the goal itself.
+
+    Raises:
+        LookupError: the plan has no such step.
+    """
+    asked = state.step(step)
+    head = [
+        Piece(PieceKind.INSTRUCTIONS, label=NEXT_INSTRUCTIONS.format(finish=finish)),
+        *head_pieces(state),
+        *files_pieces(state),
+    ]
+    if has_plan:
+        head.append(Piece(PieceKind.STEP, asked.text, state.plan.provenance, label=f"Now: step {step}. "))
+    floor = sum(size_of(piece.line) for piece in head)
+    room = Room(min(room_bytes - floor, RESULTS_BYTES))
+    lessons = room.taken("lessons", _lessons(state, step), lesson_piece)
+    said = [fact for fact in state.facts if fact.kind in (FactKind.QUESTION, FactKind.ANSWER)]
+    answers = room.taken("answers", reversed(said), whole_fact)
+    questions = room.taken("questions", reversed(state.questions), question_piece)
+    stored = room.taken("stored results", state.artifacts[-ARTIFACTS_SHOWN:], artifact_piece)
+    seen = [item for item in state.observations if item.step == step]
+    return Prompt(
+        (
+            *head,
+            *turns_of_calls(seen, room),
+            *(piece for _, piece in reversed(answers)),
+            *(piece for _, piece in stored),
+            *(piece for _, piece in reversed(questions)),
+            *(piece for _, piece in reversed(lessons)),
+            *room.notice(),
+        )
+    )
+
+
+def turns_of_calls(seen: Sequence[Observation], room: Room) -> list[Piece]:
+    """Return the calls in `seen` as turns, in order: whole from one of them on, before that only their beginnings."""
+    cut = _how_many_cut(seen, room.left)
+    turns: list[Piece] = []
+    for number, item in reversed(list(enumerate(seen, start=1))):
+        piece = turn_piece(item, number, SHORT_CHARS if number <= cut else BOUNDLESS)
+        if not turns and _size(piece) > room.left:  # the newest result alone is too long
+            piece = turn_piece(item, number, max(SHORT_CHARS, room.left // 2))
+        if _size(piece) > room.left and turns:
+            room.miss("earlier calls", number)
+            break
+        room.left -= _size(piece)
+        turns.append(piece)
+    return turns[::-1]
+
+
+def _how_many_cut(seen: Sequence[Observation], room_bytes: int) -> int:
+    """How many of the oldest results must be cut so that the others fit whole; a multiple of `CUT_TOGETHER`."""
+    whole = [_size(turn_piece(item, 1)) for item in seen]
+    short = [_size(turn_piece(item, 1, SHORT_CHARS)) for item in seen]
+    cut = 0
+    while cut < len(seen) - 1 and sum(short[:cut]) + sum(whole[cut:]) > room_bytes:
+        cut += 1
+    rounded = -(-cut // CUT_TOGETHER) * CUT_TOGETHER
+    return rounded if rounded < len(seen) else cut
+
+
+def _size(piece: Piece) -> int:
+    assert piece.call is not None
+    return (
+        len(piece.text.encode()) + len(piece.note.encode()) + len(piece.call.arguments.encode()) + TURN_BYTES
+    )
+
+
+def _lessons(state: State, step: int) -> list[Lesson]:
+    return [lesson for lesson in reversed(state.lessons) if lesson.step == step][:LESSONS_SHOWN]

@@ -1,0 +1,132 @@
+"""A goal without a plan is worked on call by call: what was called stays visible, and nothing ends by mistake."""
+
+from msgspec.structs import replace
+
+from nebulus.core import events as e
+from nebulus.core.answers import OneCall
+from nebulus.core.commands import EvaluateChecks
+from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.core.findings import FindingKind
+from nebulus.core.outcome import Done, Failed, Proof
+from nebulus.core.plan import GOAL, Goal, PathExists, PlanMode
+from nebulus.core.tools import Effect, ToolSpec
+from nebulus.loop import phases as p
+from nebulus.loop.machine import new_machine
+from tests.unit.loop import scenario as sc
+from tests.unit.loop.scenario import Scene, feed
+
+READ = ToolSpec(
+    name="read",
+    parameters={**sc.VALUE, "properties": {"value": {"type": "string"}}},
+    effect=Effect.READ,
+    paths=("value",),
+)
+
+
+def begun(text: str = "Get it done.", *tools: ToolSpec, files: tuple[str, ...] = ()) -> Scene:
+    config = replace(sc.setup(tiers=(sc.LARGE,)), tools=(*sc.TOOLS, *tools), planning=PlanMode.NEXT)
+    started = e.RunStarted(goal=Goal(text=text), config=config, run_id="r", files=files)
+    return feed(Scene(new_machine(config)), started)
+
+
+def made(scene: Scene, tool: str, value: str, *, result: str = "fine") -> Scene:
+    return sc.done(scene, tool, value, result)
+
+
+def finished(scene: Scene, summary: str = "All is done.", *, is_done: bool = True) -> Scene:
+    return feed(scene, sc.called("finish", done=is_done, summary=summary))
+
+
+def test_the_goal_itself_is_the_only_step_and_no_plan_is_asked_for() -> None:
+    scene = begun()
+    assert scene.state.plan.origin == GOAL
+    assert [step.text for step in scene.state.plan.steps] == ["Get it done."]
+    assert scene.request.form == OneCall()
+    assert [tool.name for tool in scene.request.tools] == ["look", "put", "drop", "finish"]
+
+
+def test_each_call_so_far_is_a_turn_and_a_prompt_begins_with_the_one_before() -> None:
+    first = begun(files=("a.md", "b.md"))
+    second = made(first, "look", "a", result="seven")
+    third = made(second, "look", "b", result="eight")
+    messages = third.request.messages
+    assert [message.role for message in messages] == ["system", "user", *("assistant", "tool") * 2]
+    assert [message.content for message in messages[3::2]] == ["seven", "eight"]
+    assert messages[2].calls[0].arguments == '{"value":"a"}'
+    assert second.request.messages == messages[:4]
+    assert first.request.messages == messages[:2]
+    assert "- a.md\n- b.md" in messages[1].content
+
+
+def test_the_room_for_results_is_bounded_and_the_newest_is_whole() -> None:
+    scene = begun()
+    for number in range(20):
+        scene = made(scene, "look", f"n{number}", result=f"{number} " + "x" * 3000)
+    sizes = [len(message.content) for message in scene.request.messages if message.role == "tool"]
+    assert scene.composed.size_bytes < 22_000
+    assert sizes[-1] > 3000
+    assert len(sizes) == 20
+    assert max(sizes[:8]) < 300
+
+
+def test_a_call_that_was_made_is_barred_when_the_model_repeats_it() -> None:
+    scene = feed(made(begun(), "look", "a"), sc.called("look", value="a"))
+    assert scene.request.form == OneCall(barred=("look",))
+    assert [tool.name for tool in scene.request.tools] == ["look", "put", "drop", "finish"]
+    again = made(scene, "put", "b")
+    assert again.request.form == OneCall()
+    assert again.attempts.findings == ()
+
+
+def test_the_end_is_claimed_in_the_models_words() -> None:
+    outcome = finished(made(begun(), "put", "a"), "I put a.").outcome
+    assert isinstance(outcome, Done)
+    assert outcome.proof is Proof.CLAIMED
+    assert outcome.summary == "1 call made; the model says: I put a."
+
+
+def test_a_model_that_gives_up_is_asked_once_more_and_then_the_run_fails() -> None:
+    scene = finished(made(begun(), "look", "a"), "There is no such file.", is_done=False)
+    assert scene.outcome is None
+    outcome = finished(scene, "There is no such file.", is_done=False).outcome
+    assert isinstance(outcome, Failed)
+    assert outcome.failure.kind is FailureKind.NO_PROGRESS
+    assert "There is no such file." in outcome.failure.value
+
+
+def test_what_the_goal_names_and_no_call_used_is_pointed_out_once() -> None:
+    scene = finished(begun('Write "hello" down.'))
+    assert scene.attempts.findings[-1].kind is FindingKind.UNUSED
+    assert "hello" in scene.shown
+    used = made(begun('Write "hello" down.'), "put", "hello")
+    assert isinstance(finished(used).outcome, Done)
+    insisting = finished(scene).outcome
+    assert isinstance(insisting, Done)
+    assert "in doubt: step 1" in insisting.summary
+
+
+def test_a_file_that_the_goal_names_and_that_is_neither_used_nor_there_is_not_done() -> None:
+    scene = finished(finished(begun("Write a summary to summary.md", READ)))
+    assert scene.activity is p.Checking
+    assert scene.command == EvaluateChecks(step=1, checks=(PathExists("summary.md"),))
+    absent = sc.checked(scene, False)
+    assert absent.outcome is None
+    again = sc.checked(finished(absent), False)
+    assert isinstance(again.outcome, Failed)
+    assert again.outcome.failure.kind is FailureKind.CHECK_FAILED
+    there = sc.checked(scene, True).outcome
+    assert isinstance(there, Done)
+    assert there.proof is Proof.CLAIMED
+
+
+def test_a_file_that_a_failed_call_tried_counts_as_used() -> None:
+    tried = feed(begun("Delete old.md if it is there", READ), sc.called("read", value="old.md"))
+    missing = Failure(kind=FailureKind.NOT_FOUND, fault=Fault.TOOL, what="there is no such file")
+    failed = sc.broken(sc.allowed(tried), missing)
+    assert failed.machine.unused == ()
+
+
+def test_a_tool_called_finish_keeps_its_name() -> None:
+    own = ToolSpec(name="finish", parameters=sc.VALUE, effect=Effect.READ)
+    names = [tool.name for tool in begun("Do it.", own).request.tools]
+    assert names == ["look", "put", "drop", "finish", "finish_work"]
