@@ -41,6 +41,8 @@ class Task(Struct, frozen=True, kw_only=True):
     """The most wall time."""
     tokens: int = 100_000
     """The most prompt and answer tokens."""
+    turns: int = 40
+    """The most answers in a plain loop."""
     mode: Mode = "default"
     journal: Path | None = None
     """Where the journal of a run goes."""

@@ -117,9 +117,8 @@ async def _converse(loop: _Loop, *, is_constrained: bool, is_complete: Callable[
     while stuck < STUCK_AFTER:
         if is_complete():
             return Ended(how="done", text="all of it was done", proof="claimed")
-        cost = loop.backend.cost
-        if cost.prompt_tokens + cost.answer_tokens > loop.task.tokens:
-            return Ended(how="limit", failure="tokens", text=f"{loop.task.tokens} tokens")
+        if (ended := _at_limit(loop)) is not None:
+            return ended
         try:
             answer = await loop.ask(messages, specs, is_constrained=is_constrained)
         except BackendError as error:
@@ -147,6 +146,15 @@ async def _converse(loop: _Loop, *, is_constrained: bool, is_complete: Callable[
             messages.append(Message("assistant", "", (RawCall(call.tool, arguments, name),)))
             messages.append(Message("tool", await loop.call(call), (), name))
     return Ended(how="failed", failure="stuck", text=f"{STUCK_AFTER} answers in a row were not usable")
+
+
+def _at_limit(loop: _Loop) -> Ended | None:
+    cost, task = loop.backend.cost, loop.task
+    if cost.prompt_tokens + cost.answer_tokens > task.tokens:
+        return Ended(how="limit", failure="tokens", text=f"{task.tokens} tokens")
+    if loop.turn >= task.turns:
+        return Ended(how="limit", failure="answers", text=f"{task.turns} answers")
+    return None
 
 
 def finish_tool(kind: Any) -> ToolSpec:
@@ -192,4 +200,4 @@ def typed(text: str, kind: Any) -> Any:
     try:
         return msgspec.json.decode((fenced[1] if fenced else text).strip(), type=kind, strict=False)
     except (msgspec.ValidationError, msgspec.DecodeError):
-        return None
+        return None  # no such value in it: the judge says that there is no answer

@@ -29,6 +29,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     mode: Mode = "default"
     seconds: float = 300.0
     tokens: int = 100_000
+    turns: int = 40
     journals: Path | None = None
 
     @property
@@ -64,6 +65,7 @@ async def measure(work: Work, plan: Plan, inner: ModelBackend) -> Row:
             result=work.result,
             seconds=plan.seconds,
             tokens=plan.tokens,
+            turns=plan.turns,
             mode=plan.mode,
             journal=plan.journals / name if plan.journals else None,
         )

@@ -1,8 +1,9 @@
 """Model solutions, carried out with the built-in tools: what the judges are tested on."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from bench.real_parts.goal import Ended, Files, ProseGoal
+from bench.real_parts.goal import Act, Ended, Files, ProseGoal
 from bench.real_parts.workspace import files_of, workspace_of
 from nebulus.adapters.tools.builtin import builtin_tools
 from nebulus.adapters.workspaces.folder import FolderWorkspace
@@ -16,20 +17,21 @@ async def solved(goal: ProseGoal) -> Files:
         AssertionError: a call of the solution failed.
     """
     with workspace_of(goal.files) as root:
-        await perform(goal, root)
+        await perform(goal.calls, root)
         return files_of(root)
 
 
-async def perform(goal: ProseGoal, root: Path) -> None:
-    """Carry out the goal's model solution in a workspace.
+async def perform(calls: Iterable[Act], root: Path, *, after_each: Callable[[], None] = lambda: None) -> None:
+    """Carry out the calls of a model solution in a workspace.
 
     Raises:
         AssertionError: a call failed.
     """
     tools = {tool.spec.name: tool for tool in builtin_tools(FolderWorkspace(root), None)}
-    for number, each in enumerate(goal.calls):
+    for number, each in enumerate(calls):
         output = await tools[each.tool].run(dict(each.arguments), f"call-{number}")
-        assert not isinstance(output, Failure), f"{goal.id}: {each.tool}: {output.sentence()}"
+        assert not isinstance(output, Failure), f"{each.tool}: {output.sentence()}"
+        after_each()
 
 
 def ended_well(goal: ProseGoal) -> Ended:
