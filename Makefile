@@ -36,8 +36,8 @@ nano: $(NANO)  ## Train the nano model anew (MINUTES=60)
 ceiling: $(BENCH)  ## Measure the depth curve: success by number of steps, with and without each law
 	$(BIN)/python bench/ceiling.py --write docs/measured
 
-bench: $(BENCH)  ## Run every benchmark but thinking.py, which needs a model trained for it
-	@set -e; for program in $(filter-out bench/zero_server.py bench/thinking.py bench/memory_%.py,$(wildcard bench/*.py)); do echo "== $$program"; $(BIN)/python $$program; done
+bench: $(BENCH)  ## Run every benchmark that needs no other model than the one in the package
+	@set -e; for program in $(filter-out bench/zero_server.py bench/thinking.py bench/answers.py bench/tool_forms.py bench/real_%.py bench/memory_%.py,$(wildcard bench/*.py)); do echo "== $$program"; $(BIN)/python $$program; done
 
 clean:  ## Remove .venv and every cache
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist

@@ -28,7 +28,7 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
-from bench.ceiling_parts.report import HEADER, count, line, plot, wilson
+from bench.ceiling_parts.report import HEADER, SAID, count, line, plot, wilson
 from bench.one_run import run_once
 from nano.environment import Environment
 from nano.language import Job, make_job
@@ -331,6 +331,16 @@ async def measure(given: argparse.Namespace) -> list[dict[str, Any]]:
         await backend.close()
 
 
+def by_wordings(rows: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
+    """Return the rows of each kind of wordings, by the title of their panel."""
+    return {
+        f"{SAID[wordings]} wordings, unseen tools and values": [
+            row for row in rows if row["wordings"] == wordings
+        ]
+        for wordings in dict.fromkeys(row["wordings"] for row in rows)
+    }
+
+
 def main() -> None:
     """Measure, print the table or JSON, and write the documents if asked."""
     parser = argparse.ArgumentParser(
@@ -364,7 +374,7 @@ def main() -> None:
         given.write.mkdir(parents=True, exist_ok=True)
         (given.write / "ceiling.json").write_bytes(msgspec.json.format(msgspec.json.encode(rows), indent=1))
         (given.write / "ceiling.md").write_text("\n".join([HEADER, *map(line, rows)]) + "\n")
-        plot(rows, given.write / "ceiling.svg")
+        plot(by_wordings(rows), given.write / "ceiling.svg")
 
 
 if __name__ == "__main__":

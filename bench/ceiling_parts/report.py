@@ -40,20 +40,19 @@ def line(row: Mapping[str, Any]) -> str:
     )
 
 
-def plot(rows: list[dict[str, Any]], path: Path) -> None:
-    """Draw the share of right episodes against depth, with intervals."""
+def plot(panels: Mapping[str, list[dict[str, Any]]], path: Path) -> None:
+    """Draw the share of right episodes against depth, with intervals: a panel for each title and its rows."""
     import matplotlib
 
     matplotlib.use("svg")
     from matplotlib import pyplot
 
-    wordings = list(dict.fromkeys(row["wordings"] for row in rows))
-    figure, panels = pyplot.subplots(1, len(wordings), figsize=(4.6 * len(wordings), 3.4), squeeze=False)
-    for axes, each in zip(panels[0], wordings, strict=True):
-        draw(axes, [row for row in rows if row["wordings"] == each])
-        axes.set_title(f"{SAID[each]} wordings, unseen tools and values", fontsize=9)
-    panels[0][0].set_ylabel("jobs without a fault")
-    panels[0][0].legend(fontsize=8)
+    figure, places = pyplot.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.4), squeeze=False)
+    for axes, (title, rows) in zip(places[0], panels.items(), strict=True):
+        draw(axes, rows)
+        axes.set_title(title, fontsize=9)
+    places[0][0].set_ylabel("jobs without a fault")
+    places[0][0].legend(fontsize=8)
     figure.tight_layout()
     figure.savefig(path, metadata={"Date": None})
 

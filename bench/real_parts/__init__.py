@@ -1,0 +1,1 @@
+"""Goals, jobs and arms of the measurements on real models."""
