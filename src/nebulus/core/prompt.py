@@ -10,6 +10,7 @@ from enum import StrEnum
 from functools import cached_property
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nebulus.core.answers import Message, RawCall
 from nebulus.core.provenance import CONFIG, USER, Provenance, join
@@ -64,6 +65,13 @@ _LINE_NAMES = (
 """The beginnings of lines and sections in our prompts, in lower case."""
 _LIKE_OURS = re.compile(rf"({_BREAK})([{_BLANK}>*_#`\-]*(?:{_LINE_NAMES})[{_BLANK}*_`]*:)", re.IGNORECASE)
 _ANY_BREAK = re.compile(_BREAK)
+_CONTROL = re.compile(
+    r"<(?=[|\uff5c][^\s|\uff5c<>]{1,40}[|\uff5c]>|/s>|(?:start|end)_of_turn>)|\[(?=/?INST\])"
+)
+"""The first character of a control token: servers read such text as the end of a turn or the beginning of another.
+
+Source: the chat templates of Llama 2 and 3, Qwen, Mistral, Gemma, Phi and DeepSeek.
+"""
 
 
 class Source(Struct, frozen=True):
@@ -104,22 +112,28 @@ class Piece(Struct, frozen=True, omit_defaults=True):
     @property
     def line(self) -> str:
         """The piece as rendered, without its title."""
-        text = self.text if self.text.isprintable() else self._contained()
+        text = self._shown
+        text = text if text.isprintable() else self._contained(text)
         return f"{self.label}{text}{self.note}"
 
-    def _contained(self) -> str:
+    @property
+    def _shown(self) -> str:
+        """The text with the control tokens of chat templates made harmless, unless the user wrote it."""
+        return self.text if self.provenance == USER else _CONTROL.sub(_harmless, self.text)
+
+    def _contained(self, text: str) -> str:
         """The text, changed so that none of its lines can pass for one of ours.
 
         The user's own text is not changed. A fact becomes one line; further lines of a list item are indented;
         elsewhere only a line that begins like one of ours is quoted, since a model may have to copy the others.
         """
         if self.kind is PieceKind.FACT:
-            return _ANY_BREAK.sub(r"\\n", self.text)
+            return _ANY_BREAK.sub(r"\\n", text)
         if self.provenance == USER:
-            return self.text
+            return text
         if self.kind in _ITEMS:
-            return _ANY_BREAK.sub("\n  ", self.text)
-        return _LIKE_OURS.sub(r"\1| \2", self.text)
+            return _ANY_BREAK.sub("\n  ", text)
+        return _LIKE_OURS.sub(r"\1| \2", text)
 
 
 class Prompt(Struct, frozen=True, dict=True):
@@ -215,6 +229,11 @@ def _user(lines: list[str]) -> tuple[Message, ...]:
 
 
 def _turn(piece: Piece, call: RawCall) -> tuple[Message, Message]:
-    """The two messages of an earlier call. The text is not changed: in a message of its own it can't pass for ours."""
-    result = f"{piece.label}{piece.text}{piece.note}"
-    return Message("assistant", "", (call,)), Message("tool", result, call_id=call.call_id)
+    """The two messages of an earlier call. In a message of its own, no line of its text can pass for ours."""
+    result = f"{piece.label}{piece._shown}{piece.note}"
+    made = replace(call, arguments=_CONTROL.sub(_harmless, call.arguments))
+    return Message("assistant", "", (made,)), Message("tool", result, call_id=call.call_id)
+
+
+def _harmless(match: re.Match[str]) -> str:
+    return "\u2039" if match[0] == "<" else "("
