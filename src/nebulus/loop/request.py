@@ -14,6 +14,7 @@ from nebulus.core.commands import AskModel
 from nebulus.core.findings import FindingKind
 from nebulus.core.plan import GOAL
 from nebulus.core.prompt import Prompt
+from nebulus.core.result import ResultSpec
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.loop.finish_tool import finish_name, finish_tool
@@ -21,7 +22,7 @@ from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Extracting, Task, Working
 from nebulus.loop.proposal import plan_schema
 from nebulus.loop.steps import still_required
-from nebulus.memory.answer import answer_form, compose_answer
+from nebulus.memory.answer import answer_form, closing_pieces, compose_answer
 from nebulus.memory.choice import artifacts_for
 from nebulus.memory.extract import compose_reading
 from nebulus.memory.next_call import compose_next
@@ -76,8 +77,11 @@ def compose(machine: Machine, command: AskModel, index: Index | None = None) -> 
         case StepKind.ANSWER:
             spec = machine.state.goal.result
             assert spec is not None
-            prompt = compose_answer(machine.state, spec, room_bytes=room, index=index)
-            form = answer_form(spec)
+            if machine.state.plan.origin == GOAL:
+                tools, prompt, form = _closing_answer(machine, tier, spec, room_bytes=room)
+            else:
+                prompt = compose_answer(machine.state, spec, room_bytes=room, index=index)
+                form = answer_form(spec)
         case StepKind.EXECUTE:
             tools = tools_for(machine, task, tier)
             if machine.state.step(task.step).is_open:
@@ -134,8 +138,25 @@ def _next_call(
         room_bytes=room_bytes - tools_bytes(tools),
         has_plan=machine.state.plan.origin != GOAL,
     )
-    form = OneCall(barred=repeated)
-    return tools, prompt, form if tools else FreeForm()
+    return tools, prompt, OneCall(barred=repeated) if tools else FreeForm()
+
+
+def _closing_answer(
+    machine: Machine, tier: Tier, spec: ResultSpec, *, room_bytes: int
+) -> tuple[tuple[ToolSpec, ...], Prompt, Form]:
+    """Return the request for the answer after an open step: as those before it, with the question at the end."""
+    step = machine.state.plan.steps[-1].number
+    finish = finish_name(machine.config.tools)
+    tools = tools_for(machine, Task(kind=StepKind.EXECUTE, step=step), tier)
+    tools = (*tools, finish_tool(finish)) if tools else ()
+    prompt = compose_next(
+        machine.state,
+        step=step,
+        finish=finish,
+        room_bytes=room_bytes - tools_bytes(tools),
+        closing=closing_pieces(machine.state, spec),
+    )
+    return tools, prompt, answer_form(spec, has_tools=bool(tools))
 
 
 def _request(

@@ -40,6 +40,10 @@ FROM_FOUND = (
     "Answer what is asked under Now, from what is shown. Copy names, numbers and values exactly as written. "
     "Where what is shown is not enough, say what is missing."
 )
+AFTER_CALLS = (
+    "The calls are over. Answer what is asked under Now, from what they returned. Copy names, numbers and values exactly "
+    "as written. Where that is not enough, say what is missing."
+)
 AS_JSON = "Answer with JSON alone."
 AS_JSON_INSIDE = f'Answer with JSON alone: {{"{WRAPPED}": ...}}.'
 OR_FAILURE = "Where the answer can't be given, answer with the fields under Failure instead."
@@ -77,21 +81,39 @@ def compose_answer(
     return Prompt((*head, *_found(state, room, (index or Index()).covering(state.facts)), *now))
 
 
-def answer_form(spec: ResultSpec) -> Form:
-    """Return the form of the answer: free text, or an object, of the schema or with the field `answer`."""
-    if spec.is_text:
+def closing_pieces(state: State, spec: ResultSpec) -> tuple[Piece, ...]:
+    """Return what is asked for at the end of a prompt that has shown the calls of the run as turns."""
+    parts = [AFTER_CALLS, AS_JSON_INSIDE if spec.is_wrapped or spec.is_text else AS_JSON]
+    parts += [OR_FAILURE] if spec.failure_schema else []
+    return (
+        Piece(PieceKind.STEP, label=" ".join(parts)),
+        *(() if spec.is_text else _fields(spec)),
+        _question(state),
+    )
+
+
+def answer_form(spec: ResultSpec, *, has_tools: bool = False) -> Form:
+    """Return the form of the answer: free text, or an object, of the schema or with the field `answer`.
+
+    `has_tools`: the prompt shows tools, so a text is asked for as the field `answer`, lest it become a call.
+    """
+    if spec.is_text and not has_tools:
         return FreeForm()
+    if spec.is_text:
+        return Shape(_wrapper({"type": "string", "minLength": 1}))
     if not spec.is_wrapped:
         return Shape(spec.schema)
     either = {"anyOf": [spec.schema, spec.failure_schema]} if spec.failure_schema else spec.schema
-    return Shape(
-        {
-            "type": "object",
-            "properties": {WRAPPED: either},
-            "required": [WRAPPED],
-            "additionalProperties": False,
-        }
-    )
+    return Shape(_wrapper(either))
+
+
+def _wrapper(schema: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": {WRAPPED: schema},
+        "required": [WRAPPED],
+        "additionalProperties": False,
+    }
 
 
 def answer_of(text: str, spec: ResultSpec, state: State) -> Result | Finding:
@@ -103,7 +125,7 @@ def answer_of(text: str, spec: ResultSpec, state: State) -> Result | Finding:
     if not text.strip():
         return Finding(kind=FindingKind.EMPTY, rule="the answer is empty")
     if spec.is_text:
-        return Result(value=text.strip())
+        return Result(value=_unwrapped(text).strip())
     try:
         value: Any = msgspec.json.decode(unfenced(text))
     except (msgspec.MsgspecError, UnicodeError) as error:
@@ -118,6 +140,16 @@ def answer_of(text: str, spec: ResultSpec, state: State) -> Result | Finding:
         sources = trace(value, state, schema=spec.failure_schema)
         return Result(value=value, sources=sources, is_failure=True)
     return wrong
+
+
+def _unwrapped(text: str) -> str:
+    """Return the field `answer` of a JSON object that has no other; any other text as it is."""
+    try:
+        value = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, UnicodeError):  # Text is what was asked for.
+        return text
+    inner = value.get(WRAPPED) if isinstance(value, dict) and value.keys() == {WRAPPED} else None
+    return inner if isinstance(inner, str) else text
 
 
 def _instructions(state: State, spec: ResultSpec) -> Iterator[Piece]:

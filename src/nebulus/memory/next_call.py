@@ -43,11 +43,18 @@ TURN_BYTES = 80
 
 
 def compose_next(
-    state: State, *, step: int, finish: str, room_bytes: int = BOUNDLESS, has_plan: bool = False
+    state: State,
+    *,
+    step: int,
+    finish: str,
+    room_bytes: int = BOUNDLESS,
+    has_plan: bool = False,
+    closing: tuple[Piece, ...] = (),
 ) -> Prompt:
     """Return the prompt for the next call of the open step `step`; the tool named `finish` ends the step.
 
-    `has_plan`: the step is one of several, and its text is shown; otherwise it is the goal itself.
+    `has_plan`: the step is one of several, and its text is shown; otherwise it is the goal itself. With `closing`, the
+    prompt asks for that at its end instead of the next call: it begins as the prompts for calls did.
 
     Raises:
         LookupError: the plan has no such step.
@@ -60,7 +67,7 @@ def compose_next(
     ]
     if has_plan:
         head.append(Piece(PieceKind.STEP, asked.text, state.plan.provenance, label=f"Now: step {step}. "))
-    floor = sum(size_of(piece.line) for piece in head)
+    floor = sum(size_of(piece.line) for piece in (*head, *closing))
     room = Room(min(room_bytes - floor, RESULTS_BYTES))
     lessons = room.taken("lessons", _lessons(state, step), lesson_piece)
     said = [fact for fact in state.facts if fact.kind in (FactKind.QUESTION, FactKind.ANSWER)]
@@ -77,6 +84,7 @@ def compose_next(
             *(piece for _, piece in reversed(questions)),
             *(piece for _, piece in reversed(lessons)),
             *room.notice(),
+            *closing,
         )
     )
 

@@ -3,12 +3,13 @@
 from msgspec.structs import replace
 
 from nebulus.core import events as e
-from nebulus.core.answers import OneCall
+from nebulus.core.answers import OneCall, Shape
 from nebulus.core.commands import EvaluateChecks
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import FindingKind
 from nebulus.core.outcome import Done, Failed, Proof
 from nebulus.core.plan import GOAL, Goal, PathExists, PlanMode
+from nebulus.core.result import ResultSpec
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.loop import phases as p
 from nebulus.loop.machine import new_machine
@@ -130,3 +131,31 @@ def test_a_tool_called_finish_keeps_its_name() -> None:
     own = ToolSpec(name="finish", parameters=sc.VALUE, effect=Effect.READ)
     names = [tool.name for tool in begun("Do it.", own).request.tools]
     assert names == ["look", "put", "drop", "finish", "finish_work"]
+
+
+def test_the_answer_is_asked_for_at_the_end_of_the_prompts_before_it() -> None:
+    spec = ResultSpec(schema={"type": "number"})
+    config = replace(sc.setup(tiers=(sc.LARGE,)), planning=PlanMode.NEXT)
+    goal = Goal(text="How warm is it?", result=spec)
+    scene = feed(Scene(new_machine(config)), e.RunStarted(goal=goal, config=config, run_id="r"))
+    scene = made(scene, "look", "Oslo", result="7 degrees")
+    last = scene.request
+    asked = finished(scene)
+    assert asked.request.messages[: len(last.messages)] == last.messages
+    assert asked.request.tools == last.tools
+    assert isinstance(asked.request.form, Shape)
+    assert "How warm is it?" in asked.shown
+    outcome = feed(asked, sc.said('{"answer": 7}')).outcome
+    assert isinstance(outcome, Done)
+    assert outcome.answer == 7
+
+
+def test_a_text_is_asked_for_as_a_field_where_tools_are_shown() -> None:
+    config = replace(sc.setup(tiers=(sc.LARGE,)), planning=PlanMode.NEXT)
+    goal = Goal(text="How warm is it?", result=ResultSpec())
+    scene = feed(Scene(new_machine(config)), e.RunStarted(goal=goal, config=config, run_id="r"))
+    asked = finished(made(scene, "look", "Oslo", result="7 degrees"))
+    assert isinstance(asked.request.form, Shape)
+    outcome = feed(asked, sc.said('{"answer": "It is 7 degrees."}')).outcome
+    assert isinstance(outcome, Done)
+    assert outcome.answer == "It is 7 degrees."

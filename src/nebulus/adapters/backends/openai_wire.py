@@ -113,6 +113,8 @@ class OpenAIWire:
             case Shape(schema):
                 named = {"name": "answer", "strict": True, "schema": reduce(schema).schema}
                 body["response_format"] = {"type": "json_schema", "json_schema": named}
+                if request.tools:
+                    body["tool_choice"] = "none"
             case FreeForm():
                 pass
         if is_stream:
