@@ -15,6 +15,7 @@ from nebulus.app.settings import FILE_NAME, Settings, TierSettings, load_setting
 from nebulus.app.trust import contacts_in_doubt, file_in_doubt, protect_from_now_on
 from nebulus.cli.trusting import require_trust
 from nebulus.core.errors import ConfigError, RunUnknownError
+from nebulus.core.plan import PlanMode
 
 _SHELL_SAFE = re.compile(r"[\w@%+=:,./-]+")
 
@@ -25,6 +26,7 @@ class Choice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     config: str = ""
     tiers: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
+    planning: PlanMode | None = None
 
     def remembered(self) -> dict[str, str]:
         """Return this as a run's request keeps it."""
@@ -71,6 +73,8 @@ def chosen(settings: Settings, choice: Choice) -> Settings:
     Raises:
         ConfigError: a flag can't be meant.
     """
+    if choice.planning is not None:
+        settings = msgspec.structs.replace(settings, planning=choice.planning)
     if choice.models:
         tiers = {_tier_name(model): TierSettings(model=model) for model in choice.models}
         for tier in tiers.values():

@@ -20,6 +20,7 @@ from nebulus.cli.options import (
     YesOption,
     examples,
 )
+from nebulus.core.plan import PlanMode
 
 if TYPE_CHECKING:
     from nebulus.cli.place import Choice
@@ -33,7 +34,8 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             {
                 "nebulus run -f tidy.md": "a runbook with numbered steps",
-                "nebulus run 'Move a.md to archive/a.md.'": "prose: the planning tier makes a plan",
+                "nebulus run 'Move a.md to archive/a.md.'": "prose: one call after the other",
+                "nebulus run 'Tidy the inbox.' --planning outline": "prose: a plan first, then its steps",
                 "cat tidy.md | nebulus run -": "from stdin",
                 "nebulus run -f tidy.md -m ollama:qwen3:8b": "without a nebulus.toml",
                 "nebulus run 'How warm is it in Oslo?' --result text": "and answer with a text, alone on stdout",
@@ -87,6 +89,12 @@ def run(
             "--result", help="Answer too: `text`, or JSON of the JSON Schema in the file that is named here."
         ),
     ] = "",
+    planning: Annotated[
+        PlanMode | None,
+        typer.Option(
+            "--planning", help="How to work on prose: call by call (next), or a plan first (outline)."
+        ),
+    ] = None,
     require_proof: ProofOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -94,8 +102,9 @@ def run(
 ) -> None:
     """Carry out a goal: a sentence, or a runbook with numbered steps.
 
-    With prose, the planning tier makes a plan first; with a runbook, each step is as you wrote it
-    (`nebulus plan` shows how it is understood). Ends with 0 only if the goal is met.
+    With prose, the model chooses one call after the other, seeing what each returned, or with --planning
+    outline makes a plan first; with a runbook, each step is as you wrote it (`nebulus plan` shows how it
+    is understood). Ends with 0 only if the goal is met.
 
     With --result the run gives an answer, from what it has found. The answer alone goes to stdout, in a
     pipe as on a terminal: text as it is, JSON on one line. How the run ended goes to stderr, with the
@@ -114,7 +123,7 @@ def run(
     with reporting(as_json=as_json) as hints:
         work = Work(
             folder=workspace,
-            choice=choice_of(config, tier, model),
+            choice=choice_of(config, tier, model, planning=planning),
             says_yes=yes,
             is_quiet=quiet,
             as_json=as_json,
@@ -243,12 +252,21 @@ def demo(
         show_demo(workspace, tuple(model or ()), hints=hints, says_yes=yes, is_quiet=quiet, as_json=as_json)
 
 
-def choice_of(config: Path | None, tiers: list[str] | None, models: list[str] | None) -> "Choice":
+def choice_of(
+    config: Path | None,
+    tiers: list[str] | None,
+    models: list[str] | None,
+    *,
+    planning: PlanMode | None = None,
+) -> "Choice":
     """Return what the flags choose."""
     from nebulus.cli.place import Choice
 
     return Choice(
-        config=str(config.absolute()) if config else "", tiers=tuple(tiers or ()), models=_absolute(models)
+        config=str(config.absolute()) if config else "",
+        tiers=tuple(tiers or ()),
+        models=_absolute(models),
+        planning=planning,
     )
 
 
