@@ -14,7 +14,7 @@ from nebulus.core.digest import canonical
 from nebulus.core.events import AnswerParsed, Parsed, ProposedCall, RecoveryChosen, RouteChosen
 from nebulus.core.failure import Failure, Recognised
 from nebulus.core.findings import Call, Finding, FindingKind
-from nebulus.core.plan import GOAL, RUNBOOK, ToolSucceeded
+from nebulus.core.plan import GOAL, RUNBOOK, Plan, ToolSucceeded
 from nebulus.core.strategy import Side, Strategy, WaitAndRetry
 from nebulus.core.text import bounded
 from nebulus.core.tiers import StepKind
@@ -31,7 +31,7 @@ from nebulus.loop.request import ComposedRequest, offered_readers, tools_for
 from nebulus.loop.steps import still_required
 from nebulus.memory.answer import answer_of
 from nebulus.memory.extract import accepted
-from nebulus.memory.mentions import listed
+from nebulus.memory.mentions import listed, unused_after
 from nebulus.memory.offer import named_tools
 from nebulus.recovery import strategy as table
 from nebulus.recovery.claims import Ledger, contradiction, is_question
@@ -118,8 +118,32 @@ def _plan(machine: Machine, task: Task, parsing: p.Parsing, *, composed: Compose
     plan = read_plan(parsing.answer, machine.config.tools, tier=parsing.tier)
     if isinstance(plan, Finding):
         return e.Unusable(finding=plan)
+    wrong = _plan_complaint(machine, task, plan)
+    if wrong is not None:
+        return e.Unusable(finding=wrong)
     is_tainted = composed.prompt.is_tainted or task.attempts.is_tainted
     return e.PlanParsed(plan=replace(plan, is_tainted=is_tainted))
+
+
+def _plan_complaint(machine: Machine, task: Task, plan: Plan) -> Finding | None:
+    """Compare a plan with the goal: a step that is the whole goal again; and, once, what the goal names and no step."""
+    goal = " ".join(machine.state.goal.text.split()).rstrip(".").lower()
+    texts = [" ".join(step.text.split()) for step in plan.steps]
+    for number, text in enumerate(texts, start=1):
+        if len(texts) > 1 and text.lstrip("0123456789.) ").rstrip(".").lower() == goal:
+            return Finding(
+                kind=FindingKind.BAD_PLAN,
+                rule=f"step {number} repeats the whole goal",
+                fix="say in each step only what its own call does",
+            )
+    unused = unused_after(machine.unused, {"steps": texts})
+    if not unused or task.attempts.is_reminded:
+        return None
+    return Finding(
+        kind=FindingKind.UNUSED,
+        rule=f"the goal names {listed(unused)}, and no step of the plan uses that",
+        fix="write a plan that reaches all of the goal",
+    )
 
 
 def _calls_or_words(machine: Machine, task: Task, parsing: p.Parsing, *, composed: ComposedRequest) -> Parsed:

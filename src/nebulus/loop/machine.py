@@ -31,7 +31,7 @@ from nebulus.loop.phases import (
 from nebulus.memory.mentions import Mention
 
 
-class Machine(Struct, frozen=True, kw_only=True):
+class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A run at one position of its journal."""
 
     config: RunConfig

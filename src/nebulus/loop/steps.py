@@ -19,6 +19,7 @@ from nebulus.core.plan import (
     RUNBOOK,
     TRANSCRIPT,
     Check,
+    PathExists,
     Plan,
     PlanMode,
     Step,
@@ -51,9 +52,10 @@ def on_started(at: RunAt[NotStarted], event: RunStarted) -> Machine:
         return take_plan(begun, event.plan)
     if event.goal.result is not None and not any(not tool.handles for tool in event.config.tools):
         return _conclude(begun)
+    begun = replace(begun, unused=_mentions(event))
     if event.config.planning is PlanMode.NEXT:
         goal = Step(number=1, text=event.goal.text, is_open=True)
-        return take_plan(replace(begun, unused=_mentions(event)), Plan((goal,), origin=GOAL))
+        return take_plan(begun, Plan((goal,), origin=GOAL))
     return ask_for_plan(begun, Task(kind=StepKind.PLAN))
 
 
@@ -292,11 +294,18 @@ def _check_goal(machine: Machine) -> Machine:
     missing = missing_calls(required_tools(goal.checks), called)
     if missing:
         return _goal_failed(machine, f"no call of {missing[0]} has succeeded")
-    checks = world_checks(goal.checks)
+    checks = (*world_checks(goal.checks), *_unused_paths(machine))
     if checks:
         return replace(machine, phase=CheckingGoal(checks))
     seen = tuple(Evidence(describe(check), True, machine.position) for check in goal.checks)
     return _conclude(replace(machine, evidence=(*machine.evidence, *seen)))
+
+
+def _unused_paths(machine: Machine) -> tuple[Check, ...]:
+    """Return the checks that what the goal names and a model's plan has not used is there at least."""
+    if plan_is_goal(machine):
+        return ()  # that was checked when the model ended the work
+    return tuple(PathExists(mention.text) for mention in machine.unused if mention.is_path)
 
 
 def _conclude(machine: Machine) -> Machine:
