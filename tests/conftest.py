@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, settings
 UNIT = Path(__file__).parent / "unit"
 
 # No test asserts a time; a failing example is printed, so that it can be pasted into a test.
-settings.register_profile(
-    "house", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow], max_examples=50
+HOUSE = settings(
+    deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow], max_examples=15
 )
+settings.register_profile("house", HOUSE)
+settings.register_profile("thorough", HOUSE, max_examples=300)  # --hypothesis-profile=thorough
 settings.load_profile("house")
 
 
