@@ -17,7 +17,7 @@ HOUSE = settings(
     deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow], max_examples=15
 )
 settings.register_profile("house", HOUSE)
-settings.register_profile("thorough", HOUSE, max_examples=300)  # --hypothesis-profile=thorough
+settings.register_profile("thorough", HOUSE, max_examples=200)  # scripts/test --thorough
 settings.load_profile("house")
 
 

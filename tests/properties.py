@@ -1,6 +1,6 @@
 """How many examples a property gets: a multiple of what the profile gives, so that one option tries all of them harder.
 
-`scripts/test -m hypothesis --hypothesis-profile=thorough` is part of continuous integration.
+That option is `scripts/test --thorough`, which continuous integration runs.
 """
 
 from hypothesis import settings
