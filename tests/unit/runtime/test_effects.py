@@ -21,20 +21,20 @@ from tests.unit.runtime import worlds as w
 KEY = "tk-R7hQ2w9Zp4xk"
 
 
-class Endless(FakeTool):
-    """Never returns, the first time."""
+class Slow(FakeTool):
+    """Takes far longer than it may, the first time."""
 
     async def run(self, arguments: dict[str, Any], key: str) -> Any:
         if not self.calls:
             self.calls.append((arguments, key))
-            await asyncio.Event().wait()
+            await asyncio.sleep(5)
         return await super().run(arguments, key)
 
 
 async def test_a_tool_that_takes_too_long_is_left_and_its_outcome_is_not_guessed() -> None:
     for name, expected in (("look", ToolFailed), ("send", OutcomeUnknown)):
         run, kit = FakeRun(), w.tools()
-        kit[name] = Endless(replace(kit[name].spec, timeout_s=0.001))
+        kit[name] = Slow(replace(kit[name].spec, timeout_s=0.001))
         await w.driven(run, kit, w.plan_of(f"{name} a"))
         event = next(event for event in w.events_of(run) if isinstance(event, expected))
         assert "took longer than 0.001 s" in str(event)
