@@ -144,6 +144,9 @@ def test_of_an_earlier_steps_long_result_less_is_shown_unless_the_step_mentions_
     assert "x" * OBSERVATION_CHARS in shown(own)
     later = with_active(ended(own), 5)
     assert "x" * (CARRIED_CHARS + 1) not in shown(later)
+    assert shown(own).count("x") > 3 * shown(later).count("x"), (
+        "much less: it is there in case the step needs it"
+    )
     assert f"Last: read -> {'x' * CARRIED_CHARS}… [the whole is stored: c9]" in shown(later)
     assert "x" * OBSERVATION_CHARS in shown(with_step_text(later, "sum up the result of step 4"))
     middling = stored(state_at(3), text="y" * 1000)
