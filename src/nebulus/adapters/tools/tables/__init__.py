@@ -1,0 +1,1 @@
+"""Tables in files: looked at, filtered, sorted, joined, grouped and aggregated."""
