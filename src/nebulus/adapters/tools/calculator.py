@@ -2,6 +2,11 @@
 
 Invariants: an expression is parsed, never executed as code; each of its parts is used, or it is refused with the
 place; its length, its depth and the size of every number are bounded.
+
+`+ - * / // % **` and parentheses bind as in Python; `^` is a power, `15%` a percentage and `15% of 80` a share.
+Functions are `abs`, `avg`, `ceil`, `floor`, `max`, `median`, `min`, `pow`, `round`, `sqrt` and `sum`; `round` takes half
+away from zero. Numbers may have commas between thousands and one currency sign. Dates are written 2024-03-01; two can be
+subtracted, and one can be moved by days. A result is exact unless it is a root or never ends; then it has 15 digits.
 """
 
 import re
@@ -37,7 +42,7 @@ _SAME = str.maketrans(
 _QUOTED_DATE = re.compile(r"[\"'](\d{4}-\d\d-\d\d)[\"']")
 _CURRENCY = re.compile(r"[$€£¥]")
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
-_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?![\d,])(?:\.\d+)?")
+_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?")
 """A number with commas between its thousands: `1,234,567.5`."""
 _NUMBER = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4}(?!\d))?")
 _NAME = re.compile(r"[A-Za-z_]\w*")
@@ -159,12 +164,6 @@ class _Expression:
         grouped = _GROUPED.match(rest)
         if grouped and not self._calls:
             return grouped[0]
-        if grouped:
-            raise wrong(
-                "a comma without a blank can separate thousands or values",
-                grouped[0],
-                "write numbers without commas, and a blank after each comma between values",
-            )
         plain = _NUMBER.match(rest)
         return plain[0] if plain else ""
 
@@ -180,12 +179,27 @@ class _Expression:
             raise wrong(
                 f"{name[0][:40]!r} is not a number", bounded(self._text, _SHOWN_CHARS), "put its value there"
             )
+        self._require_clear_commas()
         self._calls += 1
         with self._deeper():
             values = list(self._values())
         self._calls -= 1
         self._close()
         return called(word.removesuffix("_between"), values)
+
+    def _require_clear_commas(self) -> None:
+        """Refuse values such as `1,200,2,400`: four numbers, or two with commas between their thousands.
+
+        Raises:
+            ToolError: the commas of the call that begins here can be taken in both ways.
+        """
+        inner = _inside(self._rest())
+        if _GROUPED.search(inner) and "," in _GROUPED.sub("0", inner):
+            raise wrong(
+                "a comma without a blank can separate thousands or values",
+                bounded(inner, _SHOWN_CHARS),
+                "write numbers without commas, and a blank after each comma between values",
+            )
 
     def _values(self) -> Iterator[Value]:
         if self._rest().startswith(")"):
@@ -249,6 +263,16 @@ class _Expression:
 
 def _of(text: str) -> bool:
     return text[:2].lower() == "of" and not (text[2:3].isalnum() or text[2:3] == "_")
+
+
+def _inside(text: str) -> str:
+    """Return what is in front of the parenthesis that closes the one before `text`."""
+    depth = 1
+    for at, character in enumerate(text):
+        depth += {"(": 1, ")": -1}.get(character, 0)
+        if not depth:
+            return text[:at]
+    return text
 
 
 def _is_list(text: str) -> bool:

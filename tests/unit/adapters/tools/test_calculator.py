@@ -40,6 +40,7 @@ from nebulus.core.failure import FailureKind
         ("days_between(2024-03-01, 2024-05-09)", 69),
         ("2024-02-28 + 2", "2024-03-01"),
         ("2 ** 100", 2**100),
+        ("max(5,100) + sum(100,200,300)", 700),
     ],
 )
 def test_what_a_person_would_write_has_the_value_that_they_mean(expression: str, result: object) -> None:
@@ -70,6 +71,7 @@ def test_a_result_that_is_rounded_is_marked_by_its_exact_value() -> None:
         ("200 + 10%", "two things"),
         ("$5 + €5", "two currencies"),
         ("sum(1,200, 5)", "blank after each comma"),
+        ("sum(1,200,2,400)", "blank after each comma"),
         ("(-8) ** (1/3)", "no root"),
         ("sqrt(-1)", "no square root"),
         ("round(1, 0.5)", "whole number of places"),
@@ -87,7 +89,7 @@ def test_a_result_that_is_rounded_is_marked_by_its_exact_value() -> None:
     ],
 )
 def test_what_has_no_value_is_refused_with_a_way_out(expression: str, words: str) -> None:
-    with pytest.raises(ToolError, match=r"(?s).*") as caught:
+    with pytest.raises(ToolError) as caught:
         calculate(expression)
     assert words in str(caught.value)
     assert caught.value.failure.kind is FailureKind.INVALID_ARGUMENTS
@@ -110,22 +112,14 @@ def test_what_has_no_value_is_refused_with_a_way_out(expression: str, words: str
     ],
 )
 def test_what_is_too_large_is_refused_before_it_is_computed(expression: str) -> None:
-    with pytest.raises(ToolError, match="digits|deep|characters"):
+    with pytest.raises(ToolError, match=r"digits|deep|characters"):
         calculate(expression)
 
 
 def test_a_long_calculation_stays_small() -> None:
     product = "*".join(f"({n}/{n + 1})" for n in range(1001, 1300))
     assert calculate(product).text.startswith("0.77")
-    assert calculate("*".join(["1.123456789"] * 300)).text.startswith("1525")
-
-
-numbers = st.integers(-1000, 1000) | st.fractions(-100, 100, max_denominator=50)
-trees = st.recursive(
-    numbers.map(lambda n: (f"({n.numerator}/{n.denominator})", Fraction(n))),
-    lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner).map(joined),
-    max_leaves=12,
-)
+    assert calculate("*".join(["1.123456789"] * 300)).text.startswith("1468628333")
 
 
 def joined(
@@ -137,6 +131,14 @@ def joined(
     if one is None or two is None or (sign == "/" and two == 0):
         return text, None
     return text, {"+": one + two, "-": one - two, "*": one * two, "/": one / two if two else Fraction()}[sign]
+
+
+numbers = st.integers(-1000, 1000) | st.fractions(-100, 100, max_denominator=50)
+trees = st.recursive(
+    numbers.map(lambda n: (f"({n.numerator}/{n.denominator})", Fraction(n))),
+    lambda inner: st.tuples(inner, st.sampled_from("+-*/"), inner).map(joined),
+    max_leaves=12,
+)
 
 
 @given(trees)

@@ -7,8 +7,8 @@ counted.
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from datetime import datetime
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeAlias
@@ -21,6 +21,9 @@ Key: TypeAlias = int | float | str
 MISSING = frozenset({"na", "n/a", "null", "none", "nan", "-", "–", "—"})
 """Words for a missing value, in a column of numbers or dates. Source: the usual ones of pandas.read_csv, and dashes."""
 _WIDEST_WHOLE = 1 << 63
+_SAMPLED = 500
+"""Different cells, spread over the column, of which a quarter must be numbers before all are looked at."""
+_ISO_CHARS = 10
 _CURRENCIES = (
     "$",
     "€",
@@ -40,9 +43,12 @@ _CURRENCIES = (
     "AUD",
 )
 _AMOUNT = re.compile(
-    rf"(?P<before>{'|'.join(map(re.escape, _CURRENCIES))})?\s?(?P<core>[\d.,][^%A-Za-z$€£¥]*?"
+    rf"(?P<before>{'|'.join(map(re.escape, _CURRENCIES))})?\s?(?P<core>[-−]?[\d.,][^%A-Za-z$€£¥]*?"
     rf"(?:[eE][+-]?\d{{1,3}})?)\s?(?P<after>%|{'|'.join(map(re.escape, _CURRENCIES))})?"
 )
+_QUICK = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
+_QUICK_CHARS = 16
+"""So many characters with a point have at most 15 digits, which a float gives back unchanged."""
 _SPACED = re.compile(r"\d{1,3}(?:[ \u00a0\u202f]\d{3})+(?:[.,]\d+)?")
 _POINT = re.compile(r"(?:0|[1-9]\d*)(?:\.\d*)?(?:[eE][+-]?\d{1,3})?|\.\d+|[1-9]\d{0,2}(?:,\d{3})+(?:\.\d+)?")
 _COMMA = re.compile(r"(?:0|[1-9]\d*)(?:,\d+)?|[1-9]\d{0,2}(?:\.\d{3})+(?:,\d+)?")
@@ -99,6 +105,10 @@ class Reading(Struct, frozen=True):
                 return None
 
 
+_Found: TypeAlias = tuple[Reading, dict[str, Key | None]]
+"""How a column is read, and the key of each different cell."""
+
+
 class Column(Struct, frozen=True):
     """A column: its name, how its cells are read, and how many of them are empty or not what the column contains."""
 
@@ -116,10 +126,9 @@ def read_column(name: str, cells: Sequence[str], *, separator: str) -> tuple[Col
     """
     counts = Counter(cells)
     different = [cell for cell in counts if cell and cell.casefold() not in MISSING]
-    reading = _number_reading(different, separator) or _date_reading(different)
+    reading, keys = _number_reading(different, separator) or _date_reading(different)
     if reading.kind is Kind.TEXT:
         return Column(name, reading, empty=counts[""]), [None] * len(cells)
-    keys = {cell: reading.key(cell) for cell in different}
     odd = [cell for cell in different if keys[cell] is None]
     column = Column(
         name,
@@ -141,6 +150,8 @@ def amount(text: str, *, is_comma: bool) -> tuple[int | float, str] | None:
 
     Leading zeros make a code (`007`), not a number.
     """
+    if not is_comma and len(text) <= _QUICK_CHARS and _QUICK.fullmatch(text):
+        return (int(text) if text.isdecimal() else _whole(float(text))), ""
     sign, core = 1, text.strip()
     if core.startswith("(") and core.endswith(")"):
         sign, core = -1, core[1:-1]
@@ -163,6 +174,11 @@ def amount(text: str, *, is_comma: bool) -> tuple[int | float, str] | None:
 
 def day(text: str, *, is_day_first: bool) -> str | None:
     """Return the date that `text` writes in ISO 8601, with its time if it has one; None if it writes none."""
+    if len(text) == _ISO_CHARS and text[4] == "-":
+        try:
+            return date.fromisoformat(text).isoformat()
+        except ValueError:
+            return None
     text = text.strip()
     if match := _YEAR_FIRST.fullmatch(text):
         return _iso((match["year"], match["month"], match["day"]), match)
@@ -175,6 +191,10 @@ def day(text: str, *, is_day_first: bool) -> str | None:
         found = [number for number, name in enumerate(_MONTHS, start=1) if name.startswith(word)]
         return _iso((match["year"], str(found[0]), match["day"] or match["number"])) if found else None
     return None
+
+
+def _whole(number: float) -> int | float:
+    return int(number) if number.is_integer() else number
 
 
 def _plain(number: Decimal) -> int | float | None:
@@ -197,51 +217,60 @@ def _iso(numbers: tuple[str, str, str], match: "re.Match[str] | None" = None) ->
     return moment.isoformat(" ") if parts.get("hour") else moment.date().isoformat()
 
 
-def _number_reading(filled: Sequence[str], separator: str) -> Reading | None:
-    """The reading of a column of numbers, or of one that could be; None if it is something else."""
-    points = [amount(cell, is_comma=False) for cell in filled]
-    commas = [amount(cell, is_comma=True) for cell in filled] if any("," in cell for cell in filled) else []
-    by_point, by_comma = _count(points), _count(commas)
-    if max(by_point, by_comma) * 2 < len(filled) or not filled or not max(by_point, by_comma):
+def _number_reading(cells: Sequence[str], separator: str) -> _Found | None:
+    """How a column of numbers is read, or of what could be numbers; None if it is something else."""
+    sample = cells[:: max(1, len(cells) // _SAMPLED)]
+    if _count([amount(cell, is_comma=False) or amount(cell, is_comma=True) for cell in sample]) * 4 < len(
+        sample
+    ):
+        return None
+    points = {cell: amount(cell, is_comma=False) for cell in cells}
+    has_commas = any("," in cell for cell in cells)
+    commas = {cell: amount(cell, is_comma=True) for cell in cells} if has_commas else {}
+    by_point, by_comma = _count(points.values()), _count(commas.values())
+    if max(by_point, by_comma) * 2 < len(cells) or not max(by_point, by_comma):
         return None
     if separator == ";" and by_point == by_comma and points != commas:
-        return Reading(note='numbers such as "1,200" can be read in two ways, so it is text')
+        return Reading(note='numbers such as "1,200" can be read in two ways, so it is text'), {}
     is_comma = by_comma > by_point
-    units = Counter(found[1] for found in (commas if is_comma else points) if found)
+    found = commas if is_comma else points
+    units = {item[1] for item in found.values() if item}
     if len(units) > 1:
         names = ", ".join(unit or "none" for unit in sorted(units))
-        return Reading(note=f"its numbers have different units ({names}), so it is text")
-    unit = next(iter(units))
-    return Reading(
-        Kind.NUMBER, is_comma=is_comma, unit=unit, note=_number_note(filled, unit, is_comma=is_comma)
-    )
+        return Reading(note=f"its numbers have different units ({names}), so it is text"), {}
+    unit = units.pop()
+    reading = Reading(Kind.NUMBER, is_comma=is_comma, unit=unit, note=_number_note(found, unit))
+    return reading, {cell: item[0] if item else None for cell, item in found.items()}
 
 
-def _number_note(filled: Sequence[str], unit: str, *, is_comma: bool) -> str:
+def _number_note(found: Mapping[str, tuple[int | float, str] | None], unit: str) -> str:
     """Say how numbers that are not written plainly were read."""
     notes = [f"in {unit}"] if unit else []
-    grouped = next((cell for cell in filled if "," in cell and amount(cell, is_comma=is_comma)), "")
+    grouped = next(((cell, item[0]) for cell, item in found.items() if item and "," in cell), None)
     if grouped:
-        found = amount(grouped, is_comma=is_comma)
-        notes.append(f'"{grouped}" is read as {found[0]}' if found else "")
+        notes.append(f'"{grouped[0]}" is read as {grouped[1]}')
     return "; ".join(notes)
 
 
-def _date_reading(filled: Sequence[str]) -> Reading:
-    """The reading of a column of dates, or of text."""
-    by_day = [day(cell, is_day_first=True) for cell in filled]
-    count = _count(by_day)
-    by_month = [day(cell, is_day_first=False) for cell in filled]
-    if max(count, _count(by_month)) * 2 < len(filled) or not max(count, _count(by_month)):
-        return Reading()
-    if count == _count(by_month):
+def _date_reading(cells: Sequence[str]) -> _Found:
+    """How a column of dates is read, or of text."""
+    sample = cells[:: max(1, len(cells) // _SAMPLED)]
+    if _count([day(cell, is_day_first=True) or day(cell, is_day_first=False) for cell in sample]) * 4 < len(
+        sample
+    ):
+        return Reading(), {}
+    by_day = {cell: day(cell, is_day_first=True) for cell in cells}
+    by_month = {cell: day(cell, is_day_first=False) for cell in cells}
+    days, months = _count(by_day.values()), _count(by_month.values())
+    if max(days, months) * 2 < len(cells) or not max(days, months):
+        return Reading(), {}
+    if days == months:
         if by_day != by_month:
-            return Reading(note="its dates can be read day first or month first, so it is text")
-        return Reading(Kind.DATE)
-    is_day_first = count > _count(by_month)
-    return Reading(
-        Kind.DATE, is_day_first=is_day_first, note=f"read {'day' if is_day_first else 'month'} first"
-    )
+            return Reading(note="its dates can be read day first or month first, so it is text"), {}
+        return Reading(Kind.DATE), dict(by_day)
+    if days > months:
+        return Reading(Kind.DATE, is_day_first=True, note="read day first"), dict(by_day)
+    return Reading(Kind.DATE, note="read month first"), dict(by_month)
 
 
 def _count(found: Iterable[object]) -> int:

@@ -54,6 +54,7 @@ class Database:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._ends = 0.0
 
     def load(self, rows: Rows, alias: str) -> Loaded:
         """Put the rows into a table that is called `alias`: one of ours, never a name from outside."""
@@ -81,7 +82,7 @@ class Database:
     def index(self, alias: str, field: Field) -> None:
         """Make it quick to find rows by `field`."""
         inner = field.value.replace(f"{alias}.", "")
-        self._connection.execute(f"CREATE INDEX index_{alias} ON {alias} ({inner})")
+        self.rows(f"CREATE INDEX index_{alias} ON {alias} ({inner})")
 
     def rows(self, sql: str, values: Sequence[Cell] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a statement.
@@ -89,6 +90,9 @@ class Database:
         Raises:
             ToolError: it took too long.
         """
+        if not self._ends:
+            ends = self._ends = time.monotonic() + LONGEST_S
+            self._connection.set_progress_handler(lambda: time.monotonic() > ends, _CHECKED_EVERY)
         try:
             return self._connection.execute(sql, values).fetchall()
         except sqlite3.OperationalError as error:
@@ -114,8 +118,6 @@ def open_database() -> Iterator[Database]:
         connection.create_function("folded", 1, _folded, deterministic=True)
         for name, aggregate in (("exact_sum", _Sum), ("exact_mean", _Mean), ("exact_median", _Median)):
             connection.create_aggregate(name, 1, aggregate)  # type: ignore[arg-type]  # typeshed wants int results
-        ends = time.monotonic() + LONGEST_S
-        connection.set_progress_handler(lambda: time.monotonic() > ends, _CHECKED_EVERY)
         yield Database(connection)
     finally:
         connection.close()

@@ -304,6 +304,12 @@ def _checked(value: str, names: Names) -> str:
             raise wrong("conditions can only be joined by and", value, _OR_FIX)
     if not value.strip():
         raise wrong("a condition has no value", fix="give a value, or write column is empty")
+    if any(sign in value for sign in "=<>"):
+        raise wrong(
+            "a value contains a sign of comparison",
+            value,
+            "join conditions by and, or put quotes around the value",
+        )
     return value.strip()
 
 

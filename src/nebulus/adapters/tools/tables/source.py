@@ -20,6 +20,7 @@ MOST_ROWS = 200_000
 MOST_COLUMNS = 300
 MOST_CELLS = 1_000_000
 _NAME_CHARS = 80
+_COLUMNS_SHOWN = 20
 _SNIFFED_LINES = 20
 _DEEPEST = 20
 _SEPARATORS = (",", ";", "\t", "|")
@@ -121,7 +122,7 @@ def _fitted(row: list[str], width: int, where: str) -> list[str]:
     if any(row[width:]):
         raise _wrong(
             f"{where} has {len(row)} cells, and the header {width}",
-            bounded(", ".join(row), 200),
+            bounded(", ".join(row[:_COLUMNS_SHOWN]), 200),
             "put quotes around the cell that contains the separator",
         )
     return [*row[:width], *[""] * (width - len(row))]
