@@ -42,7 +42,7 @@ _SAME = str.maketrans(
 _QUOTED_DATE = re.compile(r"[\"'](\d{4}-\d\d-\d\d)[\"']")
 _CURRENCY = re.compile(r"[$€£¥]")
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
-_GROUPED = re.compile(r"\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?")
+_GROUPED = re.compile(r"(?<![\d,])\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?")
 """A number with commas between its thousands: `1,234,567.5`."""
 _NUMBER = re.compile(r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,4}(?!\d))?")
 _NAME = re.compile(r"[A-Za-z_]\w*")

@@ -106,13 +106,13 @@ class FileChanges:
             return file.read(len(data) + 1) == data
 
     def edit_file(self, path: str, old: str, new: str, *, replace_all: bool = False) -> dict[str, Any]:
-        """Replace a piece of a text file. The piece must occur exactly once, unless all are replaced.
+        """Replace a piece of a text file. The piece must occur exactly once.
 
         Args:
             path: The file.
             old: The text to replace, copied exactly from the file.
             new: The text to put in its place.
-            replace_all: Whether to replace each occurrence.
+            replace_all: Replace every occurrence.
         """
         if not old or old == new:
             what = "old is empty" if not old else "old and new are the same"

@@ -177,7 +177,7 @@ def day(text: str, *, is_day_first: bool) -> str | None:
     if len(text) == _ISO_CHARS and text[4] == "-":
         try:
             return date.fromisoformat(text).isoformat()
-        except ValueError:
+        except ValueError:  # Written like a date, and none: 31 February.
             return None
     text = text.strip()
     if match := _YEAR_FIRST.fullmatch(text):

@@ -4,7 +4,7 @@ from msgspec import Struct
 
 from nebulus.adapters.tools.tables.cells import Kind
 from nebulus.adapters.tools.tables.database import Database, Field, Loaded, counted
-from nebulus.adapters.tools.tables.request import Names, folded, wrong
+from nebulus.adapters.tools.tables.names import Names, folded, wrong
 from nebulus.core.errors import ToolError
 
 _ON = "column_of_first = column_of_second where the names differ"

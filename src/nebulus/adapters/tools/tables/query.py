@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from nebulus.adapters.tools.numbers import Written, written
 from nebulus.adapters.tools.tables.cells import Kind, amount
+from nebulus.adapters.tools.tables.conditions import Condition, Operator
 from nebulus.adapters.tools.tables.database import (
     Cell,
     Database,
@@ -22,16 +23,8 @@ from nebulus.adapters.tools.tables.database import (
     fraction_of,
     why_text,
 )
-from nebulus.adapters.tools.tables.request import (
-    Aggregate,
-    Condition,
-    Function,
-    Names,
-    Operator,
-    Order,
-    aggregate_of,
-    wrong,
-)
+from nebulus.adapters.tools.tables.names import Names, wrong
+from nebulus.adapters.tools.tables.request import Aggregate, Function, Order, aggregate_of
 
 Shown: TypeAlias = str | Written | None
 _MOST_GROUPS = 100_000

@@ -9,18 +9,12 @@ from msgspec import Meta
 
 from nebulus.adapters.tools.numbers import Written
 from nebulus.adapters.tools.tables.cells import Kind
+from nebulus.adapters.tools.tables.conditions import conditions_of
 from nebulus.adapters.tools.tables.database import Database, Field, Loaded, counted, open_database
 from nebulus.adapters.tools.tables.join import Side, joined
+from nebulus.adapters.tools.tables.names import Names, wrong
 from nebulus.adapters.tools.tables.query import Answer, Query, Shown, answered
-from nebulus.adapters.tools.tables.request import (
-    Aggregate,
-    Names,
-    aggregate_of,
-    aggregates_of,
-    conditions_of,
-    orders_of,
-    wrong,
-)
+from nebulus.adapters.tools.tables.request import Aggregate, aggregate_of, aggregates_of, orders_of
 from nebulus.adapters.tools.tables.source import Rows, rows_of
 from nebulus.adapters.tools.texts import whole_text
 from nebulus.adapters.workspaces.tree import Tree
