@@ -41,6 +41,7 @@ _SAME = str.maketrans(
 )
 _QUOTED_DATE = re.compile(r"[\"'](\d{4}-\d\d-\d\d)[\"']")
 _CURRENCY = re.compile(r"[$€£¥]")
+_OTHER_DATE = re.compile(r"(?<![\d/.])\d{1,2}([/.])\d{1,2}\1\d{4}(?!\d)")
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
 _GROUPED = re.compile(r"(?<![\d,])\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?")
 """A number with commas between its thousands: `1,234,567.5`."""
@@ -78,6 +79,8 @@ def evaluated(expression: str) -> Value:
             f"the expression has {len(expression)} characters; {MOST_CHARS} are the most",
             fix="calculate it in parts, or use query_table for numbers in a file",
         )
+    if other := _OTHER_DATE.search(expression):
+        raise wrong("dates are written year first", other[0], "write for example 2024-05-09")
     symbols = set(_CURRENCY.findall(expression))
     if len(symbols) > 1:
         raise wrong(

@@ -79,6 +79,7 @@ def test_a_result_that_is_rounded_is_marked_by_its_exact_value() -> None:
         ("abs(1, 2)", "abs takes 1 values, not 2"),
         ("sum()", "1 or more"),
         ("2024-02-30 + 1", "no such date"),
+        ("05/09/2024 - 03/01/2024", "dates are written year first (05/09/2024)"),
         ("2024-02-01 * 2", "whole days"),
         ("2024-02-01 + 2024-02-02", "subtract them"),
         ("9999-12-31 + 1", "years 1 to 9999"),

@@ -20,7 +20,7 @@ def wrong(what: str, value: str = "", fix: str = "") -> ToolError:
 
 
 class Names:
-    """The column names of a table. `prefix` is what may stand in front of one, as in `orders.total`."""
+    """The column names of a table. `prefixes` may be in front of one, as in `orders.total`."""
 
     def __init__(self, names: Sequence[str], *, prefixes: Sequence[str] = ()) -> None:
         self.all = tuple(names)

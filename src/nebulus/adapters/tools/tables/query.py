@@ -114,7 +114,7 @@ class _Answering:
             return f"{field.text} IS NULL, folded({field.text}) {direction}"
         if field.column.odd:
             self._notes.append(f"{_odd(field)}: sorted last")
-        return f"{field.text} IS NULL, {field.key} IS NULL, {field.key} {direction}, {field.text}"
+        return f"{field.text} IS NULL, {field.key} IS NULL, {field.key} {direction}"
 
     # Groups ---------------------------------------------------------------------------------------------
 
@@ -247,8 +247,12 @@ class _Answering:
                 return f"{field.key} {_ORDERED[condition.operator]} ?", [self._comparable(field, text)]
 
     def _equal(self, field: Field, text: str) -> tuple[str, Cell]:
+        """Return SQL and the value that it equals; a value that no row has is noted."""
         key = _key(field, text)
-        return (field.text, text) if key is None else (field.key, key)
+        sql, value = (field.text, text) if key is None else (field.key, key)
+        if not self._database.rows(f"SELECT 1 FROM {self._table.source} WHERE {sql} = ? LIMIT 1", [value]):
+            self._notes.append(self._never(field, text))
+        return sql, value
 
     def _comparable(self, field: Field, text: str) -> Cell:
         kind = field.column.reading.kind
@@ -273,24 +277,24 @@ class _Answering:
         return f"such as {cell!r}"[:120] if cell is not None else "all of its cells are empty"
 
     def _nearly(self) -> list[str]:
-        """Say which values there are, where a comparison with a text found no row."""
-        notes = []
-        for condition in self._query.conditions:
-            field = self._table.fields[condition.column]
-            if condition.operator not in (Operator.EQUAL, Operator.IN, Operator.CONTAINS, Operator.STARTS):
-                continue
-            sql = (
-                f"SELECT {field.text}, count(*) FROM {self._table.source} WHERE {field.text} IS NOT NULL "
-                f"GROUP BY {field.value} ORDER BY 2 DESC LIMIT {_VALUES_COMPARED}"
-            )
-            values = [str(row[0]) for row in self._database.rows(sql)]
-            near = _nearest(condition.values[0], values)
-            listed = ", ".join(repr(value[:60]) for value in near)
-            more = ", …" if len(values) > len(near) else ""
-            notes.append(
-                f"{field.column.name} is never {condition.values[0]!r}; its values are {listed}{more}"
-            )
-        return notes
+        """Say which values there are, where a search in a text found no row."""
+        return [
+            self._never(self._table.fields[condition.column], condition.values[0])
+            for condition in self._query.conditions
+            if condition.operator in (Operator.CONTAINS, Operator.STARTS, Operator.ENDS)
+        ]
+
+    def _never(self, field: Field, wanted: str) -> str:
+        """Say that no cell of the whole table is `wanted`, and which values come near."""
+        sql = (
+            f"SELECT {field.text}, count(*) FROM {self._table.source} WHERE {field.text} IS NOT NULL "
+            f"GROUP BY {field.value} ORDER BY 2 DESC LIMIT {_VALUES_COMPARED}"
+        )
+        values = [str(row[0]) for row in self._database.rows(sql)]
+        near = _nearest(wanted, values)
+        listed = ", ".join(repr(value[:60]) for value in near) or "empty"
+        more = ", …" if len(values) > len(near) else ""
+        return f"{field.column.name} is never {wanted[:80]!r}; its values are {listed}{more}"
 
 
 def _nearest(wanted: str, values: list[str]) -> list[str]:
@@ -307,6 +311,11 @@ def _key(field: Field, text: str) -> Cell:
     if reading.kind is not Kind.NUMBER:
         return reading.key(text)
     found = amount(text, is_comma=reading.is_comma) or amount(text, is_comma=False)
+    if found and reading.unit == "%" != found[1] and 0 < abs(found[0]) < 1:
+        raise wrong(
+            f"{field.column.name!r} is in %, and {text} has no unit",
+            fix=f"write {found[0] * 100:g}% or {text}%",
+        )
     return found[0] if found and found[1] in ("", reading.unit) else None
 
 

@@ -23,6 +23,7 @@ _NAME_CHARS = 80
 _COLUMNS_SHOWN = 20
 _SNIFFED_LINES = 20
 _DEEPEST = 20
+_TOTALS = ("total", "grand total", "subtotal", "sum")
 _SEPARATORS = (",", ";", "\t", "|")
 
 
@@ -110,7 +111,13 @@ def _of_csv(text: str, path: str, separator: str) -> Rows:
         notes.append(f"fewer cells than the header: {len(short)}, the first in line {short[0]}")
     if names and all(_is_digits(name) for name in names):
         notes.append("the first line was taken as the header, though it looks like data")
-    return Rows(_distinct(names), cells, form, separator, tuple(notes))
+    return Rows(_distinct(names), cells, form, separator, (*notes, *_total_note(cells)))
+
+
+def _total_note(cells: list[list[str]]) -> list[str]:
+    """Say so if the last row is a sum of the others, as spreadsheets have it: it would be counted twice."""
+    last = next((cell for cell in cells[-1] if cell.casefold().startswith(_TOTALS)), "") if cells else ""
+    return [f"the last row says {last[:40]!r}, and counts as a row"] if last else []
 
 
 def _fitted(row: list[str], width: int, where: str) -> list[str]:
@@ -123,7 +130,7 @@ def _fitted(row: list[str], width: int, where: str) -> list[str]:
         raise _wrong(
             f"{where} has {len(row)} cells, and the header {width}",
             bounded(", ".join(row[:_COLUMNS_SHOWN]), 200),
-            "put quotes around the cell that contains the separator",
+            "put quotes around the cell that contains the separator, or remove the lines above the header",
         )
     return [*row[:width], *[""] * (width - len(row))]
 

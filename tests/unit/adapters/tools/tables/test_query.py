@@ -189,6 +189,27 @@ def test_a_value_that_no_row_has_names_those_that_are_like_it(tables: Tables) ->
     assert "(0 rows; 0 of 5 rows matched; City is never 'BERGEN'; its values are 'Bergen', " in text
 
 
+@pytest.mark.parametrize("where", ["City != BERGEN", "City not in (BERGEN, Oslo)", "City in (BERGEN, Oslo)"])
+def test_a_value_that_no_row_has_is_named_also_where_other_rows_match(tables: Tables, where: str) -> None:
+    text = tables.query_table("sales.csv", where=where).text
+    assert "City is never 'BERGEN'; its values are 'Bergen', " in text
+    assert "never 'Oslo'" not in text
+
+
+def test_a_fraction_is_not_compared_with_percentages(tables: Tables) -> None:
+    assert "'rate' is in %, and 0.06 has no unit; write 6% or 0.06%" in refused(
+        tables.query_table, "sales.csv", where="rate > 0.06"
+    )
+
+
+def test_a_row_of_totals_is_pointed_out(tables: Tables, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("city,price\nOslo,1\nBergen,2\nTotal,3\n")
+    assert (
+        "the last row says 'Total', and counts as a row"
+        in tables.query_table("t.csv", aggregate="sum(price)").text
+    )
+
+
 def test_groups_may_be_of_several_columns_and_count_distinct_values(tables: Tables) -> None:
     output = tables.query_table(
         "sales.csv", group_by="City, rate", aggregate="count distinct(date), max(note)"
