@@ -115,9 +115,11 @@ def is_right(output: ToolOutput | Failure, expected: str | float | tuple[str, ..
     return expected in output.fields.values()
 
 
-async def ask(model: Path, tools: Mapping[str, Tool], *, shows: bool) -> str:
+async def ask(model: Path, tools: Mapping[str, Tool], *, threads: int, shows: bool) -> str:
     """Return a line of the table for one model."""
-    backend = EmbeddedLlamaCpp(BackendSettings(kind="embedded", path=str(model), window_tokens=4096))
+    backend = EmbeddedLlamaCpp(
+        BackendSettings(kind="embedded", path=str(model), window_tokens=4096, threads=threads)
+    )
     offered = tuple(tool.spec for tool in tools.values() if tool.spec.effect is Effect.READ)
     columns = [await tools["describe_table"].run({"path": path}, "") for path in ("orders.csv", "customers.csv", "staff.json")]  # fmt: skip
     known = "\n\n".join(item.text for item in columns if isinstance(item, ToolOutput))
@@ -194,7 +196,7 @@ async def measure(given: argparse.Namespace) -> int:
                 print(
                     "| model | right tool | right result | 95 % interval | refused |\n|---|--:|--:|---|--:|"
                 )
-                print(await ask(model, tools, shows=given.show), flush=True)
+                print(await ask(model, tools, threads=given.threads, shows=given.show), flush=True)
     return wrong
 
 
@@ -205,6 +207,7 @@ def main() -> None:
     )
     parser.add_argument("models", type=Path, nargs="*", help="GGUF files")
     parser.add_argument("--tokens", action="store_true", help="count tokens, ask nothing")
+    parser.add_argument("--threads", type=int, default=0, help="threads of the model; 0 lets it choose")
     parser.add_argument("--show", action="store_true", help="print each result that is not right")
     raise SystemExit(asyncio.run(measure(parser.parse_args())))
 

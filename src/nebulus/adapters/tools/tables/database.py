@@ -52,8 +52,8 @@ class Loaded(Struct, frozen=True):
 class Database:
     """The tables of one call."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self._connection = connection
+    def __init__(self, connection: sqlite3.Connection, *, longest_s: float = LONGEST_S) -> None:
+        self._connection, self._longest_s = connection, longest_s
         self._ends = 0.0
 
     def load(self, rows: Rows, alias: str) -> Loaded:
@@ -91,7 +91,7 @@ class Database:
             ToolError: it took too long.
         """
         if not self._ends:
-            ends = self._ends = time.monotonic() + LONGEST_S
+            ends = self._ends = time.monotonic() + self._longest_s
             self._connection.set_progress_handler(lambda: time.monotonic() > ends, _CHECKED_EVERY)
         try:
             return self._connection.execute(sql, values).fetchall()
@@ -99,7 +99,7 @@ class Database:
             if "interrupted" not in str(error):
                 raise
             raise ToolError(
-                f"the request takes more than {LONGEST_S:.0f} s",
+                f"the request takes more than {self._longest_s:.0f} s",
                 fix="ask for less: a narrower where, or a join on a column with different values",
             ) from error
 
@@ -110,15 +110,15 @@ class Database:
 
 
 @contextmanager
-def open_database() -> Iterator[Database]:
-    """Open an empty database in memory; it is gone afterwards."""
+def open_database(*, longest_s: float = LONGEST_S) -> Iterator[Database]:
+    """Open an empty database in memory; it is gone afterwards. `longest_s` bounds its statements, all together."""
     connection = sqlite3.connect(":memory:", isolation_level=None, cached_statements=0)
     try:
         connection.execute("PRAGMA temp_store = MEMORY")
         connection.create_function("folded", 1, _folded, deterministic=True)
         for name, aggregate in (("exact_sum", _Sum), ("exact_mean", _Mean), ("exact_median", _Median)):
             connection.create_aggregate(name, 1, aggregate)  # type: ignore[arg-type]  # typeshed wants int results
-        yield Database(connection)
+        yield Database(connection, longest_s=longest_s)
     finally:
         connection.close()
 
