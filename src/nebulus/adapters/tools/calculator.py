@@ -41,7 +41,7 @@ _SAME = str.maketrans(
 )
 _QUOTED_DATE = re.compile(r"[\"'](\d{4}-\d\d-\d\d)[\"']")
 _CURRENCY = re.compile(r"[$€£¥]")
-_OTHER_DATE = re.compile(r"(?<![\d/.])\d{1,2}([/.])\d{1,2}\1\d{4}(?!\d)")
+_OTHER_DATE = re.compile(r"(?<![\d/.])(?:\d{1,2}/\d{1,2}/|\d{1,2}\.\d{1,2}\.)\d{4}(?!\d)")
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?!\d)")
 _GROUPED = re.compile(r"(?<![\d,])\d{1,3}(?:,\d{3})+(?!\d)(?:\.\d+)?")
 """A number with commas between its thousands: `1,234,567.5`."""
