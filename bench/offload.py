@@ -5,7 +5,7 @@
     python bench/offload.py MODEL.gguf ... [--show]          # ask the models
 
 Each task is a question in one sentence about the tables below, whose columns are in the prompt, as `describe_table`
-shows them, or a calculation. All tools that read are offered; decoding is greedy and constrained to one call. The call
+shows them, or a calculation. All tools that read are offered, or only the due one (`--due`); decoding is greedy and constrained to one call. The call
 is *made*, and it is right if its result is the expected one, however the model asked for it. What a task was refused
 with is counted too, since a run would show it to the model and ask again.
 """
@@ -115,10 +115,10 @@ def is_right(output: ToolOutput | Failure, expected: str | float | tuple[str, ..
     return expected in output.fields.values()
 
 
-async def ask(model: Path, tools: Mapping[str, Tool], *, threads: int, shows: bool) -> str:
+async def ask(model: Path, tools: Mapping[str, Tool], given: argparse.Namespace) -> str:
     """Return a line of the table for one model."""
     backend = EmbeddedLlamaCpp(
-        BackendSettings(kind="embedded", path=str(model), window_tokens=4096, threads=threads)
+        BackendSettings(kind="embedded", path=str(model), window_tokens=4096, threads=given.threads)
     )
     offered = tuple(tool.spec for tool in tools.values() if tool.spec.effect is Effect.READ)
     columns = [await tools["describe_table"].run({"path": path}, "") for path in ("orders.csv", "customers.csv", "staff.json")]  # fmt: skip
@@ -126,9 +126,10 @@ async def ask(model: Path, tools: Mapping[str, Tool], *, threads: int, shows: bo
     named = right = refused = 0
     try:
         for task in TASKS:
+            shown = f"{known}\n\n{task.ask}" if "path" in task.arguments else task.ask
             request = ModelRequest(
-                messages=(Message("system", SYSTEM), Message("user", f"{known}\n\n{task.ask}")),
-                tools=offered,
+                messages=(Message("system", SYSTEM), Message("user", shown)),
+                tools=(tools[task.tool].spec,) if given.due else offered,
                 form=OneCall(),
                 max_tokens=ANSWER_TOKENS,
             )
@@ -142,7 +143,7 @@ async def ask(model: Path, tools: Mapping[str, Tool], *, threads: int, shows: bo
             named += call.name == task.tool
             right += is_good
             refused += isinstance(output, Failure)
-            if shows and not is_good:
+            if given.show and not is_good:
                 why = output.sentence() if isinstance(output, Failure) else output.text[:200]
                 print(f"  {task.ask} -> {call.name} {call.arguments}\n    {why}", flush=True)
     finally:
@@ -196,7 +197,7 @@ async def measure(given: argparse.Namespace) -> int:
                 print(
                     "| model | right tool | right result | 95 % interval | refused |\n|---|--:|--:|---|--:|"
                 )
-                print(await ask(model, tools, threads=given.threads, shows=given.show), flush=True)
+                print(await ask(model, tools, given), flush=True)
     return wrong
 
 
@@ -207,6 +208,7 @@ def main() -> None:
     )
     parser.add_argument("models", type=Path, nargs="*", help="GGUF files")
     parser.add_argument("--tokens", action="store_true", help="count tokens, ask nothing")
+    parser.add_argument("--due", action="store_true", help="offer only the due tool, as a plan would name it")
     parser.add_argument("--threads", type=int, default=0, help="threads of the model; 0 lets it choose")
     parser.add_argument("--show", action="store_true", help="print each result that is not right")
     raise SystemExit(asyncio.run(measure(parser.parse_args())))

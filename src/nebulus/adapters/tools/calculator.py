@@ -52,10 +52,10 @@ _LEVELS = (("+", "-"), ("*", "/", "//", "%", "of"))
 
 
 def calculate(expression: str) -> ToolOutput:
-    """Calculate exactly with numbers: + - * / % **, round, sum, avg, min, max, sqrt. Dates can be subtracted.
+    """Calculate exactly with numbers: + - * / % **, round, sum, avg, min, max, sqrt, days between dates.
 
     Args:
-        expression: Such as round((120 + 80.5) * 15%, 2).
+        expression: Such as 12.5 * (3 + 4), avg(3, 5, 9), 15% of 80 or days(2024-01-31, 2024-03-01).
     """
     value = evaluated(expression)
     if isinstance(value, date):

@@ -43,7 +43,10 @@ _SQL = {
 
 
 class Query(Struct, frozen=True, kw_only=True):
-    """What is asked; columns by their place in the table. With aggregates or groups, `columns` is not used."""
+    """What is asked; columns by their place in the table.
+
+    With `columns`, aggregates are of all matching rows and come on top of the rows; without, they are the answer.
+    """
 
     conditions: tuple[Condition, ...] = ()
     columns: tuple[int, ...] = ()
@@ -54,13 +57,17 @@ class Query(Struct, frozen=True, kw_only=True):
 
 
 class Answer(Struct, frozen=True):
-    """The first rows that were asked for, how many there are, how many rows matched, and what is to be said."""
+    """The first rows that were asked for, how many there are, how many rows matched, and what is to be said.
+
+    `totals` are aggregates of all matching rows that were asked for together with rows.
+    """
 
     names: tuple[str, ...]
     rows: list[list[Shown]]
     found: int
     matched: int
     notes: tuple[str, ...]
+    totals: dict[str, Shown]
 
 
 def answered(database: Database, table: Loaded, query: Query) -> Answer:
@@ -84,9 +91,10 @@ class _Answering:
         matched = self._database.one(f"SELECT count(*) {self._from()}", self._values)
         if not matched:
             self._notes += self._nearly()
-        is_grouped = bool(self._query.groups or self._query.aggregates)
+        is_grouped = bool(self._query.groups or (self._query.aggregates and not self._query.columns))
         names, rows, found = self._groups() if is_grouped else self._rows(matched)
-        return Answer(names, rows, found, matched, tuple(dict.fromkeys(self._notes)))
+        totals = {} if is_grouped else self._totals()
+        return Answer(names, rows, found, matched, tuple(dict.fromkeys(self._notes)), totals)
 
     def _from(self) -> str:
         return f"FROM {self._table.source} WHERE {self._where}"
@@ -115,6 +123,15 @@ class _Answering:
         if field.column.odd:
             self._notes.append(f"{_odd(field)}: sorted last")
         return f"{field.text} IS NULL, {field.key} IS NULL, {field.key} {direction}"
+
+    def _totals(self) -> dict[str, Shown]:
+        aggregates = self._query.aggregates
+        if not aggregates:
+            return {}
+        row = self._database.rows(
+            f"SELECT {', '.join(map(self._aggregate, aggregates))} {self._from()}", self._values
+        )[0]
+        return {item.name: _shown(_result(item, value)) for item, value in zip(aggregates, row, strict=True)}
 
     # Groups ---------------------------------------------------------------------------------------------
 

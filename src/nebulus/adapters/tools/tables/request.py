@@ -49,15 +49,15 @@ _CALL = re.compile(r"(?P<function>[A-Za-z]+(?: distinct)?)\s?\((?P<inner>.*)\)",
 _DIRECTION = re.compile(r"\s(asc|desc|ascending|descending)$", re.IGNORECASE)
 
 
-def aggregates_of(text: str, names: Names) -> list[Aggregate]:
-    """Return the aggregates in `text`, such as `sum(price), count`.
+def aggregates_of(text: str, names: Names, *, column: int | None = None) -> list[Aggregate]:
+    """Return the aggregates in `text`, such as `sum(price), count`; `column` is that of a function without one.
 
     Raises:
         ToolError: a part is none; the message names the functions.
     """
     found = []
     for part in names.split(text):
-        aggregate = aggregate_of(part, names)
+        aggregate = aggregate_of(part, names, column=column)
         if aggregate is None:
             raise wrong(
                 "this is not an aggregate",
@@ -68,7 +68,7 @@ def aggregates_of(text: str, names: Names) -> list[Aggregate]:
     return found
 
 
-def aggregate_of(part: str, names: Names) -> Aggregate | None:
+def aggregate_of(part: str, names: Names, *, column: int | None = None) -> Aggregate | None:
     """Return `part` as an aggregate: `sum(price)`, `sum price`, `sum of price`, `count`; None if it is none."""
     part = re.sub(r"\s(?:as|AS)\s\w+$", "", part.strip())
     call = _CALL.fullmatch(part)
@@ -84,12 +84,12 @@ def aggregate_of(part: str, names: Names) -> Aggregate | None:
         return None
     if function is Function.COUNT and inner in ("", "*", "rows"):
         return Aggregate(Function.COUNT, None, "count")
-    if not inner:
+    if not inner and column is None:
         raise wrong(
             f"{word} needs a column", part, f"write {word}(column); the columns are: {names.listed()}"
         )
-    column = names.find(inner)
-    return Aggregate(function, column, f"{function.value}({names.all[column]})")
+    place = names.find(inner) if inner or column is None else column
+    return Aggregate(function, place, f"{function.value}({names.all[place]})")
 
 
 def orders_of(text: str, names: Names, *, is_descending: bool) -> list[Order]:

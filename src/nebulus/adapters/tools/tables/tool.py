@@ -79,11 +79,11 @@ class Tables:
         limit: Limit = 20,
         json_path: str = "",
     ) -> ToolOutput:
-        """Filter, sort, group, count or sum the rows of a CSV, TSV or JSON file.
+        """Answer a question about the rows of a CSV, TSV or JSON file: filter, sort, group, count, sum.
 
         Args:
-            where: Such as price > 10 and city = "Oslo".
-            aggregate: Such as sum(price), mean(price), count.
+            where: Which rows, such as age >= 18 and city = Rome; empty for all rows.
+            aggregate: sum(column), mean(column) or count; empty for the rows themselves.
         """
         rows = self._read(path, json_path)
         with open_database() as database:
@@ -137,34 +137,35 @@ class Tables:
 
 
 def _query(names: Names, *, where: str, columns: str, groups: str, aggregate: str, limit: int) -> Query:
-    """Return what is asked. An aggregate among the columns, as SQL has it, counts as one."""
+    """Return what is asked, forgiving what has one meaning.
+
+    An aggregate may be among the columns, as SQL has it; a function without a column means the only one of `columns`;
+    a column of an aggregate need not be among `columns`, and is not shown for itself if it is.
+    """
     places: list[int] = []
-    aggregates: list[Aggregate] = aggregates_of(aggregate, names)
+    aggregates: list[Aggregate] = []
     for part in names.split(columns):
         found = None if part in names.all else aggregate_of(part, names) if "(" in part else None
         if found:
             aggregates.append(found)
         elif part != "*":
             places.append(names.find(part))
+    aggregates = [
+        *aggregates_of(aggregate, names, column=places[0] if len(places) == 1 else None),
+        *aggregates,
+    ]
     keys = [names.find(part) for part in names.split(groups)]
-    if keys or aggregates:
-        loose = [names.all[place] for place in places if place not in keys]
-        if loose and not aggregates:
-            raise wrong(
-                f"{loose[0]!r} has many values in a group",
-                fix=f"add {loose[0]} to group_by, or give aggregate such as max({loose[0]})",
-            )
-        if loose and not keys:
-            raise wrong(
-                f"{loose[0]!r} is not grouped", fix=f"give group_by {loose[0]}, or leave it out of columns"
-            )
-        if loose:
-            raise wrong(
-                f"{loose[0]!r} is not in group_by", fix=f"add {loose[0]} to group_by, or leave it out"
-            )
+    computed = {item.column for item in aggregates}
+    loose = [place for place in places if place not in keys and place not in computed]
+    if keys and loose:
+        name = names.all[loose[0]]
+        raise wrong(
+            f"{name!r} may have several values in a group",
+            fix=f"add {name} to group_by, or give an aggregate such as max({name})",
+        )
     return Query(
         conditions=tuple(conditions_of(where, names)),
-        columns=tuple(places),
+        columns=tuple(places) if loose else (),
         groups=tuple(keys),
         aggregates=tuple(dict.fromkeys(aggregates)),
         limit=limit,
@@ -220,11 +221,12 @@ def _output(answer: Answer, total: int, notes: Sequence[str]) -> ToolOutput:
         if is_all
         else f"; {answer.matched} of {counted(total, 'row')} matched"
     )
-    fields: dict[str, Scalar] = {}
-    if len(answer.rows) == 1:
+    fields: dict[str, Scalar] = {name: _scalar(value) for name, value in answer.totals.items()}
+    totals = [f"{name} of these rows: {_texts([value])[0]}" for name, value in answer.totals.items()]
+    if len(answer.rows) == 1 and not totals:
         values = dict(zip(answer.names, map(_scalar, answer.rows[0]), strict=True))
         fields = {"result": next(iter(values.values()))} if len(values) == 1 else values
-    text = "\n".join([*lines, _note(f"{count}{of_all}", (*notes, *answer.notes))])
+    text = "\n".join([*lines, _note(f"{count}{of_all}", (*totals, *notes, *answer.notes))])
     return ToolOutput(text=text, fields=fields, is_trusted=False)
 
 

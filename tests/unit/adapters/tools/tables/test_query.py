@@ -120,9 +120,11 @@ def test_conditions_match_the_rows_that_they_say(tables: Tables, where: str, dat
         ({"aggregate": "mean(date)"}, "it contains dates"),
         ({"aggregate": "product(price)"}, "this is not an aggregate"),
         ({"aggregate": "sum"}, "sum needs a column"),
-        ({"columns": "City, max(date)"}, "'City' is not grouped; give group_by City"),
         ({"columns": "City, note", "group_by": "City"}, "add note to group_by"),
-        ({"columns": "City, price", "group_by": "City", "aggregate": "count"}, "'price' is not in group_by"),
+        (
+            {"columns": "City, price", "group_by": "City", "aggregate": "count"},
+            "'price' may have several values",
+        ),
         ({"sort": "size"}, "there is no column 'size'"),
         ({"group_by": "City", "sort": "size"}, "there is no column 'size'; The columns are: City, count"),
     ],
@@ -187,6 +189,29 @@ def test_numbers_sort_as_numbers_and_what_is_none_comes_last(tables: Tables) -> 
 def test_a_value_that_no_row_has_names_those_that_are_like_it(tables: Tables) -> None:
     text = tables.query_table("sales.csv", where="City = BERGEN").text
     assert "(0 rows; 0 of 5 rows matched; City is never 'BERGEN'; its values are 'Bergen', " in text
+
+
+def test_what_small_models_write_has_the_meaning_that_it_can_have(tables: Tables) -> None:
+    """Each of these was written by a model of half a billion parameters, with other names."""
+    total = {"result": 1251.3}
+    paid = "price != TBD"
+    for columns, aggregate in (
+        ("price", "sum(price)"),
+        ("price", "sum"),
+        ("sum(price)", ""),
+        ("", "sum of price"),
+    ):
+        assert (
+            tables.query_table("sales.csv", where=paid, columns=columns, aggregate=aggregate).fields == total
+        )
+    grouped = tables.query_table(
+        "sales.csv", where=paid, columns="City, price", group_by="City", aggregate="sum(price)"
+    )
+    assert grouped.text.startswith("City,sum(price)\n")
+    rows = tables.query_table("sales.csv", where="City = Bergen", columns="date, City", aggregate="count(*)")
+    assert rows_in(rows) == [["2024-02-05", "Bergen"], ["2024-02-07", "Bergen"]]
+    assert rows.fields == {"count": 2}
+    assert "count of these rows: 2" in rows.text
 
 
 @pytest.mark.parametrize("where", ["City != BERGEN", "City not in (BERGEN, Oslo)", "City in (BERGEN, Oslo)"])
