@@ -29,12 +29,13 @@ class FileReading:
         self._tree = tree
 
     def list_files(self, path: str = ".") -> dict[str, Any]:
-        """List the files and folders in a folder. Folders end with /.
+        """List the files and folders in a folder, as paths that other tools take. Folders end with /.
 
         Args:
             path: The folder to list, the workspace if left out.
         """
-        names = [f"{name}/" if is_folder else name for name, is_folder in self._tree.entries(path)]
+        below = "" if path == "." else f"{path}/"
+        names = [f"{below}{name}{'/' * is_folder}" for name, is_folder in self._tree.entries(path)]
         return {"path": path, "total": len(names), "entries": names[:_ENTRIES_SHOWN]}
 
     def read_file(self, path: str, start_line: Line = 1, end_line: Line = 0) -> str:

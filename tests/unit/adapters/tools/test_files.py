@@ -110,6 +110,8 @@ async def test_list_files_shows_folders_with_a_slash_in_order(desk: Desk) -> Non
     output = await desk.done("list_files")
     assert output.text == '{"path":".","total":3,"entries":["a.txt","b/","link"]}'
     assert output.fields == {"path": ".", "total": 3}
+    (desk.root / "b" / "c.txt").touch()
+    assert '"entries":["b/c.txt"]' in (await desk.done("list_files", path="b")).text
     assert (await desk.refused("list_files", path="c")).kind is FailureKind.NOT_FOUND
 
 
