@@ -24,6 +24,9 @@ settings.load_profile("house")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Whoever runs the tests in the background of a script has SIGINT ignored, and so would have every child.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # So it is with SIGHUP under nohup. A handler that does nothing protects this process, and no child inherits it.
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 class Gate:

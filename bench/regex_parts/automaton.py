@@ -202,7 +202,7 @@ class Automaton:
 
     def _alphabet(self) -> tuple[str, ...]:
         """One character for each way in which the parts of the pattern can tell characters apart."""
-        tests = [*self._tests, _is_word, lambda character: character == "\n"]
+        tests: list[Test] = [*self._tests, _is_word, lambda character: character == "\n"]
         kinds: dict[tuple[bool, ...], str] = {}
         for character in sorted(_SAMPLES, key=lambda each: (not each.isalnum(), each)):
             kinds.setdefault(tuple(test(character) for test in tests), character)
