@@ -155,7 +155,7 @@ def test_sums_are_exact_and_say_their_unit_and_what_they_leave_out(tables: Table
     ]
     for note in (
         "4 of 5 rows matched",
-        "price is in $; ",
+        "price: in $; ",
         "left out of mean(Units Sold): 1 empty cell",
         "'units_sold' was taken as the column 'Units Sold'",
         "'Oslo' and 'oslo' are different groups",
