@@ -6,7 +6,7 @@ from msgspec import Struct
 class ToolGroups(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The built-in tools of a workspace, by group; `commands` outside of this table is for `run_command`.
 
-    Each tool costs prompt tokens: the three of `tables` about 220 together, `calculate` 60, those of `files` 350.
+    Each tool costs prompt tokens: the three of `tables` about 230 together, `calculate` 90, those of `files` 350.
     """
 
     files: bool = True

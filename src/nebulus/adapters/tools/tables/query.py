@@ -182,7 +182,7 @@ class _Answering:
             if kind is Kind.TEXT:
                 self._notes.append(f"{function} of {column.name} is by the order of its characters")
             if column.reading.note:
-                self._notes.append(f"{column.name} is {column.reading.note}")
+                self._notes.append(f"{column.name}: {column.reading.note}")
         empty = self._database.one(f"SELECT count(*) {self._from()} AND {field.text} IS NULL", self._values)
         if empty:
             self._notes.append(f"left out of {aggregate.name}: {counted(empty, 'empty cell')}")

@@ -70,10 +70,10 @@ class Tables:
         self,
         path: str,
         *,
-        where: str = "",
         columns: str = "",
-        group_by: str = "",
         aggregate: str = "",
+        group_by: str = "",
+        where: str = "",
         sort: str = "",
         descending: bool = False,
         limit: Limit = 20,
@@ -82,8 +82,8 @@ class Tables:
         """Answer a question about the rows of a CSV, TSV or JSON file: filter, sort, group, count, sum.
 
         Args:
-            where: Which rows, such as age >= 18 and city = Rome; empty for all rows.
             aggregate: sum(column), mean(column) or count; empty for the rows themselves.
+            where: column = value and column > number; empty for all rows.
         """
         rows = self._read(path, json_path)
         with open_database() as database:
@@ -102,10 +102,10 @@ class Tables:
         other_path: str,
         on: str,
         *,
-        where: str = "",
         columns: str = "",
-        group_by: str = "",
         aggregate: str = "",
+        group_by: str = "",
+        where: str = "",
         sort: str = "",
         descending: bool = False,
         limit: Limit = 20,
