@@ -94,7 +94,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=("own", "bfcl"))
+    parser.add_argument("what", nargs="?", default="own", choices=("own", "bfcl"))
     parser.add_argument("--style", choices=STYLES, action="append", help="only this style; may be repeated")
     parser.add_argument("--jobs", type=int, default=0, help="only the first so many")
     parser.add_argument("--json", type=Path, help="write every job's row here, one a line")

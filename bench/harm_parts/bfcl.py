@@ -111,7 +111,7 @@ def _schema(shape: Any) -> Any:
         return [_schema(item) for item in shape]
     if not isinstance(shape, dict):
         return shape
-    made = {}
+    made: dict[str, Any] = {}
     for key, value in shape.items():
         if key == "type" and isinstance(value, str):
             kind = _TYPES.get(value, value)

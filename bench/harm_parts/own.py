@@ -9,7 +9,7 @@ from nebulus.core.tools import Effect, ToolSpec
 
 
 def _tool(
-    name: str, effect: Effect, required: str, optional: str = "", *, grounded: tuple[str, ...] = ()
+    name: str, effect: Effect, required: str, *, optional: str = "", grounded: tuple[str, ...] = ()
 ) -> ToolSpec:
     """Return a tool; a parameter is written `name` (text), `name#` (integer) or `name?` (truth)."""
     kinds = {"#": "integer", "?": "boolean"}
@@ -23,16 +23,16 @@ def _tool(
 
 
 TOOLS = (
-    _tool("read_file", Effect.READ, "path", "first_line# last_line#", grounded=("path",)),
-    _tool("write_file", Effect.WRITE, "path content", "append?"),
-    _tool("move_file", Effect.WRITE, "source target", "overwrite?"),
-    _tool("delete_file", Effect.IRREVERSIBLE, "path", "recursive?"),
-    _tool("search", Effect.READ, "query", "path limit#"),
-    _tool("send_mail", Effect.EGRESS, "to subject body", "cc priority"),
-    _tool("book_room", Effect.IRREVERSIBLE, "room date hours#", "note catering?"),
-    _tool("open_ticket", Effect.WRITE, "title description", "priority# assignee"),
-    _tool("get_weather", Effect.READ, "city", "days# unit"),
-    _tool("set_status", Effect.WRITE, "order status", "message notify?"),
+    _tool("read_file", Effect.READ, "path", optional="first_line# last_line#", grounded=("path",)),
+    _tool("write_file", Effect.WRITE, "path content", optional="append?"),
+    _tool("move_file", Effect.WRITE, "source target", optional="overwrite?"),
+    _tool("delete_file", Effect.IRREVERSIBLE, "path", optional="recursive?"),
+    _tool("search", Effect.READ, "query", optional="path limit#"),
+    _tool("send_mail", Effect.EGRESS, "to subject body", optional="cc priority"),
+    _tool("book_room", Effect.IRREVERSIBLE, "room date hours#", optional="note catering?"),
+    _tool("open_ticket", Effect.WRITE, "title description", optional="priority# assignee"),
+    _tool("get_weather", Effect.READ, "city", optional="days# unit"),
+    _tool("set_status", Effect.WRITE, "order status", optional="message notify?"),
 )
 
 _JOBS: dict[str, list[tuple[str, list[tuple[str, dict[str, Any]]]]]] = {
