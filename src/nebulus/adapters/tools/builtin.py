@@ -46,6 +46,7 @@ def _changing_tools(files: FileChanges) -> tuple[Tool, ...]:
             files.write_file
         ),
         tool(effect=Effect.WRITE, paths=("path",), check=files.has_edited, untrusted=True)(files.edit_file),
+        tool(effect=Effect.WRITE, paths=("source", "target"), check=files.has_copied)(files.copy_file),
         tool(effect=Effect.WRITE, paths=("source", "target"), check=files.has_moved)(files.move_file),
         tool(effect=Effect.IRREVERSIBLE, paths=("path",), check=files.has_deleted)(files.delete_file),
     )

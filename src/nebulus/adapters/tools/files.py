@@ -15,6 +15,8 @@ from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.errors import ToolError
 from nebulus.core.failure import FailureKind
 
+COPY_BYTES = 64 << 20
+"""The largest file that is copied: it is in memory as a whole."""
 _ENTRIES_SHOWN = 1000
 _MATCHES_SHOWN = 100
 _FILES_SEARCHED = 20_000
@@ -145,6 +147,30 @@ class FileChanges:
         count = text.count(old)
         return False if (count == 1 or (replace_all and count)) and new not in text else None
 
+    def copy_file(self, source: str, target: str) -> dict[str, Any]:
+        """Copy a file. The target must not exist yet; the source stays.
+
+        Args:
+            source: The file to copy.
+            target: The path of the copy, with its name.
+        """
+        if self._tree.kind(target):
+            raise ToolError(
+                "there is a file or folder already",
+                kind=FailureKind.CONFLICT,
+                value=target,
+                fix="choose another name",
+            )
+        data = self._bytes(source)
+        self._tree.write(target, data)
+        return {"source": source, "target": target, "bytes": len(data)}
+
+    def has_copied(self, source: str, target: str) -> bool:
+        """Tell whether the target has the content of the source."""
+        if self._tree.kind(source) != "file" or self._tree.kind(target) != "file":
+            return False
+        return self._bytes(source) == self._bytes(target)
+
     def move_file(self, source: str, target: str) -> dict[str, Any]:
         """Move or rename a file or folder. Nothing may stand at the target yet.
 
@@ -177,6 +203,13 @@ class FileChanges:
     def has_deleted(self, path: str) -> bool:
         """Tell whether nothing stands there any more."""
         return not self._tree.kind(path)
+
+    def _bytes(self, path: str) -> bytes:
+        with self._tree.reading(path) as file:
+            data = file.read(COPY_BYTES + 1)
+        if len(data) > COPY_BYTES:
+            raise ToolError(f"{path} is larger than {COPY_BYTES} bytes", fix="copy it outside of this run")
+        return data
 
     def _text(self, path: str) -> str:
         with self._tree.reading(path) as file:

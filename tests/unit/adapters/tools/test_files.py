@@ -290,3 +290,13 @@ async def test_no_tool_follows_a_path_out(
         assert (await desk.refused(name, **arguments)).kind in (FailureKind.PERMISSION, FailureKind.CONFLICT)
     assert [child.name for child in outside.iterdir()] == ["a"]
     assert (outside / "a").read_text() == "secret"
+
+
+async def test_copy_file_keeps_the_source_and_never_replaces_a_file(desk: Desk) -> None:
+    (desk.root / "a.bin").write_bytes(b"\xff\x00a")
+    await desk.done("copy_file", source="a.bin", target="new/b.bin")
+    assert (desk.root / "a.bin").read_bytes() == (desk.root / "new" / "b.bin").read_bytes() == b"\xff\x00a"
+    (desk.root / "c.txt").write_text("kept")
+    assert (await desk.refused("copy_file", source="a.bin", target="c.txt")).kind is FailureKind.CONFLICT
+    assert (await desk.refused("copy_file", source="d.txt", target="e.txt")).kind is FailureKind.NOT_FOUND
+    assert (desk.root / "c.txt").read_text() == "kept"
