@@ -67,6 +67,7 @@ def test_each_tool_says_what_it_does_to_the_world(desk: Desk) -> None:
         "search_files": Effect.READ,
         "write_file": Effect.WRITE,
         "edit_file": Effect.WRITE,
+        "copy_file": Effect.WRITE,
         "move_file": Effect.WRITE,
         "delete_file": Effect.IRREVERSIBLE,
         "run_command": Effect.WRITE,
