@@ -249,3 +249,10 @@ def test_a_wrong_value_does_not_ground_itself() -> None:
     assert "wrong.md" not in groundable
     assert "value-123" in groundable
     assert "use tool 003 with a = b" in groundable
+
+
+def test_arguments_that_a_step_gives_as_data_are_shown_and_may_be_copied() -> None:
+    step = Step(number=1, text="Write it down.", arguments={"path": "a.md", "lines": [1, 2]})
+    prompt = compose_step(State(goal=Goal(text="g"), plan=Plan((step,))), step=1)
+    assert prompt.messages()[-1].content.endswith("Known arguments:\n- path: a.md\n- lines: [1,2]")
+    assert "a.md" in prompt.groundable_text()
