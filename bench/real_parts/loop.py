@@ -2,7 +2,7 @@
 
 It ends when the model answers without a call; constrained, every answer is one call of a tool by construction, and a
 tool `finish` ends it. Code, not the model, gives up: at the limits, when the window is full, or after four answers in
-a row that held no usable call.
+a row that had no usable call, or repeated a call with the same result.
 """
 
 import asyncio
@@ -114,6 +114,7 @@ async def _converse(loop: _Loop, *, is_constrained: bool, is_complete: Callable[
         specs = (*specs, finish_tool(loop.task.result))
     system = SYSTEM + (ENDS_CALLED if is_constrained else ENDS_FREE)
     messages, stuck = [Message("system", system), Message("user", loop.task.text)], 0
+    said: tuple[str, dict[str, Any], str] | None = None
     while stuck < STUCK_AFTER:
         if is_complete():
             return Ended(how="done", text="all of it was done", proof="claimed")
@@ -137,15 +138,15 @@ async def _converse(loop: _Loop, *, is_constrained: bool, is_complete: Callable[
         elif not reading.calls:
             return await _last_words(loop, messages, answer)
         else:
-            stuck = 0
             call = reading.calls[0]
             if call.tool == "finish":
                 return _finished(call, loop.task.result)
-            name = f"c{loop.turn}"
-            arguments = json.dumps(call.arguments, ensure_ascii=False)
+            before, said = said, (call.tool, call.arguments, await loop.call(call))
+            stuck = stuck + 1 if said == before else 0
+            arguments, name = json.dumps(call.arguments, ensure_ascii=False), f"c{loop.turn}"
             messages.append(Message("assistant", "", (RawCall(call.tool, arguments, name),)))
-            messages.append(Message("tool", await loop.call(call), (), name))
-    return Ended(how="failed", failure="stuck", text=f"{STUCK_AFTER} answers in a row were not usable")
+            messages.append(Message("tool", said[2], (), name))
+    return Ended(how="failed", failure="stuck", text=f"{STUCK_AFTER} answers in a row were of no use")
 
 
 def _at_limit(loop: _Loop) -> Ended | None:

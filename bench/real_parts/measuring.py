@@ -3,6 +3,7 @@
 import subprocess
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
@@ -114,6 +115,7 @@ async def _run(work: Work, task: Task, plan: Plan, *, backend: MeteredBackend, t
     )
 
 
+@cache
 def commit() -> str:
     """Return the commit of this checkout, with + where files have changed since; "" outside of one."""
     try:

@@ -266,13 +266,16 @@ def _for_task(machine: Machine, task: Task, problem: p.Problem) -> Strategy:
     if problem.finding is None:
         history = _history(task, "model", problem.failure, total=attempts.retries, moves=moves)
         return table.for_model_failure(problem.failure, history=history, limits=limits)
-    if problem.finding.kind is FindingKind.NO_PROGRESS and machine.state.step(task.step).is_open:
-        limits = replace(limits, strategies=OPEN_STEP | limits.strategies)
+    before = attempts.findings[:-1]
+    if task.step and machine.state.step(task.step).is_open:
+        before = tuple(one for one in before if one.kind is problem.finding.kind)
+        if problem.finding.kind is FindingKind.NO_PROGRESS:
+            limits = replace(limits, strategies=OPEN_STEP | limits.strategies)
     if problem.finding.kind is ASKED.kind:
         moves &= {Move.ASK, Move.ESCALATE, Move.STOP}
     return table.for_finding(
         problem.finding,
-        before=attempts.findings[:-1],
+        before=before,
         history=History(possible=moves - {Move.WAIT}),
         limits=limits,
     )

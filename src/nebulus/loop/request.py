@@ -124,9 +124,9 @@ def _next_call(
     """Return the tools, the prompt and the form of the answer for an open step: one call, or the end of the work."""
     finish = finish_name(machine.config.tools)
     findings = task.attempts.findings
-    repeated = tuple(
-        sorted({one.tool for one in findings if one.kind is FindingKind.NO_PROGRESS and one.tool})
-    )
+    barred = {one.tool for one in findings if one.kind is FindingKind.NO_PROGRESS and one.tool}
+    if machine.unused and any(one.kind in (FindingKind.UNUSED, FindingKind.GAVE_UP) for one in findings):
+        barred.add(finish)  # it was told what is missing: the next answer tries something
     if tools and not task.attempts.must_read:
         tools = (*tools, finish_tool(finish))
     prompt = compose_next(
@@ -136,7 +136,7 @@ def _next_call(
         room_bytes=room_bytes - tools_bytes(tools),
         has_plan=machine.state.plan.origin != GOAL,
     )
-    return tools, prompt, OneCall(barred=repeated) if tools else FreeForm()
+    return tools, prompt, OneCall(barred=tuple(sorted(barred))) if tools else FreeForm()
 
 
 def _closing_answer(

@@ -112,7 +112,7 @@ def test_a_file_that_the_goal_names_and_that_is_neither_used_nor_there_is_not_do
     assert scene.command == EvaluateChecks(step=1, checks=(PathExists("summary.md"),))
     absent = sc.checked(scene, False)
     assert absent.outcome is None
-    again = sc.checked(finished(absent), False)
+    again = sc.checked(finished(sc.checked(finished(absent), False)), False)
     assert isinstance(again.outcome, Failed)
     assert again.outcome.failure.kind is FailureKind.CHECK_FAILED
     there = sc.checked(scene, True).outcome
@@ -159,3 +159,21 @@ def test_a_text_is_asked_for_as_a_field_where_tools_are_shown() -> None:
     outcome = feed(asked, sc.said('{"answer": "It is 7 degrees."}')).outcome
     assert isinstance(outcome, Done)
     assert outcome.answer == "It is 7 degrees."
+
+
+def test_a_model_that_gives_up_with_something_untried_must_try_before_it_may_end() -> None:
+    scene = finished(begun("Summarise a.md", READ), "I can't.", is_done=False)
+    assert scene.request.form == OneCall(barred=("finish",))
+    tried = sc.allowed(feed(scene, sc.called("read", value="a.md")))
+    missing = Failure(kind=FailureKind.NOT_FOUND, fault=Fault.TOOL, what="there is no such file")
+    after = sc.broken(tried, missing)
+    assert after.request.form == OneCall()
+    outcome = finished(after, "There is no a.md.", is_done=False).outcome
+    assert isinstance(outcome, Failed)
+
+
+def test_mistakes_of_one_kind_leave_the_others_their_attempts() -> None:
+    scene = feed(made(begun(), "look", "a"), sc.called("look", value="a"))
+    scene = finished(scene, "I can't.", is_done=False)
+    assert scene.outcome is None
+    assert isinstance(finished(scene, "I can't.", is_done=False).outcome, Failed)
