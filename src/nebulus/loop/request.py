@@ -125,8 +125,11 @@ def _next_call(
     finish = finish_name(machine.config.tools)
     findings = task.attempts.findings
     barred = {one.tool for one in findings if one.kind is FindingKind.NO_PROGRESS and one.tool}
-    if machine.unused and any(one.kind in (FindingKind.UNUSED, FindingKind.GAVE_UP) for one in findings):
-        barred.add(finish)  # it was told what is missing: the next answer tries something
+    is_ending = any(one.kind in (FindingKind.UNUSED, FindingKind.GAVE_UP) for one in findings)
+    if is_ending and machine.unused and not any(record.is_change for record in machine.calls):
+        barred.add(
+            finish
+        )  # nothing was done, and it was told what is missing: the next answer tries something
     if tools and not task.attempts.must_read:
         tools = (*tools, finish_tool(finish))
     prompt = compose_next(

@@ -177,3 +177,9 @@ def test_mistakes_of_one_kind_leave_the_others_their_attempts() -> None:
     scene = finished(scene, "I can't.", is_done=False)
     assert scene.outcome is None
     assert isinstance(finished(scene, "I can't.", is_done=False).outcome, Failed)
+
+
+def test_a_model_that_has_changed_something_is_never_made_to_go_on() -> None:
+    scene = finished(made(begun("Delete all files but keep.md", READ), "drop", "a.md"))
+    assert scene.attempts.findings[-1].kind is FindingKind.UNUSED
+    assert scene.request.form == OneCall()
