@@ -146,7 +146,11 @@ class Hub:
             with self._translated(found.name):
                 (folder / "blobs").mkdir(parents=True, exist_ok=True)
                 self._fetch_all(found, missing, progress)
-        return snapshot / found.model.files[0].path
+        return self.files(found)[0]
+
+    def files(self, found: Found) -> tuple[Path, ...]:
+        """Return where the files of a model are once they are fetched."""
+        return tuple(self._snapshot(found) / file.path for file in found.model.files)
 
     def _fetch_all(self, found: Found, files: list[HubFile], progress: FetchProgress) -> None:
         blobs = self._folder(found.name.repo) / "blobs"
