@@ -13,7 +13,7 @@ from nebulus.adapters.backends.hub import PARTIAL, Hub, fetch_in_thread
 from nebulus.adapters.backends.hub_progress import NoProgress, StderrProgress
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.failure import FailureKind
-from tests.contract.loopback_hub import LoopbackHub, serving_hub
+from tests.contract.loopback_hub import COMMIT, LoopbackHub, serving_hub
 
 SMALL = b"GGUF small" * 1000
 LARGE = b"GGUF large" * 4_000_000  # some blocks of 10 MB, in which huggingface_hub reads
@@ -54,9 +54,9 @@ def test_a_model_is_fetched_once_and_lies_where_other_programs_look_for_it(
     path = hub.fetch(NAME)
     assert path.read_bytes() == SMALL
     assert path.resolve().name == hashlib.sha256(SMALL).hexdigest()
-    found = try_to_load_from_cache("tests/tiny-GGUF", "tiny-Q4_K_M.gguf", cache_dir=hub.cache)
+    found = try_to_load_from_cache("tests/tiny-GGUF", "tiny-Q4_K_M.gguf", cache_dir=hub.cache.folder)
     assert found == str(path)
-    info = scan_cache_dir(hub.cache)
+    info = scan_cache_dir(hub.cache.folder)
     assert not info.warnings
     assert [repo.repo_id for repo in info.repos] == ["tests/tiny-GGUF"]
     before = len(served.requests)
@@ -67,10 +67,10 @@ def test_a_model_is_fetched_once_and_lies_where_other_programs_look_for_it(
 def test_an_interrupted_download_is_resumed_where_it_ended(served: LoopbackHub, hub: Hub) -> None:
     with pytest.raises(Stop):
         hub.fetch("hf:tests/tiny-GGUF:Q8_0", StopsAfter(11_000_000))
-    (partial,) = (hub.cache / "models--tests--tiny-GGUF" / "blobs").glob(f"*{PARTIAL}")
+    (partial,) = (hub.cache.folder / "models--tests--tiny-GGUF" / "blobs").glob(f"*{PARTIAL}")
     kept = partial.stat().st_size
     assert 0 < kept < len(LARGE)
-    assert hub.cached("hf:tests/tiny-GGUF:Q8_0") is None
+    assert hub.cache.find("hf:tests/tiny-GGUF:Q8_0") is None
     said = io.StringIO()
     assert hub.fetch("hf:tests/tiny-GGUF:Q8_0", StderrProgress(said)).read_bytes() == LARGE
     assert served.downloads() == ["", f"bytes={kept}-"]
@@ -98,8 +98,8 @@ def test_a_file_with_another_checksum_is_removed_and_never_used(served: Loopback
     with pytest.raises(BackendError, match="came damaged and was removed") as caught:
         hub.fetch(NAME)
     assert "0" * 64 in caught.value.failure.value
-    assert hub.cached(NAME) is None
-    assert not list(hub.cache.rglob(f"*{PARTIAL}"))
+    assert hub.cache.find(NAME) is None
+    assert not list(hub.cache.folder.rglob(f"*{PARTIAL}"))
     served.announces = {}
     assert hub.fetch(NAME).read_bytes() == SMALL
 
@@ -115,7 +115,7 @@ def test_a_model_with_a_part_missing_in_the_cache_is_not_used(served: LoopbackHu
     served.files |= {f"b-F16-0000{n}-of-00002.gguf": b"GGUF%d" % n for n in (1, 2)}
     path = hub.fetch("hf:tests/tiny-GGUF:F16")
     path.with_name("b-F16-00002-of-00002.gguf").unlink()
-    assert hub.cached("hf:tests/tiny-GGUF:F16") is None
+    assert hub.cache.find("hf:tests/tiny-GGUF:F16") is None
     assert hub.fetch("hf:tests/tiny-GGUF:F16") == path
 
 
@@ -145,7 +145,7 @@ def test_without_a_network_the_cache_is_used_and_anything_else_is_explained(
     served: LoopbackHub, hub: Hub
 ) -> None:
     path = hub.fetch(NAME)
-    nowhere = Hub(endpoint="http://127.0.0.1:9", cache=hub.cache)
+    nowhere = Hub(endpoint="http://127.0.0.1:9", cache=hub.cache.folder)
     assert nowhere.fetch(NAME) == path
     assert nowhere.fetch("hf:tests/tiny-GGUF") == path
     with pytest.raises(BackendError, match="can't be reached") as caught:
@@ -184,13 +184,13 @@ def test_something_else_behind_the_address_is_explained(served: LoopbackHub, hub
 
 def test_models_are_listed_and_removed_one_by_one(hub: Hub) -> None:
     small, large = hub.fetch(NAME), hub.fetch("hf:tests/tiny-GGUF:Q8_0")
-    models = list(hub.models())
+    models = list(hub.cache.models())
     assert [str(model.name) for model in models] == [NAME, "hf:tests/tiny-GGUF:Q8_0"]
-    assert hub.remove(models[0]) == len(SMALL)
+    assert hub.cache.remove(models[0]) == len(SMALL)
     assert not small.exists()
     assert large.exists()
-    assert hub.remove(models[1]) == len(LARGE)
-    assert not list(hub.cache.glob("models--*"))
+    assert hub.cache.remove(models[1]) == len(LARGE)
+    assert not list(hub.cache.folder.glob("models--*"))
 
 
 async def test_cancelling_ends_the_download_and_keeps_what_came(served: LoopbackHub, hub: Hub) -> None:
@@ -208,5 +208,29 @@ async def test_cancelling_ends_the_download_and_keeps_what_came(served: Loopback
     with pytest.raises(asyncio.CancelledError):
         await fetching
     await loop.shutdown_default_executor()
-    assert hub.cached("hf:tests/tiny-GGUF:Q8_0") is None
-    assert list(hub.cache.rglob(f"*{PARTIAL}"))
+    assert hub.cache.find("hf:tests/tiny-GGUF:Q8_0") is None
+    assert list(hub.cache.folder.rglob(f"*{PARTIAL}"))
+
+
+@pytest.mark.parametrize(
+    "path", ["../../../out-Q5_0.gguf", "/tmp/out-Q5_0.gguf", "a/../../out-Q5_0.gguf", "..\\out-Q5_0.gguf"]
+)
+def test_a_hub_can_name_no_file_outside_of_the_cache(served: LoopbackHub, hub: Hub, path: str) -> None:
+    served.files[path] = SMALL
+    with pytest.raises(ConfigError, match="no Q5_0"):
+        hub.fetch("hf:tests/tiny-GGUF:Q5_0")
+
+
+@pytest.mark.parametrize(("commit", "checksum"), [("../../out", ""), (COMMIT, "../../out")])
+def test_a_hub_can_name_no_folder_outside_of_the_cache(
+    served: LoopbackHub, hub: Hub, tmp_path: Path, commit: str, checksum: str
+) -> None:
+    served.commit, served.announces = commit, {"tiny-Q4_K_M.gguf": checksum}
+    with pytest.raises((BackendError, ConfigError), match=r"gave no commit|no Q4_K_M"):
+        hub.fetch(NAME)
+    assert not list(tmp_path.rglob("*.gguf"))
+
+
+def test_a_name_that_no_repository_can_have_is_explained(hub: Hub) -> None:
+    with pytest.raises(ConfigError, match="can't be the name of a repository"):
+        hub.fetch("hf:a--b/c:Q4_0")

@@ -182,7 +182,7 @@ def _not_fetched(what: str, model: str) -> Sign | None:
         ConfigError, BackendError: a run could not fetch it either.
     """
     hub = bootstrap.hub()
-    if hub.cached(model) is not None:
+    if hub.cache.find(model) is not None:
         return None
     found = hub.find(model)
     size = size_text(found.model.size_bytes)

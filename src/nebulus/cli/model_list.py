@@ -3,6 +3,7 @@
 Invariant: no network. What servers have is not listed here; `nebulus doctor` asks them.
 """
 
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,8 @@ from msgspec import Struct
 
 from nebulus.adapters.backends.embedded import WINDOW_TOKENS
 from nebulus.adapters.backends.gguf_header import read_shape
-from nebulus.adapters.backends.hub_files import is_hub_name, read_name, size_text
+from nebulus.adapters.backends.hub_cache import CachedModel, HubCache
+from nebulus.adapters.backends.hub_files import cache_folder, is_hub_name, read_name, size_text
 from nebulus.adapters.backends.model_memory import memory_need
 from nebulus.app import bootstrap
 from nebulus.app.settings import NANO, SMOLLM2
@@ -19,7 +21,7 @@ from nebulus.core.errors import ConfigError
 from nebulus.report.text import Line, counted, safe
 
 if TYPE_CHECKING:
-    from nebulus.adapters.backends.hub import CachedModel, Hub
+    from nebulus.adapters.backends.hub import Hub
 
 NANO_WARNING = "a wind tunnel for the runtime, not an assistant: it can't do real goals"
 
@@ -50,11 +52,7 @@ def model_files() -> Iterator[ModelFile]:
         yield model_file(SMOLLM2, (path,), note="the model where no other is named")
     if bootstrap.nano_path().exists():
         yield model_file(NANO, (bootstrap.nano_path(),), note=NANO_WARNING)
-    try:
-        hub = bootstrap.hub()
-    except ConfigError:
-        return  # without the package nothing was fetched by its name
-    for model in hub.models():
+    for model in HubCache(cache_folder(os.environ)).models():
         yield model_file(str(model.name), model.files)
 
 
@@ -108,17 +106,17 @@ def hub_of(name: str) -> "Hub":
     return bootstrap.hub()
 
 
-def cached_model(hub: "Hub", name: str) -> "CachedModel":
+def cached_model(cache: HubCache, name: str) -> CachedModel:
     """Return the model of the cache that `name` names.
 
     Raises:
         ConfigError: it is not there, or several fit.
     """
-    wanted, models = read_name(name), list(hub.models())
-    path = hub.cached(name)
+    wanted, models = read_name(name), list(cache.models())
+    path = cache.find(name)
     for model in models:
         if path is not None and model.name.repo == wanted.repo and path in model.files:
             return model
     there = ", ".join(str(model.name) for model in models if model.name.repo == wanted.repo)
     fix = f"there is {there}" if there else "`nebulus models` lists what is there"
-    raise ConfigError(f"{name} is not in the cache {hub.cache}; {fix}")
+    raise ConfigError(f"{name} is not in the cache {cache.folder}; {fix}")

@@ -96,14 +96,14 @@ def rm(
     from nebulus.core.errors import ConfigError
 
     with reporting(as_json=as_json):
-        hub = hub_of(name)
-        model = cached_model(hub, name)
-        what = f"{model.name} ({size_text(model.size_bytes)}) from {hub.cache}"
+        cache = hub_of(name).cache
+        model = cached_model(cache, name)
+        what = f"{model.name} ({size_text(model.size_bytes)}) from {cache.folder}"
         if not yes and not is_terminal():
             raise ConfigError(f"removing {what} needs a yes; say --yes")
         if not yes and not typer.confirm(f"Remove {what}?", err=True):
             raise ConfigError(f"{model.name} was not removed; say y, or --yes")
-        freed = hub.remove(model)
+        freed = cache.remove(model)
         if as_json:
             show_json({"removed": str(model.name), "freed_bytes": freed})
         else:

@@ -11,6 +11,7 @@ huggingface_hub; `_download_to_tmp_and_move` of its version 2.4.
 import asyncio
 import hashlib
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,20 +25,22 @@ from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     HfHubHTTPError,
+    HFValidationError,
     OfflineModeIsEnabled,
 )
-from huggingface_hub.file_download import http_get, repo_folder_name
+from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 from msgspec import Struct
 from tqdm import tqdm
 
 from nebulus.adapters.backends.faults import excerpt, failure
+from nebulus.adapters.backends.hub_cache import HubCache, size_of
 from nebulus.adapters.backends.hub_files import (
     HubFile,
     HubModel,
     HubName,
     choose,
-    fitting,
+    is_safe,
     models_among,
     read_name,
     size_text,
@@ -55,14 +58,6 @@ class FetchStopped(Exception):  # noqa: N818
     """Whoever waited for a download does not wait any more; what was fetched is kept."""
 
 
-class CachedModel(Struct, frozen=True):
-    """A model in the cache: its name, and its files with their sizes."""
-
-    name: HubName
-    files: tuple[Path, ...]
-    size_bytes: int
-
-
 class Found(Struct, frozen=True):
     """A model as the hub has it, at one commit."""
 
@@ -76,22 +71,7 @@ class Hub:
 
     def __init__(self, *, endpoint: str = "", cache: Path | None = None) -> None:
         self.endpoint = (endpoint or constants.ENDPOINT).rstrip("/")
-        self.cache = cache or Path(constants.HF_HUB_CACHE)
-
-    def cached(self, text: str) -> Path | None:
-        """Return the first file of the model that `text` names if all of it is in the cache, else None.
-
-        Uses no network. Where the cache has several commits, the newest one that has the model counts.
-
-        Raises:
-            ConfigError: `text` is not such a name, or fits several files.
-        """
-        name = read_name(text)
-        for snapshot in self._snapshots(self._folder(name.repo)):
-            models = _models_in(snapshot)
-            if fitting(name, models):
-                return snapshot / choose(name, models).files[0].path
-        return None
+        self.cache = HubCache(cache or Path(constants.HF_HUB_CACHE))
 
     def find(self, text: str) -> Found:
         """Ask the hub which files `text` names.
@@ -102,7 +82,9 @@ class Hub:
         """
         name = read_name(text)
         if constants.is_offline_mode():
-            raise ConfigError(f"{name} is not in the cache {self.cache}, and HF_HUB_OFFLINE is set; unset it")
+            raise ConfigError(
+                f"{name} is not in the cache {self.cache.folder}, and HF_HUB_OFFLINE is set; unset it"
+            )
         api = HfApi(endpoint=self.endpoint)
         with self._translated(name):
             info = api.model_info(name.repo, files_metadata=True, timeout=constants.HF_HUB_ETAG_TIMEOUT)
@@ -110,7 +92,10 @@ class Hub:
             HubFile(file.rfilename, file.size or 0, file.lfs.sha256 if file.lfs else "")
             for file in info.siblings or ()
         ]
-        return Found(name, info.sha or "main", choose(name, models_among(files)))
+        if not re.fullmatch("[0-9a-f]{7,64}", info.sha or ""):
+            what = f"{self.endpoint} gave no commit for {name}"
+            raise BackendError(failure(FailureKind.MALFORMED_ANSWER, what, fix="check HF_ENDPOINT"))
+        return Found(name, info.sha or "", choose(name, models_among(filter(is_safe, files))))
 
     def fetch(self, text: str, progress: FetchProgress | None = None, *, updates: bool = False) -> Path:
         """Return the first file of the model that `text` names, fetched if it is not in the cache.
@@ -122,13 +107,13 @@ class Hub:
             BackendError: the hub can't be reached, or what came is not what it announced; what was fetched is kept
                 in the first case, and removed in the second.
         """
-        path = None if updates else self.cached(text)
+        path = None if updates else self.cache.find(text)
         if path is not None:
             return path
         try:
             found = self.find(text)
         except (BackendError, ConfigError):
-            path = self._only_cached(read_name(text))
+            path = self.cache.only(read_name(text))
             if path is None:
                 raise
             return path
@@ -140,7 +125,7 @@ class Hub:
         Raises:
             ConfigError, BackendError: as `fetch`.
         """
-        folder, snapshot = self._folder(found.name.repo), self._snapshot(found)
+        folder, snapshot = self.cache.repo_folder(found.name.repo), self._snapshot(found)
         missing = [file for file in found.model.files if not (snapshot / file.path).exists()]
         if missing:
             with self._translated(found.name):
@@ -153,20 +138,18 @@ class Hub:
         return tuple(self._snapshot(found) / file.path for file in found.model.files)
 
     def _fetch_all(self, found: Found, files: list[HubFile], progress: FetchProgress) -> None:
-        blobs = self._folder(found.name.repo) / "blobs"
+        blobs = self.cache.repo_folder(found.name.repo) / "blobs"
         total = sum(file.size_bytes for file in files)
-        done = sum(_size(self._partial(blobs, file)) for file in files)
+        done = sum(size_of(self._partial(blobs, file)) for file in files)
         free = shutil.disk_usage(blobs).free
         if free < total - done:
             raise ConfigError(
-                f"{found.name} needs {size_text(total - done)}, and {size_text(free)} are free in {self.cache}; "
+                f"{found.name} needs {size_text(total - done)}, and {size_text(free)} are free in {self.cache.folder}; "
                 "make room, or set HF_HUB_CACHE to another folder"
             )
         begun = f", {size_text(done)} of them are here already" if done else ""
         parts = f" in {len(files)} files" if len(files) > 1 else ""
-        what = (
-            f"fetching {found.name} ({size_text(total)}{parts}{begun}) from {self.endpoint} to {self.cache}"
-        )
+        what = f"fetching {found.name} ({size_text(total)}{parts}{begun}) from {self.endpoint} to {self.cache.folder}"
         progress.begin(what, total_bytes=total, done_bytes=done)
         try:
             for file in files:
@@ -175,7 +158,7 @@ class Hub:
             progress.end()
 
     def _fetch_one(self, found: Found, file: HubFile, progress: FetchProgress) -> None:
-        folder = self._folder(found.name.repo)
+        folder = self.cache.repo_folder(found.name.repo)
         blob = folder / "blobs" / _blob_name(found, file)
         partial = self._partial(folder / "blobs", file)
         url = hf_hub_url(found.name.repo, file.path, revision=found.commit, endpoint=self.endpoint)
@@ -201,68 +184,8 @@ class Hub:
         (folder / "refs").mkdir(exist_ok=True)
         (folder / "refs" / "main").write_text(found.commit, encoding="utf-8")
 
-    def models(self) -> Iterator[CachedModel]:
-        """Yield the models of the cache, each as its newest commit has it; uses no network."""
-        for folder in sorted(self.cache.glob("models--*")):
-            repo = folder.name.removeprefix("models--").replace("--", "/", 1)
-            known: set[str] = set()
-            for snapshot in self._snapshots(folder):
-                models = _models_in(snapshot)
-                quants = [model.quant.casefold() for model in models]
-                for model in models:
-                    is_plain = model.quant and quants.count(model.quant.casefold()) == 1
-                    which = model.quant if is_plain else model.files[0].path
-                    if which.casefold() not in known:
-                        known.add(which.casefold())
-                        paths = tuple(snapshot / file.path for file in model.files)
-                        yield CachedModel(HubName(repo, which), paths, model.size_bytes)
-
-    def remove(self, model: CachedModel) -> int:
-        """Remove the files of a model from the cache, of every commit; return how many bytes that freed.
-
-        Other files of the repository stay.
-
-        Raises:
-            ConfigError: they can't be removed.
-        """
-        folder, freed = self._folder(model.name.repo), 0
-        names = [file.relative_to(folder / "snapshots").parts[1:] for file in model.files]
-        try:
-            for link in [path for name in names for path in folder.glob(f"snapshots/*/{'/'.join(name)}")]:
-                blob = link.resolve()
-                link.unlink()
-                if not any(other.resolve() == blob for other in folder.glob("snapshots/**/*.gguf")):
-                    freed += _size(blob)
-                    blob.unlink(missing_ok=True)
-            if not any(path.is_file() for path in folder.glob("snapshots/**/*")):
-                shutil.rmtree(folder)
-        except OSError as error:
-            raise ConfigError(f"{model.name} can't be removed from {folder}: {error.strerror}") from error
-        return freed
-
-    def _only_cached(self, name: HubName) -> Path | None:
-        """Return the one model of a repository in the cache, for a name that leaves the choice to the hub."""
-        found = [model for model in self.models() if model.name.repo == name.repo]
-        return found[0].files[0] if len(found) == 1 and not name.which else None
-
-    def _folder(self, repo: str) -> Path:
-        return self.cache / repo_folder_name(repo_id=repo, repo_type="model")
-
     def _snapshot(self, found: Found) -> Path:
-        return self._folder(found.name.repo) / "snapshots" / found.commit
-
-    @staticmethod
-    def _snapshots(folder: Path) -> list[Path]:
-        """Return the commits in the cache, that of `main` first, the others from the newest on."""
-        try:
-            main = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
-        except OSError:
-            main = ""
-        return sorted(
-            folder.glob("snapshots/*"),
-            key=lambda path: (path.name == main, path.stat().st_mtime),
-            reverse=True,
-        )
+        return self.cache.repo_folder(found.name.repo) / "snapshots" / found.commit
 
     @staticmethod
     def _partial(blobs: Path, file: HubFile) -> Path:
@@ -275,6 +198,10 @@ class Hub:
             yield
         except HfHubHTTPError as error:
             raise self._refused(error, name) from error
+        except HFValidationError as error:
+            raise ConfigError(
+                f"{name.repo!r} can't be the name of a repository; {excerpt(str(error))}"
+            ) from error
         except OfflineModeIsEnabled as error:
             raise ConfigError(f"{name} is not in the cache, and HF_HUB_OFFLINE is set; unset it") from error
         except httpx2.HTTPError as error:
@@ -285,7 +212,7 @@ class Hub:
             what = f"{self.endpoint} did not answer as a Hugging Face hub does for {name}"
             raise _failed(FailureKind.MALFORMED_ANSWER, what, error, fix="check HF_ENDPOINT") from error
         except OSError as error:
-            what = f"{name} can't be written to {self.cache}"
+            what = f"{name} can't be written to {self.cache.folder}"
             fix = "make room or give rights there, or set HF_HUB_CACHE to another folder, and try again"
             raise _failed(FailureKind.PERMANENT, what, error, fix=fix) from error
 
@@ -343,11 +270,6 @@ class _Stoppable:
         self._inner.end()
 
 
-def _models_in(snapshot: Path) -> list[HubModel]:
-    files = [path for path in snapshot.rglob("*.gguf") if path.exists()]
-    return models_among(HubFile(path.relative_to(snapshot).as_posix(), path.stat().st_size) for path in files)
-
-
 def _blob_name(found: Found, file: HubFile) -> str:
     """Return the name of a file's content in the cache: its SHA-256, as for all files in LFS."""
     return file.sha256 or hashlib.sha256(f"{found.commit}/{file.path}".encode()).hexdigest()
@@ -398,10 +320,3 @@ def _counting(advance: Callable[[int], None]) -> Any:
             return None
 
     return Bar
-
-
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0

@@ -21,9 +21,7 @@ LISTED = 20
 
 _NAME = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)(?::(?P<file>[^\s:]+))?", re.ASCII)
 _PART = re.compile(r"-(?P<number>\d{5})-of-(?P<count>\d{5})$")
-_QUANT = re.compile(
-    r"(?:^|[-._])(?P<quant>(?:UD-)?(?:T?Q\d|IQ\d)\w*|MXFP4\w*|NVFP4\w*|BF16|FP?16|FP?32)$", re.IGNORECASE
-)
+_QUANT = re.compile(r"(?:UD-)?(?:T?Q\d|IQ\d)\w*|MXFP4\w*|NVFP4\w*|BF16|FP?16|FP?32", re.IGNORECASE)
 _NOT_MODELS = re.compile(r"(?:^|[-._])(?:mmproj|imatrix)(?:[-._]|$)", re.IGNORECASE)
 """Parts of models that see, and statistics for quantising: GGUF files, but not models that can be run."""
 
@@ -56,6 +54,12 @@ class HubModel(Struct, frozen=True):
     def size_bytes(self) -> int:
         """The size of all parts."""
         return sum(file.size_bytes for file in self.files)
+
+
+def is_safe(file: HubFile) -> bool:
+    """Whether a file keeps to its place in the cache: what a hub says becomes names of files here."""
+    parts = re.split(r"[/\\]", file.path)
+    return not {"", ".", ".."} & set(parts) and re.fullmatch("[0-9a-f]{64}|", file.sha256) is not None
 
 
 def is_hub_name(text: str) -> bool:
@@ -135,8 +139,9 @@ def fitting(name: HubName, models: Iterable[HubModel]) -> list[HubModel]:
 
 def quant_of(path: str) -> str:
     """Return the quantisation that ends the name of a file, "" if none does."""
-    match = _QUANT.search(_whole(path).rsplit("/", 1)[-1])
-    return match["quant"] if match else ""
+    stem = _whole(path).rsplit("/", 1)[-1]
+    starts = (0, *(mark.end() for mark in re.finditer(r"[-._]", stem)))
+    return next((stem[start:] for start in starts if _QUANT.fullmatch(stem, start)), "")
 
 
 def size_text(size_bytes: int) -> str:
