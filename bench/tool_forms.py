@@ -31,6 +31,7 @@ from nebulus.adapters.backends.embedded import EmbeddedLlamaCpp
 from nebulus.adapters.backends.prompted_tools import tools_text
 from nebulus.adapters.backends.settings import BackendSettings, ToolForm
 from nebulus.adapters.tools.builtin import builtin_tools
+from nebulus.adapters.tools.groups import ToolGroups
 from nebulus.adapters.workspaces.folder import FolderWorkspace
 from nebulus.core.answers import Message, ModelRequest, OneCall
 from nebulus.core.errors import BackendError
@@ -38,6 +39,7 @@ from nebulus.core.tools import ToolSpec
 
 SYSTEM = "You work on files with tools. Do what the user asks by one call of a tool."
 ANSWER_TOKENS = 128
+FILES = ToolGroups(tables=False, calculate=False)
 
 
 class Task(Struct, frozen=True):
@@ -138,7 +140,7 @@ class Row(Struct, frozen=True):
 def offered(arm: str) -> tuple[ToolSpec, ...]:
     """Return the built-in file tools, for the arm `bare` without descriptions of parameters."""
     with tempfile.TemporaryDirectory() as folder:
-        specs = tuple(tool.spec for tool in builtin_tools(FolderWorkspace(Path(folder)), None))
+        specs = tuple(tool.spec for tool in builtin_tools(FolderWorkspace(Path(folder)), None, FILES))
     return tuple(map(_without_descriptions, specs)) if arm == "bare" else specs
 
 

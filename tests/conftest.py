@@ -1,4 +1,4 @@
-"""What holds for every test: properties have no deadline, and a unit test opens no connection."""
+"""What applies to every test: properties have no deadline, and a unit test opens no connection and starts no process."""
 
 import os
 import signal
@@ -13,33 +13,42 @@ from hypothesis import HealthCheck, settings
 UNIT = Path(__file__).parent / "unit"
 
 # No test asserts a time; a failing example is printed, so that it can be pasted into a test.
-settings.register_profile(
-    "house", deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow], max_examples=50
+HOUSE = settings(
+    deadline=None, print_blob=True, suppress_health_check=[HealthCheck.too_slow], max_examples=15
 )
+settings.register_profile("house", HOUSE)
+settings.register_profile("thorough", HOUSE, max_examples=200)  # scripts/test --thorough
 settings.load_profile("house")
 
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # Whoever runs the tests in the background of a script has SIGINT ignored, and so would have every child.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # So it is with SIGHUP under nohup. A handler that does nothing protects this process, and no child inherits it.
+    signal.signal(signal.SIGHUP, lambda *_: None)
 
 
 class Gate:
-    """Closed while a unit test runs: connections and listening addresses are refused."""
+    """Closed while a unit test runs: connections, listening addresses and other processes are refused."""
 
     is_closed = False
 
 
-def _refuse_connections(event: str, details: tuple[Any, ...]) -> None:
-    if Gate.is_closed and event in {"socket.connect", "socket.bind"}:
+def _refuse(event: str, details: tuple[Any, ...]) -> None:
+    if not Gate.is_closed:
+        return
+    if event in {"socket.connect", "socket.bind"}:
         raise AssertionError(f"a unit test opens no socket, but this one did: {event} {details[1:]}")
+    if event in {"subprocess.Popen", "os.fork", "os.posix_spawn", "os.system"} and details[:1] != ("git",):
+        raise AssertionError(f"a unit test starts no process, but this one did: {event} {details[:2]}")
 
 
-sys.addaudithook(_refuse_connections)
+sys.addaudithook(_refuse)
 
 
 @pytest.fixture(autouse=True)
-def _no_sockets_in_unit_tests(request: pytest.FixtureRequest) -> Iterator[None]:
+def _unit_tests_stay_inside(request: pytest.FixtureRequest) -> Iterator[None]:
     Gate.is_closed = UNIT in request.path.parents
     yield
     Gate.is_closed = False

@@ -36,8 +36,14 @@ PATHS = {
     "edit_file": ("path",),
     "move_file": ("source", "target"),
     "delete_file": ("path",),
+    "describe_table": ("path",),
+    "query_table": ("path",),
+    "join_tables": ("path", "other_path"),
 }
-READS = frozenset({"list_files", "read_file", "search_files", "look_inside"})
+READS = frozenset(
+    {"list_files", "read_file", "search_files", "look_inside", "calculate"}
+    | {"describe_table", "query_table", "join_tables"}
+)
 OWN = frozenset({".nebulus", "nebulus.toml", "policy.toml"})
 NOW = re.compile(r"^Now: step (\d+)\.", re.MULTILINE)
 _HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*://)?([A-Za-z0-9.-]+)(?:[/?#].*)?", re.DOTALL | re.IGNORECASE)

@@ -56,8 +56,8 @@ class Analysis:
             round_ = self._round(state)
 
             def near(place: tuple[int, str]) -> Iterator[tuple[str, tuple[int, str]]]:
-                for taken in self.automaton.alphabet:
-                    for there in set(self.automaton.step(place[0], place[1], taken)) & round_:  # noqa: B023
+                for taken, states in self.automaton.moves(place[0], place[1]).items():
+                    for there in set(states) & round_:  # noqa: B023
                         yield taken, (there, taken)
 
             for before in self.automaton.alphabet if state else ():
@@ -102,8 +102,8 @@ class Analysis:
         return {
             there
             for before in befores
-            for taken in self.automaton.alphabet
-            for there in self.automaton.step(state, before, taken)
+            for states in self.automaton.moves(state, before).values()
+            for there in states
         }
 
     def _round(self, state: int) -> set[int]:
@@ -119,8 +119,8 @@ class Analysis:
         """Return a word that leads to `state`."""
 
         def near(place: tuple[int, str]) -> Iterator[tuple[str, tuple[int, str]]]:
-            for taken in self.automaton.alphabet:
-                for there in self.automaton.step(place[0], place[1], taken):
+            for taken, states in self.automaton.moves(place[0], place[1]).items():
+                for there in states:
                     yield taken, (there, taken)
 
         goals = {(state, before) for before in self.automaton.alphabet}
@@ -132,9 +132,10 @@ class Analysis:
 
         def near(place: tuple[int, int, str, bool]) -> Iterator[tuple[str, tuple[int, int, str, bool]]]:
             one, other, before, is_apart = place
-            for taken in self.automaton.alphabet:
-                ones = [there for there in self.automaton.step(one, before, taken) if there in loop]
-                others = [there for there in self.automaton.step(other, before, taken) if there in loop]
+            moves = self.automaton.moves(other, before)
+            for taken, states in self.automaton.moves(one, before).items():
+                ones = [there for there in states if there in loop]
+                others = [there for there in moves.get(taken, ()) if there in loop]
                 is_twice = one == other and len(ones) > len(set(ones))
                 for there in set(ones):
                     for elsewhere in set(others):
@@ -161,10 +162,13 @@ class Analysis:
 
         def near(place: tuple[int, int, int, str]) -> Iterator[tuple[str, tuple[int, int, int, str]]]:
             one, between, other, before = place
-            for taken in self.automaton.alphabet:
-                for there in set(self.automaton.step(one, before, taken)) & one_loop:
-                    for elsewhere in set(self.automaton.step(other, before, taken)) & other_loop:
-                        for middle in set(self.automaton.step(between, before, taken)) & way:
+            middles, others = self.automaton.moves(between, before), self.automaton.moves(other, before)
+            for taken, states in self.automaton.moves(one, before).items():
+                if taken not in middles or taken not in others:
+                    continue
+                for there in set(states) & one_loop:
+                    for elsewhere in set(others[taken]) & other_loop:
+                        for middle in set(middles[taken]) & way:
                             known = self._before(taken, there, middle, elsewhere)
                             yield taken, (there, middle, elsewhere, known)
 

@@ -6,6 +6,7 @@ a group captured is taken for any text; a lookaround of one character is exact, 
 
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from re import _constants as sre  # type: ignore[attr-defined]
 from re import _parser  # type: ignore[attr-defined]
 from typing import Any, TypeAlias
@@ -42,8 +43,9 @@ class Automaton:
         self._possessive_ends: set[int] = set()
         self._end = self._sequence(items, self._after(0))
         self.alphabet = self._alphabet()
-        self._is_guarded: dict[int, bool] = {}
-        self._steps: dict[tuple[int, str, str], tuple[int, ...]] = {}
+        self._guards_met: dict[int, tuple[Guard, ...]] = {}
+        self._ways: dict[tuple[int, frozenset[Guard]], list[int]] = {}
+        self._moves: dict[tuple[int, str], dict[str, tuple[int, ...]]] = {}
 
     @classmethod
     def of(cls, pattern: str, flags: int = 0, *, is_search: bool = True) -> "Automaton":
@@ -51,30 +53,36 @@ class Automaton:
         parsed = _parser.parse(pattern, flags)
         return cls(parsed, parsed.state.flags | flags, is_search=is_search)
 
-    def step(self, state: int, before: str, taken: str) -> tuple[int, ...]:
-        """Return the states after `state` takes a character, one for each way to get there."""
-        key = (state, before if self.looks_back(state) else START, taken)
-        if key not in self._steps:
-            found = [
-                self._takes[node][1]
-                for node in self._reached(state, before, taken)
-                if node in self._takes and self._takes[node][0](taken)
-            ]
-            if state == 0 and self.is_search:
-                found.append(0)
-            self._steps[key] = tuple(found)
-        return self._steps[key]
+    def moves(self, state: int, before: str) -> dict[str, tuple[int, ...]]:
+        """Return, for each character that `state` can take, the states after it, one for each way to get there."""
+        key = (state, before if self._guards(state) else START)
+        found = self._moves.get(key)
+        if found is None:
+            steps = ((taken, self._step(state, before, taken)) for taken in self.alphabet)
+            found = self._moves[key] = {taken: there for taken, there in steps if there}
+        return found
+
+    def _step(self, state: int, before: str, taken: str) -> tuple[int, ...]:
+        there = [self._takes[node] for node in self._reached(state, before, taken) if node in self._takes]
+        states = [target for test, target in there if test(taken)]
+        return (*states, 0) if state == 0 and self.is_search else tuple(states)
 
     def looks_back(self, state: int) -> bool:
         """Whether what comes after `state` depends on more than the next character."""
-        if state not in self._is_guarded:
+        return bool(self._guards(state))
+
+    def _guards(self, state: int) -> tuple[Guard, ...]:
+        """The guards that can be met from `state` without a character."""
+        found = self._guards_met.get(state)
+        if found is None:
             nodes, seen = [state], {state}
             while nodes:
                 fresh = {there for there, _ in self._edges[nodes.pop()]} - seen
                 seen |= fresh
                 nodes += fresh
-            self._is_guarded[state] = any(guard for node in seen for _, guard in self._edges[node])
-        return self._is_guarded[state]
+            met = dict.fromkeys(guard for node in sorted(seen) for _, guard in self._edges[node] if guard)
+            found = self._guards_met[state] = tuple(met)
+        return found
 
     def accepts_always(self, state: int) -> bool:
         """Whether the match succeeds from `state`, whatever comes next."""
@@ -86,19 +94,23 @@ class Automaton:
             for after in (END, *self.alphabet)
         )
 
-    def _reached(self, node: int, before: str, after: str) -> Iterator[int]:
-        """Yield the nodes that can be reached without a character, once for each path without a circle."""
+    def _reached(self, node: int, before: str, after: str) -> list[int]:
+        """Return the nodes that can be reached without a character, once for each path without a circle."""
+        closed = frozenset(guard for guard in self._guards(node) if not guard(before, after))
+        if (node, closed) in self._ways:
+            return self._ways[node, closed]
         path = [node]
 
         def walk(here: int) -> Iterator[int]:
             yield here
             for there, guard in self._edges[here]:
-                if there not in path and (guard is None or guard(before, after)):
+                if there not in path and guard not in closed:
                     path.append(there)
                     yield from walk(there)
                     path.pop()
 
-        return walk(node)
+        found = self._ways[node, closed] = list(walk(node))
+        return found
 
     def _node(self) -> int:
         self._edges.append([])
@@ -190,18 +202,31 @@ class Automaton:
 
     def _alphabet(self) -> tuple[str, ...]:
         """One character for each way in which the parts of the pattern can tell characters apart."""
-        tests = [*self._tests, _is_word, lambda character: character == "\n"]
+        tests: list[Test] = [*self._tests, _is_word, lambda character: character == "\n"]
         kinds: dict[tuple[bool, ...], str] = {}
         for character in sorted(_SAMPLES, key=lambda each: (not each.isalnum(), each)):
             kinds.setdefault(tuple(test(character) for test in tests), character)
         return tuple(kinds.values())
 
 
+@cache
 def _is_word(character: str) -> bool:
     return character != "" and _CATEGORIES["WORD"].match(character) is not None
 
 
 def _test(operator: Any, argument: Any, flags: int) -> Test:
+    """Whether a character is taken, looked up: a pattern asks the same few characters thousands of times."""
+    taken = _taken(operator, tuple(argument) if isinstance(argument, list) else argument, flags)
+    return taken.__contains__
+
+
+@cache
+def _taken(operator: Any, argument: Any, flags: int) -> frozenset[str]:
+    test = _test_of_one(operator, argument, flags)
+    return frozenset(character for character in ("", *_SAMPLES) if test(character))
+
+
+def _test_of_one(operator: Any, argument: Any, flags: int) -> Test:
     match operator:
         case sre.ANY:
             return lambda character: character != "\n" or bool(flags & re.DOTALL)

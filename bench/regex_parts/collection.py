@@ -44,12 +44,12 @@ def patterns(*, besides: str = "") -> list[Pattern]:
 def _of_globals(module: Any, tree: ast.Module) -> Iterator[Pattern]:
     """The compiled patterns that names of a module lead to."""
     lines = {name: node.lineno for node in tree.body for name in _assigned(node)}
+    used: dict[str, set[str]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            used.setdefault(node.value.id, set()).add(node.attr)
     for name, line in lines.items():
-        uses = {
-            node.attr
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == name
-        }
+        uses = used.get(name, set())
         is_search = not uses or not uses <= _ANCHORED
         for pattern in _compiled(vars(module).get(name)):
             text = f"(?:{pattern.pattern})\\Z" if uses == {"fullmatch"} else pattern.pattern

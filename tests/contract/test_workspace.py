@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nebulus.adapters.workspaces.folder import FolderWorkspace
@@ -19,6 +19,7 @@ from nebulus.core.errors import ToolError
 from nebulus.core.failure import Failure, FailureKind
 from nebulus.ports.guard import Workspace
 from nebulus.testing.workspace import FakeWorkspace
+from tests.properties import more
 
 Make: TypeAlias = Callable[[Mapping[str, str]], Workspace]
 
@@ -164,7 +165,7 @@ def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[FolderWorkspace, Fak
     return made(tmp_path_factory.mktemp("both")), FakeWorkspace(links=LINKS)
 
 
-@settings(max_examples=3000)
+@more(20)
 @given(path=PATHS)
 def test_no_spelling_leads_outside(both: tuple[FolderWorkspace, FakeWorkspace], path: str) -> None:
     for workspace in both:
@@ -181,7 +182,7 @@ def test_no_spelling_leads_outside(both: tuple[FolderWorkspace, FakeWorkspace], 
         assert (folder.root / canonical).resolve() == folder.root / canonical
 
 
-@settings(max_examples=1000)
+@more(8)
 @given(path=st.lists(PIECES, max_size=6).map("/".join))
 def test_the_fake_and_the_folder_agree(both: tuple[FolderWorkspace, FakeWorkspace], path: str) -> None:
     real, fake = (workspace.canonical(path) for workspace in both)
@@ -196,6 +197,7 @@ WRITER = """
 import sys
 from pathlib import Path
 from nebulus.adapters.workspaces.tree import Tree
+from tests.properties import more
 tree = Tree(Path(sys.argv[1]))
 print("begun", flush=True)
 while True:

@@ -1,4 +1,4 @@
-"""A process killed at any write of a run of 30 steps loses nothing and repeats nothing in silence."""
+"""A process killed at any write of a run loses nothing and repeats nothing in silence."""
 
 import json
 import os
@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.crash.victim import EXPECTED, PLANS
+from tests.crash.victim import PLANS, expected
 
 ROOT = Path(__file__).parents[2]
-SHARDS = 4
+SHARDS = 2
 POSTGRES = os.environ.get("NEBULUS_TEST_POSTGRES", "")
 ENGINES = [
     "sqlite",
@@ -48,9 +48,10 @@ def victim(engine: str, folder: Path, plan: str, *positions: int) -> "subprocess
 @pytest.mark.parametrize("engine", ENGINES)
 def test_a_kill_at_every_write_ends_in_the_same_outcome(engine: str, plan: str, tmp_path: Path) -> None:
     (whole,) = lines_of(victim(engine, tmp_path, plan, 1, 0))
-    assert whole["effects"] == EXPECTED
+    assert whole["effects"] == expected(plan)
+    assert whole["at_once"] >= 3 or plan != "overlapping"
     writes = whole["writes"]
-    assert writes > len(EXPECTED) // 4, "at most four effects are allowed by one write"
+    assert writes > len(expected(plan)) // 4, "at most four effects are allowed by one write"
     size = -(-writes // SHARDS)
     shards = [victim(engine, tmp_path, plan, first, first + size - 1) for first in range(1, writes + 1, size)]
     deaths = [line for shard in shards for line in lines_of(shard) if line["position"]]
@@ -58,7 +59,7 @@ def test_a_kill_at_every_write_ends_in_the_same_outcome(engine: str, plan: str, 
     for line in deaths:
         assert 1 <= line["deaths"] <= 2, line
         assert (line.get("outcome"), line.get("summary")) == (whole["outcome"], whole["summary"]), line
-        assert line["effects"] == EXPECTED, f"an effect was lost or doubled: {line}"
+        assert line["effects"] == expected(plan), f"an effect was lost or doubled: {line}"
     in_flight = [line for line in deaths if line["unknown"]]
     assert in_flight, "an effect that can't be looked up must be reported as unknown at some position"
     if plan == "in-order":

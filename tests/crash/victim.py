@@ -2,8 +2,9 @@
 
     python -m tests.crash.victim ENGINE FOLDER PLAN [FIRST LAST]
 
-ENGINE is a SQLite path or a PostgreSQL URL; PLAN is `in-order`, or `at-once` for steps that don't depend on each
-other, four of them under way. For every write from FIRST to LAST one child process runs the job and dies by SIGKILL
+ENGINE is a SQLite path or a PostgreSQL URL; PLAN is `in-order`, `at-once` for steps that don't depend on each
+other, four of them under way, or `overlapping` for three chains of steps, with several reads in one answer, and
+tools that take their time, so that a death meets calls before, at and after their effect. For every write from FIRST to LAST one child process runs the job and dies by SIGKILL
 when what it would write has happened and is not yet recorded; a second one resumes it and dies when that write has
 just been recorded; a third one resumes it to the end. Each position prints a JSON line: how many died, outcome,
 summary, effects done, outcomes reported as unknown. A line with position 0 comes first: the run without a death.
@@ -57,11 +58,30 @@ STEPS = tuple(
         text=f"{SPECS[number % 5].name} v{number}",
         checks=(ToolSucceeded(SPECS[number % 5].name),),
     )
-    for number in range(1, 31)
+    for number in range(1, 21)
 )
-PLANS = {"in-order": Plan(STEPS), "at-once": Plan(tuple(replace(step, after=()) for step in STEPS))}
+CHAINS = 3
+
+
+def _chained(step: Step) -> Step:
+    """Return a step that waits only for the one before it in its chain; a read looks at three values at once."""
+    values = (f"{step.text}{which}" for which in "abc")
+    text = f"look {' '.join(value.removeprefix('look ') for value in values)}"
+    before = (step.number - CHAINS,) if step.number > CHAINS else ()
+    return replace(step, after=before, text=text if step.text.startswith("look") else step.text)
+
+
+PLANS = {
+    "in-order": Plan(STEPS),
+    "at-once": Plan(tuple(replace(step, after=()) for step in STEPS)),
+    "overlapping": Plan(tuple(map(_chained, STEPS[:14]))),
+}
 CONFIG = RunConfig(tools=SPECS, tiers=(Tier(name="small", window_tokens=4096),))
-EXPECTED = sorted(step.text for step in STEPS if not step.text.startswith("look"))
+
+
+def expected(plan: str) -> list[str]:
+    """Return every effect of a plan, each once."""
+    return sorted(step.text for step in PLANS[plan].steps if not step.text.startswith("look"))
 
 
 class Ledger:
@@ -83,18 +103,32 @@ class Ledger:
 
 
 class LedgerTool:
-    """A tool whose effect is a line in the ledger."""
+    """A tool whose effect is a line in the ledger; where it takes its time, calls end in another order."""
 
-    def __init__(self, spec: ToolSpec, ledger: Ledger) -> None:
-        self.spec, self._ledger = spec, ledger
+    under_way = 0
+    """How many calls of all tools run now."""
+    most_under_way = 0
+    """How many ran at the same time at most."""
+
+    def __init__(self, spec: ToolSpec, ledger: Ledger, *, pause_s: float = 0.0) -> None:
+        self.spec, self._ledger, self._pause_s = spec, ledger, pause_s
 
     async def run(self, arguments: dict[str, Any], key: str) -> ToolOutput:
         """Do it; an idempotent tool does it once per key, and here value and key are one."""
+        LedgerTool.under_way += 1
+        LedgerTool.most_under_way = max(LedgerTool.most_under_way, LedgerTool.under_way)
+        await self._pause(arguments)
         line = f"{self.spec.name} {arguments['value']}"
         is_repeat = self.spec.is_idempotent and line in self._ledger.lines()
         if self.spec.effect is not Effect.READ and not is_repeat:
             self._ledger.add(line)
+        await self._pause(arguments)
+        LedgerTool.under_way -= 1
         return ToolOutput(text=f"ok {arguments['value']}")
+
+    async def _pause(self, arguments: dict[str, Any]) -> None:
+        if self._pause_s:
+            await asyncio.sleep(self._pause_s * (1 + sum(map(ord, arguments["value"])) % 4))
 
     async def has_happened(self, arguments: dict[str, Any], key: str) -> bool | None:
         """Look, if the tool can."""
@@ -133,9 +167,10 @@ class Literal:
         if isinstance(request.form, Shape):
             word = request.messages[-1].content.split()[-1]
             return ModelAnswer(text=json.dumps({"what": word}), usage=Usage(100, 5))
-        _, tool, value = request.messages[-1].content.rsplit("Now: step ", 1)[1].split(" ", 2)
-        call = json.dumps({"name": tool, "arguments": {"value": value}})
-        return ModelAnswer(text=f"<tool_call>\n{call}\n</tool_call>", usage=Usage(100, 20))
+        _, tool, *values = request.messages[-1].content.rsplit("Now: step ", 1)[1].split()
+        calls = [json.dumps({"name": tool, "arguments": {"value": value}}) for value in values]
+        text = "\n".join(f"<tool_call>\n{call}\n</tool_call>" for call in calls)
+        return ModelAnswer(text=text, usage=Usage(100, 20))
 
     async def close(self) -> None:
         """Do nothing."""
@@ -207,7 +242,8 @@ class DyingEngine(DbosEngine):
 async def carry_out(engine: Engine, folder: Path, run_id: str, plan: str) -> dict[str, Any]:
     """Start the run, or resume it if it exists; return what became of it."""
     ledger = Ledger(folder / f"{run_id}.ledger")
-    tools = {spec.name: LedgerTool(spec, ledger) for spec in SPECS}
+    pause_s = 0.002 if plan == "overlapping" else 0.0
+    tools = {spec.name: LedgerTool(spec, ledger, pause_s=pause_s) for spec in SPECS}
     world = World(
         backends={"small": Literal()},
         tools=tools,
@@ -234,6 +270,7 @@ async def carry_out(engine: Engine, folder: Path, run_id: str, plan: str) -> dic
             "outcome": type(outcome).__name__,
             "summary": getattr(outcome, "summary", str(outcome)),
             "effects": sorted(ledger.lines()),
+            "at_once": LedgerTool.most_under_way,
             "unknown": sum(isinstance(record.event, OutcomeUnknown) for record in journal),
             "writes": len(await supervisor.raw_journal(run_id)),
         }

@@ -178,7 +178,7 @@ async def tools(
     _, found = closed_by_rules(settings, folder or root, workspace=root)
     workspace = FolderWorkspace(place["workspace"], kept=found.kept, fixed=found.fixed)
     sandbox = await find_sandbox(settings, folder or root, workspace=root)
-    kit = (*builtin_tools(workspace, sandbox), *own, looking)
+    kit = (*builtin_tools(workspace, sandbox, settings.tools), *own, looking)
     yield Kit(tools=kit, workspace=workspace, sandbox=sandbox)
 
 

@@ -16,6 +16,7 @@ from msgspec import Struct, field
 from nebulus.adapters.backends.hub_files import is_hub_name, read_name
 from nebulus.adapters.backends.settings import DEFAULT_LIMITS, AnswerLimits, BackendSettings, ToolForm
 from nebulus.adapters.sandboxes.limits import Limits as CommandLimits
+from nebulus.adapters.tools.groups import ToolGroups
 from nebulus.core.budget import Budget
 from nebulus.core.errors import ConfigError
 from nebulus.core.limits import Limits
@@ -135,6 +136,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     checks_arguments: bool = True
     planning: PlanMode = PlanMode.NEXT
     sandbox: CommandLimits = CommandLimits()
+    tools: ToolGroups = ToolGroups()
 
     def only(self, names: tuple[str, ...]) -> "Settings":
         """Return these settings with the named tiers alone, in their order here.
@@ -180,6 +182,7 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
         "budget": Budget,
         "limits": Limits,
         "sandbox": CommandLimits,
+        "tools": ToolGroups,
     }
     values: dict[str, Any] = {
         name: _struct(_table(tables.pop(name), name, source), kind, f"{source}: {name}")

@@ -1,48 +1,77 @@
-"""Whether a call heeds the words of its step: what the step spells out should stand in the call.
+"""Compares a call with the arguments that its step gives: those given as data, and those written in its text.
 
-A small model copies values exactly and from the wrong place: the path of the step before, the value of
-the next parameter, half of a quoted value. Code can see that without understanding the step.
+Small models copy values exactly but from the wrong place: the path of the step before, the value of the next
+parameter, half of a quoted value.
 
-Laws: `contradicted` speaks where the step assigns a value to a parameter by the parameter's own name
-("path = notes/a.md", "3 as page"), and where a value was cut out of the step across a quotation mark or a
-parameter's name; it is certain. `doubted` speaks of what the step names and no argument holds, and of a
-value that the step gives to another parameter; `unasked` of an optional argument that nothing asked for.
-These may be meant all the same.
+Invariants: data is compared by value. The text is only compared if it is an instruction for this very call, which
+names the tool by a name that prose would not use (`is_instruction`); any other sentence may be about many calls. Only
+`name = "value"` is certain; whatever else the text seems to say is a doubt, and a value that is written in the text
+where the parameter is named is never doubted.
 """
 
+import json
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from nebulus.calls.assignments import QUOTED, Assignment, assignments, mentions, unquoted
+from nebulus.calls.assignments import QUOTED, Assignment, assignments, mentions
 from nebulus.calls.grounding import scalars
 from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.text import stands_in
 from nebulus.core.tools import Effect, ToolSpec
 
-_PATH = r"(?<![\w/.@\-])(?:[\w.\-]+/)+(?:[\w.\-]*\w)?|(?<![\w/.@\-])[\w\-]{2,}\.[A-Za-z]\w{0,5}\b(?!/)"
-_ADDRESS = r"[\w.+\-]+@[\w\-]+(?:\.[\w\-]+)+"
-_SPELLED = re.compile(f"{QUOTED}|{_ADDRESS}|{_PATH}")
 _NUMBERS = tuple(
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"  # noqa: SIM905
     " seventeen eighteen nineteen twenty".split()
 )
 _NAME_OF_CODE = re.compile(r"\w[_\-\d]|[a-z][A-Z]")
 """A name that prose would not use for something else: my_path, myPath, path2."""
+_PREPOSITIONS = frozenset(
+    {"to", "from", "for", "at", "by", "in", "on", "of", "as", "with", "until", "after", "before"}
+)
+"""Names of parameters that any sentence has: only a sign makes one of them an assignment."""
 _BARE_CALL = re.compile(r"\b(?:without|no)\s+(?:any\s+)?(?:arguments|parameters|options)\b", re.IGNORECASE)
 STEM_CHARS = 5
 """So much of a parameter's name in the step asks for it: "recursively" for `recursive`."""
 
 
-def contradicted(step: str, call: Call, tool: ToolSpec, *, known: Collection[str] = ()) -> Finding | None:
-    """Return the finding for the first argument that goes against what the step says of it.
+def is_instruction(step: str, tool: ToolSpec) -> bool:
+    """Whether `step` names `tool` as code does (`move_file`, `readFile`), so that it is written for a call of it.
 
-    `known` are the values that references of the step stood for, as they stand in `step`.
+    A name that is also a word ("sort", "find") may stand in any sentence.
     """
-    for said in assignments(step, tool, known):
-        if said.is_certain and not _is_given(call, said):
+    return _NAME_OF_CODE.search(tool.name) is not None and bool(named_in(step, tool.name))
+
+
+def named_in(step: str, name: str) -> bool:
+    """Whether `step` has `name` as a whole word, its first letter in either case."""
+    first = f"[{re.escape(name[0].lower())}{re.escape(name[0].upper())}]"
+    return re.search(rf"(?<![\w\-]){first}{re.escape(name[1:])}(?![\w\-])", step) is not None
+
+
+def differing(call: Call, given: Mapping[str, Any]) -> Finding | None:
+    """Return the finding for the first argument that differs from the one `given` as data, or lacks."""
+    for name, value in given.items():
+        if name not in call.arguments or not _is_same(call.arguments[name], value):
+            said = json.dumps(value, ensure_ascii=False)
+            return _mismatch(
+                call.tool,
+                f"the step gives {name} = {said[:200]}",
+                name=name,
+                value=spelled(call.arguments.get(name, "nothing")),
+            )
+    return None
+
+
+def contradicted(step: str, call: Call, tool: ToolSpec, *, known: Collection[str] = ()) -> Finding | None:
+    """Return the finding for the first argument that differs from a quoted value which `step` gives to it by a sign.
+
+    `known` are the values that references of the step stood for, as they appear in `step`.
+    """
+    for said in assignments(step, tool, (*known, *_phrases(step, call))):
+        if _is_explicit(step, said) and not _is_given(call, said):
             return _against(call, said)
-    return _cut_across(step, call, tool, known=known)
+    return None
 
 
 def doubted(
@@ -52,30 +81,18 @@ def doubted(
 
     `beside` is what else its values may come from: the goal, its constraints, what is known.
     """
-    said = assignments(step, tool, known)
-    unlike = next((each for each in said if not _is_given(call, each)), None)
+    said = assignments(step, tool, (*known, *_phrases(step, call)))
+    said = tuple(one for one in said if one.name not in _PREPOSITIONS or _has_sign(step, one))
+    unlike = next(
+        (one for one in said if not _is_given(call, one) and not _is_written(step, call, one)), None
+    )
     if unlike is not None:
         return _against(call, unlike)
     return (
-        overlooked(step, call, tool)
+        _cut_across(step, call, tool, known=known)
         or _left_out(step, call, tool, known=known)
         or _borrowed(step, call, said, beside=beside)
     )
-
-
-def overlooked(step: str, call: Call, tool: ToolSpec) -> Finding | None:
-    """Return the finding for the first value that the step spells out and no argument holds.
-
-    A part of it is not it; but a phrase in quotes may be spread over several arguments.
-    """
-    held = [leaf for argument in call.arguments.values() for leaf in _leaves(argument) if leaf]
-    names = {tool.name, *tool.parameters.get("properties", {})}
-    for value in spelled_out(step):
-        parts = sum(leaf in value for leaf in held)
-        if value not in names and parts < 2 and not any(value.strip("/.") in leaf for leaf in held):
-            rule = f"the step names {value}, and the call leaves it out"
-            return _mismatch(tool.name, rule, value=", ".join(held))
-    return None
 
 
 def unasked(step: str, call: Call, tool: ToolSpec, *, beside: str = "") -> Finding | None:
@@ -99,7 +116,7 @@ def unasked(step: str, call: Call, tool: ToolSpec, *, beside: str = "") -> Findi
         )
         if not is_asked:
             return Finding(
-                kind=FindingKind.UNREQUESTED_ARGUMENT,
+                kind=FindingKind.ARGUMENT_MISMATCH,
                 rule=f"nothing asks for {name}",
                 where=f"/{name}",
                 value=spelled(argument)[:60],
@@ -107,12 +124,6 @@ def unasked(step: str, call: Call, tool: ToolSpec, *, beside: str = "") -> Findi
                 tool=tool.name,
             )
     return None
-
-
-def spelled_out(step: str) -> Iterator[str]:
-    """Yield the quoted words, paths and addresses of a step, in order, without their quotes."""
-    for match in _SPELLED.finditer(step):
-        yield unquoted(match[0])
 
 
 def spelled(value: Any) -> str:
@@ -172,6 +183,48 @@ def _is_within(match: re.Match[str], said: Assignment) -> bool:
     return said.place[0] <= match.start() < said.place[1]
 
 
+def _phrases(step: str, call: Call) -> list[str]:
+    """Return the call's values of several words that appear in `step`: names within them assign nothing."""
+    texts = (value for value in call.arguments.values() if isinstance(value, str))
+    return [value for value in texts if " " in value.strip() and value in step]
+
+
+def _is_explicit(step: str, said: Assignment) -> bool:
+    """Whether the value is in quotes after a sign: `path = "a.md"`."""
+    return step[said.place[0]] in "\"`'" and _has_sign(step, said)
+
+
+def _has_sign(step: str, said: Assignment) -> bool:
+    at = said.place[0]
+    return re.search(r"(?:[:=]|->)\s*$", step[max(0, at - 8) : at]) is not None
+
+
+def _is_written(step: str, call: Call, said: Assignment) -> bool:
+    """Whether the call's value is written, as a whole, where the step names the parameter.
+
+    Where a value without quotes ends can't be known from the text; where it begins can.
+    """
+    at = said.place[0]
+    if said.name not in call.arguments or step[at] in "\"`'":
+        return False
+    value = " ".join(spelled(call.arguments[said.name]).split())
+    rest = " ".join(step[at : at + 2 * len(value) + 80].split())
+    return bool(value) and re.match(rf"{re.escape(value)}(?!\w)", rest) is not None
+
+
+def _is_same(one: Any, other: Any) -> bool:
+    """Whether two JSON values are equal; 1 is 1.0, and neither is true."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    match one, other:
+        case dict(), dict():
+            return one.keys() == other.keys() and all(_is_same(one[key], other[key]) for key in one)
+        case list(), list():
+            return len(one) == len(other) and all(map(_is_same, one, other))
+        case _:
+            return bool(one == other)
+
+
 def _against(call: Call, said: Assignment) -> Finding:
     given = spelled(call.arguments[said.name]) if said.name in call.arguments else "nothing"
     return _mismatch(call.tool, f"the step says {said.name} = {said.value}", name=said.name, value=given)
@@ -194,7 +247,15 @@ def _is_given(call: Call, said: Assignment) -> bool:
         case int() | float():
             return spelled(argument) == value or _number(value) == argument
         case _:
-            return spelled(argument) == value
+            return spelled(argument) in (value, _unescaped(value))
+
+
+def _unescaped(text: str) -> str:
+    """Return a quoted value with its escapes read as JSON, or as it is."""
+    try:
+        return str(json.loads(f'"{text}"')) if "\\" in text else text
+    except ValueError:
+        return text
 
 
 def _number(text: str) -> float | None:

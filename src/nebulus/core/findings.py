@@ -22,8 +22,6 @@ class FindingKind(StrEnum):
     UNGROUNDED = "ungrounded"
     ARGUMENT_MISMATCH = "argument_mismatch"
     """A value of the call differs from what the step assigns."""
-    UNREQUESTED_ARGUMENT = "unrequested_argument"
-    """An optional argument that nothing asked for; it is not offered again in this step."""
     TOO_MANY_CALLS = "too_many_calls"
     BAD_PLAN = "bad_plan"
     CHECK_FAILED = "check_failed"
@@ -59,7 +57,6 @@ class Finding(Struct, frozen=True, kw_only=True, omit_defaults=True):
         is_miscopied = self.kind in (
             FindingKind.UNGROUNDED,
             FindingKind.ARGUMENT_MISMATCH,
-            FindingKind.UNREQUESTED_ARGUMENT,
         )
         return replace(self, value="").sentence() if is_miscopied else self.sentence()
 

@@ -1,7 +1,7 @@
 """A goal, and the ordered steps towards it, with the code that decides when they are met."""
 
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from msgspec import Struct, field
 
@@ -95,6 +95,8 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
     after: tuple[int, ...] | None = None
     is_open: bool = False
     """Whether it takes as many calls as it needs, until the model ends it; what they returned stays visible to it."""
+    arguments: dict[str, Any] = field(default_factory=dict)
+    """Arguments that its call must have: data, compared by value, never parsed from `text`."""
 
     @property
     def depends_on(self) -> tuple[int, ...]:

@@ -54,6 +54,8 @@ from nebulus.recovery.stagnation import recorded, with_record
 
 CARRIED = Provenance((Origin("document", "put there by an earlier call"),))
 """The provenance of a result that may contain text from outside although its tool is trusted."""
+ERROR_CHARS = 1200
+"""The most of a tool's error that a step is shown: enough for the passage of a file that was nearly meant."""
 
 
 def on_judged(at: CallAt[p.Judging], event: CallJudged) -> Machine:
@@ -168,7 +170,7 @@ def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
         is_trusted=not spec.is_untrusted,
         made_from=_made_from(machine, flight),
     )
-    kind, text = failure.kind.value, bounded(failure.sentence(), 400)
+    kind, text = failure.kind.value, bounded(failure.sentence(), ERROR_CHARS)
     failed = with_lesson(
         machine.state, step=task.step, kind=kind, why=f"{call.tool}: {failure.what}", provenance=provenance
     )

@@ -4,8 +4,6 @@ Requests are composed when a model is asked, never stored: replaying a run compo
 attempt to the next (form, temperature, seed).
 """
 
-from collections.abc import Collection
-
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -108,7 +106,7 @@ def _step_call(
     form = _step_form(machine, task, tools)
     is_narrow = isinstance(form, OneCall) and bool(form.tool) and bool(task.attempts.findings)
     if isinstance(form, OneCall) and is_narrow:
-        tools = _only(tools, form.tool, task)
+        tools = tuple(tool for tool in tools if tool.name == form.tool)
     prompt = compose_step(
         machine.state,
         step=task.step,
@@ -223,23 +221,6 @@ def offered_readers(machine: Machine, task: Task, tier: Tier) -> tuple[ToolSpec,
     """Return the tools that a step may use and that only read."""
     readers = [tool for tool in machine.config.tools if tool.effect is Effect.READ and not tool.handles]
     return offer(machine.state.step(task.step), readers, most=tier.tools_shown)
-
-
-def _only(tools: tuple[ToolSpec, ...], name: str, task: Task) -> tuple[ToolSpec, ...]:
-    """Return only the tool called `name`, without the arguments that nothing asked for."""
-    unrequested = {
-        one.where[1:] for one in task.attempts.findings if one.kind is FindingKind.UNREQUESTED_ARGUMENT
-    }
-    return tuple(_without(tool, unrequested) for tool in tools if tool.name == name)
-
-
-def _without(tool: ToolSpec, names: Collection[str]) -> ToolSpec:
-    """Return `tool` without some of its parameters."""
-    properties = tool.parameters.get("properties", {})
-    kept = {name: shape for name, shape in properties.items() if name not in names}
-    if len(kept) == len(properties):
-        return tool
-    return replace(tool, parameters={**tool.parameters, "properties": kept})
 
 
 def _step_form(machine: Machine, task: Task, tools: tuple[ToolSpec, ...]) -> Form:

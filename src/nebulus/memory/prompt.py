@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 from msgspec.structs import replace
 
+from nebulus.core.digest import canonical
 from nebulus.core.plan import FINISHED_STATUSES, Step
 from nebulus.core.prompt import Piece, PieceKind, Prompt, Source
 from nebulus.core.provenance import USER, Provenance
@@ -202,4 +203,12 @@ def _now(step: Step, label: Provenance, index: Index) -> tuple[Piece, ...]:
     return (
         Piece(PieceKind.STEP, first.text, first.provenance, label=f"Now: step {step.number}. "),
         *(Piece(PieceKind.STEP, part.text, part.provenance, continues=True) for part in rest),
+        *_known(step, label),
     )
+
+
+def _known(step: Step, label: Provenance) -> Iterator[Piece]:
+    """Yield the arguments that the step gives as data, as JSON."""
+    for name, value in step.arguments.items():
+        text = value if isinstance(value, str) else canonical(value).decode()
+        yield Piece(PieceKind.STEP, text, label, title="Known arguments:", label=f"- {name}: ")

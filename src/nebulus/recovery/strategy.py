@@ -206,7 +206,6 @@ _CLASSES: Mapping[FindingKind, FailureKind] = MappingProxyType(
         FindingKind.INVALID_ARGUMENTS: FailureKind.INVALID_ARGUMENTS,
         FindingKind.UNGROUNDED: FailureKind.INVALID_ARGUMENTS,
         FindingKind.ARGUMENT_MISMATCH: FailureKind.INVALID_ARGUMENTS,
-        FindingKind.UNREQUESTED_ARGUMENT: FailureKind.INVALID_ARGUMENTS,
         FindingKind.REFUSED: FailureKind.POLICY_REFUSAL,
         FindingKind.NO_PROGRESS: FailureKind.NO_PROGRESS,
         FindingKind.GAVE_UP: FailureKind.NO_PROGRESS,
@@ -263,7 +262,6 @@ RESTATED = frozenset(
         FindingKind.INVALID_ARGUMENTS,
         FindingKind.UNGROUNDED,
         FindingKind.ARGUMENT_MISMATCH,
-        FindingKind.UNREQUESTED_ARGUMENT,
     }
 )
 """Findings after which only the arguments are requested again."""

@@ -19,6 +19,17 @@ def test_without_a_file_smollm2_is_used_and_never_nano(tmp_path: Path) -> None:
     assert list(Settings().tiers) == ["smollm2"]
 
 
+def test_unless_somebody_says_otherwise_commands_are_contained_arguments_checked_and_approvals_expire() -> (
+    None
+):
+    settings = Settings()
+    assert settings.commands == "sandboxed"
+    assert settings.checks_arguments
+    assert settings.approvals.expires_s == 24 * 60 * 60
+    assert settings.policy == ""
+    assert settings.secrets == {}
+
+
 def test_a_file_is_read_with_its_tiers_in_order(tmp_path: Path) -> None:
     (tmp_path / "nebulus.toml").write_text(
         '[tiers.small]\nmodel = "ollama:qwen3:8b"\nwindow_tokens = 8192\nkinds = ["execute"]\n'

@@ -1,7 +1,7 @@
 """A call is accepted only on the evidence that its tool needs, and nothing that looks like one vanishes."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.calls_parts.not_meant import FORMS, NotMeant, composed
@@ -9,6 +9,7 @@ from nebulus.calls import ReaderProfile, by_effect, explain, read
 from nebulus.core.answers import ModelAnswer, RawCall
 from nebulus.core.findings import Call, CallEvidence, FindingKind, Reading
 from nebulus.core.tools import Effect
+from tests.properties import more
 from tests.unit.calls.samples import CLEAN, OSLO, TOOLS, WEATHER, fixture_cases, said, tool
 
 TAGGED = f"<tool_call>\n{CLEAN}\n</tool_call>"
@@ -107,7 +108,7 @@ def with_unknown_tool(case: dict) -> str:  # type: ignore[type-arg]
     st.lists(st.sampled_from(BETWEEN), min_size=2, max_size=2),
     st.booleans(),
 )
-@settings(max_examples=150, deadline=None)
+@more(3)
 def test_no_call_of_a_composition_of_dialects_vanishes(
     cases: list[dict],  # type: ignore[type-arg]
     between: list[str],
@@ -124,7 +125,7 @@ def test_no_call_of_a_composition_of_dialects_vanishes(
 
 
 @given(st.text(alphabet=" ,.;:!?-\n\"'`#>*([I'llcathe", max_size=40), st.text(max_size=30), st.booleans())
-@settings(max_examples=150, deadline=None)
+@more(3)
 def test_any_words_around_a_call_can_be_weighed(some: str, other: str, is_before: bool) -> None:
     text = f"{some}\n{TAGGED}\n{other}" if is_before else f"{other}\n{TAGGED}\n{some}"
     said(text)

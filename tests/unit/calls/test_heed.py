@@ -1,10 +1,10 @@
-"""A call is held against the words of its step, and a doubt is told from a certainty."""
+"""A call is compared with the arguments of its step; a doubt is distinguished from a certainty."""
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulus.calls.heed import contradicted, doubted, overlooked, spelled_out, unasked
+from nebulus.calls.heed import contradicted, differing, doubted, is_instruction, unasked
 from nebulus.core.findings import Call, FindingKind
 from nebulus.core.tools import Effect, ToolSpec
 
@@ -38,26 +38,78 @@ def rule(step: str, tool: ToolSpec, **arguments: object) -> str:
 
 
 def doubt(step: str, tool: ToolSpec, **arguments: object) -> str:
-    finding = overlooked(step, Call(tool.name, dict(arguments)), tool)
-    return "" if finding is None else finding.rule
+    finding = doubted(step, Call(tool.name, dict(arguments)), tool)
+    return "" if finding is None else f"{finding.where} {finding.rule}"
 
 
-def test_what_a_step_assigns_by_name_must_be_what_the_call_gives() -> None:
-    step = 'Use write_file with path = drafts/date.md, content = "Friday at noon" and lines = 3.'
-    assert rule(step, WRITE, path="drafts/date.md", content="Friday at noon", lines=3) == ""
+def test_a_quoted_value_after_a_sign_must_be_what_the_call_gives() -> None:
+    step = 'Use write_file with path = "drafts/date.md", content: `Friday at noon` and lines = "3".'
     right = {"path": "drafts/date.md", "content": "Friday at noon", "lines": 3}
-    assert (
-        rule(step, WRITE, **{**right, "path": "drafts/news.md"})
-        == "/path the step says path = drafts/date.md"
-    )
-    assert (
-        rule(step, WRITE, **{**right, "content": "Friday"})
-        == "/content the step says content = Friday at noon"
-    )
+    assert rule(step, WRITE, **right) == ""
+    assert rule(step, WRITE, **{**right, "path": "news.md"}) == "/path the step says path = drafts/date.md"
+    assert rule(step, WRITE, **{**right, "content": "Friday"}).startswith("/content the step says")
     assert rule(step, WRITE, **{**right, "lines": 4}) == "/lines the step says lines = 3"
-    assert (
-        rule(step, WRITE, path="drafts/date.md", content="Friday at noon") == "/lines the step says lines = 3"
-    )
+    assert rule(step, WRITE, path="drafts/date.md", content="Friday at noon").startswith("/lines")
+
+
+def test_what_is_not_in_quotes_after_a_sign_is_at_most_a_doubt() -> None:
+    for step in (
+        "write_file path = a.md",
+        "write_file where the path is `a.md`",
+        "write_file `a.md` as path",
+    ):
+        assert rule(step, WRITE, path="b.md") == ""
+        assert doubt(step, WRITE, path="b.md") == "/path the step says path = a.md"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "Order for SYNX is completed.",
+        "lunch for 12",
+        "..",
+        "Cheers!",
+        "file1.txt, file2.txt",
+        "a; b | c & d",
+        "50% off, with 'quotes' in it",
+        "as path, lines = 3",
+    ],
+)
+def test_a_value_that_is_written_where_the_parameter_is_named_is_never_doubted(value: str) -> None:
+    step = f"Use write_file with path = notes.md, content = {value}"
+    assert doubt(step, WRITE, path="notes.md", content=value) == ""
+
+
+@given(value=st.text(min_size=1, max_size=40))
+def test_no_right_value_without_quotes_is_ever_called_a_contradiction(value: str) -> None:
+    assert rule(f"Use write_file with content = {value}", WRITE, content=value).count("path") == 0
+
+
+def test_a_quoted_value_may_be_written_with_escapes() -> None:
+    step = r'Use write_file with content = "one\ntwo"'
+    assert rule(step, WRITE, content="one\ntwo") == rule(step, WRITE, content=r"one\ntwo") == ""
+
+
+def test_arguments_that_are_data_are_compared_by_value() -> None:
+    def wrong(given: dict[str, object], **arguments: object) -> str:
+        finding = differing(Call("write_file", dict(arguments)), given)
+        return "" if finding is None else f"{finding.where} {finding.rule}"
+
+    assert wrong({"lines": 3, "tags": ["a", {"b": 1}]}, lines=3.0, tags=["a", {"b": 1}], path="x") == ""
+    assert wrong({"lines": 1}, lines=True) == "/lines the step gives lines = 1"
+    assert wrong({"content": "a b"}, content="a").startswith("/content")
+    assert wrong({"path": "a.md"}) == '/path the step gives path = "a.md"'
+
+
+def test_only_a_name_that_prose_would_not_use_makes_a_step_an_instruction() -> None:
+    def spec(name: str) -> ToolSpec:
+        return ToolSpec(name=name)
+
+    assert is_instruction("Write_file the notes into a.md", WRITE)
+    assert is_instruction("then activateBrake, gently", spec("activateBrake"))
+    assert not is_instruction("Write the file a.md", WRITE)
+    assert not is_instruction("Sort 'report.pdf' by line", spec("sort"))
+    assert not is_instruction("overwrite_file a.md", WRITE)
 
 
 def test_values_of_several_words_without_quotes_are_not_certain() -> None:
@@ -69,28 +121,6 @@ def test_values_of_several_words_without_quotes_are_not_certain() -> None:
 def test_truth_is_spelled_in_any_case_and_other_names_are_no_assignment() -> None:
     assert rule("move_file force = True", MOVE, force=True) == ""
     assert rule("move_file enforce=x and resource = y", MOVE, force=True, source="z") == ""
-
-
-@pytest.mark.parametrize(
-    ("step", "spelled"),
-    [
-        ("Move inbox/a.md to archive/", ["inbox/a.md", "archive/"]),
-        ('Write `drafts/x.md`, say "hello there" to bob@x.org', ["drafts/x.md", "hello there", "bob@x.org"]),
-        ("It's step 3's result, e.g. nothing. See 'notes'.", ["notes"]),
-        ("and/or", ["and/or"]),
-    ],
-)
-def test_quoted_words_paths_and_addresses_are_spelled_out(step: str, spelled: list[str]) -> None:
-    assert list(spelled_out(step)) == spelled
-
-
-def test_what_the_step_names_and_no_argument_holds_is_a_doubt() -> None:
-    step = "Move `inbox/a.md` into archive/ by move_file"
-    assert doubt(step, MOVE, source="inbox/a.md", target="archive/a.md") == ""
-    assert doubt(step, MOVE, source="inbox/b.md", target="archive/b.md").startswith(
-        "the step names inbox/a.md"
-    )
-    assert doubt("`source` is `a.md`", MOVE, source="a.md") == ""
 
 
 @given(step=st.text(max_size=200), value=st.text(max_size=40))
@@ -123,50 +153,37 @@ SEND = ToolSpec(
 )
 
 
-def borrowed(step: str, tool: ToolSpec, **arguments: object) -> str:
-    finding = doubted(step, Call(tool.name, dict(arguments)), tool)
-    return "" if finding is None else f"{finding.where} {finding.rule}"
-
-
-def test_half_of_a_quoted_value_is_a_contradiction_where_the_step_names_the_parameter() -> None:
-    step = "Use write_file, path `a.md`, content 'Friday; at noon'"
-    assert rule(step, WRITE, path="a.md", content="Friday; at noon") == ""
-    assert (
-        rule(step, WRITE, path="a.md", content="Friday") == "/content the step says content = Friday; at noon"
-    )
-
-
-def test_half_of_a_quoted_value_is_a_doubt_where_it_does_not() -> None:
-    step = "Write 'Friday; at noon' into a.md by write_file"
-    assert doubt(step, WRITE, path="a.md", content="Friday").startswith("the step names Friday; at noon")
-    spread = "Write 'Friday into a.md' by write_file"
-    assert doubt(spread, WRITE, path="a.md", content="Friday") == "", "a quoted phrase may be spread"
-
-
-def test_a_value_that_was_cut_across_a_quotation_mark_or_a_name_is_a_contradiction() -> None:
+def test_a_value_that_was_cut_across_a_quotation_mark_or_a_name_is_a_doubt() -> None:
     step = "write_file takes a.md and says 'Friday at noon'"
-    assert rule(step, WRITE, path="a.md", content="says 'Friday at").endswith("the value cuts a quoted one")
+    assert doubt(step, WRITE, path="a.md", content="says 'Friday at").endswith("the value cuts a quoted one")
     step = "send_note hello with reply_to ada"
-    over = rule(step, SEND, text="hello with reply_to", to="ada")
+    over = doubt(step, SEND, text="hello with reply_to", to="ada")
     assert over == "/text the value runs over a parameter's name"
-    assert rule(step, SEND, text="hello", to="ada") == ""
+    assert rule(step, SEND, text="hello with reply_to", to="ada") == ""
 
 
 def test_a_value_that_the_step_gives_to_another_parameter_is_a_doubt() -> None:
-    step = "write_file into notes.md with content = `Friday`"
-    assert borrowed(step, WRITE, path="Friday", content="Friday").endswith("the call leaves it out")
     step = "write_file notes with content = `Friday`"
-    assert (
-        borrowed(step, WRITE, path="Friday", content="Friday") == "/path the step gives that value to content"
-    )
-    assert borrowed(f"{step}, also named Friday", WRITE, path="Friday", content="Friday") == ""
+    assert doubt(step, WRITE, path="Friday", content="Friday") == "/path the step gives that value to content"
+    assert doubt(f"{step}, also named Friday", WRITE, path="Friday", content="Friday") == ""
 
 
-def test_an_optional_argument_that_nothing_asks_for_is_left_out_of_a_change() -> None:
+def test_a_preposition_is_the_name_of_a_parameter_only_before_a_sign() -> None:
+    step = "Use send_note: tell ada, copy to bob@example.org"
+    assert doubt(step, SEND, text="hi", to="ada") == ""
+    assert doubt("send_note text = hi, to = bob", SEND, text="hi", to="ada").startswith("/to the step says")
+
+
+def test_words_and_paths_of_other_calls_in_the_step_are_no_doubt() -> None:
+    step = "Use write_file: put 'monday.md' and `tuesday.md` into notes/week.md, and tell bob@example.org"
+    assert doubt(step, WRITE, path="notes/week.md", content="plan") == ""
+
+
+def test_an_optional_argument_of_a_change_that_nothing_asks_for_is_a_doubt() -> None:
     def extra(step: str, beside: str = "", **more: object) -> str:
         call = Call("send_note", {"text": "hi", "to": "ada", **more})
         finding = unasked(step, call, SEND, beside=beside)
-        assert finding is None or finding.kind is FindingKind.UNREQUESTED_ARGUMENT
+        assert finding is None or finding.kind is FindingKind.ARGUMENT_MISMATCH
         return "" if finding is None else finding.where
 
     step = "send_note hi to ada"
@@ -190,12 +207,12 @@ def test_what_only_looks_may_be_given_more_than_was_asked_for() -> None:
 def test_a_parameter_that_the_step_names_and_the_call_leaves_out_is_a_doubt() -> None:
     step = "send_note hi to ada, the reply_to bob"
     assert (
-        borrowed(step, SEND, text="hi", to="ada")
+        doubt(step, SEND, text="hi", to="ada")
         == "/reply_to the step names reply_to, and the call leaves it out"
     )
-    assert borrowed(step, SEND, text="hi", to="ada", reply_to="bob") == ""
-    assert borrowed("send_note text to ada", SEND, text="text", to="ada").endswith("own name is no value")
-    assert borrowed("send_note hi to ada in copies", SEND, text="hi", to="ada") == "", (
+    assert doubt(step, SEND, text="hi", to="ada", reply_to="bob") == ""
+    assert doubt("send_note text to ada", SEND, text="text", to="ada").endswith("own name is no value")
+    assert doubt("send_note hi to ada in copies", SEND, text="hi", to="ada") == "", (
         "copies is a word of prose"
     )
 

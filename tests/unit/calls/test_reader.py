@@ -2,7 +2,7 @@
 
 import jsonschema_rs
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nebulus.calls import ReaderProfile, read
@@ -10,6 +10,7 @@ from nebulus.calls.scan import MARKERS
 from nebulus.calls.schema import arguments_schema
 from nebulus.core.answers import FinishReason, ModelAnswer, RawCall, Usage
 from nebulus.core.findings import Call, CallEvidence, FindingKind, Reading
+from tests.properties import more
 from tests.unit.calls.samples import CLEAN, NOW, OSLO, SAVE, TOOLS, WEATHER, long_way, said, tool
 
 TAGGED = f"<tool_call>\n{CLEAN}\n</tool_call>"
@@ -43,7 +44,7 @@ def kind_of(reading: Reading) -> FindingKind | None:
 
 
 @given(pieces)
-@settings(max_examples=300, deadline=None)
+@more(4)
 def test_any_answer_is_read_and_what_is_called_is_on_offer_and_valid(text: str) -> None:
     reading = said(text)
     assert not (reading.calls and reading.finding)
@@ -53,7 +54,7 @@ def test_any_answer_is_read_and_what_is_called_is_on_offer_and_valid(text: str) 
 
 
 @given(pieces)
-@settings(max_examples=200, deadline=None)
+@more(4)
 def test_the_short_way_reads_what_the_long_way_reads(text: str) -> None:
     assert said(text) == long_way(text)
 

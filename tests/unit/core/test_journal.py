@@ -5,7 +5,7 @@ from typing import get_args
 
 import msgspec
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nebulus.core.errors import JournalError
@@ -30,7 +30,6 @@ JOURNALS = st.lists(EVENTS, min_size=1, max_size=6)
 
 @pytest.mark.parametrize("kind", get_args(Event), ids=lambda kind: kind.__name__)
 def test_every_kind_of_event_is_decoded_as_it_was_recorded(kind: type) -> None:
-    @settings(max_examples=20)
     @given(any_of(kind))
     def comes_back(event: Event) -> None:
         encoded = encode_event(event)

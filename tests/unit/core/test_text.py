@@ -140,6 +140,13 @@ def test_a_key_is_hidden_by_its_form() -> None:
         "AIza" + "b" * 35,
         "eyJhbGciOiJIUzI1.eyJzdWIiOiIxMjM0.c2lnbmF0dXJlMTIz",
         "Authorization: Bearer abcdef.ghijkl-mnopqr",
+        *(f"{kind}-{'a1b2' * 6}" for kind in ("sk", "rk", "pk")),
+        *(f"{kind}_{stage}_{'a1b2' * 5}" for kind in ("sk", "rk") for stage in ("live", "test")),
+        *(f"gh{kind}_{'a1b2' * 9}" for kind in "pousr"),
+        *(f"{name}_{'a1b2' * 9}" for name in ("github_pat", "hf", "npm", "gsk")),
+        "glpat-" + "a1b2" * 6,
+        "ASIA" + "ABCDEFGH12345678",
+        *(f"xox{kind}-{'1234' * 4}" for kind in "abeprs"),
         "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128\n\nabc\n-----END RSA PRIVATE KEY-----",
     ):
         hidden = without_keys(f"x {shown} y")

@@ -33,6 +33,11 @@ class Module:
         return ast.parse(self.text, self.path)
 
     @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """Every node of the tree, walked once for all the rules."""
+        return list(ast.walk(self.tree))
+
+    @cached_property
     def lines(self) -> list[str]:
         return self.text.splitlines()
 
@@ -51,19 +56,19 @@ class Module:
     @cached_property
     def imports(self) -> list[Import]:
         """Everything that is imported, in order, with the imports inside functions marked lazy."""
-        return list(_imports(self.tree, is_lazy=False))
+        taken = [node for node in self.nodes if isinstance(node, ast.Import | ast.ImportFrom)]
+        functions = [node for node in self.nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+        lazy = {line for node in functions for line in range(node.lineno, (node.end_lineno or 0) + 1)}
+        found = (each for node in taken for each in _imports(node, is_lazy=node.lineno in lazy))
+        return sorted(found, key=lambda each: each.line)
 
 
-def _imports(node: ast.AST, *, is_lazy: bool) -> Iterator[Import]:
-    match node:
-        case ast.Import(names=names):
-            yield from (Import(alias.name, "", node.lineno, is_lazy) for alias in names)
-        case ast.ImportFrom(module=module, names=names):
-            yield from (Import(module or "", alias.name, node.lineno, is_lazy) for alias in names)
-        case _:
-            is_inside = is_lazy or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-            for child in ast.iter_child_nodes(node):
-                yield from _imports(child, is_lazy=is_inside)
+def _imports(node: ast.Import | ast.ImportFrom, *, is_lazy: bool) -> Iterator[Import]:
+    for alias in node.names:
+        if isinstance(node, ast.ImportFrom):
+            yield Import(node.module or "", alias.name, node.lineno, is_lazy)
+        else:
+            yield Import(alias.name, "", node.lineno, is_lazy)
 
 
 def modules_of(*folders: str) -> list[Module]:

@@ -53,7 +53,7 @@ def impurity_of(node: ast.AST) -> str:
 
 
 def purity_complaints(module: Module) -> list[str]:
-    used = [(node, impurity_of(node)) for node in ast.walk(module.tree)]
+    used = [(node, impurity_of(node)) for node in module.nodes]
     return import_complaints(module) + [
         module.at(node.lineno, f"uses {what} on a pure floor")  # type: ignore[attr-defined]
         for node, what in used

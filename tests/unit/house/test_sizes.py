@@ -23,7 +23,7 @@ def module_complaints(module: Module) -> list[str]:
 
 def function_complaints(module: Module) -> list[str]:
     complaints = []
-    for node in ast.walk(module.tree):
+    for node in module.nodes:
         if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or module.is_waived(node.lineno):
             continue
         lines = (node.end_lineno or node.lineno) - node.lineno + 1

@@ -1,6 +1,6 @@
 """Finished work stays finished: whatever happens, and from wherever a run is resumed."""
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nebulus.core import events as e
@@ -38,7 +38,6 @@ def finished(scene: Scene) -> set[int]:
     return {step.number for step in scene.state.plan.steps if step.status in FINISHED_STATUSES}
 
 
-@settings(max_examples=40, deadline=None)
 @given(choices=st.lists(st.integers(0, 9), max_size=60), cut=st.integers(0, 60))
 def test_no_step_that_is_done_is_ever_asked_for_again(choices: list[int], cut: int) -> None:
     steps = tuple(sc.step(n, "look at the result of step 1", ToolSucceeded("look")) for n in range(1, 7))

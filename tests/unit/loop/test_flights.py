@@ -2,7 +2,7 @@
 
 from itertools import permutations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -63,7 +63,6 @@ def test_several_reads_of_one_answer_are_all_wanted_at_once() -> None:
     assert wanted(scene) == [("RunTool", "a"), ("RunTool", "b"), ("RunTool", "c")]
 
 
-@settings(max_examples=60, deadline=None)
 @given(order=st.permutations(range(4)))
 def test_reads_may_settle_in_any_order_with_the_same_final_state(order: list[int]) -> None:
     def settled(order: list[int]) -> Scene:
@@ -189,7 +188,6 @@ def test_a_step_begins_when_all_that_it_comes_after_are_done() -> None:
         assert isinstance(do(scene, 3).outcome, Done)
 
 
-@settings(max_examples=30, deadline=None)
 @given(order=st.permutations((1, 2, 3)))
 def test_independent_steps_may_end_in_any_order_with_the_same_facts(order: list[int]) -> None:
     steps = (free(1, "look a"), free(2, "look b"), free(3, "look c"))

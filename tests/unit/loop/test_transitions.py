@@ -7,7 +7,7 @@ from itertools import product
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -28,6 +28,7 @@ from nebulus.loop.pending import commands, questions
 from nebulus.loop.phases import AwaitingApproval, Extracting, Finished, Recovering, Stopping, Working
 from nebulus.loop.request import compose
 from nebulus.loop.transitions import CALL, NO_CONFIG, RUN, TASK, Table, diagram, feed, followed, replay
+from tests.properties import more
 from tests.unit.loop import scenario as sc
 from tests.unit.loop.possible import BROKEN, possible
 
@@ -71,7 +72,7 @@ def permitted_by(machine: Machine, event: Event) -> set[str]:
             return set()
 
 
-@settings(max_examples=150, deadline=None)
+@more(3)
 @given(
     steps=st.lists(STEP, max_size=4),
     has_goal_check=st.booleans(),
@@ -100,7 +101,6 @@ def test_on_every_path_the_guard_comes_before_the_effect_and_replay_agrees(
     assert replay(events) == machine
 
 
-@settings(max_examples=60, deadline=None)
 @given(steps=st.lists(STEP, max_size=4), seed=st.integers(0, 2**32))
 def test_while_a_run_is_not_over_something_is_wanted_of_somebody(steps: list[Step], seed: int) -> None:
     machine = feed(new_machine(NO_CONFIG), started(steps))

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nebulus.core.plan import StepStatus
@@ -145,7 +145,6 @@ _TURN = st.one_of(
 )
 
 
-@settings(max_examples=60)
 @given(messages=st.lists(_TURN, max_size=25), room=st.integers(0, 3000))
 def test_after_any_folding_no_finished_step_is_offered_again(
     messages: list[dict[str, Any]], room: int
@@ -159,7 +158,6 @@ def test_after_any_folding_no_finished_step_is_offered_again(
     assert f"Now: step {now.number}. " in text
 
 
-@settings(max_examples=60)
 @given(messages=st.lists(_TURN, max_size=25))
 def test_every_text_is_folded_kept_or_asked(messages: list[dict[str, Any]]) -> None:
     folded = fold(messages)

@@ -144,6 +144,9 @@ def test_of_an_earlier_steps_long_result_less_is_shown_unless_the_step_mentions_
     assert "x" * OBSERVATION_CHARS in shown(own)
     later = with_active(ended(own), 5)
     assert "x" * (CARRIED_CHARS + 1) not in shown(later)
+    assert shown(own).count("x") > 3 * shown(later).count("x"), (
+        "much less: it is there in case the step needs it"
+    )
     assert f"Last: read -> {'x' * CARRIED_CHARS}… [the whole is stored: c9]" in shown(later)
     assert "x" * OBSERVATION_CHARS in shown(with_step_text(later, "sum up the result of step 4"))
     middling = stored(state_at(3), text="y" * 1000)
@@ -246,3 +249,10 @@ def test_a_wrong_value_does_not_ground_itself() -> None:
     assert "wrong.md" not in groundable
     assert "value-123" in groundable
     assert "use tool 003 with a = b" in groundable
+
+
+def test_arguments_that_a_step_gives_as_data_are_shown_and_may_be_copied() -> None:
+    step = Step(number=1, text="Write it down.", arguments={"path": "a.md", "lines": [1, 2]})
+    prompt = compose_step(State(goal=Goal(text="g"), plan=Plan((step,))), step=1)
+    assert prompt.messages()[-1].content.endswith("Known arguments:\n- path: a.md\n- lines: [1,2]")
+    assert "a.md" in prompt.groundable_text()

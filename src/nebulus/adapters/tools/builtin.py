@@ -1,8 +1,11 @@
 """The tools that come with a workspace, each with what it does to the world."""
 
+from nebulus.adapters.tools.calculator import calculate
 from nebulus.adapters.tools.commands import LONGEST_S, Commands
 from nebulus.adapters.tools.files import FileChanges, FileReading
 from nebulus.adapters.tools.function import tool
+from nebulus.adapters.tools.groups import ALL_GROUPS, ToolGroups
+from nebulus.adapters.tools.tables.tool import Tables
 from nebulus.adapters.workspaces.folder import FolderWorkspace
 from nebulus.core.tools import Effect, SandboxLevel
 from nebulus.ports.guard import Sandbox
@@ -12,15 +15,20 @@ _STOPPING_S = 30.0
 """What the runtime allows a stopped command to end, beyond the command's own patience."""
 
 
-def builtin_tools(workspace: FolderWorkspace, sandbox: Sandbox | None) -> tuple[Tool, ...]:
-    """Return the file tools of `workspace`, and `run_command` where there is a sandbox.
+def builtin_tools(
+    workspace: FolderWorkspace, sandbox: Sandbox | None, groups: ToolGroups = ALL_GROUPS
+) -> tuple[Tool, ...]:
+    """Return the tools of `workspace` that `groups` name, and `run_command` where there is a sandbox.
 
-    What stands in files, what they are called, and what commands print is text from outside, and is marked so.
+    What is in files, what they are called, and what commands print is text from outside, and is marked so.
     """
+    tree = workspace.tree
     return (
-        *_reading_tools(FileReading(workspace.tree)),
-        *_changing_tools(FileChanges(workspace.tree)),
+        *(_reading_tools(FileReading(tree)) if groups.files else ()),
+        *(_changing_tools(FileChanges(tree)) if groups.files else ()),
         *(_command_tools(Commands(sandbox)) if sandbox else ()),
+        *(_table_tools(Tables(tree)) if groups.tables else ()),
+        *((tool(effect=Effect.READ, facts=("result", "exact"))(calculate),) if groups.calculate else ()),
     )
 
 
@@ -37,9 +45,18 @@ def _changing_tools(files: FileChanges) -> tuple[Tool, ...]:
         tool(effect=Effect.WRITE, paths=("path",), idempotent=True, check=files.has_written)(
             files.write_file
         ),
-        tool(effect=Effect.WRITE, paths=("path",), check=files.has_edited)(files.edit_file),
+        tool(effect=Effect.WRITE, paths=("path",), check=files.has_edited, untrusted=True)(files.edit_file),
+        tool(effect=Effect.WRITE, paths=("source", "target"), check=files.has_copied)(files.copy_file),
         tool(effect=Effect.WRITE, paths=("source", "target"), check=files.has_moved)(files.move_file),
         tool(effect=Effect.IRREVERSIBLE, paths=("path",), check=files.has_deleted)(files.delete_file),
+    )
+
+
+def _table_tools(tables: Tables) -> tuple[Tool, ...]:
+    return (
+        tool(effect=Effect.READ, paths=("path",), untrusted=True)(tables.describe_table),
+        tool(effect=Effect.READ, paths=("path",), untrusted=True)(tables.query_table),
+        tool(effect=Effect.READ, paths=("path", "other_path"), untrusted=True)(tables.join_tables),
     )
 
 

@@ -9,11 +9,14 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
+from nebulus.adapters.tools.edits import difference, lines_of, nearest, with_endings_of
 from nebulus.adapters.tools.texts import found_in, text_of, whole_text
 from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.errors import ToolError
 from nebulus.core.failure import FailureKind
 
+COPY_BYTES = 64 << 20
+"""The largest file that is copied: it is in memory as a whole."""
 _ENTRIES_SHOWN = 1000
 _MATCHES_SHOWN = 100
 _FILES_SEARCHED = 20_000
@@ -28,12 +31,13 @@ class FileReading:
         self._tree = tree
 
     def list_files(self, path: str = ".") -> dict[str, Any]:
-        """List the files and folders in a folder. Folders end with /.
+        """List the files and folders in a folder, as paths that other tools take. Folders end with /.
 
         Args:
             path: The folder to list, the workspace if left out.
         """
-        names = [f"{name}/" if is_folder else name for name, is_folder in self._tree.entries(path)]
+        below = "" if path == "." else f"{path}/"
+        names = [f"{below}{name}{'/' * is_folder}" for name, is_folder in self._tree.entries(path)]
         return {"path": path, "total": len(names), "entries": names[:_ENTRIES_SHOWN]}
 
     def read_file(self, path: str, start_line: Line = 1, end_line: Line = 0) -> str:
@@ -104,13 +108,14 @@ class FileChanges:
         with self._tree.reading(path) as file:
             return file.read(len(data) + 1) == data
 
-    def edit_file(self, path: str, old: str, new: str) -> dict[str, Any]:
+    def edit_file(self, path: str, old: str, new: str, *, replace_all: bool = False) -> dict[str, Any]:
         """Replace a piece of a text file. The piece must occur exactly once.
 
         Args:
             path: The file.
-            old: The text to replace, exactly as it stands in the file.
+            old: The text to replace, copied exactly from the file.
             new: The text to put in its place.
+            replace_all: Replace every occurrence.
         """
         if not old or old == new:
             what = "old is empty" if not old else "old and new are the same"
@@ -118,26 +123,53 @@ class FileChanges:
                 what, kind=FailureKind.INVALID_ARGUMENTS, fix="give the text to replace and a new one"
             )
         text = self._text(path)
-        count = text.count(old)
-        if count != 1:
+        old, new = with_endings_of(text, old), with_endings_of(text, new)
+        count, lines = text.count(old), lines_of(text, old)
+        if not count:
+            raise _missing(path, text, old)
+        if count > 1 and not replace_all:
             raise ToolError(
                 f"old occurs {count} times in {path}, not once",
-                kind=FailureKind.CONFLICT if count else FailureKind.NOT_FOUND,
-                value=old[:200],
-                fix="give a longer piece, with the lines around it"
-                if count
-                else "read the file and copy the piece",
+                kind=FailureKind.CONFLICT,
+                value=f"in line {', '.join(map(str, lines))}{', …' if count > len(lines) else ''}",
+                fix="add the lines around the right one to old, or set replace_all to true",
             )
         data = text.replace(old, new).encode()
         self._tree.write(path, data)
-        return {"path": path, "line": text[: text.index(old)].count("\n") + 1, "bytes": len(data)}
+        return {"path": path, "line": lines[0], "replaced": count, "bytes": len(data)}
 
-    def has_edited(self, path: str, old: str, new: str) -> bool | None:
-        """Tell by what stands in the file now; None where both states could look like this."""
+    def has_edited(self, path: str, old: str, new: str, *, replace_all: bool = False) -> bool | None:
+        """Tell by what the file contains now; None where both states could look like this."""
         text = self._text(path)
+        old, new = with_endings_of(text, old), with_endings_of(text, new)
         if new and new in text and old not in text:
             return True
-        return False if text.count(old) == 1 and new not in text else None
+        count = text.count(old)
+        return False if (count == 1 or (replace_all and count)) and new not in text else None
+
+    def copy_file(self, source: str, target: str) -> dict[str, Any]:
+        """Copy a file. The target must not exist yet; the source stays.
+
+        Args:
+            source: The file to copy.
+            target: The path of the copy, with its name.
+        """
+        if self._tree.kind(target):
+            raise ToolError(
+                "there is a file or folder already",
+                kind=FailureKind.CONFLICT,
+                value=target,
+                fix="choose another name",
+            )
+        data = self._bytes(source)
+        self._tree.write(target, data)
+        return {"source": source, "target": target, "bytes": len(data)}
+
+    def has_copied(self, source: str, target: str) -> bool:
+        """Tell whether the target has the content of the source."""
+        if self._tree.kind(source) != "file" or self._tree.kind(target) != "file":
+            return False
+        return self._bytes(source) == self._bytes(target)
 
     def move_file(self, source: str, target: str) -> dict[str, Any]:
         """Move or rename a file or folder. Nothing may stand at the target yet.
@@ -172,6 +204,30 @@ class FileChanges:
         """Tell whether nothing stands there any more."""
         return not self._tree.kind(path)
 
+    def _bytes(self, path: str) -> bytes:
+        with self._tree.reading(path) as file:
+            data = file.read(COPY_BYTES + 1)
+        if len(data) > COPY_BYTES:
+            raise ToolError(f"{path} is larger than {COPY_BYTES} bytes", fix="copy it outside of this run")
+        return data
+
     def _text(self, path: str) -> str:
         with self._tree.reading(path) as file:
             return whole_text(file, path)
+
+
+def _missing(path: str, text: str, old: str) -> ToolError:
+    """Return the error for a piece that is not in the text, with the passage that is most like it."""
+    what = f"{path} does not contain old"
+    passage = nearest(text, old)
+    if passage is None:
+        fix = "read the file, and copy the text to replace from it"
+        return ToolError(
+            what, kind=FailureKind.NOT_FOUND, value=f"nothing in it is like {old[:80]!r}", fix=fix
+        )
+    return ToolError(
+        what,
+        kind=FailureKind.NOT_FOUND,
+        value=f"nearest is {passage.place}:\n{passage.text}\n",
+        fix=f"what differs: {difference(passage, old)}; copy old exactly from these lines",
+    )

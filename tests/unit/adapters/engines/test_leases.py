@@ -1,8 +1,6 @@
 """Leases as locked bytes of a file: exclusive, visible to others, and free as soon as their process is dead."""
 
 import stat
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -47,26 +45,6 @@ def test_who_was_refused_releases_nothing(path: Path) -> None:
     assert not theirs.take("a")
     ours.close()
     theirs.close()
-
-
-def test_the_run_of_a_killed_process_is_free_at_once(path: Path) -> None:
-    program = (
-        "import sys, time; from pathlib import Path; from nebulus.adapters.engines.leases import FileLeases\n"
-        "leases = FileLeases(Path(sys.argv[1])); leases.take('a'); print('taken', flush=True); time.sleep(60)"
-    )
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, env={"PYTHONPATH": SOURCE}
-    )
-    leases = FileLeases(path)
-    with process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"taken\n"
-        assert not leases.take("a")
-        process.kill()
-        process.wait()
-        assert leases.held(["a"]) == set()
-        assert leases.take("a")
-    leases.close()
 
 
 def test_nobody_else_may_read_the_locks(path: Path) -> None:

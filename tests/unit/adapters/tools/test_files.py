@@ -13,6 +13,22 @@ from nebulus.core.tools import Effect, SandboxLevel
 from nebulus.ports.tool import ToolOutput
 from nebulus.testing.sandbox import FakeSandbox
 
+NAMES_THAT_SAY_IT = frozenset(
+    [
+        "path",
+        "other_path",
+        "columns",
+        "group_by",
+        "aggregate",
+        "where",
+        "sort",
+        "descending",
+        "limit",
+        "json_path",
+    ]
+)
+"""Parameters of the table tools whose names say it: a line for each would cost tokens in every prompt."""
+
 
 class Desk:
     """The built-in tools by name, on a folder."""
@@ -51,15 +67,24 @@ def test_each_tool_says_what_it_does_to_the_world(desk: Desk) -> None:
         "search_files": Effect.READ,
         "write_file": Effect.WRITE,
         "edit_file": Effect.WRITE,
+        "copy_file": Effect.WRITE,
         "move_file": Effect.WRITE,
         "delete_file": Effect.IRREVERSIBLE,
         "run_command": Effect.WRITE,
+        "describe_table": Effect.READ,
+        "query_table": Effect.READ,
+        "join_tables": Effect.READ,
+        "calculate": Effect.READ,
     }
     assert {name for name, tool in desk.tools.items() if tool.spec.is_untrusted} == {
         "list_files",
         "read_file",
         "search_files",
+        "edit_file",
         "run_command",
+        "describe_table",
+        "query_table",
+        "join_tables",
     }
     assert desk.tools["run_command"].spec.least_sandbox is SandboxLevel.LANDLOCK
     assert desk.tools["write_file"].spec.is_repeatable
@@ -68,9 +93,11 @@ def test_each_tool_says_what_it_does_to_the_world(desk: Desk) -> None:
 def test_every_parameter_is_described_and_every_path_is_declared(desk: Desk) -> None:
     for tool in desk.tools.values():
         properties = tool.spec.parameters["properties"]
-        assert all(schema["description"] for schema in properties.values())
-        assert {name for name in properties if name in ("path", "source", "target")} == set(tool.spec.paths)
-        assert len(properties) <= 3
+        named = NAMES_THAT_SAY_IT if "_table" in tool.spec.name else ()
+        assert all(schema.get("description") for name, schema in properties.items() if name not in named)
+        paths = ("path", "source", "target", "other_path")
+        assert {name for name in properties if name in paths} == set(tool.spec.paths)
+        assert len(tool.spec.parameters["required"]) <= 3
 
 
 def test_without_a_sandbox_there_are_no_commands(tmp_path: Path) -> None:
@@ -84,6 +111,8 @@ async def test_list_files_shows_folders_with_a_slash_in_order(desk: Desk) -> Non
     output = await desk.done("list_files")
     assert output.text == '{"path":".","total":3,"entries":["a.txt","b/","link"]}'
     assert output.fields == {"path": ".", "total": 3}
+    (desk.root / "b" / "c.txt").touch()
+    assert '"entries":["b/c.txt"]' in (await desk.done("list_files", path="b")).text
     assert (await desk.refused("list_files", path="c")).kind is FailureKind.NOT_FOUND
 
 
@@ -176,7 +205,7 @@ async def test_edit_file_replaces_what_occurs_once(desk: Desk) -> None:
     arguments = {"path": "a.txt", "old": "two", "new": "2"}
     assert await desk.happened("edit_file", **arguments) is False
     output = await desk.done("edit_file", **arguments)
-    assert output.fields == {"path": "a.txt", "line": 2, "bytes": 15}
+    assert output.fields == {"path": "a.txt", "line": 2, "replaced": 1, "bytes": 15}
     assert (desk.root / "a.txt").read_bytes() == b"one\r\n2\r\nthree\r\n"
     assert await desk.happened("edit_file", **arguments) is True
 
@@ -185,7 +214,7 @@ async def test_edit_file_replaces_what_occurs_once(desk: Desk) -> None:
     ("old", "new", "kind", "words"),
     [
         ("a", "b", FailureKind.CONFLICT, "2 times"),
-        ("z", "b", FailureKind.NOT_FOUND, "0 times"),
+        ("z", "b", FailureKind.NOT_FOUND, "does not contain old"),
         ("", "b", FailureKind.INVALID_ARGUMENTS, "old is empty"),
         ("a", "a", FailureKind.INVALID_ARGUMENTS, "the same"),
     ],
@@ -262,3 +291,13 @@ async def test_no_tool_follows_a_path_out(
         assert (await desk.refused(name, **arguments)).kind in (FailureKind.PERMISSION, FailureKind.CONFLICT)
     assert [child.name for child in outside.iterdir()] == ["a"]
     assert (outside / "a").read_text() == "secret"
+
+
+async def test_copy_file_keeps_the_source_and_never_replaces_a_file(desk: Desk) -> None:
+    (desk.root / "a.bin").write_bytes(b"\xff\x00a")
+    await desk.done("copy_file", source="a.bin", target="new/b.bin")
+    assert (desk.root / "a.bin").read_bytes() == (desk.root / "new" / "b.bin").read_bytes() == b"\xff\x00a"
+    (desk.root / "c.txt").write_text("kept")
+    assert (await desk.refused("copy_file", source="a.bin", target="c.txt")).kind is FailureKind.CONFLICT
+    assert (await desk.refused("copy_file", source="d.txt", target="e.txt")).kind is FailureKind.NOT_FOUND
+    assert (desk.root / "c.txt").read_text() == "kept"

@@ -1,6 +1,9 @@
-"""A unit test that opens a socket fails, wherever the socket leads."""
+"""A unit test that opens a socket or starts a process fails, wherever the socket leads and whatever is started."""
 
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -16,3 +19,10 @@ async def test_an_event_loop_does_not_count_as_a_socket() -> None:
     with left, right:
         left.send(b"x")
         assert right.recv(1) == b"x"
+
+
+def test_a_unit_test_can_start_no_process() -> None:
+    with pytest.raises(AssertionError, match="a unit test starts no process"):
+        subprocess.run([sys.executable, "-c", ""], check=False)
+    with pytest.raises(AssertionError, match="a unit test starts no process"):
+        os.system("true")
