@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from nebulus.app.application import Application, Predicates, Watch, open_application
 from nebulus.app.bootstrap import MEMORY
 from nebulus.app.results import decode_result, result_spec
-from nebulus.app.settings import NANO, EngineSettings, Settings, TierSettings, load_settings, tier_name
+from nebulus.app.settings import SMOLLM2, EngineSettings, Settings, TierSettings, load_settings, tier_name
 from nebulus.core.budget import Budget
 from nebulus.core.commands import Command
 from nebulus.core.errors import ConfigError
@@ -30,8 +30,8 @@ Model: TypeAlias = str | ModelBackend
 class Agent:
     """Carries out goals with the given tools and models.
 
-    `model` is one model or a sequence from small to large: a name (`nano`, `PATH.gguf`, `ollama:qwen3:8b`,
-    `http://localhost:8000#NAME`) or a backend object. `window_tokens` sets the window's size if the server does not
+    `model` is one model or a sequence from small to large: a name (`hf:OWNER/REPO:QUANT`, `PATH.gguf`,
+    `ollama:qwen3:8b`, `http://localhost:8000#NAME`) or a backend object; `smollm2` if it is left out. `window_tokens` sets the window's size if the server does not
     report it, or narrows it. With a `workspace`, the built-in file tools are available too. `engine` is "memory"
     (nothing survives the process), a SQLite path, or a PostgreSQL URL. `policy` is a policy object or the path of a
     rules file (`.toml` or `.cedar`). `planning` is how a goal in prose is worked on: "next" (one call after the other) or
@@ -56,7 +56,7 @@ class Agent:
         self,
         *,
         tools: Sequence[Tool] = (),
-        model: Model | Sequence[Model] = NANO,
+        model: Model | Sequence[Model] = SMOLLM2,
         window_tokens: int = 0,
         workspace: str | Path | None = None,
         engine: str = MEMORY,

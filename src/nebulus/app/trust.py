@@ -2,7 +2,8 @@
 
 Invariants: a settings file that a run could have written governs nothing until its user confirmed its digest; one in
 a workspace sends nothing to a host that its user has not confirmed, and the value of no variable to a host that has
-not been confirmed for it. A host of this machine that gets no value needs no confirmation.
+not been confirmed for it. A host of this machine that gets no value needs no confirmation. The hub that
+models are fetched from is not among these hosts: the user's environment names it, and it gets nothing of a run.
 """
 
 import ipaddress

@@ -94,6 +94,7 @@ async def _answered(question: str, spec: "ResultSpec", work: "Work") -> "RunRepo
     settings = settings_of(work.folder, work.choice)
     settings = replace(settings, engine=EngineSettings(url=bootstrap.MEMORY))
     goal = Goal(text=bootstrap.secrets(settings).hide(question.strip()))
+    await bootstrap.fetch_models(settings, is_quiet=work.is_quiet)
     with _face(work) as face:
         async with open_application(settings, work.folder, watch=[lambda _: Watcher(face)]) as application:
             handle = await application.start(goal, result=spec)

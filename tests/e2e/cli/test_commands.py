@@ -38,6 +38,9 @@ COMMANDS = (
     "policy schema",
     "trust",
     "verify",
+    "models list",
+    "models pull",
+    "models rm",
 )
 
 
@@ -115,7 +118,7 @@ def test_wrong_settings_end_with_2_and_say_what_would_be_right(
         (("run", "x", "-C", "gone"), "is not a folder"),
         (("run", "x", "-m", "gpt"), "'gpt' is not a model"),
         (("run", "x", "-m", "nano", "--tier", "nano"), "exclude each other"),
-        (("run", "x", "--tier", "nan"), "did you mean 'nano'?"),
+        (("run", "x", "--tier", "smollm"), "did you mean 'smollm2'?"),
         (("plan", "gone.md"), "gone.md can't be read"),
         (("calls", "read", "--tools", "gone.json"), "gone.json can't be read"),
     ],
@@ -252,11 +255,12 @@ def test_the_starting_file_shows_the_defaults_that_hold() -> None:
     }
 
 
-def test_the_starting_file_is_valid_and_names_the_bundled_model_for_what_it_is(tmp_path: Path) -> None:
+def test_the_starting_file_is_valid_and_names_the_ways_to_a_model_but_never_nano(tmp_path: Path) -> None:
     text, names = starting_text([])
     (tmp_path / "nebulus.toml").write_text(text)
-    assert list(load_settings(None, tmp_path).tiers) == names == ["nano"]
-    assert "not an assistant" in text
+    assert list(load_settings(None, tmp_path).tiers) == names == ["smollm2"]
+    assert all(way in text for way in ("nebulus[small]", "hf:", ".gguf", "ollama:"))
+    assert "nano" not in text
 
 
 def test_calls_are_read_or_the_finding_is_said(tmp_path: Path) -> None:

@@ -163,3 +163,12 @@ async def test_no_file_tool_reaches_what_governs_a_run(
     assert "runtime" in refused.what or "link" in refused.what
     for name in PROTECTED:
         assert (guarded.root / name).read_text() == "governs"
+
+
+def test_the_cache_of_fetched_models_is_closed_to_changes_where_it_is_in_the_workspace(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(work / "models"))
+    (work / "models").mkdir()
+    settings = Settings(tiers={"a": TierSettings(model="hf:a/b:Q4_0")})
+    assert "models" in found(work, settings).fixed

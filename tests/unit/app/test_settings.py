@@ -14,9 +14,9 @@ from nebulus.core.errors import ConfigError
 NANO = {"model": "nano"}
 
 
-def test_without_a_file_the_model_in_the_package_is_used(tmp_path: Path) -> None:
+def test_without_a_file_smollm2_is_used_and_never_nano(tmp_path: Path) -> None:
     assert load_settings(None, tmp_path) == Settings()
-    assert list(Settings().tiers) == ["nano"]
+    assert list(Settings().tiers) == ["smollm2"]
 
 
 def test_unless_somebody_says_otherwise_commands_are_contained_arguments_checked_and_approvals_expire() -> (
@@ -48,7 +48,7 @@ def test_a_file_is_read_with_its_tiers_in_order(tmp_path: Path) -> None:
         ({"budgt": {}}, "budgt is no setting; did you mean 'budget'"),
         ({"budget": {"token": 1}}, "budget.token is no setting; did you mean 'tokens'"),
         ({"tiers": {"a": {"model": "nano", "window_tokens": "x"}}}, "tiers.a.window_tokens='x': Expected `int`"),
-        ({"tiers": {"a": {"model": "zz"}}}, "'zz' is not a model; write smollm2, PATH.gguf"),
+        ({"tiers": {"a": {"model": "zz"}}}, "'zz' is not a model; write smollm2, hf:OWNER/REPO:QUANT, PATH.gguf"),
         ({"tiers": {"a": {}}}, "tiers.a.model is missing"),
         ({"tiers": 3}, r"tiers=3 is no table; write \[tiers\]"),
         ({"tiers": {"a": {"model": "nano", "kinds": ["execute"]}}}, "no tier may plan"),
@@ -84,6 +84,8 @@ def test_a_file_that_is_no_toml_or_is_not_there_is_an_error(tmp_path: Path) -> N
         ("models/a.gguf", BackendSettings(kind="embedded", path="models/a.gguf")),
         ("ollama:qwen3:8b", BackendSettings(kind="openai", url="http://127.0.0.1:11434", model="qwen3:8b")),
         ("smollm2", BackendSettings(kind="embedded", path="smollm2")),
+        ("hf:a/b:Q4_0", BackendSettings(kind="embedded", path="hf:a/b:Q4_0")),
+        ("hf:a/b:x-Q4_0.gguf", BackendSettings(kind="embedded", path="hf:a/b:x-Q4_0.gguf")),
         ("lmstudio:q", BackendSettings(kind="openai", url="http://127.0.0.1:1234", model="q")),
         ("vllm:org/q", BackendSettings(kind="openai", url="http://127.0.0.1:8000", model="org/q")),
         ("llamacpp:", BackendSettings(kind="llama.cpp", url="http://127.0.0.1:8080")),

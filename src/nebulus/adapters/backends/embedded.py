@@ -7,6 +7,7 @@ on this machine only; it writes no log.
 import asyncio
 import importlib.util
 import socket
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -38,8 +39,12 @@ PORT_ATTEMPTS = 3
 class EmbeddedLlamaCpp:
     """One model file, served by a child process."""
 
-    def __init__(self, settings: BackendSettings) -> None:
+    def __init__(
+        self, settings: BackendSettings, *, locate: Callable[[], Awaitable[Path]] | None = None
+    ) -> None:
+        """Take the settings, and what finds or fetches the file where they name none."""
         self._settings = settings
+        self._locate = locate
         self._starting = asyncio.Lock()
         self._child: LlamaProcess | None = None
         self._server: LlamaCppServer | None = None
@@ -56,7 +61,7 @@ class EmbeddedLlamaCpp:
 
         Raises:
             ConfigError: no xllamacpp, no such file, or one that llama.cpp can't load.
-            BackendError: the server does not answer.
+            BackendError: the server does not answer, or the file can't be fetched.
         """
         return msgspec.structs.replace(await (await self._running()).describe(), name="embedded llama.cpp")
 
@@ -90,9 +95,11 @@ class EmbeddedLlamaCpp:
             if self._server is not None and self._child is not None and self._child.is_alive:
                 return self._server
             await self.close()
-            header = read_header(Path(self._settings.path))
             if importlib.util.find_spec("xllamacpp") is None:
                 raise ConfigError("the embedded server needs xllamacpp: pip install 'nebulus[local]'")
+            if self._locate is not None:
+                self._settings = msgspec.structs.replace(self._settings, path=str(await self._locate()))
+            header = read_header(Path(self._settings.path))
             for _ in range(PORT_ATTEMPTS):
                 port = _free_port()
                 server = await self._start(header, port)

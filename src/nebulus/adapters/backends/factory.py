@@ -1,6 +1,8 @@
 """One way from settings to a backend."""
 
 import os
+from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 from nebulus.adapters.backends.anthropic_messages import API_VERSION, AnthropicMessages
 from nebulus.adapters.backends.detected import DetectedServer
@@ -16,15 +18,19 @@ LEAST_LIMIT_BYTES = 1024
 """Below this, not even a list of models could be read."""
 
 
-def open_backend(settings: BackendSettings) -> ModelBackend:
+def open_backend(
+    settings: BackendSettings, *, locate: Callable[[], Awaitable[Path]] | None = None
+) -> ModelBackend:
     """Return a backend that is not connected yet: its first use probes the server.
+
+    `locate` finds or fetches the file of an embedded model, at that first use; without it `path` is the file.
 
     Raises:
         ConfigError: a setting is missing or can't be meant.
     """
     _check(settings)
     if settings.kind == "embedded":
-        return EmbeddedLlamaCpp(settings)
+        return EmbeddedLlamaCpp(settings, locate=locate)
     client = _client(settings)
     match settings.kind:
         case "llama.cpp":

@@ -4,6 +4,7 @@ Source: the GGUF specification, version 3 (ggml docs/gguf.md).
 """
 
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +16,9 @@ MAGIC = b"GGUF"
 VERSIONS = (2, 3)
 _MOST_KEYS = 100_000
 _MOST_TEXT_BYTES = 1 << 26
+_MOST_NUMBERS = 4096
+"""Longer arrays of numbers belong to the vocabulary, and are skipped."""
+VOCABULARY = "tokenizer.ggml.tokens"
 
 _SCALARS = {
     0: "<B",
@@ -40,15 +44,74 @@ class GgufHeader(Struct, frozen=True, kw_only=True):
     size_bytes: int
 
 
+class GgufShape(Struct, frozen=True, kw_only=True):
+    """What of a model decides how much memory it takes; 0 where the file does not say.
+
+    `cached_values` is how many numbers the cache keeps for one token: the keys and values of all layers.
+    """
+
+    context_tokens: int
+    cached_values: int
+    vocabulary_tokens: int
+
+
 def read_header(path: Path) -> GgufHeader:
     """Read the head of a model file; stops where both facts are known, before the vocabulary.
 
     Raises:
         ConfigError: there is no such file, or it is not a GGUF file, or its head is damaged.
     """
+    architecture, context = "", 0
+    for key, value in _pairs(path):
+        if key == "general.architecture":
+            architecture = str(value)
+        elif key == f"{architecture}.context_length":
+            context = int(value)
+            break
+    return GgufHeader(architecture=architecture, context_tokens=context, size_bytes=path.stat().st_size)
+
+
+def read_shape(path: Path) -> GgufShape:
+    """Read of a model file what decides its memory; stops before the words of the vocabulary.
+
+    Raises:
+        ConfigError: as `read_header`.
+    """
+    known: dict[str, Any] = {}
+    for key, value in _pairs(path):
+        known[key.split(".", 1)[-1] if key.startswith(f"{known.get('architecture')}.") else key] = value
+        if key == "general.architecture":
+            known["architecture"] = value
+        if key == VOCABULARY:
+            break
+    layers, heads = _number(known.get("block_count")), known.get("attention.head_count")
+    key_heads = known.get("attention.head_count_kv", heads)
+    per_layer = key_heads if isinstance(key_heads, list) else [key_heads] * layers
+    width = _number(known.get("embedding_length")) // max(1, _number(heads))
+    values = sum(_number(known.get(f"attention.{name}")) or width for name in ("key_length", "value_length"))
+    return GgufShape(
+        context_tokens=_number(known.get("context_length")),
+        cached_values=sum(_number(count) for count in per_layer) * values,
+        vocabulary_tokens=_number(known.get("vocab_size")) or _number(known.get(VOCABULARY)),
+    )
+
+
+def _number(value: Any) -> int:
+    """Return a whole number, the largest of a list, 0 for anything else."""
+    if isinstance(value, list):
+        return max(map(_number, value), default=0)
+    return value if isinstance(value, int) else 0
+
+
+def _pairs(path: Path) -> Iterator[tuple[str, Any]]:
+    """Yield keys and values; of a list of texts its length, before its texts are read over.
+
+    Raises:
+        ConfigError: there is no such file, or it is not a GGUF file, or its head is damaged.
+    """
     try:
         with path.open("rb") as file:
-            return _read(file, path)
+            yield from _read(file, path)
     except OSError as error:
         raise ConfigError(f"can't read the model {path}: {error.strerror or error}") from error
     except (struct.error, UnicodeDecodeError, KeyError, ValueError) as error:
@@ -57,7 +120,7 @@ def read_header(path: Path) -> GgufHeader:
         ) from error
 
 
-def _read(file: BinaryIO, path: Path) -> GgufHeader:
+def _read(file: BinaryIO, path: Path) -> Iterator[tuple[str, Any]]:
     if file.read(4) != MAGIC:
         raise ConfigError(
             f"{path} is not a GGUF file: it does not begin with GGUF; give the path of a .gguf model"
@@ -67,15 +130,18 @@ def _read(file: BinaryIO, path: Path) -> GgufHeader:
         raise ConfigError(
             f"{path} is GGUF version {version}; versions {VERSIONS} can be read: convert it again"
         )
-    architecture, context = "", 0
     for _ in range(keys):
-        key, value = _text(file), _value(file, _take(file, "<I")[0])
-        if key == "general.architecture":
-            architecture = str(value)
-        elif key == f"{architecture}.context_length":
-            context = int(value)
-            break
-    return GgufHeader(architecture=architecture, context_tokens=context, size_bytes=path.stat().st_size)
+        key, kind = _text(file), _take(file, "<I")[0]
+        if kind != _ARRAY:
+            yield key, _text(file) if kind == _TEXT else _take(file, _SCALARS[kind])[0]
+            continue
+        inner, count = _take(file, "<IQ")
+        if inner != _TEXT:
+            yield key, _numbers(file, _SCALARS[inner], count)
+            continue
+        yield key, count
+        for _ in range(count):
+            _text(file)
 
 
 def _take(file: BinaryIO, layout: str) -> tuple[Any, ...]:
@@ -92,15 +158,8 @@ def _text(file: BinaryIO) -> str:
     return data.decode()
 
 
-def _value(file: BinaryIO, kind: int) -> Any:
-    if kind == _TEXT:
-        return _text(file)
-    if kind != _ARRAY:
-        return _take(file, _SCALARS[kind])[0]
-    inner, count = _take(file, "<IQ")
-    if inner == _TEXT:
-        for _ in range(count):
-            _text(file)
-    else:
-        file.seek(struct.calcsize(_SCALARS[inner]) * count, 1)
+def _numbers(file: BinaryIO, layout: str, count: int) -> list[Any] | None:
+    if count <= _MOST_NUMBERS:
+        return [_take(file, layout)[0] for _ in range(count)]
+    file.seek(struct.calcsize(layout) * count, 1)
     return None

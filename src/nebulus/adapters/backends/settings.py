@@ -39,6 +39,7 @@ class BackendSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     model: str = ""
     """Which of a server's models; may be empty where there is one."""
     path: str = ""
+    """For "embedded": a file, or `hf:OWNER/REPO:QUANT`."""
     api_key_env: str = ""
     """The environment variable that contains the key."""
     window_tokens: int = 0

@@ -1,0 +1,128 @@
+"""The cache of Hugging Face's programs: which models are in it, without any network.
+
+Source: "Understand caching" in the documentation of huggingface_hub: `models--OWNER--REPO`, in it `refs/main` (a commit),
+`snapshots/COMMIT/PATH` (links), and `blobs/SHA256` (contents).
+"""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from msgspec import Struct
+
+from nebulus.adapters.backends.hub_files import (
+    HubFile,
+    HubModel,
+    HubName,
+    choose,
+    fitting,
+    models_among,
+    read_name,
+)
+from nebulus.core.errors import ConfigError
+
+
+class CachedModel(Struct, frozen=True):
+    """A model in the cache: its name, and its files with their sizes."""
+
+    name: HubName
+    files: tuple[Path, ...]
+    size_bytes: int
+
+
+class HubCache:
+    """The models in `folder`."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def find(self, text: str) -> Path | None:
+        """Return the first file of the model that `text` names if all of it is in the cache, else None.
+
+        Uses no network. Where the cache has several commits, the newest one that has the model counts.
+
+        Raises:
+            ConfigError: `text` is not such a name, or fits several files.
+        """
+        name = read_name(text)
+        for snapshot in self.snapshots(self.repo_folder(name.repo)):
+            models = _models_in(snapshot)
+            if fitting(name, models):
+                return snapshot / choose(name, models).files[0].path
+        return None
+
+    def models(self) -> Iterator[CachedModel]:
+        """Yield the models of the cache, each as its newest commit has it; uses no network."""
+        for folder in sorted(self.folder.glob("models--*")):
+            repo = folder.name.removeprefix("models--").replace("--", "/", 1)
+            known: set[str] = set()
+            for snapshot in self.snapshots(folder):
+                models = _models_in(snapshot)
+                quants = [model.quant.casefold() for model in models]
+                for model in models:
+                    is_plain = model.quant and quants.count(model.quant.casefold()) == 1
+                    which = model.quant if is_plain else model.files[0].path
+                    if which.casefold() not in known:
+                        known.add(which.casefold())
+                        paths = tuple(snapshot / file.path for file in model.files)
+                        yield CachedModel(HubName(repo, which), paths, model.size_bytes)
+
+    def remove(self, model: CachedModel) -> int:
+        """Remove the files of a model from the cache, of every commit; return how many bytes that freed.
+
+        Other files of the repository stay.
+
+        Raises:
+            ConfigError: they can't be removed.
+        """
+        folder, freed = self.repo_folder(model.name.repo), 0
+        names = [file.relative_to(folder / "snapshots").parts[1:] for file in model.files]
+        try:
+            for link in [snapshot.joinpath(*name) for name in names for snapshot in self.snapshots(folder)]:
+                if not link.is_symlink() and not link.exists():
+                    continue
+                blob = link.resolve()
+                link.unlink()
+                if not any(other.resolve() == blob for other in folder.glob("snapshots/**/*.gguf")):
+                    freed += size_of(blob)
+                    blob.unlink(missing_ok=True)
+            if not any(path.is_file() for path in folder.glob("snapshots/**/*")):
+                shutil.rmtree(folder)
+        except OSError as error:
+            raise ConfigError(f"{model.name} can't be removed from {folder}: {error.strerror}") from error
+        return freed
+
+    def only(self, name: HubName) -> Path | None:
+        """Return the one model of a repository in the cache, for a name that leaves the choice to the hub."""
+        found = [model for model in self.models() if model.name.repo == name.repo]
+        return found[0].files[0] if len(found) == 1 and not name.which else None
+
+    def repo_folder(self, repo: str) -> Path:
+        """Return where a repository is."""
+        return self.folder / f"models--{repo.replace('/', '--')}"
+
+    @staticmethod
+    def snapshots(folder: Path) -> list[Path]:
+        """Return the commits in the cache, that of `main` first, the others from the newest on."""
+        try:
+            main = (folder / "refs" / "main").read_text(encoding="utf-8").strip()
+        except OSError:
+            main = ""
+        return sorted(
+            folder.glob("snapshots/*"),
+            key=lambda path: (path.name == main, path.stat().st_mtime),
+            reverse=True,
+        )
+
+
+def _models_in(snapshot: Path) -> list[HubModel]:
+    files = [path for path in snapshot.rglob("*.gguf") if path.exists()]
+    return models_among(HubFile(path.relative_to(snapshot).as_posix(), path.stat().st_size) for path in files)
+
+
+def size_of(path: Path) -> int:
+    """Return the size of a file, 0 if it is not there."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

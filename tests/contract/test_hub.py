@@ -1,0 +1,236 @@
+"""Models from a Hugging Face hub: fetched whole or not at all, resumed, and used without a network afterwards."""
+
+import asyncio
+import hashlib
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from huggingface_hub import constants, scan_cache_dir, try_to_load_from_cache
+
+from nebulus.adapters.backends.hub import PARTIAL, Hub, fetch_in_thread
+from nebulus.adapters.backends.hub_progress import NoProgress, StderrProgress
+from nebulus.core.errors import BackendError, ConfigError
+from nebulus.core.failure import FailureKind
+from tests.contract.loopback_hub import COMMIT, LoopbackHub, serving_hub
+
+SMALL = b"GGUF small" * 1000
+LARGE = b"GGUF large" * 4_000_000  # some blocks of 10 MB, in which huggingface_hub reads
+NAME = "hf:tests/tiny-GGUF:Q4_K_M"
+
+
+@pytest.fixture
+def served() -> Iterator[LoopbackHub]:
+    files = {"README.md": b"# tiny", "tiny-Q4_K_M.gguf": SMALL, "tiny-Q8_0.gguf": LARGE}
+    with serving_hub(LoopbackHub(files)) as hub:
+        yield hub
+
+
+@pytest.fixture
+def hub(served: LoopbackHub, tmp_path: Path) -> Hub:
+    return Hub(endpoint=served.url, cache=tmp_path / "cache")
+
+
+class Stop(Exception):
+    pass
+
+
+class StopsAfter(NoProgress):
+    """Interrupts the download as soon as `limit` bytes came."""
+
+    def __init__(self, limit: int = 1) -> None:
+        self.arrived, self.limit = 0, limit
+
+    def advance(self, count_bytes: int) -> None:
+        self.arrived += count_bytes
+        if self.arrived > self.limit:
+            raise Stop
+
+
+def test_a_model_is_fetched_once_and_lies_where_other_programs_look_for_it(
+    served: LoopbackHub, hub: Hub
+) -> None:
+    path = hub.fetch(NAME)
+    assert path.read_bytes() == SMALL
+    assert path.resolve().name == hashlib.sha256(SMALL).hexdigest()
+    found = try_to_load_from_cache("tests/tiny-GGUF", "tiny-Q4_K_M.gguf", cache_dir=hub.cache.folder)
+    assert found == str(path)
+    info = scan_cache_dir(hub.cache.folder)
+    assert not info.warnings
+    assert [repo.repo_id for repo in info.repos] == ["tests/tiny-GGUF"]
+    before = len(served.requests)
+    assert hub.fetch(NAME) == path
+    assert len(served.requests) == before
+
+
+def test_an_interrupted_download_is_resumed_where_it_ended(served: LoopbackHub, hub: Hub) -> None:
+    with pytest.raises(Stop):
+        hub.fetch("hf:tests/tiny-GGUF:Q8_0", StopsAfter(11_000_000))
+    (partial,) = (hub.cache.folder / "models--tests--tiny-GGUF" / "blobs").glob(f"*{PARTIAL}")
+    kept = partial.stat().st_size
+    assert 0 < kept < len(LARGE)
+    assert hub.cache.find("hf:tests/tiny-GGUF:Q8_0") is None
+    said = io.StringIO()
+    assert hub.fetch("hf:tests/tiny-GGUF:Q8_0", StderrProgress(said)).read_bytes() == LARGE
+    assert served.downloads() == ["", f"bytes={kept}-"]
+    assert "are here already" in said.getvalue()
+
+
+def test_a_connection_that_breaks_is_taken_up_again_within_one_download(
+    served: LoopbackHub, hub: Hub
+) -> None:
+    served.cuts = [11_000_000]
+    assert hub.fetch("hf:tests/tiny-GGUF:Q8_0").read_bytes() == LARGE
+    assert len(served.downloads()) == 2
+    assert served.downloads()[1].startswith("bytes=")
+
+
+def test_a_hub_that_ignores_the_range_is_read_from_the_start(served: LoopbackHub, hub: Hub) -> None:
+    with pytest.raises(Stop):
+        hub.fetch("hf:tests/tiny-GGUF:Q8_0", StopsAfter(11_000_000))
+    served.ignores_range = True
+    assert hub.fetch("hf:tests/tiny-GGUF:Q8_0").read_bytes() == LARGE
+
+
+def test_a_file_with_another_checksum_is_removed_and_never_used(served: LoopbackHub, hub: Hub) -> None:
+    served.announces = {"tiny-Q4_K_M.gguf": "0" * 64}
+    with pytest.raises(BackendError, match="came damaged and was removed") as caught:
+        hub.fetch(NAME)
+    assert "0" * 64 in caught.value.failure.value
+    assert hub.cache.find(NAME) is None
+    assert not list(hub.cache.folder.rglob(f"*{PARTIAL}"))
+    served.announces = {}
+    assert hub.fetch(NAME).read_bytes() == SMALL
+
+
+def test_all_parts_of_a_model_are_fetched_and_the_first_is_named(served: LoopbackHub, hub: Hub) -> None:
+    served.files |= {f"big/b-F16-0000{n}-of-00002.gguf": b"GGUF%d" % n for n in (1, 2)}
+    path = hub.fetch("hf:tests/tiny-GGUF:f16")
+    assert path.name == "b-F16-00001-of-00002.gguf"
+    assert path.with_name("b-F16-00002-of-00002.gguf").read_bytes() == b"GGUF2"
+
+
+def test_a_model_with_a_part_missing_in_the_cache_is_not_used(served: LoopbackHub, hub: Hub) -> None:
+    served.files |= {f"b-F16-0000{n}-of-00002.gguf": b"GGUF%d" % n for n in (1, 2)}
+    path = hub.fetch("hf:tests/tiny-GGUF:F16")
+    path.with_name("b-F16-00002-of-00002.gguf").unlink()
+    assert hub.cache.find("hf:tests/tiny-GGUF:F16") is None
+    assert hub.fetch("hf:tests/tiny-GGUF:F16") == path
+
+
+def test_a_quantisation_that_is_not_there_is_answered_with_those_that_are(hub: Hub) -> None:
+    with pytest.raises(ConfigError, match=r"no Q5_K_M; it has Q4_K_M \(10.0 kB\), Q8_0 \(40.0 MB\)"):
+        hub.fetch("hf:tests/tiny-GGUF:Q5_K_M")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "says"),
+    [
+        ("gated", ConfigError, "accept them at .*tests/tiny-GGUF, then set HF_TOKEN"),
+        ("missing", ConfigError, "has no model tests/tiny-GGUF, or it is private; correct the name"),
+        ("unauthorized", ConfigError, "or it is private; .* HF_TOKEN"),
+        ("down", BackendError, "answered 503"),
+    ],
+)
+def test_what_a_hub_refuses_is_explained(
+    served: LoopbackHub, hub: Hub, error: str, kind: type[Exception], says: str
+) -> None:
+    served.error = error
+    with pytest.raises(kind, match=says):
+        hub.fetch(NAME)
+
+
+def test_without_a_network_the_cache_is_used_and_anything_else_is_explained(
+    served: LoopbackHub, hub: Hub
+) -> None:
+    path = hub.fetch(NAME)
+    nowhere = Hub(endpoint="http://127.0.0.1:9", cache=hub.cache.folder)
+    assert nowhere.fetch(NAME) == path
+    assert nowhere.fetch("hf:tests/tiny-GGUF") == path
+    with pytest.raises(BackendError, match="can't be reached") as caught:
+        nowhere.fetch("hf:tests/tiny-GGUF:Q8_0")
+    assert caught.value.failure.kind is FailureKind.TRANSIENT
+
+
+def test_offline_nothing_is_asked(served: LoopbackHub, hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = hub.fetch(NAME)
+    before = len(served.requests)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert hub.fetch(NAME) == path
+    with pytest.raises(ConfigError, match="HF_HUB_OFFLINE is set"):
+        hub.fetch("hf:tests/tiny-GGUF:Q8_0")
+    assert len(served.requests) == before
+
+
+def test_a_name_without_a_quantisation_never_takes_another_one_because_it_is_in_the_cache(hub: Hub) -> None:
+    hub.fetch("hf:tests/tiny-GGUF:Q8_0")
+    assert hub.fetch("hf:tests/tiny-GGUF").name == "tiny-Q4_K_M.gguf"
+
+
+def test_pulling_again_fetches_what_is_new_and_the_new_is_used(served: LoopbackHub, hub: Hub) -> None:
+    old = hub.fetch(NAME)
+    served.files["tiny-Q4_K_M.gguf"], served.commit = SMALL + b"new", "b" * 40
+    assert hub.fetch(NAME) == old
+    assert hub.fetch(NAME, updates=True).read_bytes() == SMALL + b"new"
+    assert hub.fetch(NAME).read_bytes() == SMALL + b"new"
+
+
+def test_something_else_behind_the_address_is_explained(served: LoopbackHub, hub: Hub) -> None:
+    served.info = lambda: ["not", "a", "hub"]  # type: ignore[method-assign, assignment, return-value]
+    with pytest.raises(BackendError, match="did not answer as a Hugging Face hub does"):
+        hub.fetch(NAME)
+
+
+def test_models_are_listed_and_removed_one_by_one(hub: Hub) -> None:
+    small, large = hub.fetch(NAME), hub.fetch("hf:tests/tiny-GGUF:Q8_0")
+    models = list(hub.cache.models())
+    assert [str(model.name) for model in models] == [NAME, "hf:tests/tiny-GGUF:Q8_0"]
+    assert hub.cache.remove(models[0]) == len(SMALL)
+    assert not small.exists()
+    assert large.exists()
+    assert hub.cache.remove(models[1]) == len(LARGE)
+    assert not list(hub.cache.folder.glob("models--*"))
+
+
+async def test_cancelling_ends_the_download_and_keeps_what_came(served: LoopbackHub, hub: Hub) -> None:
+    came = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    class Watching(NoProgress):
+        def advance(self, count_bytes: int) -> None:
+            loop.call_soon_threadsafe(came.set)
+
+    served.files["tiny-Q8_0.gguf"] = LARGE * 4
+    fetching = asyncio.create_task(fetch_in_thread(hub, "hf:tests/tiny-GGUF:Q8_0", Watching()))
+    await came.wait()
+    fetching.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await fetching
+    await loop.shutdown_default_executor()
+    assert hub.cache.find("hf:tests/tiny-GGUF:Q8_0") is None
+    assert list(hub.cache.folder.rglob(f"*{PARTIAL}"))
+
+
+@pytest.mark.parametrize(
+    "path", ["../../../out-Q5_0.gguf", "/out-Q5_0.gguf", "a/../../out-Q5_0.gguf", "..\\out-Q5_0.gguf"]
+)
+def test_a_hub_can_name_no_file_outside_of_the_cache(served: LoopbackHub, hub: Hub, path: str) -> None:
+    served.files[path] = SMALL
+    with pytest.raises(ConfigError, match="no Q5_0"):
+        hub.fetch("hf:tests/tiny-GGUF:Q5_0")
+
+
+@pytest.mark.parametrize(("commit", "checksum"), [("../../out", ""), (COMMIT, "../../out")])
+def test_a_hub_can_name_no_folder_outside_of_the_cache(
+    served: LoopbackHub, hub: Hub, tmp_path: Path, commit: str, checksum: str
+) -> None:
+    served.commit, served.announces = commit, {"tiny-Q4_K_M.gguf": checksum}
+    with pytest.raises((BackendError, ConfigError), match=r"gave no commit|no Q4_K_M"):
+        hub.fetch(NAME)
+    assert not list(tmp_path.rglob("*.gguf"))
+
+
+def test_a_name_that_no_repository_can_have_is_explained(hub: Hub) -> None:
+    with pytest.raises(ConfigError, match="can't be the name of a repository"):
+        hub.fetch("hf:a--b/c:Q4_0")
