@@ -103,7 +103,7 @@ async def all_journals() -> dict[str, tuple[bytes, ...]]:
         calls("weather", city="Oslo"),
         says('{"celsius": 4}'),
     ]
-    agent = Agent(tools=TOOLS, model=ScriptedBackend(script))
+    agent = Agent(tools=TOOLS, model=ScriptedBackend(script), planning="outline")
     found["answer"] = await recorded("answer", agent, Goal(text="How warm is it in Oslo?", result=WARM))
 
     steps = (
@@ -126,6 +126,18 @@ async def all_journals() -> dict[str, tuple[bytes, ...]]:
     script = [calls("send", text="cold"), calls("send", text="cold")]
     agent = Agent(tools=TOOLS, model=ScriptedBackend(script), person=ScriptedPerson([NO, YES]))
     found["refused"] = await recorded("refused", agent, "Tell them.\n\n1. Use send with text = cold")
+
+    script = [
+        calls("weather", city="Oslo"),
+        calls("weather", city="Oslo"),
+        calls("finish", done=True, summary="It is cold."),
+        calls("note", text="cold"),
+        calls("finish", done=True, summary="It is cold, and noted."),
+        says('{"celsius": 4}'),
+    ]
+    agent = Agent(tools=TOOLS, model=ScriptedBackend(script), planning="next")
+    goal = Goal(text="How warm is it in Oslo? Note that it is 'cold'.", result=WARM)
+    found["goal"] = await recorded("goal", agent, goal)
     return found
 
 
@@ -150,6 +162,8 @@ def main() -> None:
     """Record the journals, and what they replay to."""
     FOLDER.mkdir(exist_ok=True)
     for name, batches in asyncio.run(all_journals()).items():
+        if (FOLDER / f"{name}.jsonl").exists():
+            continue  # what was recorded once is not recorded again
         (FOLDER / f"{name}.jsonl").write_bytes(b"\n".join(batches) + b"\n")
         lines = [json.dumps(row) for row in replayed(batches)]
         (FOLDER / f"{name}.replayed.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
