@@ -7,15 +7,16 @@ were: the newest are whole, the oldest are cut to their beginning.
 
 from collections.abc import Sequence
 
+from nebulus.core.findings import FindingKind
 from nebulus.core.prompt import Piece, PieceKind, Prompt
 from nebulus.core.state import FactKind, Lesson, Observation, State
+from nebulus.core.text import bounded
 from nebulus.memory.choice import ARTIFACTS_SHOWN, LESSONS_SHOWN
 from nebulus.memory.pieces import (
     BOUNDLESS,
     artifact_piece,
     files_pieces,
     head_pieces,
-    lesson_piece,
     question_piece,
     size_of,
     turn_piece,
@@ -38,6 +39,9 @@ SHORT_CHARS = 160
 """How much is shown of a result that is cut."""
 CUT_TOGETHER = 4
 """Results are cut four at a time: each cut changes the prompt's middle, and a server evaluates what follows again."""
+CORRECTION_CHARS = 300
+_ENDINGS = (FindingKind.UNUSED, FindingKind.GAVE_UP, FindingKind.CHECK_FAILED)
+"""What can be wrong with the end of the work."""
 TURN_BYTES = 80
 """What a model's template adds to a turn."""
 
@@ -69,7 +73,7 @@ def compose_next(
         head.append(Piece(PieceKind.STEP, asked.text, state.plan.provenance, label=f"Now: step {step}. "))
     floor = sum(size_of(piece.line) for piece in (*head, *closing))
     room = Room(min(room_bytes - floor, RESULTS_BYTES))
-    lessons = room.taken("lessons", _lessons(state, step), lesson_piece)
+    lessons = room.taken("lessons", _lessons(state, step), _correction)
     said = [fact for fact in state.facts if fact.kind in (FactKind.QUESTION, FactKind.ANSWER)]
     answers = room.taken("answers", reversed(said), whole_fact)
     questions = room.taken("questions", reversed(state.questions), question_piece)
@@ -121,6 +125,16 @@ def _size(piece: Piece) -> int:
     return (
         len(piece.text.encode()) + len(piece.note.encode()) + len(piece.call.arguments.encode()) + TURN_BYTES
     )
+
+
+def _correction(lesson: Lesson) -> Piece:
+    """Return what was wrong with an answer, as it is said to a model in the middle of its work.
+
+    A list of failures ("Failed before: 1x unused") made a model of 1.5 billion parameters give up and repeat it as its reason.
+    """
+    why = bounded(" ".join(lesson.why.split()), CORRECTION_CHARS)
+    label = "The goal is not reached yet: " if lesson.kind in _ENDINGS else "That was not done: "
+    return Piece(PieceKind.LESSON, why, lesson.provenance, label=label)
 
 
 def _lessons(state: State, step: int) -> list[Lesson]:
