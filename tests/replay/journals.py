@@ -130,9 +130,9 @@ async def all_journals() -> dict[str, tuple[bytes, ...]]:
     script = [
         calls("weather", city="Oslo"),
         calls("weather", city="Oslo"),
-        calls("finish", done=True, summary="It is cold."),
+        calls("finish", summary="It is cold."),
         calls("note", text="cold"),
-        calls("finish", done=True, summary="It is cold, and noted."),
+        calls("finish", summary="It is cold, and noted."),
         says('{"celsius": 4}'),
     ]
     agent = Agent(tools=TOOLS, model=ScriptedBackend(script), planning="next")

@@ -22,7 +22,7 @@ from nebulus.core.tools import Effect, ToolSpec
 from nebulus.guard.labels import label_all
 from nebulus.loop import phases as p
 from nebulus.loop.argument_check import check_arguments
-from nebulus.loop.finish_tool import claim_of, finish_name
+from nebulus.loop.ending_tools import ending_tools
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Extracting, Flight, Task
 from nebulus.loop.proposal import read_plan
@@ -157,7 +157,7 @@ def _calls_or_words(machine: Machine, task: Task, parsing: p.Parsing, *, compose
     )
     if reading.finding is not None:
         return e.Unusable(finding=reading.finding)
-    working = _without_finish(machine, task, reading.calls)
+    working = _without_ending(machine, task, reading.calls)
     if isinstance(working, Finding):
         return e.Unusable(finding=working)
     if isinstance(working, str):
@@ -189,16 +189,17 @@ def _calls_or_words(machine: Machine, task: Task, parsing: p.Parsing, *, compose
     return e.CallsParsed(calls=proposed, edits=reading.edits, doubt=checked.doubt)
 
 
-def _without_finish(
+def _without_ending(
     machine: Machine, task: Task, calls: tuple[Call, ...]
 ) -> tuple[Call, ...] | str | Finding:
     """Return the calls of an open step before the one that ends it; if there are none, what that one claims."""
     if not machine.state.step(task.step).is_open:
         return calls
-    finish = finish_name(machine.config.tools)
+    ending = ending_tools(machine.config.tools)
     for index, call in enumerate(calls):
-        if call.tool == finish:
-            return calls[:index] or claim_of(call)
+        claim = ending.claim_of(call)
+        if claim is not None:
+            return calls[:index] or claim
     return calls
 
 

@@ -15,7 +15,7 @@ from nebulus.core.prompt import Prompt
 from nebulus.core.result import ResultSpec
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import Effect, ToolSpec
-from nebulus.loop.finish_tool import finish_name, finish_tool
+from nebulus.loop.ending_tools import ending_tools
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Extracting, Task, Working
 from nebulus.loop.proposal import plan_schema
@@ -122,20 +122,18 @@ def _next_call(
     machine: Machine, task: Task, tools: tuple[ToolSpec, ...], *, room_bytes: int
 ) -> tuple[tuple[ToolSpec, ...], Prompt, Form]:
     """Return the tools, the prompt and the form of the answer for an open step: one call, or the end of the work."""
-    finish = finish_name(machine.config.tools)
+    ending = ending_tools(machine.config.tools)
     findings = task.attempts.findings
     barred = {one.tool for one in findings if one.kind is FindingKind.NO_PROGRESS and one.tool}
     is_ending = any(one.kind in (FindingKind.UNUSED, FindingKind.GAVE_UP) for one in findings)
     if is_ending and machine.unused and not any(record.is_change for record in machine.calls):
-        barred.add(
-            finish
-        )  # nothing was done, and it was told what is missing: the next answer tries something
+        barred |= {spec.name for spec in ending.specs}  # it was told what is missing: it must try something
     if tools and not task.attempts.must_read:
-        tools = (*tools, finish_tool(finish))
+        tools = (*tools, *ending.specs)
     prompt = compose_next(
         machine.state,
         step=task.step,
-        finish=finish,
+        ending=(ending.finish.name, ending.give_up.name),
         room_bytes=room_bytes - tools_bytes(tools),
         has_plan=machine.state.plan.origin != GOAL,
     )
@@ -147,13 +145,13 @@ def _closing_answer(
 ) -> tuple[tuple[ToolSpec, ...], Prompt, Form]:
     """Return the request for the answer after an open step: as those before it, with the question at the end."""
     step = machine.state.plan.steps[-1].number
-    finish = finish_name(machine.config.tools)
+    ending = ending_tools(machine.config.tools)
     tools = tools_for(machine, Task(kind=StepKind.EXECUTE, step=step), tier)
-    tools = (*tools, finish_tool(finish)) if tools else ()
+    tools = (*tools, *ending.specs) if tools else ()
     prompt = compose_next(
         machine.state,
         step=step,
-        finish=finish,
+        ending=(ending.finish.name, ending.give_up.name),
         room_bytes=room_bytes - tools_bytes(tools),
         closing=closing_pieces(machine.state, spec),
     )

@@ -27,7 +27,7 @@ from nebulus.memory.room import Room
 NEXT_INSTRUCTIONS = (
     "Work towards the goal with one tool call at a time. Look before you change anything: list and read what the goal "
     "is about. Copy names, paths and values exactly as written. "
-    "When all of the goal is done, call {finish}; if it can't be done, call {finish} with done = false."
+    "When all of the goal is done, call {finish}. Only if it can't be done, whatever is tried, call {give_up}."
 )
 RESULTS_BYTES = 16_000
 """The most that the results of earlier calls take of a prompt, about 4,000 tokens.
@@ -50,12 +50,12 @@ def compose_next(
     state: State,
     *,
     step: int,
-    finish: str,
+    ending: tuple[str, str],
     room_bytes: int = BOUNDLESS,
     has_plan: bool = False,
     closing: tuple[Piece, ...] = (),
 ) -> Prompt:
-    """Return the prompt for the next call of the open step `step`; the tool named `finish` ends the step.
+    """Return the prompt for the next call of the open step `step`; `ending` names the tools that end it.
 
     `has_plan`: the step is one of several, and its text is shown; otherwise it is the goal itself. With `closing`, the
     prompt asks for that at its end instead of the next call: it begins as the prompts for calls did.
@@ -65,7 +65,7 @@ def compose_next(
     """
     asked = state.step(step)
     head = [
-        Piece(PieceKind.INSTRUCTIONS, label=NEXT_INSTRUCTIONS.format(finish=finish)),
+        Piece(PieceKind.INSTRUCTIONS, label=NEXT_INSTRUCTIONS.format(finish=ending[0], give_up=ending[1])),
         *head_pieces(state),
         *files_pieces(state),
     ]

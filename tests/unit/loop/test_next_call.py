@@ -35,7 +35,9 @@ def made(scene: Scene, tool: str, value: str, *, result: str = "fine") -> Scene:
 
 
 def finished(scene: Scene, summary: str = "All is done.", *, is_done: bool = True) -> Scene:
-    return feed(scene, sc.called("finish", done=is_done, summary=summary))
+    if is_done:
+        return feed(scene, sc.called("finish", summary=summary))
+    return feed(scene, sc.called("give_up", reason=summary))
 
 
 def test_the_goal_itself_is_the_only_step_and_no_plan_is_asked_for() -> None:
@@ -43,7 +45,7 @@ def test_the_goal_itself_is_the_only_step_and_no_plan_is_asked_for() -> None:
     assert scene.state.plan.origin == GOAL
     assert [step.text for step in scene.state.plan.steps] == ["Get it done."]
     assert scene.request.form == OneCall()
-    assert [tool.name for tool in scene.request.tools] == ["look", "put", "drop", "finish"]
+    assert [tool.name for tool in scene.request.tools] == ["look", "put", "drop", "finish", "give_up"]
 
 
 def test_each_call_so_far_is_a_turn_and_a_prompt_begins_with_the_one_before() -> None:
@@ -73,7 +75,7 @@ def test_the_room_for_results_is_bounded_and_the_newest_is_whole() -> None:
 def test_a_call_that_was_made_is_barred_when_the_model_repeats_it() -> None:
     scene = feed(made(begun(), "look", "a"), sc.called("look", value="a"))
     assert scene.request.form == OneCall(barred=("look",))
-    assert [tool.name for tool in scene.request.tools] == ["look", "put", "drop", "finish"]
+    assert [tool.name for tool in scene.request.tools] == ["look", "put", "drop", "finish", "give_up"]
     again = made(scene, "put", "b")
     assert again.request.form == OneCall()
     assert again.attempts.findings == ()
@@ -130,7 +132,7 @@ def test_a_file_that_a_failed_call_tried_counts_as_used() -> None:
 def test_a_tool_called_finish_keeps_its_name() -> None:
     own = ToolSpec(name="finish", parameters=sc.VALUE, effect=Effect.READ)
     names = [tool.name for tool in begun("Do it.", own).request.tools]
-    assert names == ["look", "put", "drop", "finish", "finish_work"]
+    assert names == ["look", "put", "drop", "finish", "finish_work", "give_up"]
 
 
 def test_the_answer_is_asked_for_at_the_end_of_the_prompts_before_it() -> None:
@@ -163,7 +165,7 @@ def test_a_text_is_asked_for_as_a_field_where_tools_are_shown() -> None:
 
 def test_a_model_that_gives_up_with_something_untried_must_try_before_it_may_end() -> None:
     scene = finished(begun("Summarise a.md", READ), "I can't.", is_done=False)
-    assert scene.request.form == OneCall(barred=("finish",))
+    assert scene.request.form == OneCall(barred=("finish", "give_up"))
     tried = sc.allowed(feed(scene, sc.called("read", value="a.md")))
     missing = Failure(kind=FailureKind.NOT_FOUND, fault=Fault.TOOL, what="there is no such file")
     after = sc.broken(tried, missing)
