@@ -168,6 +168,49 @@ def test_a_name_without_a_quantisation_never_takes_another_one_because_it_is_in_
     assert hub.fetch("hf:tests/tiny-GGUF").name == "tiny-Q4_K_M.gguf"
 
 
+def test_the_only_model_of_a_repository_is_found_without_its_quantisation_and_without_the_hub(
+    served: LoopbackHub, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    served.files = {"tiny-F16.gguf": SMALL}
+    path = hub.fetch("hf:tests/tiny-GGUF:F16")
+    asked = len(served.requests)
+    assert hub.cache.find("hf:tests/tiny-GGUF") == path
+    assert hub.fetch("hf:tests/tiny-GGUF") == path
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert hub.fetch("hf:tests/tiny-GGUF") == path
+    assert len(served.requests) == asked
+    assert not scan_cache_dir(hub.cache.folder).warnings
+
+
+def test_a_name_without_a_quantisation_is_refused_where_the_hub_has_several_and_none_is_the_default(
+    served: LoopbackHub, hub: Hub
+) -> None:
+    served.files = {"tiny-Q8_0.gguf": SMALL, "tiny-Q5_0.gguf": SMALL}
+    hub.fetch("hf:tests/tiny-GGUF:Q8_0")
+    with pytest.raises(ConfigError, match="no Q4_K_M, which a name without"):
+        hub.fetch("hf:tests/tiny-GGUF")
+
+
+def test_a_repository_that_gained_a_second_model_is_no_longer_taken_as_having_one(
+    served: LoopbackHub, hub: Hub
+) -> None:
+    served.files = {"tiny-Q8_0.gguf": SMALL}
+    hub.fetch("hf:tests/tiny-GGUF")
+    served.files["tiny-Q5_0.gguf"] = SMALL
+    hub.fetch("hf:tests/tiny-GGUF:Q5_0")
+    assert hub.cache.find("hf:tests/tiny-GGUF") is None
+
+
+def test_offline_a_look_for_updates_does_not_deny_that_the_model_is_in_the_cache(
+    hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hub.fetch(NAME)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ConfigError, match="is in the cache .*HF_HUB_OFFLINE is set; unset it") as caught:
+        hub.fetch(NAME, updates=True)
+    assert "not in the cache" not in str(caught.value)
+
+
 def test_pulling_again_fetches_what_is_new_and_the_new_is_used(served: LoopbackHub, hub: Hub) -> None:
     old = hub.fetch(NAME)
     served.files["tiny-Q4_K_M.gguf"], served.commit = SMALL + b"new", "b" * 40

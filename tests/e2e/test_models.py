@@ -87,6 +87,21 @@ def test_doctor_says_what_a_run_would_fetch_fetches_nothing_and_blesses_what_was
     assert tier_sign(tmp_path, user).get("health", "good") == "good"
 
 
+def test_a_pulled_model_needs_no_quantisation_where_it_is_the_only_one_and_no_hub(
+    served: LoopbackHub, user: dict[str, str], tmp_path: Path
+) -> None:
+    name = NAME.removesuffix(":F16")
+    (tmp_path / "nebulus.toml").write_text(f'[tiers.small]\nmodel = "{name}"\n')
+    nebulus("models", "pull", name, "-q", env=user, cwd=tmp_path)
+    asked = len(served.requests)
+    offline = {**user, "HF_HUB_OFFLINE": "1"}
+    signs = [tier_sign(tmp_path, env) for env in (user, offline)]
+    assert [sign.get("health", "good") for sign in signs] == ["good", "good"]
+    run = nebulus("run", "1. Use list_files\n", "-m", name, "--json", env=offline, cwd=tmp_path)
+    assert json.loads(run.stdout)["spent"]["model_calls"] >= 1
+    assert len(served.requests) == asked
+
+
 def test_what_run_refuses_doctor_calls_bad(served: LoopbackHub, user: dict[str, str], tmp_path: Path) -> None:
     wrong = NAME.replace("F16", "Q8_0")
     (tmp_path / "nebulus.toml").write_text(f'[tiers.small]\nmodel = "{wrong}"\n')

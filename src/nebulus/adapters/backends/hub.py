@@ -64,6 +64,8 @@ class Found(Struct, frozen=True):
     name: HubName
     commit: str
     model: HubModel
+    is_only: bool
+    """Whether its repository has no other model, so that a name without a quantisation means it."""
 
 
 class Hub:
@@ -82,8 +84,10 @@ class Hub:
         """
         name = read_name(text)
         if constants.is_offline_mode():
+            where = "in" if self.cache.find(text) else "not in"
             raise ConfigError(
-                f"{name} is not in the cache {self.cache.folder}, and HF_HUB_OFFLINE is set; unset it"
+                f"{name} is {where} the cache {self.cache.folder}, and the hub is not asked for it while "
+                "HF_HUB_OFFLINE is set; unset it"
             )
         api = HfApi(endpoint=self.endpoint)
         with self._translated(name):
@@ -95,7 +99,8 @@ class Hub:
         if not re.fullmatch("[0-9a-f]{7,64}", info.sha or ""):
             what = f"{self.endpoint} gave no commit for {name}"
             raise BackendError(failure(FailureKind.MALFORMED_ANSWER, what, fix="check HF_ENDPOINT"))
-        return Found(name, info.sha or "", choose(name, models_among(filter(is_safe, files))))
+        models = models_among(filter(is_safe, files))
+        return Found(name, info.sha or "", choose(name, models), is_only=len(models) == 1)
 
     def fetch(self, text: str, progress: FetchProgress | None = None, *, updates: bool = False) -> Path:
         """Return the first file of the model that `text` names, fetched if it is not in the cache.
@@ -108,16 +113,7 @@ class Hub:
                 in the first case, and removed in the second.
         """
         path = None if updates else self.cache.find(text)
-        if path is not None:
-            return path
-        try:
-            found = self.find(text)
-        except (BackendError, ConfigError):
-            path = self.cache.only(read_name(text))
-            if path is None:
-                raise
-            return path
-        return self.download(found, progress or NoProgress())
+        return path or self.download(self.find(text), progress or NoProgress())
 
     def download(self, found: Found, progress: FetchProgress) -> Path:
         """Fetch what is missing of a model, and return its first file.
@@ -127,10 +123,11 @@ class Hub:
         """
         folder, snapshot = self.cache.repo_folder(found.name.repo), self._snapshot(found)
         missing = [file for file in found.model.files if not (snapshot / file.path).exists()]
-        if missing:
-            with self._translated(found.name):
+        with self._translated(found.name):
+            if missing:
                 (folder / "blobs").mkdir(parents=True, exist_ok=True)
                 self._fetch_all(found, missing, progress)
+            self.cache.note_only(found.name.repo, found.model.files[0].path if found.is_only else "")
         return self.files(found)[0]
 
     def files(self, found: Found) -> tuple[Path, ...]:

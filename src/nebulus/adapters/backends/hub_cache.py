@@ -21,6 +21,9 @@ from nebulus.adapters.backends.hub_files import (
 )
 from nebulus.core.errors import ConfigError
 
+ONLY = ".nebulus.only"
+"""A file of ours in a repository's folder: the path of its only model. Other programs ignore it."""
+
 
 class CachedModel(Struct, frozen=True):
     """A model in the cache: its name, and its files with their sizes."""
@@ -39,17 +42,29 @@ class HubCache:
     def find(self, text: str) -> Path | None:
         """Return the first file of the model that `text` names if all of it is in the cache, else None.
 
-        Uses no network. Where the cache has several commits, the newest one that has the model counts.
+        Uses no network. Where the cache has several commits, the newest one that has the model counts. A name without
+        a quantisation means the default one, else the model that `note_only` recorded.
 
         Raises:
             ConfigError: `text` is not such a name, or fits several files.
         """
         name = read_name(text)
-        for snapshot in self.snapshots(self.repo_folder(name.repo)):
-            models = _models_in(snapshot)
-            if fitting(name, models):
-                return snapshot / choose(name, models).files[0].path
+        only = "" if name.which else self._only(name.repo)
+        for wanted in (name, HubName(name.repo, only)) if only else (name,):
+            for snapshot in self.snapshots(self.repo_folder(name.repo)):
+                models = _models_in(snapshot)
+                if fitting(wanted, models):
+                    return snapshot / choose(wanted, models).files[0].path
         return None
+
+    def note_only(self, repo: str, path: str) -> None:
+        """Record the first file of the only model that the hub has in `repo`; "" if it has several models.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        if path != self._only(repo):
+            (self.repo_folder(repo) / ONLY).write_text(path, encoding="utf-8")
 
     def models(self) -> Iterator[CachedModel]:
         """Yield the models of the cache, each as its newest commit has it; uses no network."""
@@ -92,10 +107,11 @@ class HubCache:
             raise ConfigError(f"{model.name} can't be removed from {folder}: {error.strerror}") from error
         return freed
 
-    def only(self, name: HubName) -> Path | None:
-        """Return the one model of a repository in the cache, for a name that leaves the choice to the hub."""
-        found = [model for model in self.models() if model.name.repo == name.repo]
-        return found[0].files[0] if len(found) == 1 and not name.which else None
+    def _only(self, repo: str) -> str:
+        try:
+            return (self.repo_folder(repo) / ONLY).read_text(encoding="utf-8")
+        except OSError:
+            return ""
 
     def repo_folder(self, repo: str) -> Path:
         """Return where a repository is."""
