@@ -37,6 +37,9 @@ class LoopbackHub:
     """The next downloads are cut off after so many bytes."""
     announces: dict[str, str] = field(default_factory=dict)
     """Checksums by path that are announced in place of the true ones."""
+    sizes: dict[str, int] = field(default_factory=dict)
+    """Sizes by path that are announced in place of the true ones."""
+    has_checksums: bool = True
     ignores_range: bool = False
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     """Method, path and Range of each request."""
@@ -50,9 +53,13 @@ class LoopbackHub:
         siblings = [
             {
                 "rfilename": path,
-                "size": len(data),
-                "lfs": {"size": len(data), "sha256": self.checksum(path), "pointerSize": 134},
+                "size": self.sizes.get(path, len(data)),
             }
+            | (
+                {"lfs": {"size": len(data), "sha256": self.checksum(path), "pointerSize": 134}}
+                if self.has_checksums
+                else {}
+            )
             for path, data in self.files.items()
         ]
         return {"id": self.repo, "modelId": self.repo, "sha": self.commit, "siblings": siblings}

@@ -3,13 +3,16 @@
 import asyncio
 import hashlib
 import io
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from huggingface_hub import constants, scan_cache_dir, try_to_load_from_cache
 
-from nebulus.adapters.backends.hub import PARTIAL, Hub, fetch_in_thread
+from nebulus.adapters.backends.hub import Hub, fetch_in_thread
+from nebulus.adapters.backends.hub_cache import PARTIAL
 from nebulus.adapters.backends.hub_progress import NoProgress, StderrProgress
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.failure import FailureKind
@@ -48,7 +51,27 @@ class StopsAfter(NoProgress):
             raise Stop
 
 
-def test_a_model_is_fetched_once_and_lies_where_other_programs_look_for_it(
+class Counts(NoProgress):
+    """Counts what is done, and keeps what is said."""
+
+    def __init__(self) -> None:
+        self.done = self.begun = 0
+        self.said: list[str] = []
+        self.has_said = threading.Event()
+
+    def begin(self, what: str, *, total_bytes: int, done_bytes: int) -> None:
+        self.begun += 1
+        self.done += done_bytes
+
+    def advance(self, count_bytes: int) -> None:
+        self.done += count_bytes
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+        self.has_said.set()
+
+
+def test_a_model_is_fetched_once_and_is_kept_where_other_programs_look_for_it(
     served: LoopbackHub, hub: Hub
 ) -> None:
     path = hub.fetch(NAME)
@@ -90,7 +113,9 @@ def test_a_hub_that_ignores_the_range_is_read_from_the_start(served: LoopbackHub
     with pytest.raises(Stop):
         hub.fetch("hf:tests/tiny-GGUF:Q8_0", StopsAfter(11_000_000))
     served.ignores_range = True
-    assert hub.fetch("hf:tests/tiny-GGUF:Q8_0").read_bytes() == LARGE
+    counted = Counts()
+    assert hub.fetch("hf:tests/tiny-GGUF:Q8_0", counted).read_bytes() == LARGE
+    assert counted.done == len(LARGE)
 
 
 def test_a_file_with_another_checksum_is_removed_and_never_used(served: LoopbackHub, hub: Hub) -> None:
@@ -206,7 +231,7 @@ def test_offline_a_look_for_updates_does_not_deny_that_the_model_is_in_the_cache
 ) -> None:
     hub.fetch(NAME)
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ConfigError, match="is in the cache .*HF_HUB_OFFLINE is set; unset it") as caught:
+    with pytest.raises(ConfigError, match=r"is in the cache .*HF_HUB_OFFLINE is set; unset it") as caught:
         hub.fetch(NAME, updates=True)
     assert "not in the cache" not in str(caught.value)
 
@@ -234,6 +259,106 @@ def test_models_are_listed_and_removed_one_by_one(hub: Hub) -> None:
     assert large.exists()
     assert hub.cache.remove(models[1]) == len(LARGE)
     assert not list(hub.cache.folder.glob("models--*"))
+
+
+def test_a_file_of_another_size_than_announced_is_not_blamed_on_the_disk(
+    served: LoopbackHub, hub: Hub
+) -> None:
+    served.sizes = {"tiny-Q4_K_M.gguf": len(SMALL) + 1}
+    with pytest.raises(BackendError, match="came with 10000 bytes where 10001 were announced"):
+        hub.fetch(NAME)
+    assert not list(hub.cache.folder.rglob(f"*{PARTIAL}"))
+
+
+def test_a_file_too_large_for_the_hub_to_serve_whole_is_explained(served: LoopbackHub, hub: Hub) -> None:
+    served.sizes = {"tiny-Q4_K_M.gguf": 51_000_000_000}
+    with pytest.raises(ConfigError, match=r"51\.0 GB.* more than 50\.0 GB .* name a model in several files"):
+        hub.fetch(NAME)
+    assert served.downloads() == []
+
+
+async def test_waiting_for_another_download_of_the_same_file_is_said_and_can_be_cancelled(
+    hub: Hub,
+) -> None:
+    with pytest.raises(Stop):
+        hub.fetch("hf:tests/tiny-GGUF:Q8_0", StopsAfter(11_000_000))
+    (partial,) = hub.cache.folder.rglob(f"*{PARTIAL}")
+    counts = Counts()
+    with FileLock(partial.with_suffix(".lock")):
+        fetching = asyncio.create_task(fetch_in_thread(hub, "hf:tests/tiny-GGUF:Q8_0", counts))
+        assert await asyncio.to_thread(counts.has_said.wait, 30)
+        fetching.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await fetching
+        await asyncio.get_running_loop().shutdown_default_executor()
+    assert "another process is fetching tiny-Q8_0.gguf" in counts.said[0]
+
+
+def test_removing_a_model_deletes_nothing_outside_of_its_repository(hub: Hub, tmp_path: Path) -> None:
+    path = hub.fetch(NAME)
+    outside = tmp_path / "mine.gguf"
+    outside.write_bytes(SMALL)
+    path.unlink()
+    path.symlink_to(outside)
+    (model,) = hub.cache.models()
+    assert hub.cache.remove(model) == 0
+    assert outside.read_bytes() == SMALL
+
+
+def test_removing_a_model_from_a_cache_without_links_counts_what_that_freed(hub: Hub) -> None:
+    path = hub.fetch(NAME)
+    path.resolve().rename(path)
+    (model,) = hub.cache.models()
+    assert hub.cache.remove(model) == len(SMALL)
+
+
+def test_an_interrupted_download_is_named_and_can_be_removed(served: LoopbackHub, hub: Hub) -> None:
+    hub.fetch(NAME)
+    with pytest.raises(Stop):
+        hub.fetch("hf:tests/tiny-GGUF:Q8_0", StopsAfter(11_000_000))
+    (partial,) = hub.cache.interrupted()
+    assert str(partial.name) == "hf:tests/tiny-GGUF:Q8_0"
+    (whole,) = hub.cache.models()
+    hub.cache.remove(whole)
+    assert list(hub.cache.interrupted()) == [partial]
+    assert hub.cache.remove(partial) == partial.size_bytes > 0
+    assert not list(hub.cache.folder.glob("models--*"))
+
+
+def test_the_parts_of_an_interrupted_model_are_removed_together(served: LoopbackHub, hub: Hub) -> None:
+    served.files |= {f"big/b-F16-0000{n}-of-00002.gguf": LARGE[n:] for n in (1, 2)}
+    with pytest.raises(Stop):
+        hub.fetch("hf:tests/tiny-GGUF:F16", StopsAfter(51_000_000))
+    (partial,) = hub.cache.interrupted()
+    assert len(partial.files) == 2
+    assert hub.cache.remove(partial) == partial.size_bytes > len(LARGE)
+    assert not list(hub.cache.folder.glob("models--*"))
+
+
+def test_what_is_in_the_cache_already_is_linked_and_not_counted_as_missing(hub: Hub) -> None:
+    hub.fetch(NAME).unlink()
+    counts = Counts()
+    assert hub.fetch(NAME, counts).read_bytes() == SMALL
+    assert counts.begun == 0
+
+
+def test_a_file_without_a_checksum_is_never_resumed_at_another_commit(served: LoopbackHub, hub: Hub) -> None:
+    served.has_checksums = False
+    with pytest.raises(Stop):
+        hub.fetch("hf:tests/tiny-GGUF:Q8_0", StopsAfter(11_000_000))
+    served.commit, served.files["tiny-Q8_0.gguf"] = "b" * 40, LARGE[::-1]
+    assert hub.fetch("hf:tests/tiny-GGUF:Q8_0").read_bytes() == LARGE[::-1]
+
+
+def test_whether_a_checksum_was_verified_is_said(served: LoopbackHub, hub: Hub) -> None:
+    counts = Counts()
+    hub.fetch(NAME, counts)
+    served.has_checksums = False
+    hub.fetch("hf:tests/tiny-GGUF:Q8_0", counts)
+    assert counts.said == [
+        "tiny-Q4_K_M.gguf: SHA-256 verified",
+        "tiny-Q8_0.gguf: not verified, the hub announces no SHA-256 for it",
+    ]
 
 
 async def test_cancelling_ends_the_download_and_keeps_what_came(served: LoopbackHub, hub: Hub) -> None:

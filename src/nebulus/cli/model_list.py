@@ -52,8 +52,17 @@ def model_files() -> Iterator[ModelFile]:
         yield model_file(SMOLLM2, (path,), note="the model where no other is named")
     if bootstrap.nano_path().exists():
         yield model_file(NANO, (bootstrap.nano_path(),), note=NANO_WARNING)
-    for model in HubCache(cache_folder(os.environ)).models():
+    cache = HubCache(cache_folder(os.environ))
+    for model in cache.models():
         yield model_file(str(model.name), model.files)
+    for model in cache.interrupted():
+        yield ModelFile(
+            name=str(model.name),
+            path=str(model.files[0]),
+            size_bytes=model.size_bytes,
+            problem=f"its download was interrupted, {size_text(model.size_bytes)} are here; "
+            f"`nebulus models pull {model.name}` resumes it, `nebulus models rm {model.name}` removes it",
+        )
 
 
 def model_file(name: str, files: tuple[Path, ...], *, note: str = "") -> ModelFile:
@@ -116,6 +125,9 @@ def cached_model(cache: HubCache, name: str) -> CachedModel:
     path = cache.find(name)
     for model in models:
         if path is not None and model.name.repo == wanted.repo and path in model.files:
+            return model
+    for model in cache.interrupted():
+        if str(model.name).casefold() == str(wanted).casefold():
             return model
     there = ", ".join(str(model.name) for model in models if model.name.repo == wanted.repo)
     fix = f"there is {there}" if there else "`nebulus models` lists what is there"

@@ -4,7 +4,7 @@ Invariants: a model that is in the cache is used without any network; a file get
 SHA-256 was that of the hub's metadata; what an interrupted download has fetched is kept, and the next one goes on.
 
 Files are fetched here, not by `hf_hub_download`, which deletes what it has when it is interrupted. What is fetched
-lies where it would put it, so other programs find it. Source: "Understand caching" in the documentation of
+is put where it would be, so other programs find it. Source: "Understand caching" in the documentation of
 huggingface_hub; `_download_to_tmp_and_move` of its version 2.4.
 """
 
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from huggingface_hub import HfApi, constants, hf_hub_url
 from huggingface_hub.errors import (
     EntryNotFoundError,
@@ -50,7 +50,8 @@ from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.failure import FailureKind
 from nebulus.core.http import kind_of_status
 
-PARTIAL = ".nebulus.incomplete"
+_WAIT_S = 0.5
+"""How often a download that waits for another one looks whether it was stopped."""
 _BLOCK_BYTES = 1 << 20
 
 
@@ -136,8 +137,14 @@ class Hub:
 
     def _fetch_all(self, found: Found, files: list[HubFile], progress: FetchProgress) -> None:
         blobs = self.cache.repo_folder(found.name.repo) / "blobs"
-        total = sum(file.size_bytes for file in files)
-        done = sum(size_of(self._partial(blobs, file)) for file in files)
+        absent = [file for file in files if not (blobs / _blob_name(found, file)).exists()]
+        if not absent:
+            for file in files:
+                self._link_file(found, file)
+            return
+        total = sum(file.size_bytes for file in absent)
+        done = sum(size_of(self._partial(found, file)) for file in absent)
+        _require_servable(found.name, absent)
         free = shutil.disk_usage(blobs).free
         if free < total - done:
             raise ConfigError(
@@ -145,7 +152,7 @@ class Hub:
                 "make room, or set HF_HUB_CACHE to another folder"
             )
         begun = f", {size_text(done)} of them are here already" if done else ""
-        parts = f" in {len(files)} files" if len(files) > 1 else ""
+        parts = f" in {len(absent)} files" if len(absent) > 1 else ""
         what = f"fetching {found.name} ({size_text(total)}{parts}{begun}) from {self.endpoint} to {self.cache.folder}"
         progress.begin(what, total_bytes=total, done_bytes=done)
         try:
@@ -155,11 +162,10 @@ class Hub:
             progress.end()
 
     def _fetch_one(self, found: Found, file: HubFile, progress: FetchProgress) -> None:
-        folder = self.cache.repo_folder(found.name.repo)
-        blob = folder / "blobs" / _blob_name(found, file)
-        partial = self._partial(folder / "blobs", file)
+        blob = self.cache.repo_folder(found.name.repo) / "blobs" / _blob_name(found, file)
+        partial = self._partial(found, file)
         url = hf_hub_url(found.name.repo, file.path, revision=found.commit, endpoint=self.endpoint)
-        with FileLock(partial.with_suffix(".lock")):
+        with _locked(partial, file, progress):
             if not blob.exists():
                 partial.touch()
                 with partial.open("r+b") as data:  # not "ab": where the hub ignores Range, it is begun again
@@ -171,12 +177,22 @@ class Hub:
                         data,
                         resume_size=data.tell(),
                         headers=build_hf_headers(library_name="nebulus"),
-                        expected_size=file.size_bytes,
-                        tqdm_class=_counting(progress.advance),
+                        tqdm_class=_counting(progress.advance, resumed_bytes=data.tell()),
                     )
+                _require_size(found.name, file, partial)
                 _require_checksum(found.name, file, partial)
+                progress.say(
+                    f"{file.path}: SHA-256 verified"
+                    if file.sha256
+                    else f"{file.path}: not verified, the hub announces no SHA-256 for it"
+                )
                 partial.replace(blob)
         partial.with_suffix(".lock").unlink(missing_ok=True)
+        self._link_file(found, file)
+
+    def _link_file(self, found: Found, file: HubFile) -> None:
+        folder = self.cache.repo_folder(found.name.repo)
+        blob = folder / "blobs" / _blob_name(found, file)
         _link(blob, self._snapshot(found) / file.path)
         (folder / "refs").mkdir(exist_ok=True)
         (folder / "refs" / "main").write_text(found.commit, encoding="utf-8")
@@ -184,9 +200,8 @@ class Hub:
     def _snapshot(self, found: Found) -> Path:
         return self.cache.repo_folder(found.name.repo) / "snapshots" / found.commit
 
-    @staticmethod
-    def _partial(blobs: Path, file: HubFile) -> Path:
-        return blobs / f"{file.sha256 or hashlib.sha256(file.path.encode()).hexdigest()}{PARTIAL}"
+    def _partial(self, found: Found, file: HubFile) -> Path:
+        return self.cache.partial(found.name.repo, _blob_name(found, file), file.path)
 
     @contextmanager
     def _translated(self, name: HubName) -> Iterator[None]:
@@ -263,6 +278,9 @@ class _Stoppable:
             raise FetchStopped
         self._inner.advance(count_bytes)
 
+    def say(self, text: str) -> None:
+        self._inner.say(text)
+
     def end(self) -> None:
         self._inner.end()
 
@@ -270,6 +288,53 @@ class _Stoppable:
 def _blob_name(found: Found, file: HubFile) -> str:
     """Return the name of a file's content in the cache: its SHA-256, as for all files in LFS."""
     return file.sha256 or hashlib.sha256(f"{found.commit}/{file.path}".encode()).hexdigest()
+
+
+@contextmanager
+def _locked(partial: Path, file: HubFile, progress: FetchProgress) -> Iterator[None]:
+    """Keep other processes from the same file; waiting for one is said, and ends when `progress` is stopped."""
+    lock, has_said = FileLock(partial.with_suffix(".lock")), False
+    while not lock.is_locked:
+        try:
+            lock.acquire(timeout=_WAIT_S)
+        except Timeout:
+            if not has_said:
+                progress.say(f"another process is fetching {file.path}; waiting for it ({lock.lock_file})")
+            has_said = True
+            progress.advance(0)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _require_servable(name: HubName, files: list[HubFile]) -> None:
+    """Check that no file is larger than what a hub serves in one answer.
+
+    Raises:
+        ConfigError: one is.
+    """
+    limit = constants.MAX_HTTP_DOWNLOAD_SIZE
+    for file in files:
+        if file.size_bytes > limit:
+            raise ConfigError(
+                f"{file.path} of {name} has {size_text(file.size_bytes)}, and a file of more than {size_text(limit)} "
+                "can't be fetched; name a model in several files, or a smaller quantisation"
+            )
+
+
+def _require_size(name: HubName, file: HubFile, partial: Path) -> None:
+    """Remove a file that has not the size that the hub announced.
+
+    Raises:
+        BackendError: it has another.
+    """
+    size = size_of(partial)
+    if size != file.size_bytes:
+        partial.unlink()
+        what = f"{file.path} of {name} came with {size} bytes where {file.size_bytes} were announced, and was removed"
+        fix = f"`nebulus models pull {name}` fetches it again; if it happens again, check HF_ENDPOINT"
+        raise BackendError(failure(FailureKind.MALFORMED_ANSWER, what, fix=fix))
 
 
 def _require_checksum(name: HubName, file: HubFile, partial: Path) -> None:
@@ -304,12 +369,13 @@ def _link(blob: Path, pointer: Path) -> None:
     pointer.symlink_to(os.path.relpath(blob, pointer.parent))
 
 
-def _counting(advance: Callable[[int], None]) -> Any:
+def _counting(advance: Callable[[int], None], *, resumed_bytes: int) -> Any:
     """Return a bar that shows nothing and counts what http_get tells it."""
 
     class Bar(tqdm):  # type: ignore[misc]
         def __init__(self, *args: Any, **options: Any) -> None:
             options.pop("name", None)
+            advance(min(0, options.get("initial", 0) - resumed_bytes))  # the hub may have ignored the Range
             super().__init__(*args, **{**options, "disable": True})
 
         def update(self, n: float | None = 1) -> bool | None:

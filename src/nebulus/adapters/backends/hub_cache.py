@@ -5,8 +5,10 @@ Source: "Understand caching" in the documentation of huggingface_hub: `models--O
 """
 
 import shutil
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from msgspec import Struct
 
@@ -17,9 +19,14 @@ from nebulus.adapters.backends.hub_files import (
     choose,
     fitting,
     models_among,
+    quant_of,
     read_name,
+    whole_of,
 )
 from nebulus.core.errors import ConfigError
+
+PARTIAL = ".nebulus.incomplete"
+"""How the name of a file ends that is not whole yet."""
 
 ONLY = ".nebulus.only"
 """A file of ours in a repository's folder: the path of its only model. Other programs ignore it."""
@@ -82,6 +89,28 @@ class HubCache:
                         paths = tuple(snapshot / file.path for file in model.files)
                         yield CachedModel(HubName(repo, which), paths, model.size_bytes)
 
+    def partial(self, repo: str, blob_name: str, path: str) -> Path:
+        """Return where the file `path` is while it is fetched; the name keeps the end of `path`."""
+        return self.repo_folder(repo) / "blobs" / f"{blob_name}.{quote(path, safe='')[-120:]}{PARTIAL}"
+
+    def interrupted(self) -> Iterator[CachedModel]:
+        """Yield the models whose download was interrupted, each with the files and parts of files that are here."""
+        for folder in sorted(self.folder.glob("models--*")):
+            found: dict[str, set[Path]] = defaultdict(set)
+            for partial in folder.glob(f"blobs/*{PARTIAL}"):
+                path = unquote(partial.name.removesuffix(PARTIAL).partition(".")[2])
+                parts = (
+                    file
+                    for snapshot in self.snapshots(folder)
+                    if not (snapshot / path).exists()
+                    for file in snapshot.rglob("*.gguf")
+                    if whole_of(file.relative_to(snapshot).as_posix()) == whole_of(path)
+                )
+                found[quant_of(path) or path] |= {partial, *parts}
+            repo = folder.name.removeprefix("models--").replace("--", "/", 1)
+            for which, files in found.items():
+                yield CachedModel(HubName(repo, which), tuple(sorted(files)), sum(map(size_of, files)))
+
     def remove(self, model: CachedModel) -> int:
         """Remove the files of a model from the cache, of every commit; return how many bytes that freed.
 
@@ -91,21 +120,24 @@ class HubCache:
             ConfigError: they can't be removed.
         """
         folder, freed = self.repo_folder(model.name.repo), 0
-        names = [file.relative_to(folder / "snapshots").parts[1:] for file in model.files]
         try:
-            for link in [snapshot.joinpath(*name) for name in names for snapshot in self.snapshots(folder)]:
-                if not link.is_symlink() and not link.exists():
-                    continue
-                blob = link.resolve()
-                link.unlink()
-                if not any(other.resolve() == blob for other in folder.glob("snapshots/**/*.gguf")):
-                    freed += size_of(blob)
-                    blob.unlink(missing_ok=True)
-            if not any(path.is_file() for path in folder.glob("snapshots/**/*")):
+            for file in model.files:
+                freed += (
+                    _unlink(file, folder)
+                    if file.parent == folder / "blobs"
+                    else self._unlink_all(file, folder)
+                )
+            kept = (*folder.glob("snapshots/**/*"), *folder.glob(f"blobs/*{PARTIAL}"))
+            if not any(path.is_file() for path in kept):
                 shutil.rmtree(folder)
         except OSError as error:
             raise ConfigError(f"{model.name} can't be removed from {folder}: {error.strerror}") from error
         return freed
+
+    def _unlink_all(self, file: Path, folder: Path) -> int:
+        name = file.relative_to(folder / "snapshots").parts[1:]
+        links = [snapshot.joinpath(*name) for snapshot in self.snapshots(folder)]
+        return sum(_unlink(link, folder) for link in links if link.is_symlink() or link.exists())
 
     def _only(self, repo: str) -> str:
         try:
@@ -129,6 +161,21 @@ class HubCache:
             key=lambda path: (path.name == main, path.stat().st_mtime),
             reverse=True,
         )
+
+
+def _unlink(path: Path, folder: Path) -> int:
+    """Remove a file of a repository, and its content if that is in `folder` and unused; return the bytes freed."""
+    size, blob, is_link = size_of(path), path.resolve(), path.is_symlink()
+    path.unlink()
+    if not is_link:
+        if path.name.endswith(PARTIAL):
+            path.with_suffix(".lock").unlink(missing_ok=True)
+        return size
+    is_used = any(other.resolve() == blob for other in folder.glob("snapshots/**/*.gguf"))
+    if is_used or blob.parent != (folder / "blobs").resolve():
+        return 0
+    blob.unlink(missing_ok=True)
+    return size
 
 
 def _models_in(snapshot: Path) -> list[HubModel]:

@@ -99,8 +99,8 @@ def models_among(files: Iterable[HubFile]) -> list[HubModel]:
     for file in sorted(files, key=lambda file: file.path):
         stem = file.path.rsplit("/", 1)[-1].removesuffix(".gguf")
         if file.path.endswith(".gguf") and not _NOT_MODELS.search(stem):
-            groups.setdefault(_whole(file.path), []).append(file)
-    return [HubModel(quant_of(path), tuple(parts)) for path, parts in groups.items() if _is_whole(parts)]
+            groups.setdefault(whole_of(file.path), []).append(file)
+    return [HubModel(quant_of(path), tuple(parts)) for path, parts in groups.items() if _iswhole_of(parts)]
 
 
 def choose(name: HubName, models: list[HubModel]) -> HubModel:
@@ -139,7 +139,7 @@ def fitting(name: HubName, models: Iterable[HubModel]) -> list[HubModel]:
 
 def quant_of(path: str) -> str:
     """Return the quantisation that ends the name of a file, "" if none does."""
-    stem = _whole(path).rsplit("/", 1)[-1]
+    stem = whole_of(path).rsplit("/", 1)[-1]
     starts = (0, *(mark.end() for mark in re.finditer(r"[-._]", stem)))
     return next((stem[start:] for start in starts if _QUANT.fullmatch(stem, start)), "")
 
@@ -152,11 +152,12 @@ def size_text(size_bytes: int) -> str:
     return f"{size_bytes / 1e3:.1f} kB"
 
 
-def _whole(path: str) -> str:
+def whole_of(path: str) -> str:
+    """Return the path of a file without its ending, and without which part of a model it is."""
     return _PART.sub("", path.removesuffix(".gguf"))
 
 
-def _is_whole(parts: list[HubFile]) -> bool:
+def _iswhole_of(parts: list[HubFile]) -> bool:
     match = _PART.search(parts[0].path.removesuffix(".gguf"))
     return len(parts) == (int(match["count"]) if match else 1)
 

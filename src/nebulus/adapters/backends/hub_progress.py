@@ -20,7 +20,10 @@ class FetchProgress(Protocol):
         """Say what is fetched, from where to where; `done_bytes` of it are here already."""
 
     def advance(self, count_bytes: int) -> None:
-        """Count bytes that came; a negative number takes back what came in vain."""
+        """Count bytes that came; a negative number takes back bytes that must be fetched again."""
+
+    def say(self, text: str) -> None:
+        """Report a fact about the download in one line."""
 
     def end(self) -> None:
         """Say that it is over, in whatever way."""
@@ -33,6 +36,9 @@ class NoProgress:
         """Say nothing."""
 
     def advance(self, count_bytes: int) -> None:
+        """Say nothing."""
+
+    def say(self, text: str) -> None:
         """Say nothing."""
 
     def end(self) -> None:
@@ -66,7 +72,7 @@ class StderrProgress:
     def advance(self, count_bytes: int) -> None:
         """Move the bar, or count what the next line says."""
         self._done += count_bytes
-        self._arrived += count_bytes
+        self._arrived += max(0, count_bytes)
         if self._bar is not None:
             self._bar.update(count_bytes)
 
@@ -87,6 +93,10 @@ class StderrProgress:
         """Write a line every ten seconds, also while nothing comes: bytes are counted 10 MB at a time."""
         while not ended.wait(EVERY_S):
             self._line(self.line())
+
+    def say(self, text: str) -> None:
+        """Write one line."""
+        self._line(text)
 
     def _line(self, text: str) -> None:
         self._stream.write(f"{text}\n")
