@@ -40,6 +40,10 @@ class LoopbackHub:
     sizes: dict[str, int] = field(default_factory=dict)
     """Sizes by path that are announced in place of the true ones."""
     has_checksums: bool = True
+    storage: str = ""
+    """The address of another server, to which requests for files are redirected."""
+    tokens: list[str] = field(default_factory=list)
+    """The Authorization of each request, "" where there was none."""
     ignores_range: bool = False
     requests: list[tuple[str, str, str]] = field(default_factory=list)
     """Method, path and Range of each request."""
@@ -109,7 +113,10 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, *, has_body: bool) -> None:
         hub, path = self.served, self.path.partition("?")[0]
         hub.requests.append((self.command, path, self.headers.get("Range", "")))
-        if hub.error:
+        hub.tokens.append(self.headers.get("Authorization", ""))
+        if hub.storage and "/resolve/" in path:
+            self._send(302, b"", {"Location": hub.storage + path}, has_body=has_body)
+        elif hub.error:
             status, code = ERRORS[hub.error]
             self._send(status, b'{"error": "no"}', {"X-Error-Code": code} if code else {}, has_body=has_body)
         elif path == f"/api/models/{hub.repo}":

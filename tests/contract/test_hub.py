@@ -399,6 +399,17 @@ def test_a_hub_can_name_no_folder_outside_of_the_cache(
     assert not list(tmp_path.rglob("*.gguf"))
 
 
+def test_the_token_is_sent_to_the_hub_and_not_to_the_host_that_it_redirects_to(
+    served: LoopbackHub, hub: Hub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    with serving_hub(LoopbackHub(served.files)) as storage:
+        served.storage = storage.url
+        assert hub.fetch(NAME).read_bytes() == SMALL
+    assert set(served.tokens) == {"Bearer hf_secret"}
+    assert set(storage.tokens) == {""}
+
+
 def test_a_name_that_no_repository_can_have_is_explained(hub: Hub) -> None:
     with pytest.raises(ConfigError, match="can't be the name of a repository"):
         hub.fetch("hf:a--b/c:Q4_0")

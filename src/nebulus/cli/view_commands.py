@@ -207,11 +207,13 @@ def init(
     from nebulus.cli.starting_file import write_starting_file
 
     with reporting(as_json=as_json):
-        path, tiers = asyncio.run(write_starting_file(workspace, is_forced=force))
+        path, tiers, missing = asyncio.run(write_starting_file(workspace, is_forced=force))
         if as_json:
             show_json({"path": str(path), "tiers": tiers})
         else:
             print(f"wrote {path} with {', '.join(tiers)}; read it, then `nebulus doctor`")
+            if missing:
+                print(missing)
 
 
 def read_calls(
