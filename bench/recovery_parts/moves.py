@@ -92,7 +92,7 @@ def _literal(request: ModelRequest) -> ModelAnswer:
     wanted = request.form.tool if isinstance(request.form, OneCall) else ""
     tool = next(tool for tool in request.tools if wanted in ("", tool.name))
     names = tool.parameters["properties"]
-    value = _now(request).rstrip(".").rsplit(" ", 1)[-1]
+    value = _now(request).rstrip(".").rsplit(" ", 1)[-1].strip(chr(34))
     return calls(tool.name, **dict.fromkeys(names, value))
 
 
@@ -202,7 +202,7 @@ def escalate(rng: random.Random) -> Scene:
         return calls("publish", path="something")
 
     tools = {"publish": (_spec("publish", "path"), publish)}
-    return Scene((f"publish path = {value}",), tools, {"small": small, "large": _literal}, (value,), done)
+    return Scene((f'publish path = "{value}"',), tools, {"small": small, "large": _literal}, (value,), done)
 
 
 def replan(rng: random.Random) -> Scene:

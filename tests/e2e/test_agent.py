@@ -54,7 +54,7 @@ async def test_a_budget_is_a_hard_stop(server: ScriptedServer) -> None:
 
 async def test_a_model_that_never_does_its_step_ends_in_a_typed_failure(server: ScriptedServer) -> None:
     agent = Agent(tools=[weather], model=f"{server.url}", window_tokens=8192)
-    outcome = await agent.run_async("Tell me.\n\n1. Use weather with city = Rome")
+    outcome = await agent.run_async('Tell me.\n\n1. Use weather with city = "Rome"')
     assert isinstance(outcome, Failed)
     assert "city = Rome" in outcome.failure.what
 
