@@ -1,16 +1,16 @@
 """Harm, measured: what the runtime does to a model that is always right.
 
-    python bench/harm.py own  [--style sentence|named|unquoted|typed] [--json OUT] [--jobs N]
+    python bench/harm.py own  [--style sentence|named|unquoted|typed|open] [--json OUT] [--jobs N]
     python bench/harm.py bfcl [--bfcl FOLDER] …    # FOLDER has bfcl_eval and mpmath; or NEBULUS_BFCL
 
 An oracle answers every request with the next right call, in the form that a constrained server gives; the whole
 runtime is around it, the policy allows everything. So each right proposal that is refused, delayed (asked for again)
 or changed is the runtime's own doing. The plans have one step for each call, in four styles: the user's *sentence*
 repeated; the same with the tool *named* before it; `Use TOOL with key = value` *unquoted*; and *typed* arguments (data,
-not prose).
+not prose). In the fifth, *open*, there is no plan: all of the user's sentences are a goal that is worked on call by call.
 
 `refused`: jobs that ended before every right call was made. `delayed`: right calls that were asked for more than once.
-`extra`: model calls beyond one for each right call. `changed`: calls that ran with other arguments. `warned`: calls with
+`extra`: model calls beyond one for each right call, and one that ends an open goal. `changed`: calls that ran with other arguments. `warned`: calls with
 a doubt in the record, which were made at once.
 """
 

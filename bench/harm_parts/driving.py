@@ -20,6 +20,7 @@ from nebulus.core.events import AnswerParsed, CallDropped, RecoveryChosen, Unusa
 from nebulus.core.failure import Failure
 from nebulus.core.journal import Record
 from nebulus.core.outcome import Done, Outcome
+from nebulus.core.plan import PlanMode
 from nebulus.core.tiers import Tier
 from nebulus.core.tools import ToolSpec
 from nebulus.ports.tool import ToolOutput
@@ -59,8 +60,8 @@ class Row(Struct, kw_only=True):
 
     @property
     def extra_calls(self) -> int:
-        """Model calls beyond one for each right call that was made."""
-        return self.model_calls - self.made
+        """Model calls beyond one for each right call that was made, and one to end the work if it is open."""
+        return self.model_calls - self.made - (self.style == "open")
 
 
 class _Progress:
@@ -69,7 +70,7 @@ class _Progress:
     def __init__(self, job: Job, run: Run, style: Style) -> None:
         self.job, self.run = job, run
         self.row = Row(job=job.name, style=style, right_calls=len(job.calls))
-        self.texts = [step.text for step in job.plan(style).steps]
+        self.texts = [step.text for step in job.plan(style).steps] or [call.sentence for call in job.calls]
 
     @property
     def due(self) -> RightCall | None:
@@ -80,13 +81,16 @@ class _Progress:
         if due is not None:
             text = self.texts[self.row.made]
             self.row.objections.append(Objection(kind, rule, due.tool, text, due.arguments))
+        elif self.row.style == "open":
+            self.row.objections.append(Objection(kind, rule, "finish", self.job.goal().text, {}))
 
     def answer(self, request: ModelRequest) -> ModelAnswer:
         """Propose the call that is due; a form that forbids it is an objection."""
         self.row.model_calls += 1
         due = self.due
         if due is None:
-            return says("It is done.")
+            is_open = self.row.style == "open"
+            return calls("finish", summary="It is done.") if is_open else says("It is done.")
         is_offered = any(tool.name == due.tool for tool in request.tools)
         if not is_offered or (isinstance(request.form, OneCall) and not request.form.allows(due.tool)):
             self.object_to("not offered", "the request does not allow the right tool")
@@ -151,6 +155,7 @@ async def _measured(job: Job, style: Style) -> Row:
     progress = _Progress(job, job.open_world(), style)
     config = RunConfig(
         tools=job.tools,
+        planning=PlanMode.NEXT if style == "open" else PlanMode.OUTLINE,
         tiers=(Tier(name="oracle", window_tokens=WINDOW_TOKENS, reserve_tokens=RESERVE_TOKENS),),
         budget=Budget(model_calls=3 * len(job.calls) + EXTRA_CALLS, tool_calls=0),
     )

@@ -9,7 +9,7 @@ from msgspec import Struct
 from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
 from nebulus.core.tools import Effect, ToolSpec
 
-Style: TypeAlias = Literal["sentence", "named", "unquoted", "typed"]
+Style: TypeAlias = Literal["sentence", "named", "unquoted", "typed", "open"]
 STYLES: tuple[Style, ...] = get_args(Style)
 Run: TypeAlias = Callable[[str, dict[str, Any]], str]
 """Carries a call out and returns its result as text."""
@@ -36,7 +36,12 @@ class Job(Struct, frozen=True):
         return Goal(text="\n".join(dict.fromkeys(call.sentence for call in self.calls)))
 
     def plan(self, style: Style) -> Plan:
-        """Return one step for each right call, worded in `style`, that names its tool and requires it to succeed."""
+        """Return one step for each right call, worded in `style`, that names its tool and requires it to succeed.
+
+        No steps for "open": the goal is worked on call by call.
+        """
+        if style == "open":
+            return Plan(())
         steps = tuple(
             Step(
                 number=number,
@@ -60,7 +65,7 @@ def worded(call: RightCall, style: Style) -> str:
         case "unquoted":
             given = ", ".join(f"{name} = {_bare(value)}" for name, value in call.arguments.items())
             return f"Use {call.tool} with {given}" if given else f"Use {call.tool}"
-        case "typed":
+        case "typed" | "open":
             return f"Use {call.tool} with {json.dumps(call.arguments, ensure_ascii=False)}"
 
 

@@ -34,8 +34,10 @@ TEMPERATURES = (0.0, 0.3, 0.7)
 """The temperature of each attempt: greedy first, then higher, since a blind repeat reproduces the error."""
 
 
-OPEN_TOOLS = 16
-"""The tools that an open step is shown at least, if there are as many: one that is not shown can't be chosen."""
+OPEN_TOOLS_SHARE = 0.5
+"""The share of the room that the tools of an open step may take. As long as all fit, all are shown: one that is not
+shown can't be chosen, in the whole run.
+"""
 
 
 class ComposedRequest(Struct, frozen=True, kw_only=True):
@@ -208,7 +210,7 @@ def tools_for(machine: Machine, task: Task, tier: Tier) -> tuple[ToolSpec, ...]:
     step = machine.state.step(task.step)
     known = tuple(tool for tool in machine.config.tools if tool.name not in task.attempts.avoided_tools)
     working = [tool for tool in known if not tool.handles]
-    most = max(OPEN_TOOLS, tier.tools_shown) if step.is_open else tier.tools_shown
+    most = _most_tools(machine, tier, working) if step.is_open else tier.tools_shown
     shown = offer(step, working, most=most, before=machine.tools_shown)
     opening = [tool for tool in known if tool.handles]
     if not opening:
@@ -216,6 +218,13 @@ def tools_for(machine: Machine, task: Task, tier: Tier) -> tuple[ToolSpec, ...]:
     named = {*named_tools(step.text, opening), *step.tools}
     has_stored = bool(artifacts_for(machine.state, step.text, step=task.step))
     return (*shown, *(tool for tool in opening if has_stored or tool.name in named))
+
+
+def _most_tools(machine: Machine, tier: Tier, tools: list[ToolSpec]) -> int:
+    """Return how many of `tools` an open step is shown on `tier`: all, if they fit their share of the room."""
+    room = OPEN_TOOLS_SHARE * room_bytes(machine.tokens_per_byte.get(tier.name, 0.0), tier.room_tokens)
+    size = tools_bytes(tuple(tools))
+    return len(tools) if size <= room else max(tier.tools_shown, int(len(tools) * room / size))
 
 
 def offered_readers(machine: Machine, task: Task, tier: Tier) -> tuple[ToolSpec, ...]:

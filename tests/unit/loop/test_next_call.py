@@ -1,5 +1,6 @@
 """A goal without a plan is worked on call by call: what was called stays visible, and nothing ends by mistake."""
 
+import pytest
 from msgspec.structs import replace
 
 from nebulus.core import events as e
@@ -185,3 +186,14 @@ def test_a_model_that_has_changed_something_is_never_made_to_go_on() -> None:
     scene = finished(made(begun("Delete all files but keep.md", READ), "drop", "a.md"))
     assert scene.attempts.findings[-1].kind is FindingKind.UNUSED
     assert scene.request.form == OneCall()
+
+
+@pytest.mark.parametrize(("window", "shown"), [(32_768, 40), (2_048, 20)])
+def test_every_tool_is_shown_that_fits_since_another_can_not_be_chosen(window: int, shown: int) -> None:
+    tools = tuple(replace(sc.LOOK, name=f"look_{number}") for number in range(40))
+    tier = replace(sc.LARGE, window_tokens=window, reserve_tokens=256)
+    config = replace(sc.setup(tiers=(tier,)), tools=tools, planning=PlanMode.NEXT)
+    started = e.RunStarted(goal=Goal(text="Get it done."), config=config, run_id="r")
+    scene = feed(Scene(new_machine(config)), started)
+    count = len(scene.request.tools) - 2
+    assert count == shown if shown == 40 else 5 <= count < shown
