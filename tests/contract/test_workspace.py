@@ -249,3 +249,15 @@ def test_what_governs_a_run_is_out_of_reach_of_every_tool(tmp_path: Path) -> Non
             workspace.tree.remove(path)
     assert workspace.tree.entries(".") == [("link", False), ("rules", True)]
     assert (tmp_path / "nebulus.toml").read_text() == "x"
+
+
+def test_a_listing_names_files_in_order_and_enters_no_hidden_folder(tmp_path: Path) -> None:
+    root = tmp_path / "listed"
+    for path in ("b.txt", "a/c.txt", ".git/objects/x", ".env", "a/.cache/y"):
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
+        (root / path).touch()
+    workspace = FolderWorkspace(root)
+    assert workspace.listing(10) == ("a/c.txt", "b.txt")
+    assert workspace.listing(1) == ("a/c.txt",)
+    (root / ".git").chmod(0)
+    assert workspace.listing(10) == ("a/c.txt", "b.txt")

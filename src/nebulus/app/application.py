@@ -22,7 +22,7 @@ from nebulus.core.commands import Command
 from nebulus.core.config import RunConfig
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.events import RunStarted
-from nebulus.core.plan import Goal, Plan
+from nebulus.core.plan import Goal, Plan, PlanMode
 from nebulus.core.result import ResultSpec
 from nebulus.core.tools import SandboxLevel
 from nebulus.guard.check import Scene
@@ -156,17 +156,10 @@ class Application:
             config=opened.config,
             policy_digest=opened.world.policy.digest,
             place=where,
-            files=await asyncio.to_thread(self._listing, opened.world),
+            files=() if steps.steps else await asyncio.to_thread(_listing, opened),
         )
         await self._require_room(request)
         return opened, request
-
-    def _listing(self, world: World) -> tuple[str, ...]:
-        """Return the names of the workspace's files, as a model is shown them; none if there are too many to show."""
-        if world.workspace is None:
-            return ()
-        found = world.workspace.listing(FILES_LISTED + 1)
-        return tuple(world.secrets.hide(name) for name in found) if len(found) <= FILES_LISTED else ()
 
     async def close(self) -> None:
         """Close every backend that was opened here."""
@@ -265,6 +258,15 @@ class Application:
                 breakers=self._breakers,
             )
             yield Opened(config, world)
+
+
+def _listing(opened: Opened) -> tuple[str, ...]:
+    """Return the names of the workspace's files, as a model is shown them; none if there are too many, or no use."""
+    world = opened.world
+    if world.workspace is None or opened.config.planning is not PlanMode.NEXT:
+        return ()
+    found = world.workspace.listing(FILES_LISTED + 1)
+    return tuple(world.secrets.hide(name) for name in found) if len(found) <= FILES_LISTED else ()
 
 
 @asynccontextmanager

@@ -15,7 +15,7 @@ from msgspec import Struct
 from nebulus.adapters.backends.hub_files import cache_folder, is_hub_name
 from nebulus.adapters.trust.ledger import TrustLedger
 from nebulus.adapters.workspaces.links import names_of
-from nebulus.app.settings import FILE_NAME, STATE_FOLDER, Settings
+from nebulus.app.settings import FILE_NAME, STATE_FOLDER, Settings, is_model_path
 from nebulus.core.errors import ConfigError
 
 _IN_MEMORY = "memory"
@@ -114,7 +114,7 @@ def _code(settings: Settings, folder: Path) -> Iterator[Path]:
     for tier in settings.tiers.values():
         if is_hub_name(tier.model):
             yield cache_folder(os.environ)
-        elif tier.model.endswith(".gguf") and "://" not in tier.model:
+        elif is_model_path(tier.model):
             yield Path(tier.model).absolute()
             yield folder / tier.model
 

@@ -211,6 +211,11 @@ def tier_name(model: str) -> str:
     return (last.replace(":", "-") if is_hub_name(model) else last) or model
 
 
+def is_model_path(text: str) -> bool:
+    """Whether `text` names a model by the path of its file."""
+    return text.endswith(".gguf") and "://" not in text and not is_hub_name(text)
+
+
 def read_model(text: str) -> BackendSettings:
     """Return the backend that a short form means.
 
@@ -229,7 +234,7 @@ def read_model(text: str) -> BackendSettings:
         return BackendSettings(kind="embedded", path=text, threads=1 if text == NANO else 0)
     if is_hub_name(text):
         return BackendSettings(kind="embedded", path=str(read_name(text)))
-    if text.endswith(".gguf") and "://" not in text:
+    if is_model_path(text):
         return BackendSettings(kind="embedded", path=text)
     server, colon, model = text.partition(":")
     if colon and server in _SERVERS:

@@ -67,7 +67,7 @@ class Assignment(Struct, frozen=True):
 
 
 def assignments(step: str, tool: ToolSpec, known: Collection[str] = ()) -> tuple[Assignment, ...]:
-    """Return what `step` assigns to the parameters of `tool`; `known` are values that references stood for."""
+    """Return what `step` assigns to the parameters of `tool`; `known` are values that code put in for references."""
     after, before = _grammar(tuple(sorted(known, key=len, reverse=True)))
     shapes = tool.parameters.get("properties", {})
     found = []

@@ -4,7 +4,7 @@ Small models copy values exactly but from the wrong place: the path of the step 
 parameter, half of a quoted value.
 
 Invariants: data is compared by value. The text is only compared if it is an instruction for this very call, which
-names the tool by a name that prose would not use (`is_instruction`); any other sentence may be about many calls. Only
+names the tool by a name that prose would not use (`is_code_name`); any other sentence may be about many calls. Only
 `name = "value"` is certain; whatever else the text seems to say is a doubt, and a value that is written in the text
 where the parameter is named is never doubted.
 """
@@ -35,18 +35,12 @@ STEM_CHARS = 5
 """So much of a parameter's name in the step asks for it: "recursively" for `recursive`."""
 
 
-def is_instruction(step: str, tool: ToolSpec) -> bool:
-    """Whether `step` names `tool` as code does (`move_file`, `readFile`), so that it is written for a call of it.
+def is_code_name(name: str) -> bool:
+    """Whether prose would not use `name` for something else: `move_file` and `readFile`, but not "sort" or "find".
 
-    A name that is also a word ("sort", "find") may stand in any sentence.
+    A step that names its tool so is written for a call of it; any other sentence may be about many calls.
     """
-    return _NAME_OF_CODE.search(tool.name) is not None and bool(named_in(step, tool.name))
-
-
-def named_in(step: str, name: str) -> bool:
-    """Whether `step` has `name` as a whole word, its first letter in either case."""
-    first = f"[{re.escape(name[0].lower())}{re.escape(name[0].upper())}]"
-    return re.search(rf"(?<![\w\-]){first}{re.escape(name[1:])}(?![\w\-])", step) is not None
+    return _NAME_OF_CODE.search(name) is not None
 
 
 def differing(call: Call, given: Mapping[str, Any]) -> Finding | None:
@@ -66,7 +60,7 @@ def differing(call: Call, given: Mapping[str, Any]) -> Finding | None:
 def contradicted(step: str, call: Call, tool: ToolSpec, *, known: Collection[str] = ()) -> Finding | None:
     """Return the finding for the first argument that differs from a quoted value which `step` gives to it by a sign.
 
-    `known` are the values that references of the step stood for, as they appear in `step`.
+    `known` are the values that code put in for the references of the step, as they appear in `step`.
     """
     for said in assignments(step, tool, (*known, *_phrases(step, call))):
         if _is_explicit(step, said) and not _is_given(call, said):

@@ -272,14 +272,9 @@ def choice_of(
 
 def _absolute(models: list[str] | None) -> tuple[str, ...]:
     """Return the models with paths of files made absolute: the run may be resumed from another folder."""
-    from nebulus.adapters.backends.hub_files import is_hub_name
+    from nebulus.app.settings import is_model_path
 
-    return tuple(
-        str(Path(model).absolute())
-        if model.endswith(".gguf") and "://" not in model and not is_hub_name(model)
-        else model
-        for model in models or ()
-    )
+    return tuple(str(Path(model).absolute()) if is_model_path(model) else model for model in models or ())
 
 
 def goal_text(goal: str, file: Path | None) -> str:

@@ -8,11 +8,12 @@ in prose rejects a call.
 
 from msgspec import Struct
 
-from nebulus.calls.heed import contradicted, differing, doubted, is_instruction, named_in, unasked
+from nebulus.calls.heed import contradicted, differing, doubted, is_code_name, unasked
 from nebulus.core.findings import Call, Finding
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Task
 from nebulus.loop.steps import still_required
+from nebulus.memory.offer import named_tools
 from nebulus.memory.references import referenced, resolve
 
 
@@ -32,11 +33,11 @@ def check_arguments(machine: Machine, task: Task, calls: tuple[Call, ...]) -> Ar
     tool, facts, step = machine.config.tool(call.tool), state.facts, state.step(task.step)
     if step.arguments:
         return ArgumentCheck(differing(call, step.arguments))
-    if not named_in(step.text, tool.name):
+    if not named_tools(step.text, (tool,)):
         return ArgumentCheck()
     text, known = resolve(step.text, facts), referenced(step.text, facts)
     wrong = contradicted(text, call, tool, known=known)
-    if wrong is not None or not is_instruction(step.text, tool):
+    if wrong is not None or not is_code_name(tool.name):
         return ArgumentCheck(wrong)
     wanted = "\n".join((state.goal.text, *state.goal.constraints))
     doubt = doubted(text, call, tool, known=known, beside=wanted)

@@ -6,14 +6,14 @@ from msgspec.structs import replace
 
 from nebulus.core import events as e
 from nebulus.core.events import AnswerParsed, ModelAnswered, ModelFailed, RouteChosen
-from nebulus.core.plan import PathExists, StepStatus
+from nebulus.core.plan import StepStatus
 from nebulus.loop.machine import Machine
 from nebulus.loop.payment import pay, pay_failed
 from nebulus.loop.phases import Asking, Calling, Flight, Parsing, Routing, Task
 from nebulus.loop.places import TaskAt
 from nebulus.loop.recovering import ASKED, on_finding, on_model_failure
 from nebulus.loop.settling import settle
-from nebulus.loop.steps import done, end_step, evaluate, take_plan
+from nebulus.loop.steps import done, end_step, evaluate, take_plan, unused_paths
 from nebulus.memory.distil import with_note
 
 
@@ -70,9 +70,9 @@ def _begin_calls(
 def _on_claim(machine: Machine, task: Task, text: str, *, tier: str) -> Machine:
     claimed = task.to(task.activity, claim=text)
     step = machine.state.step(task.step)
-    unused = tuple(PathExists(mention.text) for mention in machine.unused if mention.is_path)
-    if step.checks or (step.is_open and unused):
-        return evaluate(machine, claimed, also=unused if step.is_open else ())
+    also = unused_paths(machine) if step.is_open else ()
+    if step.checks or also:
+        return evaluate(machine, claimed, also=also)
     if not task.attempts.succeeded:  # the text is all that the step produced
         is_trusted = not task.attempts.is_tainted
         state = with_note(machine.state, text, step=task.step, model=tier, is_trusted=is_trusted)

@@ -31,7 +31,6 @@ from nebulus.loop.request import ComposedRequest, offered_readers, tools_for
 from nebulus.loop.steps import still_required
 from nebulus.memory.answer import answer_of
 from nebulus.memory.extract import accepted
-from nebulus.memory.mentions import listed, unused_after
 from nebulus.memory.offer import named_tools
 from nebulus.recovery import strategy as table
 from nebulus.recovery.claims import Ledger, contradiction, is_question
@@ -136,12 +135,13 @@ def _plan_complaint(machine: Machine, task: Task, plan: Plan) -> Finding | None:
                 rule=f"step {number} repeats the whole goal",
                 fix="say in each step only what its own call does",
             )
-    unused = unused_after(machine.unused, {"steps": texts})
+    planned = "\n".join(texts)
+    unused = [path for path in machine.unused_paths if path not in planned]
     if not unused or task.attempts.is_reminded:
         return None
     return Finding(
         kind=FindingKind.UNUSED,
-        rule=f"the goal names {listed(unused)}, and no step of the plan uses that",
+        rule=f"the goal names {', '.join(unused)}, and no step of the plan uses that",
         fix="write a plan that reaches all of the goal",
     )
 
@@ -227,12 +227,15 @@ def _words(machine: Machine, task: Task, text: str) -> Parsed:
 
 
 def _unused(machine: Machine, task: Task) -> Finding | None:
-    """Return, once, what the goal names and no call has used, when a model ends the work."""
-    if task.attempts.is_reminded or not machine.unused:
+    """Return, once, the paths that the goal names and no call has used, when a model ends the work.
+
+    Quotations are not pointed out: of 796 honest jobs, 100 quote what no right call contains.
+    """
+    if task.attempts.is_reminded or not machine.unused_paths:
         return None
     return Finding(
         kind=FindingKind.UNUSED,
-        rule=f"the goal names {listed(machine.unused)}, and no call has used that",
+        rule=f"the goal names {', '.join(machine.unused_paths)}, and no call has used that",
         fix="make the calls that are missing; if it needs none, end the work again",
     )
 

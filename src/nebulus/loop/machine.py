@@ -66,6 +66,11 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     policy_digest: str = ""
 
     @property
+    def unused_paths(self) -> tuple[str, ...]:
+        """The paths that the goal names and no call has used yet."""
+        return tuple(mention.text for mention in self.unused if mention.is_path)
+
+    @property
     def tasks(self) -> tuple[Task, ...]:
         """The tasks under way."""
         return tasks_of(self.phase)

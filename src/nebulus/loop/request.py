@@ -11,7 +11,7 @@ from nebulus.core.answers import Form, FreeForm, ModelRequest, OneCall, Shape
 from nebulus.core.commands import AskModel
 from nebulus.core.findings import FindingKind
 from nebulus.core.plan import GOAL
-from nebulus.core.prompt import Prompt
+from nebulus.core.prompt import Piece, Prompt
 from nebulus.core.result import ResultSpec
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import Effect, ToolSpec
@@ -124,21 +124,13 @@ def _next_call(
     machine: Machine, task: Task, tools: tuple[ToolSpec, ...], *, room_bytes: int
 ) -> tuple[tuple[ToolSpec, ...], Prompt, Form]:
     """Return the tools, the prompt and the form of the answer for an open step: one call, or the end of the work."""
-    ending = ending_tools(machine.config.tools)
+    tools, prompt = _open_prompt(machine, task, tools, room_bytes=room_bytes)
     findings = task.attempts.findings
     barred = {one.tool for one in findings if one.kind is FindingKind.NO_PROGRESS and one.tool}
     is_ending = any(one.kind in (FindingKind.UNUSED, FindingKind.GAVE_UP) for one in findings)
-    if is_ending and machine.unused and not any(record.is_change for record in machine.calls):
+    if is_ending and machine.unused_paths and not any(record.is_change for record in machine.calls):
+        ending = ending_tools(machine.config.tools)
         barred |= {spec.name for spec in ending.specs}  # it was told what is missing: it must try something
-    if tools and not task.attempts.must_read:
-        tools = (*tools, *ending.specs)
-    prompt = compose_next(
-        machine.state,
-        step=task.step,
-        ending=(ending.finish.name, ending.give_up.name),
-        room_bytes=room_bytes - tools_bytes(tools),
-        has_plan=machine.state.plan.origin != GOAL,
-    )
     return tools, prompt, OneCall(barred=tuple(sorted(barred))) if tools else FreeForm()
 
 
@@ -146,18 +138,33 @@ def _closing_answer(
     machine: Machine, tier: Tier, spec: ResultSpec, *, room_bytes: int
 ) -> tuple[tuple[ToolSpec, ...], Prompt, Form]:
     """Return the request for the answer after an open step: as those before it, with the question at the end."""
-    step = machine.state.plan.steps[-1].number
+    task = Task(kind=StepKind.EXECUTE, step=machine.state.plan.steps[-1].number)
+    closing = closing_pieces(machine.state, spec)
+    tools = tools_for(machine, task, tier)
+    tools, prompt = _open_prompt(machine, task, tools, room_bytes=room_bytes, closing=closing)
+    return tools, prompt, answer_form(spec, has_tools=bool(tools))
+
+
+def _open_prompt(
+    machine: Machine,
+    task: Task,
+    tools: tuple[ToolSpec, ...],
+    *,
+    room_bytes: int,
+    closing: tuple[Piece, ...] = (),
+) -> tuple[tuple[ToolSpec, ...], Prompt]:
+    """Return the tools of an open step with those that end it, and its prompt."""
     ending = ending_tools(machine.config.tools)
-    tools = tools_for(machine, Task(kind=StepKind.EXECUTE, step=step), tier)
-    tools = (*tools, *ending.specs) if tools else ()
+    if tools and not task.attempts.must_read:
+        tools = (*tools, *ending.specs)
     prompt = compose_next(
         machine.state,
-        step=step,
+        step=task.step,
         ending=(ending.finish.name, ending.give_up.name),
         room_bytes=room_bytes - tools_bytes(tools),
-        closing=closing_pieces(machine.state, spec),
+        closing=closing,
     )
-    return tools, prompt, answer_form(spec, has_tools=bool(tools))
+    return tools, prompt
 
 
 def _request(

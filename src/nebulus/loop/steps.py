@@ -294,18 +294,18 @@ def _check_goal(machine: Machine) -> Machine:
     missing = missing_calls(required_tools(goal.checks), called)
     if missing:
         return _goal_failed(machine, f"no call of {missing[0]} has succeeded")
-    checks = (*world_checks(goal.checks), *_unused_paths(machine))
+    # where the goal is the only step, they were checked when the model ended it
+    also = () if plan_is_goal(machine) else unused_paths(machine)
+    checks = (*world_checks(goal.checks), *also)
     if checks:
         return replace(machine, phase=CheckingGoal(checks))
     seen = tuple(Evidence(describe(check), True, machine.position) for check in goal.checks)
     return _conclude(replace(machine, evidence=(*machine.evidence, *seen)))
 
 
-def _unused_paths(machine: Machine) -> tuple[Check, ...]:
-    """Return the checks that what the goal names and a model's plan has not used is there at least."""
-    if plan_is_goal(machine):
-        return ()  # that was checked when the model ended the work
-    return tuple(PathExists(mention.text) for mention in machine.unused if mention.is_path)
+def unused_paths(machine: Machine) -> tuple[Check, ...]:
+    """Return the checks that each path which the goal names and no call has used is at least there."""
+    return tuple(map(PathExists, machine.unused_paths))
 
 
 def _conclude(machine: Machine) -> Machine:

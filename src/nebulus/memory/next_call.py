@@ -5,9 +5,10 @@ the one before it and a server evaluates only what is new; the room for results 
 were: the newest are whole, the oldest are cut to their beginning.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from nebulus.core.findings import FindingKind
+from nebulus.core.plan import GOAL
 from nebulus.core.prompt import Piece, PieceKind, Prompt
 from nebulus.core.state import FactKind, Lesson, Observation, State
 from nebulus.core.text import bounded
@@ -35,6 +36,8 @@ RESULTS_BYTES = 16_000
 Source: a choice. At 16 to 35 ms for each token of a prompt, evaluating all of it takes 1 to 2 minutes on a laptop's
 CPU, which happens only when results are cut.
 """
+FILES_SHARE = 0.25
+"""The share of the room that the names of files may take: a small window has more important things to show."""
 SHORT_CHARS = 160
 """How much is shown of a result that is cut."""
 CUT_TOGETHER = 4
@@ -52,13 +55,12 @@ def compose_next(
     step: int,
     ending: tuple[str, str],
     room_bytes: int = BOUNDLESS,
-    has_plan: bool = False,
     closing: tuple[Piece, ...] = (),
 ) -> Prompt:
     """Return the prompt for the next call of the open step `step`; `ending` names the tools that end it.
 
-    `has_plan`: the step is one of several, and its text is shown; otherwise it is the goal itself. With `closing`, the
-    prompt asks for that at its end instead of the next call: it begins as the prompts for calls did.
+    With `closing`, the prompt asks for that at its end instead of the next call: it begins as the prompts for calls did.
+    The files of the workspace are named if that takes little of the room.
 
     Raises:
         LookupError: the plan has no such step.
@@ -67,12 +69,15 @@ def compose_next(
     head = [
         Piece(PieceKind.INSTRUCTIONS, label=NEXT_INSTRUCTIONS.format(finish=ending[0], give_up=ending[1])),
         *head_pieces(state),
-        *files_pieces(state),
     ]
-    if has_plan:
+    if state.plan.origin != GOAL:  # otherwise the step is the goal
         head.append(Piece(PieceKind.STEP, asked.text, state.plan.provenance, label=f"Now: step {step}. "))
-    floor = sum(size_of(piece.line) for piece in (*head, *closing))
-    room = Room(min(room_bytes - floor, RESULTS_BYTES))
+    left = room_bytes - _lines_bytes((*head, *closing))
+    files = tuple(files_pieces(state))
+    if _lines_bytes(files) <= FILES_SHARE * left:
+        head += files
+        left -= _lines_bytes(files)
+    room = Room(min(left, RESULTS_BYTES))
     lessons = room.taken("lessons", _lessons(state, step), _correction)
     said = [fact for fact in state.facts if fact.kind in (FactKind.QUESTION, FactKind.ANSWER)]
     answers = room.taken("answers", reversed(said), whole_fact)
@@ -111,13 +116,18 @@ def turns_of_calls(seen: Sequence[Observation], room: Room) -> list[Piece]:
 
 def _how_many_cut(seen: Sequence[Observation], room_bytes: int) -> int:
     """How many of the oldest results must be cut so that the others fit whole; a multiple of `CUT_TOGETHER`."""
-    whole = [_size(turn_piece(item, 1)) for item in seen]
-    short = [_size(turn_piece(item, 1, SHORT_CHARS)) for item in seen]
-    cut = 0
-    while cut < len(seen) - 1 and sum(short[:cut]) + sum(whole[cut:]) > room_bytes:
+    total, cut = sum(_size(turn_piece(item, 1)) for item in seen), 0
+    for item in seen[:-1]:
+        if total <= room_bytes:
+            break
+        total += _size(turn_piece(item, 1, SHORT_CHARS)) - _size(turn_piece(item, 1))
         cut += 1
     rounded = -(-cut // CUT_TOGETHER) * CUT_TOGETHER
     return rounded if rounded < len(seen) else cut
+
+
+def _lines_bytes(pieces: Iterable[Piece]) -> int:
+    return sum(size_of(piece.line) for piece in pieces)
 
 
 def _size(piece: Piece) -> int:

@@ -100,11 +100,18 @@ def observation_piece(
     given = bounded(seen.arguments, ARGUMENTS_CHARS) if has_arguments else ""
     what = f"{seen.tool}({given})" if given else seen.tool
     label = f"{name}: {_one_line(what)}{'' if seen.provenance.is_trusted else _AS_DATA} -> "
-    is_cut = len(seen.text) > most
-    stored = f"… [the whole is stored: {_one_line(seen.handle)}]"
-    note = stored if seen.handle else _left_out(seen.text, most)
-    kind = PieceKind.ERROR if seen.is_error else PieceKind.RESULT
-    return Piece(kind, seen.text[:most], seen.provenance, label=label, note=note if is_cut else "")
+    return Piece(_kind(seen), seen.text[:most], seen.provenance, label=label, note=_cut_note(seen, most))
+
+
+def _kind(seen: Observation) -> PieceKind:
+    return PieceKind.ERROR if seen.is_error else PieceKind.RESULT
+
+
+def _cut_note(seen: Observation, most: int) -> str:
+    """What is said of the part that is not shown, and where it is; "" if all is shown."""
+    if len(seen.text) <= most:
+        return ""
+    return f"… [the whole is stored: {_one_line(seen.handle)}]" if seen.handle else _left_out(seen.text, most)
 
 
 def _left_out(text: str, most: int) -> str:
@@ -116,14 +123,11 @@ def turn_piece(seen: Observation, number: int, most: int = BOUNDLESS) -> Piece:
 
     Calls are numbered in ids of nine letters and digits, the only form that every model's template takes.
     """
-    is_cut = len(seen.text) > most
-    stored = f"… [the whole is stored: {_one_line(seen.handle)}]"
-    note = stored if seen.handle else _left_out(seen.text, most)
     return Piece(
-        PieceKind.ERROR if seen.is_error else PieceKind.RESULT,
+        _kind(seen),
         seen.text[:most],
         seen.provenance,
         label="Error: " if seen.is_error else "",
-        note=note if is_cut else "",
+        note=_cut_note(seen, most),
         call=RawCall(seen.tool, seen.arguments or "{}", f"call{number % 100_000:05d}"),
     )

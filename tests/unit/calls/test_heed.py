@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulus.calls.heed import contradicted, differing, doubted, is_instruction, unasked
+from nebulus.calls.heed import contradicted, differing, doubted, is_code_name, unasked
 from nebulus.core.findings import Call, FindingKind
 from nebulus.core.tools import Effect, ToolSpec
 
@@ -101,15 +101,9 @@ def test_arguments_that_are_data_are_compared_by_value() -> None:
     assert wrong({"path": "a.md"}) == '/path the step gives path = "a.md"'
 
 
-def test_only_a_name_that_prose_would_not_use_makes_a_step_an_instruction() -> None:
-    def spec(name: str) -> ToolSpec:
-        return ToolSpec(name=name)
-
-    assert is_instruction("Write_file the notes into a.md", WRITE)
-    assert is_instruction("then activateBrake, gently", spec("activateBrake"))
-    assert not is_instruction("Write the file a.md", WRITE)
-    assert not is_instruction("Sort 'report.pdf' by line", spec("sort"))
-    assert not is_instruction("overwrite_file a.md", WRITE)
+def test_a_name_that_prose_uses_too_does_not_make_a_sentence_an_instruction() -> None:
+    assert all(map(is_code_name, ("write_file", "activateBrake", "get-user", "path2")))
+    assert not any(map(is_code_name, ("sort", "find", "Write")))
 
 
 def test_values_of_several_words_without_quotes_are_not_certain() -> None:

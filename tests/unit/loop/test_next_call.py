@@ -98,15 +98,31 @@ def test_a_model_that_gives_up_is_asked_once_more_and_then_the_run_fails() -> No
     assert "There is no such file." in outcome.failure.value
 
 
-def test_what_the_goal_names_and_no_call_used_is_pointed_out_once() -> None:
-    scene = finished(begun('Write "hello" down.'))
+def test_a_path_that_the_goal_names_and_no_call_used_is_pointed_out_once() -> None:
+    scene = finished(begun("Summarise a.md", READ))
     assert scene.attempts.findings[-1].kind is FindingKind.UNUSED
-    assert "hello" in scene.shown
-    used = made(begun('Write "hello" down.'), "put", "hello")
+    assert "a.md" in scene.shown
+    used = made(begun("Summarise a.md", READ), "read", "a.md")
     assert isinstance(finished(used).outcome, Done)
-    insisting = finished(scene).outcome
-    assert isinstance(insisting, Done)
-    assert "in doubt: step 1" in insisting.summary
+
+
+def test_a_quotation_that_no_call_used_is_reported_and_delays_nothing() -> None:
+    outcome = finished(begun('Write "hello" down.')).outcome
+    assert isinstance(outcome, Done)
+    assert "in doubt: step 1" in outcome.summary
+    used = finished(made(begun('Write "hello" down.'), "put", "hello")).outcome
+    assert isinstance(used, Done)
+    assert "in doubt" not in used.summary
+
+
+def test_the_names_of_files_leave_a_small_window_to_more_important_things() -> None:
+    files = tuple(f"folder/with/a/long/name/{number}.md" for number in range(40))
+    assert "Files at the start" in begun(files=files).request.messages[1].content
+    tier = replace(sc.LARGE, window_tokens=1_500, reserve_tokens=256)
+    config = replace(sc.setup(tiers=(tier,)), planning=PlanMode.NEXT)
+    started = e.RunStarted(goal=Goal(text="Get it done."), config=config, run_id="r", files=files)
+    small = feed(Scene(new_machine(config)), started)
+    assert "Files at the start" not in small.request.messages[1].content
 
 
 def test_a_file_that_the_goal_names_and_that_is_neither_used_nor_there_is_not_done() -> None:

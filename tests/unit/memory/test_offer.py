@@ -39,6 +39,8 @@ def test_without_a_name_the_words_decide() -> None:
 
 def test_a_name_counts_as_a_whole_word_only() -> None:
     assert named_tools("add_all the numbers, then `read_file`.", TOOLS) == {"read_file"}
+    assert named_tools("Read_file the notes", TOOLS) == {"read_file"}
+    assert named_tools("Read the file a.md, thread_file and read_file.md", TOOLS) == frozenset()
 
 
 @given(text=st.text(max_size=60), most=st.integers(1, 9))

@@ -65,8 +65,7 @@ class FolderWorkspace:
 
     def listing(self, most: int) -> tuple[str, ...]:
         """Return the paths of at most `most` files, by name, without hidden ones and what belongs to the runtime."""
-        visible = (path for path in self._tree.files(".") if not any(p[0] == "." for p in path.split("/")))
-        return tuple(islice(visible, most))
+        return tuple(islice(self._tree.files(".", has_hidden=False), most))
 
 
 def _link_at(path: str) -> str | None:

@@ -87,10 +87,11 @@ class Tree:
             if not entry[0].startswith(_DRAFT) and owned(below + entry[0], self._kept) is None
         )
 
-    def files(self, path: str) -> Iterator[str]:
+    def files(self, path: str, *, has_hidden: bool = True) -> Iterator[str]:
         """Walk the regular files beneath a folder (or the file itself), in the order of their names.
 
-        Folders that can't be listed are left out.
+        Folders that can't be listed are left out; without `has_hidden`, so are hidden files, and hidden folders are not
+        entered.
         """
         if self.kind(path) == "file":
             yield path
@@ -100,8 +101,10 @@ class Tree:
             entries = self.entries(path)
         for name, is_folder in entries:
             below = name if path == "." else f"{path}/{name}"
+            if name.startswith(".") and not has_hidden:
+                continue
             if is_folder:
-                yield from self.files(below)
+                yield from self.files(below, has_hidden=has_hidden)
             elif self.kind(below) == "file":
                 yield below
 
