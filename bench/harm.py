@@ -29,6 +29,7 @@ from bench.ceiling_parts.report import wilson
 from bench.harm_parts import bfcl, own
 from bench.harm_parts.driving import Row, measure
 from bench.harm_parts.jobs import STYLES, Job
+from nebulus.memory.mentions import mentions_of, unused_after
 
 
 def table(rows: list[Row]) -> str:
@@ -56,6 +57,18 @@ def table(rows: list[Row]) -> str:
 def _share(count: int, of: int) -> str:
     low, high = wilson(count, of)
     return f"{count} ({100 * low:.1f}–{100 * high:.1f} %)"
+
+
+def mentioned(jobs: Iterable[Job]) -> str:
+    """Say how many paths the goals name, and how many of those no right call contains: each would be a false reminder."""
+    named, unused = [], []
+    for job in jobs:
+        paths = tuple(mention for mention in mentions_of(job.goal().text) if mention.is_path)
+        named += paths
+        for call in job.calls:
+            paths = unused_after(paths, call.arguments)
+        unused += paths
+    return f"{len(named)} paths are named in the goals; no right call contains {len(unused)} of them"
 
 
 def cases(rows: Iterable[Row], *, most: int) -> str:
@@ -116,6 +129,7 @@ def main() -> None:
         rows += [measure(job, style) for job in jobs]
         print(f"{style}: {len(jobs)} jobs", file=sys.stderr, flush=True)
     print(table(rows))
+    print(f"\n{mentioned(jobs)}")
     print(cases(rows, most=given.cases))
     if skipped:
         print(f"\n{len(skipped)} jobs are left out, because their own right calls fail:")
