@@ -1,0 +1,45 @@
+"""What a run is given before it begins."""
+
+from pathlib import Path
+
+import pytest
+
+from nebulus.app.application import FILES_LISTED, open_application
+from nebulus.app.bootstrap import MEMORY
+from nebulus.app.settings import EngineSettings, Settings, TierSettings
+from nebulus.core.plan import PlanMode
+from nebulus.testing.backends import ScriptedBackend
+
+PROSE = "Tidy up."
+RUNBOOK = "Tidy up.\n\n1. Use list_files with path = ."
+
+
+async def files_given(folder: Path, goal: str, planning: PlanMode = PlanMode.NEXT) -> tuple[str, ...]:
+    settings = Settings(
+        tiers={"scripted": TierSettings(model="nano")},
+        engine=EngineSettings(url=MEMORY),
+        commands="off",
+        planning=planning,
+    )
+    backends = {"scripted": ScriptedBackend([])}
+    async with open_application(settings, folder, backends=backends) as application:
+        return (await application.prepare(goal, workspace=folder)).files
+
+
+async def test_a_goal_in_prose_is_given_the_names_of_the_files(tmp_path: Path) -> None:
+    (tmp_path / "a.md").touch()
+    assert await files_given(tmp_path, PROSE) == ("a.md",)
+
+
+@pytest.mark.parametrize(("goal", "planning"), [(RUNBOOK, PlanMode.NEXT), (PROSE, PlanMode.OUTLINE)])
+async def test_the_workspace_is_not_walked_where_no_prompt_shows_it(
+    tmp_path: Path, goal: str, planning: PlanMode
+) -> None:
+    (tmp_path / "a.md").touch()
+    assert await files_given(tmp_path, goal, planning) == ()
+
+
+async def test_too_many_files_are_not_named(tmp_path: Path) -> None:
+    for number in range(FILES_LISTED + 1):
+        (tmp_path / f"{number}.md").touch()
+    assert await files_given(tmp_path, PROSE) == ()
