@@ -29,7 +29,7 @@ from bench.ceiling_parts.report import wilson
 from bench.harm_parts import bfcl, own
 from bench.harm_parts.driving import Row, measure
 from bench.harm_parts.jobs import STYLES, Job
-from nebulus.memory.mentions import mentions_of, unused_after
+from nebulus.memory.mentions import Mention, mentions_of, unused_after
 
 
 def table(rows: list[Row]) -> str:
@@ -61,7 +61,8 @@ def _share(count: int, of: int) -> str:
 
 def mentioned(jobs: Iterable[Job]) -> str:
     """Say how many paths the goals name, and how many of those no right call contains: each would be a false reminder."""
-    named, unused = [], []
+    named: list[Mention] = []
+    unused: list[Mention] = []
     for job in jobs:
         paths = tuple(mention for mention in mentions_of(job.goal().text) if mention.is_path)
         named += paths
