@@ -129,7 +129,18 @@ def _run_tool(machine: Machine, task: Task, flight: Flight, *, key: str) -> RunT
         arguments = addressed(call.arguments, spec, machine.state.artifacts)
         call = type(call)(call.tool, arguments, call.call_id)
     reads = machine.state.step(task.step).reads | spec.reads
-    return RunTool(call=call, key=key, step=task.step, reads=reads)
+    return RunTool(call=call, key=key, step=task.step, reads=reads, unseen=_unseen(machine, flight))
+
+
+def _unseen(machine: Machine, flight: Flight) -> tuple[str, ...]:
+    """Return the paths that a call replaces, but that neither the user named nor an earlier call of the run was given."""
+    replaced = machine.config.tool(flight.call.tool).replaces
+    if not replaced:
+        return ()
+    given = flight.call.arguments
+    named = {label.argument for label in flight.proposed.labels if label.is_endorsed}
+    paths = [str(given[name]) for name in replaced if given.get(name) is not None and name not in named]
+    return tuple(path for path in paths if not machine.has_been_given(path))
 
 
 def context_of(machine: Machine, task: Task, flight: Flight) -> Context:

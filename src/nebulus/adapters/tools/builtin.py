@@ -43,9 +43,13 @@ def _reading_tools(files: FileReading) -> tuple[Tool, ...]:
 
 def _changing_tools(files: FileChanges) -> tuple[Tool, ...]:
     return (
-        tool(effect=Effect.WRITE, paths=("path",), idempotent=True, check=files.has_written)(
-            files.write_file
-        ),
+        tool(
+            effect=Effect.WRITE,
+            paths=("path",),
+            replaces=("path",),
+            idempotent=True,
+            check=files.has_written,
+        )(files.write_file),
         tool(effect=Effect.WRITE, paths=("path",), check=files.has_edited, untrusted=True)(files.edit_file),
         tool(effect=Effect.WRITE, paths=("source", "target"), check=files.has_copied)(files.copy_file),
         tool(effect=Effect.WRITE, paths=("source", "target"), check=files.has_moved)(files.move_file),

@@ -44,6 +44,7 @@ class ToolOptions(TypedDict, total=False):
     idempotent: bool
     untrusted: bool
     paths: tuple[str, ...]
+    replaces: tuple[str, ...]
     hosts: tuple[str, ...]
     consequential: tuple[str, ...]
     returns: dict[str, Any]
@@ -163,6 +164,7 @@ def _made(function: Callable[P, R], options: ToolOptions) -> FunctionTool[P, R]:
         is_untrusted=options.get("untrusted", False),
         timeout_s=timeout_s,
         paths=_known(options.get("paths", ()), parameters, f"tool {name!r}, paths"),
+        replaces=_known(options.get("replaces", ()), parameters, f"tool {name!r}, replaces"),
         hosts=_known(options.get("hosts", ()), parameters, f"tool {name!r}, hosts"),
         consequential=_known(options.get("consequential", ()), parameters, f"tool {name!r}, consequential"),
         returns=options.get("returns", {}),
