@@ -63,7 +63,7 @@ class RunTool(Struct, frozen=True, tag=True, kw_only=True):
 
     `reads` are the values that must be read from its text, each with its meaning: of a long text, the
     passages that mention them are recorded. `unseen` are paths whose files it would replace, though the user did not
-    name them and no call has read or written them.
+    ask for that and no call has read or written them.
     """
 
     call: Call

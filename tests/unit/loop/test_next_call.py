@@ -179,7 +179,7 @@ def test_a_file_that_is_replaced_unseen_is_named_to_whoever_runs_the_call() -> N
         return command.unseen
 
     assert unseen(scene, "a.md") == ("a.md",)
-    assert unseen(scene, "b.md") == ()
+    assert unseen(scene, "b.md") == ("b.md",)
     assert unseen(made(scene, "look", "a.md"), "a.md") == ()
 
 

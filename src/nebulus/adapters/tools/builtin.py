@@ -50,6 +50,7 @@ def _changing_tools(files: FileChanges) -> tuple[Tool, ...]:
             idempotent=True,
             check=files.has_written,
         )(files.write_file),
+        tool(effect=Effect.WRITE, paths=("path",), check=files.has_appended)(files.append_file),
         tool(effect=Effect.WRITE, paths=("path",), check=files.has_edited, untrusted=True)(files.edit_file),
         tool(effect=Effect.WRITE, paths=("source", "target"), check=files.has_copied)(files.copy_file),
         tool(effect=Effect.WRITE, paths=("source", "target"), check=files.has_moved)(files.move_file),

@@ -126,6 +126,28 @@ class FileChanges:
         with self._tree.reading(path) as file:
             return file.read(len(data) + 1) == data
 
+    def append_file(self, path: str, text: str) -> dict[str, Any]:
+        """Add text at the end of a text file, on lines of its own. The file is made if it does not exist.
+
+        Args:
+            path: The file.
+            text: The line or lines to add.
+        """
+        if not text:
+            raise ToolError("text is empty", kind=FailureKind.INVALID_ARGUMENTS, fix="give the text to add")
+        before = self._text(path) if self._tree.kind(path) else ""
+        added = with_endings_of(before, text if text.endswith("\n") else f"{text}\n")
+        data = f"{_ended(before)}{added}".encode()
+        self._tree.write(path, data)
+        return {"path": path, "lines_added": len(added.splitlines()), "bytes": len(data)}
+
+    def has_appended(self, path: str, text: str) -> bool | None:
+        """Tell that the text was not added if the file does not end with it; None if it does, as it may have before."""
+        if self._tree.kind(path) != "file":
+            return False
+        before = self._text(path)
+        return None if before.rstrip("\r\n").endswith(with_endings_of(before, text).rstrip("\r\n")) else False
+
     def edit_file(self, path: str, old: str, new: str, *, replace_all: bool = False) -> dict[str, Any]:
         """Replace a piece of a text file. The piece must occur exactly once.
 
@@ -232,6 +254,11 @@ class FileChanges:
     def _text(self, path: str) -> str:
         with self._tree.reading(path) as file:
             return whole_text(file, path)
+
+
+def _ended(text: str) -> str:
+    """Return `text` with its last line ended."""
+    return text if not text or text.endswith("\n") else f"{text}{with_endings_of(text, chr(10))}"
 
 
 def _missing(path: str, text: str, old: str) -> ToolError:

@@ -67,6 +67,7 @@ def test_each_tool_says_what_it_does_to_the_world(desk: Desk) -> None:
         "read_lines": Effect.READ,
         "search_files": Effect.READ,
         "write_file": Effect.WRITE,
+        "append_file": Effect.WRITE,
         "edit_file": Effect.WRITE,
         "copy_file": Effect.WRITE,
         "move_file": Effect.WRITE,
@@ -209,6 +210,28 @@ async def test_write_file_writes_the_whole_text_and_makes_folders(desk: Desk) ->
 async def test_write_file_refuses_a_folder(desk: Desk) -> None:
     (desk.root / "a").mkdir()
     assert (await desk.refused("write_file", path="a", content="x")).kind is FailureKind.INVALID_ARGUMENTS
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after"),
+    [
+        (None, "one", "one\n"),
+        ("one\n", "two", "one\ntwo\n"),
+        ("one", "two\nthree\n", "one\ntwo\nthree\n"),
+        ("one\r\ntwo", "three", "one\r\ntwo\r\nthree\r\n"),
+        ("", "one", "one\n"),
+    ],
+)
+async def test_text_is_added_at_the_end_on_lines_of_its_own(
+    desk: Desk, before: str | None, text: str, after: str
+) -> None:
+    if before is not None:
+        (desk.root / "a.txt").write_bytes(before.encode())
+    assert await desk.happened("append_file", path="a.txt", text=text) is False
+    await desk.done("append_file", path="a.txt", text=text)
+    assert (desk.root / "a.txt").read_bytes().decode() == after
+    assert await desk.happened("append_file", path="a.txt", text=text) is None
+    assert (await desk.refused("append_file", path="a.txt", text="")).kind is FailureKind.INVALID_ARGUMENTS
 
 
 async def test_edit_file_replaces_what_occurs_once(desk: Desk) -> None:
