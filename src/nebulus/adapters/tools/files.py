@@ -4,13 +4,15 @@ Invariants: each takes canonical paths and follows no link; what is too large or
 out, before it fills the memory; each that changes something can tell afterwards whether it did.
 """
 
+import os
+from datetime import datetime
 from itertools import islice
 from typing import Annotated, Any
 
 from msgspec import Meta
 
 from nebulus.adapters.tools.edits import difference, lines_of, nearest, with_endings_of
-from nebulus.adapters.tools.texts import found_in, text_of, whole_text
+from nebulus.adapters.tools.texts import counts_of, found_in, text_of, whole_text
 from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.errors import ToolError
 from nebulus.core.failure import FailureKind
@@ -68,6 +70,17 @@ class FileReading:
             )
         with self._tree.reading(path) as file:
             return text_of(file, path, lines=range(first_line, last_line + 1))
+
+    def file_info(self, path: str) -> dict[str, Any]:
+        """Count the lines, words and bytes of a file, and tell when it was last changed.
+
+        Args:
+            path: The file.
+        """
+        with self._tree.reading(path) as file:
+            counted = counts_of(file)
+            changed = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime).astimezone()
+        return {"path": path, **counted, "changed": changed.isoformat(sep=" ", timespec="seconds")}
 
     def search_files(self, query: str, path: str = ".") -> str:
         """Find the lines that contain a text, in a file or in all files of a folder.

@@ -12,6 +12,7 @@ READ_BYTES = 1 << 20
 EDIT_BYTES = 16 << 20
 """The largest file that is loaded to be searched or edited."""
 _LINE_CHARS = 200
+_CHUNK_BYTES = 1 << 16
 _PROBE_BYTES = 8192
 """Source: git takes a file with a NUL in its first 8000 bytes for binary (xdiff-interface.c)."""
 
@@ -45,6 +46,20 @@ def text_of(file: BinaryIO, path: str, *, lines: range | None = None) -> str:
             fix=f"give a first_line up to {number}",
         )
     return _decoded(b"".join(kept), path)
+
+
+def counts_of(file: BinaryIO) -> dict[str, int]:
+    """Return how many `lines`, `words` and `bytes` a file has; only its bytes if it is not text."""
+    lines = words = size = 0
+    is_text, is_inside, last = True, False, b""
+    while chunk := file.read(_CHUNK_BYTES):
+        size += len(chunk)
+        is_text = is_text and b"\0" not in chunk
+        lines += chunk.count(b"\n")
+        words += len(chunk.split()) - (is_inside and not chunk[:1].isspace())
+        is_inside, last = not chunk[-1:].isspace(), chunk[-1:]
+    lines += last not in (b"", b"\n")
+    return {"lines": lines, "words": words, "bytes": size} if is_text else {"bytes": size}
 
 
 def whole_text(file: BinaryIO, path: str) -> str:

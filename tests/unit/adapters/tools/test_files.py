@@ -65,6 +65,7 @@ def test_each_tool_says_what_it_does_to_the_world(desk: Desk) -> None:
         "list_files": Effect.READ,
         "read_file": Effect.READ,
         "read_lines": Effect.READ,
+        "file_info": Effect.READ,
         "search_files": Effect.READ,
         "write_file": Effect.WRITE,
         "append_file": Effect.WRITE,
@@ -135,6 +136,31 @@ async def test_a_text_file_is_read_whole_or_by_lines(desk: Desk) -> None:
     beyond = await desk.refused("read_lines", path="a.txt", first_line=9, last_line=9)
     assert ("4 lines" in beyond.what, beyond.value) == (True, "first_line 9")
     assert (await desk.refused("read_lines", path="a.txt", first_line=3, last_line=2)).fix
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "words"),
+    [
+        ("", 0, 0),
+        ("one", 1, 1),
+        ("one two\n\nthree\n", 3, 3),
+        ("\u00e9t\u00e9 \n x", 2, 2),
+        ("a " * 70_000 + "b\n", 1, 70_001),
+    ],
+)
+async def test_the_lines_and_words_of_a_file_are_counted(
+    desk: Desk, text: str, lines: int, words: int
+) -> None:
+    (desk.root / "a.txt").write_text(text)
+    fields = (await desk.done("file_info", path="a.txt")).fields
+    assert (fields["lines"], fields["words"], fields["bytes"]) == (lines, words, len(text.encode()))
+    assert str(fields["changed"]).startswith("20")
+
+
+async def test_of_a_file_that_is_not_text_only_the_bytes_are_counted(desk: Desk) -> None:
+    (desk.root / "a.bin").write_bytes(b"\0\n\n")
+    assert "lines" not in (await desk.done("file_info", path="a.bin")).fields
+    assert (await desk.refused("file_info", path="no.txt")).kind is FailureKind.NOT_FOUND
 
 
 async def test_an_empty_file_is_read_as_nothing(desk: Desk) -> None:
