@@ -118,7 +118,7 @@ class ApprovalSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, fo
 
 
 class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """All settings. Tiers stand from small to large, in the order of the file.
+    """All settings. Tiers are ordered from small to large, as in the file.
 
     `commands` are run in the best sandbox that holds on this machine, in the one that is named, or not at
     all. `policy` is a file of rules, relative to this one; without it a small default holds. `secrets` names
@@ -173,7 +173,7 @@ def load_settings(path: Path | None, folder: Path) -> Settings:
 
 
 def read_settings(data: dict[str, Any], *, source: str) -> Settings:
-    """Return the settings that `data` spells; `source` stands in front of what is wrong.
+    """Return the settings in `data`; messages about what is wrong begin with `source`.
 
     Raises:
         ConfigError: an unknown key, a wrong type, or a value that can't be.

@@ -57,9 +57,9 @@ async def test_what_holds_gives_no_reason(checker: WorkspaceChecker, check: Chec
 @pytest.mark.parametrize(
     ("check", "why"),
     [
-        (PathExists("b.txt"), "nothing stands at 'b.txt'"),
-        (PathAbsent("a.txt"), "something stands at 'a.txt'"),
-        (FileContains("a.txt", "moon"), "'a.txt' does not hold 'moon'"),
+        (PathExists("b.txt"), "'b.txt' does not exist"),
+        (PathAbsent("a.txt"), "'a.txt' exists"),
+        (FileContains("a.txt", "moon"), "'a.txt' does not contain 'moon'"),
         (FileContains("b.txt", "moon"), "no such file"),
         (FileContains("folder", "moon"), "is a folder"),
         (PathExists("escape/passwd"), "outside the workspace"),
