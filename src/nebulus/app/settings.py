@@ -294,7 +294,7 @@ def _table(value: Any, name: str, source: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ConfigError(f"{source}: {name}={value!r} is no table; write [{name}] and settings below it")
+        raise ConfigError(f"{source}: {name}={value!r} is not a table; write [{name}] and settings below it")
     return value
 
 
@@ -305,7 +305,7 @@ def _struct(table: dict[str, Any], kind: type[_Kind], place: str) -> _Kind:
     values = {}
     for key, value in table.items():
         if key not in fields:
-            raise ConfigError(f"{prefix}{key} is no setting; {_nearest(key, list(fields))}")
+            raise ConfigError(f"{prefix}{key} is not a setting; {_nearest(key, list(fields))}")
         try:
             values[key] = msgspec.convert(value, fields[key].type)
         except msgspec.ValidationError as error:

@@ -68,7 +68,7 @@ async def test_what_holds_gives_no_reason(checker: WorkspaceChecker, check: Chec
         (Named("async"), "x is not 1"),
         (Named("broken"), "raised LookupError: nowhere"),
         (Named("truth"), "returned True, not text"),
-        (ToolSucceeded("pay"), "'pay' succeeded stands in the run's own record"),
+        (ToolSucceeded("pay"), "'pay' succeeded is in the run's own record"),
     ],
 )
 async def test_what_does_not_hold_says_why(checker: WorkspaceChecker, check: Check, why: str) -> None:
