@@ -8,6 +8,7 @@ import asyncio
 import datetime
 import functools
 import os
+import re
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
@@ -44,6 +45,8 @@ from nebulus.runtime.world import Observers, World
 Predicates: TypeAlias = Mapping[str, Callable[..., Any]]
 Watch: TypeAlias = Callable[[str], Observer]
 """Makes the observer of the run of this name."""
+
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 FILES_LISTED = 40
@@ -94,10 +97,10 @@ class Application:
         stored with the run for whoever resumes it elsewhere.
 
         Raises:
-            ConfigError: the goal, a server or the workspace can't be used, or a prompt can't fit a window; nothing
-                was begun.
+            ConfigError: the goal, the run id, a server or the workspace can't be used, or a prompt can't fit a window;
+                nothing was begun.
         """
-        name = run_id or new_run_id()
+        name = checked_run_id(run_id) if run_id else new_run_id()
         async with AsyncExitStack() as stack:
             opened, request = await self._prepared(
                 name, goal, stack, plan=plan, result=result, workspace=workspace, place=place
@@ -297,3 +300,16 @@ def new_run_id() -> str:
     """Return a name for a run: sortable by time, unlikely to be taken."""
     now = datetime.datetime.now(tz=datetime.UTC)
     return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+
+
+def checked_run_id(run_id: str) -> str:
+    """Return `run_id`: it is typed in commands and is part of names, so it must be short and plain.
+
+    Raises:
+        ConfigError: it is too long, or has other characters.
+    """
+    if not _RUN_ID.fullmatch(run_id):
+        raise ConfigError(
+            f"{run_id[:80]!r} can't be the id of a run; take up to 64 letters, digits, -, _ and ., a letter or digit first"
+        )
+    return run_id

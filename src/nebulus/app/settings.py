@@ -7,8 +7,10 @@ the nearest thing that would be right; secrets are named by environment variable
 import difflib
 import re
 import tomllib
+from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
 import msgspec
 from msgspec import Struct, field
@@ -158,7 +160,7 @@ def load_settings(path: Path | None, folder: Path) -> Settings:
     """Return the settings of `path`, else of `nebulus.toml` in `folder`, else the defaults.
 
     Raises:
-        ConfigError: the file is missing, no TOML, or holds something that can't be.
+        ConfigError: the file is missing, is not TOML, or contains something impossible.
     """
     found = path or folder / FILE_NAME
     if path is None and not found.exists():
@@ -168,7 +170,7 @@ def load_settings(path: Path | None, folder: Path) -> Settings:
     except OSError as error:
         raise ConfigError(f"{found} can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{found} is no TOML: {error}") from error
+        raise ConfigError(f"{found} is not TOML: {error}") from error
     return read_settings(data, source=str(found))
 
 
@@ -261,6 +263,7 @@ _NEVER_NEGATIVE = (
 
 def _validate(settings: Settings, source: str) -> None:
     _validate_limits(settings, source)
+    _validate_engine(settings.engine.url, source)
     if not settings.tiers:
         raise ConfigError(f"{source}: tiers is empty; name at least one")
     for name, tier in settings.tiers.items():
@@ -282,12 +285,40 @@ def _validate(settings: Settings, source: str) -> None:
             raise ConfigError(f"{source}: no tier may {kind.value}; add {kind.value!r} to the kinds of one")
 
 
+_ENGINES = ("sqlite", "postgres", "postgresql", "postgresql+psycopg")
+_AT_LEAST_ONE = ("attempts", "calls", "goal_calls", "parallel_steps", "breaker_failures")
+"""Limits of which 0 would let nothing happen at all; elsewhere 0 is a choice, in a budget "no limit"."""
+
+
 def _validate_limits(settings: Settings, source: str) -> None:
+    for name, table in (("budget", settings.budget), ("limits", settings.limits)):
+        for key, value in _numbers_of(table):
+            least = 1 if name == "limits" and key in _AT_LEAST_ONE else 0
+            if value < least:
+                raise ConfigError(f"{source}: {name}.{key}={value!r} is too small; write {least} or more")
     if min(settings.approvals.expires_s, settings.approvals.wait_s) < 0:
         raise ConfigError(f"{source}: approvals.expires_s and approvals.wait_s are seconds, from 0 on")
     for limit, value in msgspec.structs.asdict(settings.sandbox).items():
         if value < 1:
             raise ConfigError(f"{source}: sandbox.{limit}={value!r} is not a positive whole number")
+
+
+def _numbers_of(table: Struct) -> Iterator[tuple[str, float]]:
+    """Yield each number in a table of settings, with its key."""
+    for key, value in msgspec.structs.asdict(table).items():
+        if isinstance(value, dict):
+            yield from ((f"{key}.{name}", inner) for name, inner in value.items() if isinstance(inner, int))
+        elif isinstance(value, int | float):
+            yield key, value
+
+
+def _validate_engine(url: str, source: str) -> None:
+    scheme, mark, _ = url.partition("://")
+    if mark and scheme not in _ENGINES:
+        raise ConfigError(
+            f"{source}: engine.url={url!r} is not a database that runs can live in; "
+            'write a path for SQLite, postgresql://USER@HOST/DATABASE, or "memory"'
+        )
 
 
 def _table(value: Any, name: str, source: str) -> dict[str, Any]:
@@ -309,11 +340,25 @@ def _struct(table: dict[str, Any], kind: type[_Kind], place: str) -> _Kind:
         try:
             values[key] = msgspec.convert(value, fields[key].type)
         except msgspec.ValidationError as error:
-            raise ConfigError(f"{prefix}{key}={value!r}: {error}") from error
+            raise ConfigError(f"{prefix}{key}={value!r}: {error}{_choices(fields[key].type)}") from error
     missing = [item.name for item in fields.values() if item.required and item.name not in values]
     if missing:
         raise ConfigError(f"{prefix}{missing[0]} is missing")
     return kind(**values)
+
+
+def _choices(wanted: Any) -> str:
+    """Return, for a message, which words a setting of the type `wanted` may be; "" if it may be anything."""
+    words = sorted(_words_of(wanted))
+    return f"; there are {', '.join(map(repr, words))}" if words else ""
+
+
+def _words_of(wanted: Any) -> set[str]:
+    if isinstance(wanted, type) and issubclass(wanted, StrEnum):
+        return {item.value for item in wanted}
+    if get_origin(wanted) is Literal:
+        return set(map(str, get_args(wanted)))
+    return {word for inner in get_args(wanted) for word in _words_of(inner)}
 
 
 def _nearest(word: str, known: list[str]) -> str:

@@ -27,6 +27,7 @@ After 3, 4, 5, 6, 129, 130 and 143 `nebulus resume` goes on; finished steps stay
 too: `error` (its class), `failure` (kind, fault, what, value, fix: the envelope that every surface shares), `exit_code`.
 """
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -37,7 +38,6 @@ from nebulus.cli.options import examples
 
 app = typer.Typer(
     name="nebulus",
-    no_args_is_help=True,
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -67,8 +67,31 @@ def _version(is_asked: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(epilog=_EPILOG)
+def _say_what_is_next(folder: Path) -> None:
+    """Tell somebody who typed `nebulus` alone what there is in `folder`, and what to type next."""
+    has_settings = (folder / "nebulus.toml").exists()
+    has_runs = (folder / ".nebulus" / "runs.sqlite").exists()
+    settings = "settings are in nebulus.toml" if has_settings else "there is no nebulus.toml here yet"
+    runs = "runs were kept here" if has_runs else "no run was made here yet"
+    commands = {
+        "nebulus runs": "what was done here, and what waits for you" if has_runs else "",
+        "nebulus demo": "" if has_runs else "watch a long job, from the start to the proof; no model needed",
+        "nebulus doctor": "which models and tools this machine has, and what to fix",
+        "nebulus init": "" if has_settings else "write a nebulus.toml for it",
+        "nebulus run 'List the files here.'": "work towards a goal",
+        "nebulus --help": "all commands",
+    }
+    print(
+        f"Nebulus {__version__}: agent work on small local models. {settings[0].upper()}{settings[1:]}, and {runs}.\n"
+    )
+    for command, what in commands.items():
+        if what:
+            print(f"  {command:<36}{what}")
+
+
+@app.callback(epilog=_EPILOG, invoke_without_command=True)
 def nebulus(
+    context: typer.Context,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
     ] = False,
@@ -77,6 +100,8 @@ def nebulus(
 
     A run is durable: when the process dies, `nebulus resume` goes on from the last step that was recorded.
     """
+    if context.invoked_subcommand is None:
+        _say_what_is_next(Path.cwd())
 
 
 run_commands.register(app)

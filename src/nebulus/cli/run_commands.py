@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 HERE = Path()
 
+GoalArgument = Annotated[
+    list[str] | None, typer.Argument(help="What is to be done: prose, a runbook, or - for stdin.")
+]
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
@@ -74,7 +78,7 @@ def register(app: typer.Typer) -> None:
 
 def run(
     *,
-    goal: Annotated[str, typer.Argument(help="What is to be done: prose, a runbook, or - for stdin.")] = "",
+    goal: GoalArgument = None,
     file: Annotated[Path | None, typer.Option("--file", "-f", help="Read the goal from a file.")] = None,
     workspace: WorkspaceOption = HERE,
     tier: TierOption = None,
@@ -130,7 +134,7 @@ def run(
             requires_proof=require_proof,
         )
         spec = requested_result(result)
-        text, name = goal_text(goal, file), run_id or new_run_id()
+        text, name = goal_text(" ".join(goal or ()), file), run_id or new_run_id()
         finish(asyncio.run(begin(text, work, run_id=name, hints=hints, result=spec)), work)
 
 

@@ -17,10 +17,14 @@
     - absent inbox/a.md
     - contains archive/a.md: May report
 
+Without numbers, a list is a list of steps if it is under a heading "Steps:", if it is a to-do list (`- [ ] …`; what is
+ticked is left out), or if each of its items begins "Use some_tool". Any other list is part of the goal.
+
 Invariants: the text of the goal, the constraints and the steps is kept as written; a line that looks like a
 setting and can't be understood is an error with its number, never ignored.
 """
 
+import difflib
 import re
 from collections.abc import Collection, Iterable, Sequence
 
@@ -44,7 +48,11 @@ from nebulus.memory.offer import named_tools
 _STEP = re.compile(r"^\s{0,3}(\d{1,4})[.)]\s+(\S.*)$")
 _SETTING = re.compile(r"^\s+[-*]\s+(check|tools?|after|read\s+\w+)\s*:\s*(\S.*)$", re.IGNORECASE)
 _SECTION = re.compile(r"^(?:#+\s*)?(constraints|checks|steps|plan|runbook|goal)\s*:?$", re.IGNORECASE)
+_TO_DO = re.compile(r"^\[(?P<mark>[ xX])\]\s+(?P<text>\S.*)$")
+_USE = re.compile(r"^use\s+`?(?P<tool>[A-Za-z]\w*_\w+)`?(?=\s|$|[,:(])", re.IGNORECASE)
+"""How a step names its tool in so many words: a name with an underscore is not an English word."""
 _BULLET = re.compile(r"^\s*[-*]\s+(\S.*)$")
+_ITEM = re.compile(r"^[-*+]\s+(\S.*)$")
 _HEADING = re.compile(r"^#+\s*")
 _CHECK = re.compile(r"^(?P<kind>[a-z_]+)\s+(?P<rest>\S.*)$", re.IGNORECASE)
 _CHECK_FORMS = "exists PATH, absent PATH, contains PATH: TEXT, called TOOL, named NAME"
@@ -59,7 +67,7 @@ def read_runbook(text: str) -> tuple[Goal, Plan]:
     if not text.strip():
         raise ConfigError("the goal is empty; say in a sentence what should be true at the end")
     reader = _Reader()
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(_numbered(text.splitlines()), start=1):
         reader.take(line.rstrip(), number)
     goal = Goal(
         text=reader.goal_text() or "Carry out the plan.",
@@ -67,6 +75,40 @@ def read_runbook(text: str) -> tuple[Goal, Plan]:
         checks=tuple(reader.checks),
     )
     return goal, Plan(tuple(reader.steps))
+
+
+def _numbered(lines: list[str]) -> list[str]:
+    """Return `lines` with the items of a list of steps numbered, if they are one without numbers."""
+    if any(_STEP.match(line) for line in lines):
+        return lines
+    items = _items_of(lines)
+    kept, count, is_left_out = list(lines), 0, False
+    for place, line in enumerate(lines):
+        if place in items:
+            to_do = _TO_DO.match(items[place])
+            is_left_out = to_do is not None and to_do["mark"] != " "
+            count += not is_left_out
+            kept[place] = f"{count}. {to_do['text'] if to_do else items[place]}"
+        is_left_out = is_left_out and (place in items or line.startswith((" ", "\t")))
+        if is_left_out:
+            kept[place] = ""
+    return kept
+
+
+def _items_of(lines: list[str]) -> dict[int, str]:
+    """Return the items of lists that are certainly steps, each with its place."""
+    heading = ""
+    under_heading: dict[int, str] = {}
+    others: dict[int, str] = {}
+    for place, line in enumerate(lines):
+        section, item = _SECTION.match(line.strip()), _ITEM.match(line)
+        heading = section[1].lower() if section else heading
+        if item and heading not in ("constraints", "checks"):
+            (under_heading if heading in ("steps", "plan", "runbook") else others)[place] = item[1]
+    if under_heading:
+        return under_heading
+    is_steps = any(all(map(form.match, others.values())) for form in (_TO_DO, _USE))
+    return others if is_steps else {}
 
 
 def with_implied_checks(plan: Plan, tools: Sequence[ToolSpec], *, goal: Goal | None = None) -> Plan:
@@ -79,6 +121,7 @@ def with_implied_checks(plan: Plan, tools: Sequence[ToolSpec], *, goal: Goal | N
     known = {tool.name for tool in tools}
     for step in plan.steps:
         _require_tools((*step.tools, *_required(step.checks)), known, f"step {step.number}")
+        _require_spelling(step, known)
         later = [number for number in step.depends_on if not 0 < number < step.number]
         if later:
             raise ConfigError(f"step {step.number} comes after step {later[0]}; name only steps before it")
@@ -95,6 +138,18 @@ def _with_implied_check(step: Step, tools: Sequence[ToolSpec]) -> Step:
 
 def _required(checks: Iterable[Check]) -> tuple[str, ...]:
     return tuple(check.tool for check in checks if isinstance(check, ToolSucceeded))
+
+
+def _require_spelling(step: Step, known: Collection[str]) -> None:
+    """Reject a step that begins "Use NAME", where NAME is nearly the name of a tool, and of none exactly."""
+    match = _USE.match(step.text)
+    if match is None or match["tool"] in known:
+        return
+    near = difflib.get_close_matches(match["tool"], known, n=1, cutoff=0.8)
+    if near:
+        raise ConfigError(
+            f"step {step.number} uses the tool {match['tool']!r}, which does not exist; did you mean {near[0]!r}?"
+        )
 
 
 def _require_tools(names: Iterable[str], known: Collection[str], who: str) -> None:

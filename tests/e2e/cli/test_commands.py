@@ -94,7 +94,7 @@ def test_the_version_is_printed_alone() -> None:
         ("[tiers.small]\nmodel = 'nano'\nwindow_token = 1\n", "did you mean 'window_tokens'?"),
         ("[tiers.small]\nmodel = 'nano'\nthreads = 'two'\n", "tiers.small.threads='two'"),
         ("[budgets]\ntokens = 1\n", "did you mean 'budget'?"),
-        ("tiers = [", "is no TOML"),
+        ("tiers = [", "is not TOML"),
         ("[tiers.small]\nmodel = 'gpt'\n", "'gpt' is not a model"),
     ],
 )

@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from nebulus.app.application import FILES_LISTED, open_application
+from nebulus.app.application import FILES_LISTED, checked_run_id, new_run_id, open_application
 from nebulus.app.bootstrap import MEMORY
 from nebulus.app.settings import EngineSettings, Settings, TierSettings
+from nebulus.core.errors import ConfigError
 from nebulus.core.plan import PlanMode
 from nebulus.testing.backends import ScriptedBackend
 
@@ -43,3 +44,10 @@ async def test_too_many_files_are_not_named(tmp_path: Path) -> None:
     for number in range(FILES_LISTED + 1):
         (tmp_path / f"{number}.md").touch()
     assert await files_given(tmp_path, PROSE) == ()
+
+
+@pytest.mark.parametrize("run_id", ["../../x", "a b", "-x", "x" * 65, "é"])
+def test_the_id_of_a_run_is_short_and_plain(run_id: str) -> None:
+    with pytest.raises(ConfigError, match="can't be the id of a run"):
+        checked_run_id(run_id)
+    assert checked_run_id(new_run_id())

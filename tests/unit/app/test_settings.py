@@ -59,6 +59,13 @@ def test_a_file_is_read_with_its_tiers_in_order(tmp_path: Path) -> None:
             "leaves no room in a window of 100",
         ),
         ({"tiers": {"a": {"model": "nano", "reasoning_tokens": -1}}}, "reasoning_tokens=-1 is negative"),
+        ({"budget": {"tokens": -5}}, "budget.tokens=-5 is too small; write 0 or more"),
+        ({"budget": {"calls": {"pay": -1}}}, "budget.calls.pay=-1 is too small"),
+        ({"limits": {"attempts": 0}}, "limits.attempts=0 is too small; write 1 or more"),
+        ({"limits": {"first_wait_s": -0.5}}, "limits.first_wait_s=-0.5 is too small; write 0 or more"),
+        ({"engine": {"url": "mysql://x/y"}}, "engine.url='mysql://x/y' is not a database that runs can live in"),
+        ({"tiers": {"a": {"model": "nano", "kinds": ["run"]}}}, "there are 'answer', 'execute', 'extract', 'plan'"),
+        ({"planning": "x"}, "planning='x': .*; there are 'next', 'outline'"),
         (
             {"tiers": {"a": {"model": "nano", "window_tokens": 100, "reserve_tokens": 60, "reasoning_tokens": 40}}},
             "reserve_tokens=60 with reasoning_tokens=40 leaves no room in a window of 100",
@@ -72,7 +79,7 @@ def test_what_can_not_be_meant_is_said_with_place_value_and_fix(data: dict[str, 
 
 def test_a_file_that_is_no_toml_or_is_not_there_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "bad.toml").write_text("[tiers\n")
-    with pytest.raises(ConfigError, match="is no TOML"):
+    with pytest.raises(ConfigError, match="is not TOML"):
         load_settings(tmp_path / "bad.toml", tmp_path)
     with pytest.raises(ConfigError, match="can't be read"):
         load_settings(tmp_path / "none.toml", tmp_path)

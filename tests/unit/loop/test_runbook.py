@@ -3,7 +3,8 @@
 import pytest
 
 from nebulus.core.errors import ConfigError
-from nebulus.core.plan import FileContains, Named, PathAbsent, PathExists, ToolSucceeded
+from nebulus.core.plan import FileContains, Named, PathAbsent, PathExists, Plan, Step, ToolSucceeded
+from nebulus.core.tools import ToolSpec
 from nebulus.loop.runbook import read_runbook, with_implied_checks
 from tests.unit.loop import scenario as sc
 
@@ -101,3 +102,39 @@ def test_a_step_that_needs_an_unknown_tool_prevents_the_start() -> None:
         match="step 1 needs the tool 'wings', which does not exist; the tools are drop, look, put",
     ):
         with_implied_checks(plan, sc.TOOLS)
+
+
+@pytest.mark.parametrize(
+    ("text", "goal", "steps"),
+    [
+        ("Tidy.\n\n* Use read_file with path = a\n+ Use list_files", "Tidy.", ("Use read_file with path = a", "Use list_files")),
+        ("Tidy.\n\n- [ ] list it\n- [ ] write it", "Tidy.", ("list it", "write it")),
+        ("Tidy.\n\n- [x] list it\n  - check: exists a\n- [ ] write it", "Tidy.", ("write it",)),
+        ("Tidy these:\n- a\n\nSteps:\n- list it\n- write it", "Tidy these:\n- a", ("list it", "write it")),
+        ("Make a list:\n- apples\n- Use my_knife", "Make a list:\n- apples\n- Use my_knife", ()),
+        ("Tidy.\n\nConstraints:\n- Use list_files only", "Tidy.", ()),
+        ("Write this down:\n1. Use list_files\n- [ ] not a step", "Write this down:\n- [ ] not a step", ("Use list_files",)),
+    ],
+)  # fmt: skip
+def test_a_list_is_a_list_of_steps_only_where_that_is_certain(
+    text: str, goal: str, steps: tuple[str, ...]
+) -> None:
+    read, plan = read_runbook(text)
+    assert read.text == goal
+    assert tuple(step.text for step in plan.steps) == steps
+    assert [step.number for step in plan.steps] == list(range(1, len(steps) + 1))
+
+
+def test_the_settings_of_an_item_belong_to_its_step() -> None:
+    _, plan = read_runbook("Tidy.\n\n- [ ] move it\n  - check: exists b\n- [x] old\n  - check: exists c")
+    assert [step.checks for step in plan.steps] == [(PathExists("b"),)]
+
+
+def test_a_misspelled_tool_stops_the_start_and_the_nearest_is_named() -> None:
+    tools = (ToolSpec(name="read_file"), ToolSpec(name="list_files"))
+    with pytest.raises(
+        ConfigError, match="step 1 uses the tool 'raed_file', which does not exist; did you mean 'read_file'"
+    ):
+        with_implied_checks(Plan((Step(number=1, text="Use raed_file with path = a"),)), tools)
+    plain = Plan((Step(number=1, text="Use plain_words where you can"),))
+    assert with_implied_checks(plain, tools) == plain
