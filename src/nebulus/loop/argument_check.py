@@ -7,14 +7,17 @@ in prose rejects a call.
 """
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nebulus.calls.heed import contradicted, differing, doubted, is_code_name, unasked
-from nebulus.core.findings import Call, Finding
+from nebulus.core.findings import Finding
+from nebulus.loop.given import ResolvedCall, fixed_references
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Task
 from nebulus.loop.steps import still_required
+from nebulus.memory.look import as_text
 from nebulus.memory.offer import named_tools
-from nebulus.memory.references import referenced, resolve
+from nebulus.memory.references import referenced, resolve, unresolved
 
 
 class ArgumentCheck(Struct, frozen=True):
@@ -24,18 +27,25 @@ class ArgumentCheck(Struct, frozen=True):
     doubt: str = ""
 
 
-def check_arguments(machine: Machine, task: Task, calls: tuple[Call, ...]) -> ArgumentCheck:
-    """Compare the only call of a step with what the step gives; any other step is not checked."""
-    call, state = calls[0], machine.state
+def check_arguments(machine: Machine, task: Task, calls: tuple[ResolvedCall, ...]) -> ArgumentCheck:
+    """Compare the only call of a step with what the step gives; any other step is not checked.
+
+    Arguments that the step gives by reference were compared when the call was resolved.
+    """
+    call, state = calls[0].call, machine.state
     is_single = len(calls) == 1 and still_required(machine, task) == (call.tool,)
     if not is_single or not machine.config.checks_arguments:
         return ArgumentCheck()
     tool, facts, step = machine.config.tool(call.tool), state.facts, state.step(task.step)
     if step.arguments:
-        return ArgumentCheck(differing(call, step.arguments))
+        fixed = fixed_references(machine, task.step, tool)
+        given = {name: value for name, value in step.arguments.items() if name not in fixed}
+        return ArgumentCheck(differing(call, given))
     if not named_tools(step.text, (tool,)):
         return ArgumentCheck()
     text, known = resolve(step.text, facts), referenced(step.text, facts)
+    said = _in_words(machine, task, calls[0])
+    call, known = replace(call, arguments={**call.arguments, **said}), known | set(said.values())
     wrong = contradicted(text, call, tool, known=known)
     if wrong is not None or not is_code_name(tool.name):
         return ArgumentCheck(wrong)
@@ -48,6 +58,18 @@ def check_arguments(machine: Machine, task: Task, calls: tuple[Call, ...]) -> Ar
         return ArgumentCheck(doubt)
     doubt = doubt or unasked(text, call, tool, beside=wanted)
     return ArgumentCheck(doubt=doubt.rule if doubt is not None else "")
+
+
+def _in_words(machine: Machine, task: Task, given: ResolvedCall) -> dict[str, str]:
+    """Return the arguments that are references, or the value of one that the step gives, as the step's text says them."""
+    text, tool = machine.state.step(task.step).text, machine.config.tool(given.call.tool)
+    fixed = fixed_references(machine, task.step, tool)
+    sources = {name: reference.source for name, reference in fixed.items() if name in given.call.arguments}
+    sources |= {name: result.source for name, result in given.results.items()}
+    if not sources:
+        return {}
+    words = {f"step {mention.step}": mention.words for mention in unresolved(text, machine.state.facts)}
+    return {name: words.get(source) or as_text(given.real[name]) for name, source in sources.items()}
 
 
 def _may_pass(machine: Machine, task: Task, doubt: Finding) -> bool:

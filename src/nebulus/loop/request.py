@@ -19,6 +19,7 @@ from nebulus.loop.ending_tools import ending_tools
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Extracting, Task, Working
 from nebulus.loop.proposal import plan_schema
+from nebulus.loop.reference_schemas import with_references
 from nebulus.loop.steps import still_required
 from nebulus.memory.answer import answer_form, closing_pieces, compose_answer
 from nebulus.memory.choice import artifacts_for
@@ -109,6 +110,7 @@ def _step_call(
     is_narrow = isinstance(form, OneCall) and bool(form.tool) and bool(task.attempts.findings)
     if isinstance(form, OneCall) and is_narrow:
         tools = tuple(tool for tool in tools if tool.name == form.tool)
+    tools = with_references(machine, task.step, tools)
     prompt = compose_step(
         machine.state,
         step=task.step,
@@ -155,6 +157,7 @@ def _open_prompt(
 ) -> tuple[tuple[ToolSpec, ...], Prompt]:
     """Return the tools of an open step with those that end it, and its prompt."""
     ending = ending_tools(machine.config.tools)
+    tools = with_references(machine, task.step, tools)
     if tools and not task.attempts.must_read:
         tools = (*tools, *ending.specs)
     prompt = compose_next(

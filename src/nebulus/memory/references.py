@@ -16,6 +16,9 @@ from nebulus.core.state import Fact, FactKind
 INLINE_CHARS = 200
 """The longest value that is put into a step's text; a longer one is shown among the facts instead."""
 
+LITERAL_CHARS = 60
+"""The longest value that can be nothing but the name of a result."""
+
 _WORD = r"(?P<{0}>[A-Za-z_][A-Za-z0-9_]*)"
 _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -29,6 +32,12 @@ _PATTERNS = tuple(
 GENERIC_FIELDS = frozenset({"", "result", "output", "answer", "value", "returned", "gave", "found"})
 """Words that mean the whole result of a step and not one field of it."""
 
+_LITERAL = re.compile(
+    r"(?:the\s+)?(?:(?:result|output|content|text)\s+(?:of|from)\s+(?:the\s+last\s+)?(?:call|step)(?:\s+\d+)?|last\s+result)",
+    re.IGNORECASE,
+)
+"""Words that name a result, as a whole value: nobody writes them into a file and means the words."""
+
 _QUESTION = "question"
 _ANSWER = "answer"
 
@@ -38,6 +47,19 @@ class Words(Struct, frozen=True):
 
     text: str
     provenance: Provenance
+
+
+class Unresolved(Struct, frozen=True):
+    """A mention whose value can't be written into the text: the words, the step, and the field in lower case."""
+
+    words: str
+    step: int
+    field: str
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it means all of the result."""
+        return self.field in GENERIC_FIELDS
 
 
 @lru_cache(maxsize=256)
@@ -78,6 +100,28 @@ def referenced(text: str, facts: Iterable[Fact]) -> frozenset[str]:
     known = tuple(facts)
     found = (_inline(known, step, field) for step, field in mentioned_fields(text))
     return frozenset(fact.value for fact in found if fact is not None)
+
+
+def unresolved(text: str, facts: Iterable[Fact]) -> tuple[Unresolved, ...]:
+    """Return the mentions in `text` that `resolve` leaves as they are, since the value is unknown, long or of several lines."""
+    wanted = mentioned_steps(text)
+    known = tuple(fact for fact in facts if fact.step in wanted) if wanted else ()
+    found = (
+        Unresolved(match[0], int(match["step"]), (match["field"] or "").lower())
+        for pattern in (_PATTERNS if wanted else ())
+        for match in pattern.finditer(text)
+    )
+    return tuple(dict.fromkeys(each for each in found if _inline(known, each.step, each.field) is None))
+
+
+def is_mention(value: str) -> bool:
+    """Whether all of `value` is words that name a result, such as "the result of step 2"."""
+    words = value.strip().rstrip(".")
+    if len(words) > LITERAL_CHARS:
+        return False
+    matches = (pattern.fullmatch(words) for pattern in _PATTERNS)
+    is_step = any(match is not None and (match["field"] or "").lower() in GENERIC_FIELDS for match in matches)
+    return is_step or _LITERAL.fullmatch(words) is not None
 
 
 def named_facts(facts: Iterable[Fact], field: str) -> list[Fact]:
