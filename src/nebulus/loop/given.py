@@ -33,7 +33,7 @@ from nebulus.guard.usage import digest_of
 from nebulus.loop.machine import Machine
 from nebulus.memory.look import LookError, as_text, value_at
 from nebulus.memory.mentions import mentions_of
-from nebulus.memory.references import is_mention, unresolved
+from nebulus.memory.references import Unresolved, is_mention, unresolved
 from nebulus.memory.results import find_result, last_or
 
 BEGINNING_CHARS = 200
@@ -189,12 +189,24 @@ def fixed_references(machine: Machine, step: int, tool: ToolSpec) -> dict[str, R
     fixed = {name: reference for name, reference in as_data.items() if reference is not None}
     if asked.is_open:
         return fixed
-    whole = {each.words: each.step for each in unresolved(asked.text, machine.state.facts) if each.is_whole}
-    for said in assignments(asked.text, tool, tuple(whole)) if whole else ():
-        is_explicit = said.name in names and said.value in whole and has_sign(asked.text, said)
-        if is_explicit and _is_all(asked.text, said.place[1]):
-            fixed.setdefault(said.name, Reference("step", whole[said.value]))
-    return fixed
+    said = assigned_mentions(machine, step, tool)
+    return {name: Reference("step", mention.step) for name, mention in said.items()} | fixed
+
+
+def assigned_mentions(machine: Machine, step: int, tool: ToolSpec) -> dict[str, Unresolved]:
+    """Return the mentions that the text of a step assigns to arguments of `tool` by a sign, as their whole value."""
+    text = machine.state.step(step).text
+    whole = [each for each in unresolved(text, machine.state.facts) if each.is_whole]
+    found: dict[str, Unresolved] = {}
+    for said in assignments(text, tool, tuple({each.words for each in whole})) if whole else ():
+        start, end = said.place
+        mention = next(
+            (each for each in whole if start <= each.start < end and each.words == said.value), None
+        )
+        is_explicit = said.name in referable(tool) and has_sign(text, said) and _is_all(text, end)
+        if mention is not None and is_explicit:
+            found[said.name] = mention
+    return found
 
 
 def differs_from_fixed(machine: Machine, step: int, given: ResolvedCall, *, stored: Stored) -> Finding | None:

@@ -9,7 +9,7 @@ from typing import Any
 from nebulus.core.plan import GOAL
 from nebulus.core.references import Reference, referable, reference_schema, with_schemas
 from nebulus.core.tools import ToolSpec
-from nebulus.loop.given import fixed_references
+from nebulus.loop.given import assigned_mentions, fixed_references
 from nebulus.loop.machine import Machine
 from nebulus.memory.references import unresolved
 from nebulus.memory.results import find_result
@@ -27,6 +27,17 @@ def with_references(machine: Machine, step: int, tools: tuple[ToolSpec, ...]) ->
         source = {"type": "string", "pattern": f"^({_CALLS}{_STEPS if has_steps else ''})$"}
         return tuple(_extended(tool, reference_schema(source), example='{"from": "last"}') for tool in tools)
     return tuple(_of_plan(machine, step, tool) for tool in tools)
+
+
+def unseen_results(machine: Machine, step: int, tools: tuple[ToolSpec, ...]) -> frozenset[int]:
+    """Return the steps whose results are only given to arguments of `tools` by reference: no model need see them."""
+    if machine.state.step(step).is_open or not machine.config.resolves_references:
+        return frozenset()
+    given = [each for tool in tools for each in assigned_mentions(machine, step, tool).values()]
+    seen = [
+        each for each in unresolved(machine.state.step(step).text, machine.state.facts) if each not in given
+    ]
+    return frozenset(each.step for each in given) - {each.step for each in seen}
 
 
 def _of_plan(machine: Machine, step: int, tool: ToolSpec) -> ToolSpec:

@@ -50,11 +50,12 @@ class Words(Struct, frozen=True):
 
 
 class Unresolved(Struct, frozen=True):
-    """A mention whose value can't be written into the text: the words, the step, and the field in lower case."""
+    """A mention whose value can't be written into the text: the words, the step, the field in lower case, and the place."""
 
     words: str
     step: int
     field: str
+    start: int
 
     @property
     def is_whole(self) -> bool:
@@ -107,11 +108,11 @@ def unresolved(text: str, facts: Iterable[Fact]) -> tuple[Unresolved, ...]:
     wanted = mentioned_steps(text)
     known = tuple(fact for fact in facts if fact.step in wanted) if wanted else ()
     found = (
-        Unresolved(match[0], int(match["step"]), (match["field"] or "").lower())
+        Unresolved(match[0], int(match["step"]), (match["field"] or "").lower(), match.start())
         for pattern in (_PATTERNS if wanted else ())
         for match in pattern.finditer(text)
     )
-    return tuple(dict.fromkeys(each for each in found if _inline(known, each.step, each.field) is None))
+    return tuple(each for each in found if _inline(known, each.step, each.field) is None)
 
 
 def is_mention(value: str) -> bool:
@@ -159,12 +160,16 @@ def _inline(facts: tuple[Fact, ...], step: int, field: str) -> Fact | None:
 
 
 def _lookup(facts: tuple[Fact, ...], step: int, field: str) -> Fact | None:
-    """The fact that `field` of `step` means: the latest of its name, or the step's only fact for a generic word."""
+    """The fact that `field` of `step` means: the latest of its name, or the step's only fact for a generic word.
+
+    What was found by its form in a longer text is not the result of the step.
+    """
     of_step = [fact for fact in facts if fact.step == step and not is_note(fact)]
     named = named_facts(of_step, field)
     if named:
         return named[-1]
-    return of_step[0] if len(of_step) == 1 and field in GENERIC_FIELDS else None
+    is_only = len(of_step) == 1 and not of_step[0].where
+    return of_step[0] if is_only and field in GENERIC_FIELDS else None
 
 
 def _name_of(fact: Fact) -> str:
