@@ -10,6 +10,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nebulus.calls.heed import contradicted, differing, doubted, is_code_name, unasked
+from nebulus.core.digest import canonical
 from nebulus.core.findings import Finding
 from nebulus.loop.given import ResolvedCall, fixed_references
 from nebulus.loop.machine import Machine
@@ -17,7 +18,7 @@ from nebulus.loop.phases import Task
 from nebulus.loop.steps import still_required
 from nebulus.memory.look import as_text
 from nebulus.memory.offer import named_tools
-from nebulus.memory.references import referenced, resolve, unresolved
+from nebulus.memory.references import INLINE_CHARS, referenced, resolve, unresolved
 
 
 class ArgumentCheck(Struct, frozen=True):
@@ -43,9 +44,13 @@ def check_arguments(machine: Machine, task: Task, calls: tuple[ResolvedCall, ...
         return ArgumentCheck(differing(call, given))
     if not named_tools(step.text, (tool,)):
         return ArgumentCheck()
-    text, known = resolve(step.text, facts), referenced(step.text, facts)
-    said = _in_words(machine, task, calls[0])
-    call, known = replace(call, arguments={**call.arguments, **said}), known | set(said.values())
+    sources = _sources(machine, task, calls[0])
+    others = [fact for fact in facts if f"step {fact.step}" not in sources.values()]
+    text, known = resolve(step.text, others), referenced(step.text, others)
+    left = unresolved(step.text, others) if sources else ()
+    words = {f"step {mention.step}": mention.words for mention in left}
+    said = {name: words.get(source) or _short(calls[0], name) for name, source in sources.items()}
+    call, known = replace(call, arguments={**call.arguments, **said}), known | set(words.values())
     wrong = contradicted(text, call, tool, known=known)
     if wrong is not None or not is_code_name(tool.name):
         return ArgumentCheck(wrong)
@@ -60,16 +65,20 @@ def check_arguments(machine: Machine, task: Task, calls: tuple[ResolvedCall, ...
     return ArgumentCheck(doubt=doubt.rule if doubt is not None else "")
 
 
-def _in_words(machine: Machine, task: Task, given: ResolvedCall) -> dict[str, str]:
-    """Return the arguments that are references, or the value of one that the step gives, as the step's text says them."""
-    text, tool = machine.state.step(task.step).text, machine.config.tool(given.call.tool)
-    fixed = fixed_references(machine, task.step, tool)
+def _sources(machine: Machine, task: Task, given: ResolvedCall) -> dict[str, str]:
+    """Return what the step or the call gives by reference: the name of the result, by argument.
+
+    Such a result is not written into the text, so that both can be compared by what they call it.
+    """
+    fixed = fixed_references(machine, task.step, machine.config.tool(given.call.tool))
     sources = {name: reference.source for name, reference in fixed.items() if name in given.call.arguments}
-    sources |= {name: result.source for name, result in given.results.items()}
-    if not sources:
-        return {}
-    words = {f"step {mention.step}": mention.words for mention in unresolved(text, machine.state.facts)}
-    return {name: words.get(source) or as_text(given.real[name]) for name, source in sources.items()}
+    return sources | {name: result.source for name, result in given.results.items()}
+
+
+def _short(given: ResolvedCall, name: str) -> str:
+    """The real value of an argument, or, where it is long, its reference."""
+    real = as_text(given.real[name])
+    return real if len(real) <= INLINE_CHARS else canonical(given.call.arguments[name]).decode()
 
 
 def _may_pass(machine: Machine, task: Task, doubt: Finding) -> bool:

@@ -23,10 +23,14 @@ def with_references(machine: Machine, step: int, tools: tuple[ToolSpec, ...]) ->
     if not machine.config.resolves_references or not any(tool.references for tool in tools):
         return tools
     if machine.state.step(step).is_open:
-        has_steps = machine.state.plan.origin != GOAL
-        source = {"type": "string", "pattern": f"^({_CALLS}{_STEPS if has_steps else ''})$"}
-        return tuple(_extended(tool, reference_schema(source), example='{"from": "last"}') for tool in tools)
+        return in_open_step(tools, has_steps=machine.state.plan.origin != GOAL)
     return tuple(_of_plan(machine, step, tool) for tool in tools)
+
+
+def in_open_step(tools: tuple[ToolSpec, ...], *, has_steps: bool = False) -> tuple[ToolSpec, ...]:
+    """Return `tools` as an open step shows them; `has_steps`: the results of other steps can be referred to as well."""
+    source = {"type": "string", "pattern": f"^({_CALLS}{_STEPS if has_steps else ''})$"}
+    return tuple(_extended(tool, reference_schema(source), example='{"from": "last"}') for tool in tools)
 
 
 def unseen_results(machine: Machine, step: int, tools: tuple[ToolSpec, ...]) -> frozenset[int]:
