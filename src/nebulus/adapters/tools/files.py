@@ -58,8 +58,8 @@ class FileReading:
 
         Args:
             path: The file.
-            first_line: The number of the first line to read, from 1.
-            last_line: The number of the last line to read.
+            first_line: The first line to read, from 1.
+            last_line: The last line to read.
         """
         if last_line < first_line:
             raise ToolError(

@@ -142,7 +142,7 @@ def _made(function: Callable[P, R], options: ToolOptions) -> FunctionTool[P, R]:
     name = str(options.get("name") or getattr(function, "__name__", ""))
     if not _NAME.fullmatch(name):
         raise ToolDefinitionError(
-            f"{name!r} is no name for a tool; give name= up to 64 letters, digits, _ and -, not a digit first"
+            f"{name!r} can't be the name of a tool; give name= up to 64 letters, digits, _ and -, not a digit first"
         )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ToolDefinitionError(f"tool {name!r} yields; return all of it at once")
@@ -207,7 +207,7 @@ def _readable(reads: dict[str, str] | tuple[str, ...] | str, name: str) -> dict[
     for value in reads:
         if not value.isidentifier():
             raise ToolDefinitionError(
-                f"tool {name!r}, reads: {value!r} is no name; use letters, digits and _"
+                f"tool {name!r}, reads: {value!r} can't be a name; use letters, digits and _"
             )
     return dict(reads)
 

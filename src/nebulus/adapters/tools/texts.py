@@ -66,7 +66,7 @@ def whole_text(file: BinaryIO, path: str) -> str:
     """Return all of a text file.
 
     Raises:
-        ToolError: it is no text, or larger than `EDIT_BYTES`.
+        ToolError: it is not text, or larger than `EDIT_BYTES`.
     """
     _require_text(file, path)
     data = file.read(EDIT_BYTES + 1)

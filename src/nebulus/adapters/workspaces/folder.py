@@ -18,7 +18,7 @@ class FolderWorkspace:
 
     `canonical` says where a path leads now. An effect goes through `tree`, which follows no link, so
     that it lands where the judged path said or nowhere. `kept` are paths in it that no tool may touch,
-    `fixed` those that no tool may change, both with all beneath them; the runtime's own names come on top.
+    `fixed` those that no tool may change, both with all that is in them; the runtime's own names are added.
 
     Raises:
         ConfigError: there is no such folder, or it can't be read and written.
@@ -41,7 +41,7 @@ class FolderWorkspace:
 
     @property
     def tree(self) -> Tree:
-        """The files beneath the folder."""
+        """The files in the folder."""
         return self._tree
 
     def canonical(self, path: str) -> str | Failure:
