@@ -8,8 +8,8 @@ from nebulus.core.commands import AskModel
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.limits import Limits
 from nebulus.core.plan import Plan, ToolSucceeded
-from nebulus.core.result import ResultSpec
 from nebulus.core.references import RealValues
+from nebulus.core.result import ResultSpec
 from nebulus.core.tools import ToolResult
 from nebulus.core.verdict import Allow
 from nebulus.report.lines import LineKind, Narrator, ReportLine
