@@ -78,15 +78,16 @@ def without_steps(chosen: Choice, steps: frozenset[int]) -> Choice:
     """Return `chosen` without what is known of `steps`."""
     if not steps:
         return chosen
+    asked = tuple(fact for fact in chosen.asked if fact.step not in steps)
     return replace(
         chosen,
-        asked=tuple(fact for fact in chosen.asked if fact.step not in steps),
+        asked=asked,
         recalled=tuple(fact for fact in chosen.recalled if fact.step not in steps),
         related=tuple(fact for fact in chosen.related if fact.step not in steps),
         recent=tuple(fact for fact in chosen.recent if fact.step not in steps),
         observations=tuple(seen for seen in chosen.observations if seen.step not in steps),
         artifacts=tuple(item for item in chosen.artifacts if item.step not in steps),
-        unshown=0,
+        unshown=chosen.unshown if asked else 0,
     )
 
 
