@@ -304,3 +304,24 @@ def test_a_call_keeps_its_id_and_its_other_arguments() -> None:
     assert scene.call == Call(
         "save_text", {"name": "b.txt", "text": {"from": "call 1"}}, call_id=scene.call.call_id
     )
+
+
+def test_what_a_step_hands_on_need_not_be_looked_into() -> None:
+    inside = ToolSpec(name="open_it", parameters=sc.VALUE, effect=Effect.READ, handles=("value",))
+
+    def offered(words: str) -> set[str]:
+        config = replace(sc.setup(tiers=(sc.LARGE,)), tools=(*sc.TOOLS, SAVE, inside))
+        steps = (
+            Step(number=1, text="look at a", checks=(ToolSucceeded("look"),)),
+            Step(number=2, text=f"save_text {words}", checks=(ToolSucceeded("save_text"),)),
+        )
+        scene = sc.begun(given=config, plan=Plan(steps))
+        scene = sc.allowed(feed(scene, sc.called("look", value="a")))
+        scene = sc.returned(scene, LONG, artifact="address", size_bytes=2000)
+        return {tool.name for tool in scene.request.tools}
+
+    assert "open_it" not in offered("with text = the result of step 1")
+    assert "open_it" in offered("with what matters in the result of step 1")
+    assert "open_it" in offered(
+        "with text = the result of step 1, name = the first word in the result of step 1"
+    )
