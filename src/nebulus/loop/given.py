@@ -118,20 +118,10 @@ def results_of(machine: Machine, step: int, call: Call) -> dict[str, EarlierResu
     """Return the results that the references of `call` mean in `step`, or what is wrong with one of them."""
     spec, found = machine.config.tool(call.tool), dict[str, EarlierResult]()
     for name, reference in _references(spec, call.arguments).items():
-        if reference is None:
-            wanted = Reference("call", 0)
-            why = find_result(machine.state, machine.calls, wanted, step=step)
-            assert isinstance(why, str)
-            why = why.replace(wanted.source, "such result")
-        else:
-            located = find_result(
-                machine.state, machine.calls, reference, step=step, receipts=_receipts(machine)
-            )
-            if isinstance(located, EarlierResult):
-                found[name] = located
-                continue
-            why = located
-        return _invalid(spec, name, why, value=call.arguments[name])
+        result = find_result(machine.state, machine.calls, reference, step=step, receipts=_receipts(machine))
+        if not isinstance(result, EarlierResult):
+            return _invalid(spec, name, result, value=call.arguments[name])
+        found[name] = result
     return found
 
 

@@ -17,17 +17,19 @@ LISTED = 12
 def find_result(
     state: State,
     calls: Sequence[CallRecord],
-    reference: Reference,
+    reference: Reference | None,
     *,
     step: int,
     receipts: Collection[str] = (),
 ) -> EarlierResult | str:
-    """Return the result that `reference` means in step `step`, or why there is none.
+    """Return the result that `reference` means in step `step`, or why there is none; None names nothing.
 
     `calls` are all calls of the run, in order. `receipts` names the tools that say only what they did with a text that
     they were given: the last result is one of another tool, if there is one.
     """
     own = [record for record in calls if record.step == step]
+    if reference is None:
+        return f"there is no such result; {_calls_made(own)}"
     match reference.kind:
         case "call":
             if not 0 < reference.number <= len(own):
