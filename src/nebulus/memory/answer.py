@@ -23,6 +23,7 @@ from nebulus.core.text import bounded
 from nebulus.memory.extract import unfenced
 from nebulus.memory.pieces import (
     BOUNDLESS,
+    SAID,
     head_pieces,
     lesson_piece,
     observation_piece,
@@ -81,11 +82,15 @@ def compose_answer(
     return Prompt((*head, *_found(state, room, (index or Index()).covering(state.facts)), *now))
 
 
-def closing_pieces(state: State, spec: ResultSpec) -> tuple[Piece, ...]:
-    """Return what is asked for at the end of a prompt that has shown the calls of the run as turns."""
+def closing_pieces(state: State, spec: ResultSpec, *, said: str = "") -> tuple[Piece, ...]:
+    """Return what is asked for at the end of a prompt that has shown the calls of the run as turns.
+
+    `said` is how the model ended the calls: without it, one that had counted four lines answered three.
+    """
     parts = [AFTER_CALLS, AS_JSON_INSIDE]
     parts += [OR_FAILURE] if spec.failure_schema else []
     return (
+        *([Piece(PieceKind.PROGRESS, said, SAID, label="You ended the calls with: ")] if said else []),
         Piece(PieceKind.STEP, label=" ".join(parts)),
         *(() if spec.is_text else _fields(spec)),
         _question(state),

@@ -26,8 +26,8 @@ from nebulus.memory.pieces import (
 from nebulus.memory.room import Room
 
 NEXT_INSTRUCTIONS = (
-    "Work towards the goal with one tool call at a time. Read a file before you change it or answer from it. "
-    "Copy names, paths and values exactly as written. "
+    "Work towards the goal with one tool call at a time. Look before you change anything: list and read what the goal "
+    "is about. Copy names, paths and values exactly as written. "
     "When all of the goal is done, call {finish}. Only if it can't be done, whatever is tried, call {give_up}."
 )
 RESULTS_BYTES = 16_000

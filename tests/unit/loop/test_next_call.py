@@ -196,8 +196,9 @@ def test_the_answer_is_asked_for_at_the_end_of_the_prompts_before_it() -> None:
     scene = feed(Scene(new_machine(config)), e.RunStarted(goal=goal, config=config, run_id="r"))
     scene = made(scene, "look", "Oslo", result="7 degrees")
     last = scene.request
-    asked = finished(scene)
+    asked = finished(scene, "It is 7 degrees in Oslo.")
     assert asked.request.messages[: len(last.messages)] == last.messages
+    assert "You ended the calls with: It is 7 degrees in Oslo." in asked.shown
     assert asked.request.tools == last.tools
     assert isinstance(asked.request.form, Shape)
     assert "How warm is it?" in asked.shown

@@ -7,23 +7,20 @@ out, before it fills the memory; each that changes something can tell afterwards
 import os
 from datetime import datetime
 from itertools import islice
-from typing import Annotated, Any
-
-from msgspec import Meta
+from typing import Any
 
 from nebulus.adapters.tools.edits import difference, lines_of, nearest, with_endings_of
-from nebulus.adapters.tools.texts import counts_of, found_in, text_of, whole_text
+from nebulus.adapters.tools.texts import counts_of, found_in, whole_text
 from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.errors import ToolError
 from nebulus.core.failure import FailureKind
+from nebulus.core.text import counted
 
 COPY_BYTES = 64 << 20
 """The largest file that is copied: it is in memory as a whole."""
 _ENTRIES_SHOWN = 1000
 _MATCHES_SHOWN = 100
 _FILES_SEARCHED = 20_000
-
-Line = Annotated[int, Meta(ge=1)]
 
 
 class FileReading:
@@ -51,25 +48,7 @@ class FileReading:
             path: The file.
         """
         with self._tree.reading(path) as file:
-            return text_of(file, path)
-
-    def read_lines(self, path: str, first_line: Line, last_line: Line) -> str:
-        """Read some lines of a text file that is too long to read whole.
-
-        Args:
-            path: The file.
-            first_line: The first line to read, from 1.
-            last_line: The last line to read.
-        """
-        if last_line < first_line:
-            raise ToolError(
-                "the last line comes before the first",
-                kind=FailureKind.INVALID_ARGUMENTS,
-                value=f"first_line {first_line}, last_line {last_line}",
-                fix="give the smaller number as first_line",
-            )
-        with self._tree.reading(path) as file:
-            return text_of(file, path, lines=range(first_line, last_line + 1))
+            return whole_text(file, path)
 
     def file_info(self, path: str) -> dict[str, Any]:
         """Count the lines, words and bytes of a file, and tell when it was last changed.
@@ -106,7 +85,7 @@ class FileReading:
             if len(lines) >= _MATCHES_SHOWN:
                 break
         lines = lines[:_MATCHES_SHOWN]
-        notes = [f"{len(lines)} lines found in {searched} files"]
+        notes = [f"{counted(len(lines), 'line')} found in {counted(searched, 'file')}"]
         if skipped:
             notes.append(f"{skipped} skipped: no text, or too large")
         if next(files, ""):
