@@ -10,7 +10,8 @@ ones, an argument at its default counting as left out. Time depends on what the 
 one form follow each other, so that the tools are evaluated once.
 
 `bare` is the form of signatures without the lines that describe single parameters; `template` is the model's
-own chat template, where it takes tools.
+own chat template, where it takes tools. `--open` shows the tools as an open step does: the long texts of those that
+write may be references to an earlier result.
 """
 
 import argparse
@@ -36,6 +37,7 @@ from nebulus.adapters.workspaces.folder import FolderWorkspace
 from nebulus.core.answers import Message, ModelRequest, OneCall
 from nebulus.core.errors import BackendError
 from nebulus.core.tools import ToolSpec
+from nebulus.loop.reference_schemas import in_open_step
 
 SYSTEM = "You work on files with tools. Do what the user asks by one call of a tool."
 ANSWER_TOKENS = 128
@@ -153,11 +155,11 @@ def some_of(tools: tuple[ToolSpec, ...], task: Task, count: int) -> tuple[ToolSp
     return tuple(tool for tool in tools if tool.name in kept)
 
 
-async def run_arm(model: Path, arm: str, count: int, *, shows: bool) -> Row | None:
+async def run_arm(model: Path, arm: str, count: int, *, shows: bool, is_open: bool = False) -> Row | None:
     """Ask all tasks in one form; None where the model's template takes no tools and is the form."""
     settings = BackendSettings(kind="embedded", path=str(model), tool_form=ARMS[arm], window_tokens=4096)
     backend = EmbeddedLlamaCpp(settings)
-    tools = offered(arm)
+    tools = in_open_step(offered(arm)) if is_open else offered(arm)
     by_name = {tool.name: tool for tool in tools}
     prompt = cached = valid = named = right = 0
     began = time.perf_counter()
@@ -235,7 +237,7 @@ async def measure(models: list[Path], given: argparse.Namespace) -> list[Row]:
     print(HEADER, flush=True)
     for model in models:
         for arm in given.forms:
-            row = await run_arm(model, arm, given.offered, shows=given.show)
+            row = await run_arm(model, arm, given.offered, shows=given.show, is_open=given.open)
             if row is not None:
                 rows.append(row)
                 print(line(row), flush=True)
@@ -250,6 +252,7 @@ def main() -> None:
     parser.add_argument("models", type=Path, nargs="+", help="GGUF files")
     parser.add_argument("--offered", type=int, default=7, help="how many tools are offered")
     parser.add_argument("--forms", nargs="+", default=list(ARMS), choices=list(ARMS))
+    parser.add_argument("--open", action="store_true", help="show the tools as an open step does")
     parser.add_argument("--show", action="store_true", help="print each call that is not right")
     given = parser.parse_args()
     for arm in ("signatures", "bare", "schemas"):

@@ -52,6 +52,18 @@ def letter(name: str) -> str:
     return "Dear Anna, the parcel weighs 12.50 kg. Greetings"
 
 
+@tool(effect="read", untrusted=True)
+def page(name: str) -> str:
+    """Read a page."""
+    return "\n".join(f"{name}, line {number}" for number in range(100))
+
+
+@tool(effect="irreversible", references=("text",))
+def publish(text: str) -> str:
+    """Publish a text."""
+    return f"published {len(text)} characters"
+
+
 TOOLS = (weather, note, send, letter)
 BROKEN = Failure(kind=FailureKind.TRANSIENT, fault=Fault.BACKEND, what="it broke", retry_after_s=0.01)
 WARM = ResultSpec(
@@ -138,6 +150,16 @@ async def all_journals() -> dict[str, tuple[bytes, ...]]:
     agent = Agent(tools=TOOLS, model=ScriptedBackend(script), planning="next")
     goal = Goal(text="How warm is it in Oslo? Note that it is 'cold'.", result=WARM)
     found["goal"] = await recorded("goal", agent, goal)
+
+    script = [
+        calls("page", name="may"),
+        calls("publish", text={"from": "call 9"}),
+        calls("publish", text={"from": "last"}),
+        calls("finish", summary="It is published."),
+    ]
+    tools = (page, publish)
+    agent = Agent(tools=tools, model=ScriptedBackend(script), person=ScriptedPerson([YES]), planning="next")
+    found["references"] = await recorded("references", agent, "Publish the page of may.")
     return found
 
 

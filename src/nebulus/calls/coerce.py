@@ -10,6 +10,7 @@ from typing import Any
 from nebulus.calls.literal import MISSING_CLOSER, RawText, UnreadableError, is_exact
 from nebulus.calls.scanner import read_value
 from nebulus.core.findings import Edit
+from nebulus.core.references import is_reference, referable
 from nebulus.core.tools import ToolSpec
 
 _WHOLE = re.compile(r"-?(?:0|[1-9]\d{0,299})\Z")
@@ -76,15 +77,26 @@ def _put(root: Any, path: list[Any], value: Any) -> None:
 def typed(arguments: dict[str, Any], tool: ToolSpec) -> dict[str, Any]:
     """Return `arguments` with raw text as the schema of `tool` means it; all else is untouched.
 
-    Raw text is text where text is allowed, except that `null` is null where that is allowed too.
+    Raw text is text where text is allowed, except that `null` is null where that is allowed too, and that a reference
+    is a reference where the tool declares one.
     """
     if not any(isinstance(value, RawText) for value in arguments.values()):
         return arguments
     properties = tool.parameters.get("properties") or {}
+    references = referable(tool)
     return {
-        key: _meant(value, properties.get(key), tool.parameters) if isinstance(value, RawText) else value
+        key: _raw(value, properties.get(key), tool.parameters, is_referable=key in references)
+        if isinstance(value, RawText)
+        else value
         for key, value in arguments.items()
     }
+
+
+def _raw(raw: RawText, schema: Any, root: dict[str, Any], *, is_referable: bool) -> Any:
+    """What raw text means: a dialect without quotes has no other form for a reference than its JSON."""
+    if is_referable and is_reference(after := _parsed(raw, dict)):
+        return after
+    return _meant(raw, schema, root)
 
 
 def _meant(raw: RawText, schema: Any, root: dict[str, Any]) -> Any:

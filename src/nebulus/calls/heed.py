@@ -76,7 +76,7 @@ def doubted(
     `beside` is what else its values may come from: the goal, its constraints, what is known.
     """
     said = assignments(step, tool, (*known, *_phrases(step, call)))
-    said = tuple(one for one in said if one.name not in _PREPOSITIONS or _has_sign(step, one))
+    said = tuple(one for one in said if one.name not in _PREPOSITIONS or has_sign(step, one))
     unlike = next(
         (one for one in said if not _is_given(call, one) and not _is_written(step, call, one)), None
     )
@@ -185,10 +185,11 @@ def _phrases(step: str, call: Call) -> list[str]:
 
 def _is_explicit(step: str, said: Assignment) -> bool:
     """Whether the value is in quotes after a sign: `path = "a.md"`."""
-    return step[said.place[0]] in "\"`'" and _has_sign(step, said)
+    return step[said.place[0]] in "\"`'" and has_sign(step, said)
 
 
-def _has_sign(step: str, said: Assignment) -> bool:
+def has_sign(step: str, said: Assignment) -> bool:
+    """Whether the step gives the value by a sign: `=`, `:` or `->`."""
     at = said.place[0]
     return re.search(r"(?:[:=]|->)\s*$", step[max(0, at - 8) : at]) is not None
 

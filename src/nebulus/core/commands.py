@@ -12,6 +12,7 @@ from nebulus.core.context import Context
 from nebulus.core.findings import Call
 from nebulus.core.outcome import Outcome, Question
 from nebulus.core.plan import Check
+from nebulus.core.references import EarlierResult
 from nebulus.core.tiers import StepKind
 
 
@@ -62,7 +63,8 @@ class RunTool(Struct, frozen=True, tag=True, kw_only=True):
     """Run an allowed call. Answered by `ToolReturned`, `ToolFailed` or `OutcomeUnknown`.
 
     `reads` are the values that must be read from its text, each with its meaning: of a long text, the
-    passages that mention them are recorded. `unseen` are paths whose files it would replace, though the user did not
+    passages that mention them are recorded. `results` are what the references among the arguments stand for: whoever
+    runs the tool puts in the whole text. `unseen` are paths whose files it would replace, though the user did not
     ask for that and no call has read or written them.
     """
 
@@ -71,6 +73,7 @@ class RunTool(Struct, frozen=True, tag=True, kw_only=True):
     step: int = 0
     reads: dict[str, str] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
+    results: dict[str, EarlierResult] = field(default_factory=dict)
 
 
 class AskPerson(Struct, frozen=True, tag=True, kw_only=True):

@@ -15,6 +15,7 @@ from nebulus.core.context import JudgedCall, Label, RunUsage
 from nebulus.core.failure import Failure
 from nebulus.core.findings import Call, Edit, Finding
 from nebulus.core.plan import Goal, Plan
+from nebulus.core.references import NO_VALUES, RealValues
 from nebulus.core.result import Result
 from nebulus.core.strategy import Strategy
 from nebulus.core.tiers import StepKind
@@ -97,6 +98,8 @@ class ProposedCall(Struct, frozen=True, omit_defaults=True):
     labels: tuple[Label, ...] = ()
     is_planned: bool = False
     """Whether the plan names its tool for this step."""
+    real: RealValues = NO_VALUES
+    """What its references stand for, once it was judged."""
 
 
 class CallsParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
@@ -159,7 +162,10 @@ class AnswerParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=Tr
 
 
 class CallJudged(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The guard's verdict on a call; `paths` are its path arguments as judged, where that changed them."""
+    """The guard's verdict on a call; `paths` are its path arguments as judged, where that changed them.
+
+    `real` says what its references stood for.
+    """
 
     call_id: str
     verdict: Verdict
@@ -167,6 +173,7 @@ class CallJudged(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True
     policy_digest: str = ""
     sandbox: SandboxLevel = SandboxLevel.NONE
     judged: JudgedCall = JudgedCall()
+    real: RealValues = NO_VALUES
 
 
 class CallDropped(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):

@@ -51,6 +51,8 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The arguments that are paths inside the workspace; they are made canonical before they are judged."""
     replaces: tuple[str, ...] = ()
     """The paths of files whose whole content a call replaces; one that the run has not seen is not overwritten."""
+    references: tuple[str, ...] = ()
+    """The arguments (long texts) that may be given as a reference to an earlier result: `{"from": "step 2"}`."""
     hosts: tuple[str, ...] = ()
     """The arguments that say where data goes (a URL, an email address, a host)."""
     consequential: tuple[str, ...] = ()

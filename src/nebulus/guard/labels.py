@@ -24,12 +24,25 @@ Source: AgentDojo's workspace suite, where the id 13 of a file is also a day tha
 NOBODY = Provenance((Origin("config", "says nothing"),), is_trusted=True)
 
 
-def label_all(call: Call, spec: ToolSpec, shown: PromptSources) -> tuple[Label, ...]:
-    """Return a label for each argument of `call`, which a model wrote after it was shown `shown`."""
+def label_all(
+    call: Call, spec: ToolSpec, shown: PromptSources, *, known: Iterable[Label] = ()
+) -> tuple[Label, ...]:
+    """Return a label for each argument of `call`, which a model wrote after it was shown `shown`.
+
+    `known` are the labels of the arguments that it did not write itself: they are references.
+    """
     properties = spec.parameters.get("properties", {})
+    of_result = {label.argument: label for label in known}
     return tuple(
-        _label(name, value, properties.get(name), shown=shown) for name, value in call.arguments.items()
+        of_result.get(name) or _label(name, value, properties.get(name), shown=shown)
+        for name, value in call.arguments.items()
     )
+
+
+def label_of_result(argument: str, provenance: Provenance, text: str) -> Label:
+    """Return the label of an argument that stands for a result: it is as far to be trusted as the result."""
+    is_trusted = provenance.is_trusted
+    return Label(argument, provenance, is_endorsed=is_trusted, value="" if is_trusted else _shown(text))
 
 
 def untrusted(labels: Iterable[Label]) -> tuple[Provenance, ...]:

@@ -12,14 +12,22 @@ from nebulus.core.budget import Budget
 from nebulus.core.context import Label, RunUsage
 from nebulus.core.digest import canonical, short_digest
 from nebulus.core.findings import Call
+from nebulus.core.references import NO_VALUES, RealValues
 from nebulus.core.tools import Effect, ToolSpec
 
 RECENT_CALLS = 256
 """How many calls back a rule can count."""
 
 
-def usage_with(usage: RunUsage, call: Call, spec: ToolSpec, *, labels: tuple[Label, ...]) -> RunUsage:
-    """Return `usage` with `call` counted; its paths must be canonical."""
+def usage_with(
+    usage: RunUsage,
+    call: Call,
+    spec: ToolSpec,
+    *,
+    labels: tuple[Label, ...],
+    real: RealValues = NO_VALUES,
+) -> RunUsage:
+    """Return `usage` with `call` counted; its paths must be canonical. `real` is what its references stand for."""
     paths = paths_of(call, spec)
     known = dict.fromkeys(usage.touched)
     known.update(dict.fromkeys((call.tool, path) for path in paths))
@@ -30,10 +38,10 @@ def usage_with(usage: RunUsage, call: Call, spec: ToolSpec, *, labels: tuple[Lab
         by_tool=_more(usage.by_tool, call.tool),
         by_effect=_more(usage.by_effect, spec.effect.value),
         totals=usage.totals | totals_with(usage, call),
-        bytes_out=bytes_out_with(usage, call, spec),
+        bytes_out=bytes_out_with(usage, call, spec, more=real.size_bytes),
         recent=(*usage.recent, call.tool)[-RECENT_CALLS:],
         touched=tuple(known),
-        done=usage.done | {digest_of(call)} if is_change else usage.done,
+        done=usage.done | {real.call_digest or digest_of(call)} if is_change else usage.done,
     )
     return _tainted(after, paths, labels) if is_change else after
 
@@ -69,9 +77,9 @@ def totals_with(usage: RunUsage, call: Call) -> dict[str, Decimal]:
     return sums
 
 
-def bytes_out_with(usage: RunUsage, call: Call, spec: ToolSpec) -> int:
-    """Return the bytes of arguments that have left the workspace, this call included."""
-    leaving = len(canonical(call.arguments)) if spec.effect is Effect.EGRESS else 0
+def bytes_out_with(usage: RunUsage, call: Call, spec: ToolSpec, *, more: int = 0) -> int:
+    """Return the bytes of arguments that have left the workspace, this call included, whose values have `more`."""
+    leaving = len(canonical(call.arguments)) + more if spec.effect is Effect.EGRESS else 0
     return usage.bytes_out + leaving
 
 

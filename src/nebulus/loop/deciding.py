@@ -15,6 +15,7 @@ from nebulus.core.events import AnswerParsed, Parsed, ProposedCall, RecoveryChos
 from nebulus.core.failure import Failure, Recognised
 from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.plan import GOAL, RUNBOOK, Plan, ToolSucceeded
+from nebulus.core.prompt import PromptSources
 from nebulus.core.strategy import Side, Strategy, WaitAndRetry
 from nebulus.core.text import bounded
 from nebulus.core.tiers import StepKind
@@ -23,6 +24,7 @@ from nebulus.guard.labels import label_all
 from nebulus.loop import phases as p
 from nebulus.loop.argument_check import check_arguments
 from nebulus.loop.ending_tools import ending_tools
+from nebulus.loop.given import ResolvedCall, Stored, nothing_stored, resolved_calls
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Extracting, Flight, Task
 from nebulus.loop.proposal import read_plan
@@ -73,8 +75,10 @@ def asked_for(machine: Machine, command: ParseAnswer) -> AskModel:
     )
 
 
-def parse_answer(machine: Machine, command: ParseAnswer, composed: ComposedRequest) -> AnswerParsed:
-    """Parse the last answer; `composed` is the request that it answers."""
+def parse_answer(
+    machine: Machine, command: ParseAnswer, composed: ComposedRequest, *, stored: Stored = nothing_stored
+) -> AnswerParsed:
+    """Parse the last answer; `composed` is the request that it answers, `stored` reads results by their address."""
     task = machine.task(command.step)
     if command.call_id:
         state = _extraction(machine.find_flight(command.call_id)[1])
@@ -82,7 +86,7 @@ def parse_answer(machine: Machine, command: ParseAnswer, composed: ComposedReque
         parsed = _values(state.activity.answer, state)
     else:
         assert isinstance(task.activity, p.Parsing)
-        parsed = _parsed(machine, task, task.activity, composed=composed)
+        parsed = _parsed(machine, task, task.activity, composed=composed, stored=stored)
     return AnswerParsed(
         step=command.step, parsed=parsed, call_id=command.call_id, is_tainted=composed.prompt.is_tainted
     )
@@ -95,7 +99,9 @@ def _values(answer: ModelAnswer, state: Extracting) -> Parsed:
     return e.ValuesParsed(marks=found.marks, made_up=found.made_up)
 
 
-def _parsed(machine: Machine, task: Task, parsing: p.Parsing, *, composed: ComposedRequest) -> Parsed:
+def _parsed(
+    machine: Machine, task: Task, parsing: p.Parsing, *, composed: ComposedRequest, stored: Stored
+) -> Parsed:
     match task.kind:
         case StepKind.PLAN:
             return _plan(machine, task, parsing, composed=composed)
@@ -110,7 +116,7 @@ def _parsed(machine: Machine, task: Task, parsing: p.Parsing, *, composed: Compo
                 return e.Unusable(finding=result)
             return e.ResultParsed(result=result)
         case _:
-            return _calls_or_words(machine, task, parsing, composed=composed)
+            return _calls_or_words(machine, task, parsing, composed=composed, stored=stored)
 
 
 def _plan(machine: Machine, task: Task, parsing: p.Parsing, *, composed: ComposedRequest) -> Parsed:
@@ -146,11 +152,14 @@ def _plan_complaint(machine: Machine, task: Task, plan: Plan) -> Finding | None:
     )
 
 
-def _calls_or_words(machine: Machine, task: Task, parsing: p.Parsing, *, composed: ComposedRequest) -> Parsed:
+def _calls_or_words(
+    machine: Machine, task: Task, parsing: p.Parsing, *, composed: ComposedRequest, stored: Stored
+) -> Parsed:
     request, answer = composed.request, parsing.answer
+    declared = {tool.name: tool for tool in machine.config.tools}
     reading = read(
         answer,
-        request.tools,
+        tuple(declared.get(tool.name, tool) for tool in request.tools),
         shown=composed.prompt.groundable_text(),
         profile=ReaderProfile(starts_in_reasoning=answer.starts_in_reasoning),
         cap_tokens=request.most_tokens,
@@ -169,24 +178,26 @@ def _calls_or_words(machine: Machine, task: Task, parsing: p.Parsing, *, compose
         replace(call, call_id=f"c{position}" + (f".{index}" if index else ""))
         for index, call in enumerate(working)
     )
-    checked = check_arguments(machine, task, calls)
+    resolved = resolved_calls(machine, task.step, calls, stored=stored)
+    if isinstance(resolved, Finding):
+        return e.Unusable(finding=resolved)
+    checked = check_arguments(machine, task, resolved)
     if checked.finding is not None:
         return e.Unusable(finding=checked.finding)
-    first = calls[0]
+    first = resolved[0].call
     same_calls = 1 if machine.state.step(task.step).is_open else SAME_CALLS
     why = blocked(task.attempts.history, first.tool, first.arguments, same_calls=same_calls)
     if why:
         return _blocked(machine, task, first, why=why)
     sources = composed.prompt.sources(parsing.tier)
-    proposed = tuple(
-        ProposedCall(
-            call,
-            label_all(call, machine.config.tool(call.tool), sources),
-            _is_planned(machine, task, machine.config.tool(call.tool)),
-        )
-        for call in calls
-    )
+    proposed = tuple(_proposed(machine, task, each, sources=sources) for each in resolved)
     return e.CallsParsed(calls=proposed, edits=reading.edits, doubt=checked.doubt)
+
+
+def _proposed(machine: Machine, task: Task, given: ResolvedCall, *, sources: PromptSources) -> ProposedCall:
+    spec = machine.config.tool(given.call.tool)
+    labels = label_all(given.call, spec, sources, known=given.labels())
+    return ProposedCall(given.call, labels, _is_planned(machine, task, spec))
 
 
 def _without_ending(

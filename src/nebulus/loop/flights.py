@@ -38,7 +38,7 @@ from nebulus.loop.extracting import begin_extraction
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Flight, Stopping, Task
 from nebulus.loop.places import CallAt
-from nebulus.loop.settling import arguments_text, settled
+from nebulus.loop.settling import settled, shown_arguments_text
 from nebulus.memory.distil import (
     kept_arguments,
     provenance_of,
@@ -63,6 +63,7 @@ def on_judged(at: CallAt[p.Judging], event: CallJudged) -> Machine:
     """Run the call, with the paths that were judged; or ask a person; or refuse it."""
     machine, task, flight = at.machine, at.task, at.flight
     flight = _with_paths(flight, event.paths)
+    flight = replace(flight, proposed=replace(flight.proposed, real=event.real))
     match event.verdict:
         case Allow():
             return _begin(machine, task, flight)
@@ -256,7 +257,7 @@ def _begin(machine: Machine, task: Task, flight: Flight) -> Machine:
     if over is not None:
         return over
     call, spec = flight.call, machine.config.tool(flight.call.tool)
-    usage = usage_with(machine.usage, call, spec, labels=flight.proposed.labels)
+    usage = usage_with(machine.usage, call, spec, labels=flight.proposed.labels, real=flight.proposed.real)
     resource, limit = exceeded_limit(machine.config.budget, usage, call.tool)
     if resource:
         return exhausted(machine, resource, limit=limit)
@@ -275,23 +276,24 @@ def _made_from(machine: Machine, flight: Flight) -> tuple[Provenance, ...]:
 def _question(
     machine: Machine, task: Task, flight: Flight, *, kind: str, reason: str, about: str, rule: str
 ) -> Question:
-    """Return a question about a call, bound to exactly this call, at this place, as it was judged.
+    """Return a question about a call, bound to exactly this call and its real values, at this place, as it was judged.
 
     `about` is the policy's digest, or the key of the effect. The place includes the position in the journal, so the
     same question asked later is a different one.
     """
     call = flight.call
     is_approval = kind == "approval"
+    values = (flight.proposed.real.call_digest,) if flight.proposed.real.call_digest else ()
     place = (machine.run_id, machine.position, task.step, call.call_id)
     return Question(
         question_id=call.call_id if is_approval else f"{call.call_id}?",
         kind=kind,
         text=f"May {call.tool} be called?" if is_approval else f"Did {call.tool} take effect?",
         tool=call.tool,
-        arguments=arguments_text(flight),
+        arguments=shown_arguments_text(flight),
         reason=reason,
         rule=rule,
-        digest=digest((kind, place, call.tool, call.arguments, flight.proposed.labels, about)),
+        digest=digest((kind, place, call.tool, call.arguments, flight.proposed.labels, about, *values)),
         run_id=machine.run_id,
         step=task.step,
     )

@@ -21,6 +21,7 @@ from nebulus.core.outcome import Question
 from nebulus.core.plan import RUNBOOK, TRANSCRIPT
 from nebulus.core.tiers import StepKind
 from nebulus.loop import phases as p
+from nebulus.loop.given import results_of
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Flight, Task
 from nebulus.memory.handles import addressed
@@ -130,7 +131,15 @@ def _run_tool(machine: Machine, task: Task, flight: Flight, *, key: str) -> RunT
         arguments = addressed(call.arguments, spec, machine.state.artifacts)
         call = type(call)(call.tool, arguments, call.call_id)
     reads = machine.state.step(task.step).reads | spec.reads
-    return RunTool(call=call, key=key, step=task.step, reads=reads, unseen=_unseen(machine, flight))
+    found = results_of(machine, task.step, call)
+    return RunTool(
+        call=call,
+        key=key,
+        step=task.step,
+        reads=reads,
+        unseen=_unseen(machine, flight),
+        results=found if isinstance(found, dict) else {},
+    )
 
 
 def _unseen(machine: Machine, flight: Flight) -> tuple[str, ...]:
@@ -150,13 +159,15 @@ def _unseen(machine: Machine, flight: Flight) -> tuple[str, ...]:
 
 def context_of(machine: Machine, task: Task, flight: Flight) -> Context:
     """Return what the guard is told about a call, apart from the call itself."""
+    labels = flight.proposed.labels
+    brings_text = any(not label.provenance.is_trusted for label in labels)
     return Context(
         agent=machine.config.agent,
         tier=flight.tier,
         run_id=machine.run_id,
         step=task.step,
-        is_tainted=task.attempts.is_tainted or flight.is_tainted,
+        is_tainted=task.attempts.is_tainted or flight.is_tainted or brings_text,
         is_planned=flight.proposed.is_planned,
-        labels=flight.proposed.labels,
+        labels=labels,
         usage=machine.usage,
     )

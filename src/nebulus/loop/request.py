@@ -19,6 +19,7 @@ from nebulus.loop.ending_tools import ending_tools
 from nebulus.loop.machine import Machine
 from nebulus.loop.phases import Extracting, Task, Working
 from nebulus.loop.proposal import plan_schema
+from nebulus.loop.reference_schemas import unseen_results, with_references
 from nebulus.loop.steps import still_required
 from nebulus.memory.answer import answer_form, closing_pieces, compose_answer
 from nebulus.memory.choice import artifacts_for
@@ -109,15 +110,17 @@ def _step_call(
     is_narrow = isinstance(form, OneCall) and bool(form.tool) and bool(task.attempts.findings)
     if isinstance(form, OneCall) and is_narrow:
         tools = tuple(tool for tool in tools if tool.name == form.tool)
+    shown = with_references(machine, task.step, tools)
     prompt = compose_step(
         machine.state,
         step=task.step,
         resolves=machine.config.resolves_references,
         index=index,
-        room_bytes=room_bytes - tools_bytes(tools),
+        room_bytes=room_bytes - tools_bytes(shown),
         is_narrow=is_narrow,
+        unseen=unseen_results(machine, task.step, tools),
     )
-    return tools, prompt, form
+    return shown, prompt, form
 
 
 def _next_call(
@@ -155,6 +158,7 @@ def _open_prompt(
 ) -> tuple[tuple[ToolSpec, ...], Prompt]:
     """Return the tools of an open step with those that end it, and its prompt."""
     ending = ending_tools(machine.config.tools)
+    tools = with_references(machine, task.step, tools)
     if tools and not task.attempts.must_read:
         tools = (*tools, *ending.specs)
     prompt = compose_next(
@@ -210,7 +214,7 @@ def _size(composed: ComposedRequest) -> int:
 def tools_for(machine: Machine, task: Task, tier: Tier) -> tuple[ToolSpec, ...]:
     """Return the tools that a step is shown on `tier`.
 
-    A tool that reads stored results is shown if the step names it, or if there is a stored result for the step.
+    A tool that reads stored results is shown if the step names it, or if there is a stored result that it must see.
     """
     if task.attempts.must_read and (readers := offered_readers(machine, task, tier)):
         return readers
@@ -223,7 +227,11 @@ def tools_for(machine: Machine, task: Task, tier: Tier) -> tuple[ToolSpec, ...]:
     if not opening:
         return shown
     named = {*named_tools(step.text, opening), *step.tools}
-    has_stored = bool(artifacts_for(machine.state, step.text, step=task.step))
+    unseen, stored = (
+        unseen_results(machine, task.step, shown),
+        artifacts_for(machine.state, step.text, step=task.step),
+    )
+    has_stored = any(item.step not in unseen for item in stored)
     return (*shown, *(tool for tool in opening if has_stored or tool.name in named))
 
 

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from nebulus.core.digest import canonical
 from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.outcome import Refused
+from nebulus.core.references import shown_arguments
 from nebulus.core.text import bounded
 from nebulus.core.tools import Effect
 from nebulus.loop import phases as p
@@ -83,3 +84,8 @@ def _after_denial(machine: Machine, task: Task, flight: Flight) -> Machine:
 def arguments_text(flight: Flight) -> str:
     """Return the arguments of a call as canonical JSON, bounded."""
     return bounded(canonical(flight.call.arguments).decode(), 2000)
+
+
+def shown_arguments_text(flight: Flight) -> str:
+    """Return the arguments of a call for a person: references with the beginning of what they stand for."""
+    return bounded(canonical(shown_arguments(flight.call.arguments, flight.proposed.real)).decode(), 2000)

@@ -8,6 +8,7 @@ import re
 from itertools import islice, zip_longest
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from nebulus.core.plan import Step
 from nebulus.core.state import Artifact, Fact, FactKind, Lesson, Observation, State
@@ -70,6 +71,23 @@ def choose(state: State, text: str, index: Index, *, step: int) -> Choice:
         artifacts=artifacts_for(state, text, step=step),
         lessons=tuple(lesson for lesson in state.lessons if lesson.step == step)[-LESSONS_SHOWN:],
         unshown=len(asked) - len(kept),
+    )
+
+
+def without_steps(chosen: Choice, steps: frozenset[int]) -> Choice:
+    """Return `chosen` without what is known of `steps`."""
+    if not steps:
+        return chosen
+    asked = tuple(fact for fact in chosen.asked if fact.step not in steps)
+    return replace(
+        chosen,
+        asked=asked,
+        recalled=tuple(fact for fact in chosen.recalled if fact.step not in steps),
+        related=tuple(fact for fact in chosen.related if fact.step not in steps),
+        recent=tuple(fact for fact in chosen.recent if fact.step not in steps),
+        observations=tuple(seen for seen in chosen.observations if seen.step not in steps),
+        artifacts=tuple(item for item in chosen.artifacts if item.step not in steps),
+        unshown=chosen.unshown if asked else 0,
     )
 
 

@@ -13,9 +13,11 @@ from msgspec.structs import replace
 from nebulus.core.digest import canonical
 from nebulus.core.plan import FINISHED_STATUSES, Plan, Step, StepStatus
 from nebulus.core.provenance import CONFIG, USER, Origin, Provenance, join
+from nebulus.core.references import reference_of
 from nebulus.core.state import Artifact, Fact, FactKind, Lesson, Observation, OpenQuestion, State
 from nebulus.core.text import bounded
 from nebulus.core.tools import Mark, ToolResult
+from nebulus.memory.references import mentioned_steps
 from nebulus.memory.structure import marks_of, slug
 
 FACT_VALUE_CHARS = 400
@@ -248,9 +250,18 @@ def _with_seen(state: State, seen: Observation) -> State:
     kept += same[1 - OBSERVATIONS_OF_ANSWER :] if seen.answer else []
     if len(kept) >= OBSERVATIONS_KEPT:
         unfinished = [step for step in state.plan.steps if step.status not in FINISHED_STATUSES]
-        needed = {number for step in unfinished for number in (step.number, *step.depends_on)}
+        needed = {
+            number for step in unfinished for number in (step.number, *step.depends_on, *_wanted_by(step))
+        }
         kept = [item for item in kept if item.step in needed]
     return replace(state, observations=(*kept, seen))
+
+
+def _wanted_by(step: Step) -> frozenset[int]:
+    """The steps whose results a step asks for, in its text or by reference."""
+    given = [reference_of(value) for value in step.arguments.values()]
+    named = {reference.number for reference in given if reference is not None and reference.kind == "step"}
+    return mentioned_steps(step.text) | named
 
 
 def _facts_of(found: Iterable[Mark], step: int, provenance: Provenance) -> Iterator[Fact]:

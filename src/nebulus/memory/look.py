@@ -40,12 +40,30 @@ def look(text: str, wanted: Look) -> str:
         LookError: the path or the line does not exist.
     """
     if wanted.json_path:
-        text = _written(_at(_json(text), wanted.json_path))
+        text = as_text(value_at(text, wanted.json_path))
         wanted = Look(find=wanted.find, line_count=wanted.line_count, from_end=wanted.from_end)
     lines = text.split("\n")
     if wanted.find:
         return _matches(lines, wanted)
     return _lines(lines, wanted)
+
+
+def value_at(text: str, path: str) -> Any:
+    """Return the value at a path such as `items[0].name` of a JSON text.
+
+    Raises:
+        LookError: the text is not JSON, or the path does not exist.
+    """
+    return _at(_json(text), path)
+
+
+def as_text(value: Any) -> str:
+    """Return a JSON value as text: a string as it is, any other value as JSON."""
+    return (
+        value
+        if isinstance(value, str)
+        else msgspec.json.format(msgspec.json.encode(value), indent=1).decode()
+    )
 
 
 def _lines(lines: list[str], wanted: Look) -> str:
@@ -132,11 +150,3 @@ def _offered(value: Any) -> str:
             return f"there is a list of {len(value)} items"
         case _:
             return "there is a single value"
-
-
-def _written(value: Any) -> str:
-    return (
-        value
-        if isinstance(value, str)
-        else msgspec.json.format(msgspec.json.encode(value), indent=1).decode()
-    )

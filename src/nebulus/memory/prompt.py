@@ -15,7 +15,7 @@ from nebulus.core.plan import FINISHED_STATUSES, Step
 from nebulus.core.prompt import Piece, PieceKind, Prompt, Source
 from nebulus.core.provenance import USER, Provenance
 from nebulus.core.state import Observation, State
-from nebulus.memory.choice import Choice, choose
+from nebulus.memory.choice import Choice, choose, without_steps
 from nebulus.memory.pieces import (
     BOUNDLESS,
     artifact_piece,
@@ -80,6 +80,7 @@ def compose_step(
     room_bytes: int = BOUNDLESS,
     asides: tuple[Aside, ...] = (),
     is_narrow: bool = False,
+    unseen: frozenset[int] = frozenset(),
 ) -> Prompt:
     """Return the prompt for step `step` of `state`.
 
@@ -88,7 +89,8 @@ def compose_step(
     `index` covers the facts; without it, one is made. Beyond `room_bytes`, of the system message and
     this one together, the least important is left out, and the prompt says so; goal, constraints and step never are.
     `asides` take the room that is left. `is_narrow` leaves out what the step does not ask for (recent
-    facts, the last result): after a value was copied from the wrong place.
+    facts, the last result): after a value was copied from the wrong place. `unseen` are steps whose results are left
+    out, since code gives them to the step's call by reference.
 
     Raises:
         LookupError: the plan has no such step.
@@ -99,6 +101,7 @@ def compose_step(
     chosen = choose(state, text, known, step=step)
     if is_narrow:
         chosen = replace(chosen, recalled=(), recent=(), observations=())
+    chosen = without_steps(chosen, unseen)
     head = [Piece(PieceKind.INSTRUCTIONS, label=INSTRUCTIONS), *head_pieces(state)]
     done = Piece(PieceKind.PROGRESS, label=f"Done: {state.done_count} of {len(state.plan.steps)} steps")
     floor = sum(size_of(piece.line) for piece in (*head, done, *now)) + TITLES_BYTES

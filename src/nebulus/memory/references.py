@@ -16,6 +16,9 @@ from nebulus.core.state import Fact, FactKind
 INLINE_CHARS = 200
 """The longest value that is put into a step's text; a longer one is shown among the facts instead."""
 
+LITERAL_CHARS = 60
+"""The longest value that can be nothing but the name of a result."""
+
 _WORD = r"(?P<{0}>[A-Za-z_][A-Za-z0-9_]*)"
 _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
@@ -29,6 +32,12 @@ _PATTERNS = tuple(
 GENERIC_FIELDS = frozenset({"", "result", "output", "answer", "value", "returned", "gave", "found"})
 """Words that mean the whole result of a step and not one field of it."""
 
+_LITERAL = re.compile(
+    r"(?:the\s+)?(?:(?:result|output|content|text)\s+(?:of|from)\s+(?:the\s+last\s+)?(?:call|step)(?:\s+\d+)?|last\s+result)",
+    re.IGNORECASE,
+)
+"""Words that name a result, as a whole value: nobody writes them into a file and means the words."""
+
 _QUESTION = "question"
 _ANSWER = "answer"
 
@@ -38,6 +47,20 @@ class Words(Struct, frozen=True):
 
     text: str
     provenance: Provenance
+
+
+class Unresolved(Struct, frozen=True):
+    """A mention whose value can't be written into the text: the words, the step, the field in lower case, and the place."""
+
+    words: str
+    step: int
+    field: str
+    start: int
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether it means all of the result."""
+        return self.field in GENERIC_FIELDS
 
 
 @lru_cache(maxsize=256)
@@ -80,6 +103,28 @@ def referenced(text: str, facts: Iterable[Fact]) -> frozenset[str]:
     return frozenset(fact.value for fact in found if fact is not None)
 
 
+def unresolved(text: str, facts: Iterable[Fact]) -> tuple[Unresolved, ...]:
+    """Return the mentions in `text` that `resolve` leaves as they are, since the value is unknown, long or of several lines."""
+    wanted = mentioned_steps(text)
+    known = tuple(fact for fact in facts if fact.step in wanted) if wanted else ()
+    found = (
+        Unresolved(match[0], int(match["step"]), (match["field"] or "").lower(), match.start())
+        for pattern in (_PATTERNS if wanted else ())
+        for match in pattern.finditer(text)
+    )
+    return tuple(each for each in found if _inline(known, each.step, each.field) is None)
+
+
+def is_mention(value: str) -> bool:
+    """Whether all of `value` is words that name a result, such as "the result of step 2"."""
+    words = value.strip().rstrip(".")
+    if len(words) > LITERAL_CHARS:
+        return False
+    matches = (pattern.fullmatch(words) for pattern in _PATTERNS)
+    is_step = any(match is not None and (match["field"] or "").lower() in GENERIC_FIELDS for match in matches)
+    return is_step or _LITERAL.fullmatch(words) is not None
+
+
 def named_facts(facts: Iterable[Fact], field: str) -> list[Fact]:
     """Return those of one step's `facts` that `field`, in lower case, names; else the whole, for a generic word."""
     known = [fact for fact in facts if fact.kind is not FactKind.NOTE]
@@ -115,12 +160,16 @@ def _inline(facts: tuple[Fact, ...], step: int, field: str) -> Fact | None:
 
 
 def _lookup(facts: tuple[Fact, ...], step: int, field: str) -> Fact | None:
-    """The fact that `field` of `step` means: the latest of its name, or the step's only fact for a generic word."""
+    """The fact that `field` of `step` means: the latest of its name, or the step's only fact for a generic word.
+
+    What was found by its form in a longer text is not the result of the step.
+    """
     of_step = [fact for fact in facts if fact.step == step and not is_note(fact)]
     named = named_facts(of_step, field)
     if named:
         return named[-1]
-    return of_step[0] if len(of_step) == 1 and field in GENERIC_FIELDS else None
+    is_only = len(of_step) == 1 and not of_step[0].where
+    return of_step[0] if is_only and field in GENERIC_FIELDS else None
 
 
 def _name_of(fact: Fact) -> str:

@@ -21,7 +21,7 @@ from nebulus.loop import phases as p
 from nebulus.loop.machine import Machine, new_machine
 from nebulus.loop.phases import Flight, Task
 from nebulus.loop.transitions import NO_CONFIG, feed
-from nebulus.report.text import format_call, format_seconds, format_value, one_line
+from nebulus.report.text import format_call, format_seconds, format_value, one_line, safe
 
 
 class LineKind(StrEnum):
@@ -274,13 +274,20 @@ def _judged(event: e.CallJudged, name: str) -> Said:
     match event.verdict:
         case Allow(rule=rule):
             changed = "".join(f", {key} is {one_line(path)}" for key, path in event.paths.items())
-            return LineKind.ALLOWED, f"{name} is allowed by {rule}{changed}"
+            return LineKind.ALLOWED, f"{name} is allowed by {rule}{changed}{_values_given(event)}"
         case Refuse(rule=rule, reason=reason):
             return LineKind.REFUSED, f"{name} is refused by {rule}: {one_line(reason)}"
         case Ask(rule=rule, reason=reason):
-            return LineKind.QUESTION, f"a person must decide about {name} ({rule}): {one_line(reason)}"
+            said = f"a person must decide about {name} ({rule}): {one_line(reason)}{_values_given(event)}"
+            return LineKind.QUESTION, said
         case _:
             assert_never(event.verdict)
+
+
+def _values_given(event: e.CallJudged) -> str:
+    """Say how the values begin that the references of a call stand for."""
+    begins = event.real.begins.items()
+    return "".join(f"; {safe(name)} begins {format_value(one_line(text, 80))}" for name, text in begins)
 
 
 def _name(task: Task, flight: Flight) -> str:

@@ -56,7 +56,7 @@ from nebulus.loop.transitions import NO_CONFIG, feed
 from nebulus.memory.recall import Index
 from nebulus.ports.engine import OpenRun
 from nebulus.runtime.judge import judge
-from nebulus.runtime.perform import ask_model, perform
+from nebulus.runtime.perform import ask_model, handed_out, perform
 from nebulus.runtime.unrecordable import recordable
 from nebulus.runtime.world import World
 
@@ -113,7 +113,7 @@ class RunDriver:
         """Wait until the host must act, and return the commands to perform: handed-out ones, or `Finish`."""
         await self._idle.wait()
         known = (*self._handed_out, Finish)
-        return tuple(command for command in commands(self.machine) if isinstance(command, known))
+        return tuple(handed_out(one, self._world) for one in commands(self.machine) if isinstance(one, known))
 
     async def watch(self) -> AsyncIterator[Record]:
         """Yield every record of the run: the existing ones, then each new one, until the end."""
@@ -191,7 +191,8 @@ class RunDriver:
             case ChooseRoute():
                 return deciding.choose_route(self.machine, command)
             case ParseAnswer():
-                return deciding.parse_answer(self.machine, command, self._answered(command))
+                store, composed = self._world.artifacts, self._answered(command)
+                return deciding.parse_answer(self.machine, command, composed, stored=store.get)
             case JudgeCall():
                 return judge(self.machine, command, self._world)
             case ChooseRecovery():

@@ -17,8 +17,11 @@ from nebulus.adapters.tools.results import recordable, recordable_failure
 from nebulus.core.commands import RunTool
 from nebulus.core.events import OutcomeUnknown, ToolFailed, ToolReturned
 from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.core.findings import Finding
+from nebulus.core.references import references_in
 from nebulus.core.text import bounded, message_of
 from nebulus.core.tools import Effect, ToolResult, ToolSpec
+from nebulus.loop.given import real_arguments
 from nebulus.memory.record import RECORDED_CHARS, needs_store, stored_result
 from nebulus.ports.tool import Tool, ToolOutput
 from nebulus.recovery.classify import of_exception
@@ -56,6 +59,20 @@ async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> Too
     failure = event.failure if isinstance(event, ToolFailed) else None
     world.breakers.saw(name, failure, now_s=world.clock.now_s())
     return event if isinstance(event, OutcomeUnknown) else replace(event, took_s=_since(began, world))
+
+
+def with_real_values(command: RunTool, world: World) -> RunTool | ToolFailed:
+    """Return `command` with what its references stand for; the failure of the call if that can't be read any more."""
+    spec = world.tools[command.call.tool].spec
+    references = references_in(spec, command.call.arguments)
+    if not references:
+        return command
+    if references.keys() <= command.results.keys():
+        real = real_arguments(spec, command.call.arguments, command.results, stored=world.artifacts.get)
+        if not isinstance(real, Finding):
+            return replace(command, call=replace(command.call, arguments=real), results={})
+    why = f"what {spec.name} was given by reference can't be read any more"
+    return ToolFailed(call_id=command.call.call_id, failure=_failure(FailureKind.OURS, why))
 
 
 def _would_be_lost(command: RunTool, world: World) -> Failure | None:

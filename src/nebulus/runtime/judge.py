@@ -1,17 +1,24 @@
 """The guard's verdict on a call: paths are made canonical first, then the policy decides.
 
-Invariant: an error while deciding is a refusal.
+Invariants: what is judged are the real values of a call, whether it gives them or refers to them; an error while
+deciding is a refusal.
 """
+
+from typing import Any
+
+from msgspec.structs import replace
 
 from nebulus.core.commands import JudgeCall
 from nebulus.core.context import Context, JudgedCall
 from nebulus.core.digest import canonical
 from nebulus.core.events import CallDropped, CallJudged
 from nebulus.core.failure import Failure
-from nebulus.core.findings import Call
+from nebulus.core.findings import Call, Finding
+from nebulus.core.references import shown_arguments
 from nebulus.core.text import bounded
 from nebulus.core.tools import SandboxLevel, ToolSpec
 from nebulus.core.verdict import Refuse, Verdict
+from nebulus.loop.given import Results, real_arguments, real_values, results_of
 from nebulus.loop.machine import Machine
 from nebulus.recovery.stagnation import blocked
 from nebulus.runtime.world import World
@@ -29,7 +36,11 @@ def judge(machine: Machine, command: JudgeCall, world: World) -> CallJudged | Ca
     why = blocked(task.attempts.history, call.tool, call.arguments)
     if why:
         return CallDropped(call_id=call.call_id, reason=why)
-    verdict, paths = _decide(command, spec, world)
+    real, results = _real(machine, task.step, call, world=world)
+    if isinstance(real, Finding):
+        return CallJudged(call_id=call.call_id, verdict=Refuse("reference", real.sentence()))
+    verdict, paths = _decide(command, real, spec, world=world)
+    values = real_values(_with(call, paths), _with(real, paths), results)
     changed = {name: path for name, path in paths.items() if call.arguments[name] != path}
     return CallJudged(
         call_id=call.call_id,
@@ -37,24 +48,40 @@ def judge(machine: Machine, command: JudgeCall, world: World) -> CallJudged | Ca
         paths={} if isinstance(verdict, Refuse) else changed,
         policy_digest=world.policy.digest,
         sandbox=world.sandbox_level,
-        judged=_recorded(Call(call.tool, {**call.arguments, **paths}), command.context),
+        judged=_recorded(_with(call, {**shown_arguments(call.arguments, values), **paths}), command.context),
+        real=values,
     )
 
 
-def _decide(command: JudgeCall, spec: ToolSpec, world: World) -> tuple[Verdict, dict[str, str]]:
-    """Return the verdict and the canonical paths that it applies to."""
-    call = command.call
+def _real(machine: Machine, step: int, call: Call, *, world: World) -> tuple[Call | Finding, Results]:
+    """Return the call with what its references stand for, and these results; or why one stands for nothing."""
+    results = results_of(machine, step, call)
+    if isinstance(results, Finding):
+        return results, {}
+    if not results:
+        return call, results
+    real = real_arguments(machine.config.tool(call.tool), call.arguments, results, stored=world.artifacts.get)
+    return (real if isinstance(real, Finding) else replace(call, arguments=real)), results
+
+
+def _decide(
+    command: JudgeCall, call: Call, spec: ToolSpec, *, world: World
+) -> tuple[Verdict, dict[str, str]]:
+    """Return the verdict on the call with its real values, and the canonical paths that it applies to."""
     paths = _canonical_paths(call, spec, world)
     if isinstance(paths, Failure):
         return Refuse("workspace", paths.what), {}
     if _STRENGTH[world.sandbox_level] < _STRENGTH[spec.least_sandbox]:
         return Refuse("sandbox", _too_weak(spec, world.sandbox_level)), paths
-    judged = Call(call.tool, {**call.arguments, **paths}, call.call_id)
     try:
-        return world.policy.judge(judged, spec, command.context), paths
+        return world.policy.judge(_with(call, paths), spec, command.context), paths
     except Exception as error:  # noqa: BLE001 - whatever broke, the call is refused, and the record says why
         why = f"the policy could not decide: {type(error).__name__}: {error}"
         return Refuse("guard.error", bounded(why, 400)), paths
+
+
+def _with(call: Call, arguments: dict[str, Any]) -> Call:
+    return replace(call, arguments={**call.arguments, **arguments})
 
 
 def _too_weak(spec: ToolSpec, level: SandboxLevel) -> str:

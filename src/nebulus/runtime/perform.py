@@ -8,7 +8,7 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from nebulus.core.answers import ModelRequest
-from nebulus.core.commands import AskModel, AskPerson, EvaluateChecks, RunTool, Wait
+from nebulus.core.commands import AskModel, AskPerson, Command, EvaluateChecks, RunTool, Wait
 from nebulus.core.errors import BackendError
 from nebulus.core.events import (
     ChecksEvaluated,
@@ -17,6 +17,7 @@ from nebulus.core.events import (
     ModelFailed,
     PersonAbsent,
     PersonAnswered,
+    ToolFailed,
     WaitEnded,
 )
 from nebulus.core.failure import Failure, FailureKind, Fault
@@ -24,7 +25,7 @@ from nebulus.core.outcome import Question
 from nebulus.loop.request import ComposedRequest
 from nebulus.memory.window import too_large
 from nebulus.ports.backend import ModelBackend
-from nebulus.runtime.effects import run_tool
+from nebulus.runtime.effects import run_tool, with_real_values
 from nebulus.runtime.world import World
 
 
@@ -37,10 +38,12 @@ async def perform(
     """
     match command:
         case RunTool():
-            call = replace(
-                command.call, arguments=world.secrets.revealed(command.call.arguments, command.call.tool)
-            )
-            return await run_tool(replace(command, call=call), world, may_have_run=may_have_run)
+            real = with_real_values(command, world)
+            if isinstance(real, ToolFailed):
+                return real
+            arguments = world.secrets.revealed(real.call.arguments, real.call.tool)
+            real = replace(real, call=replace(real.call, arguments=arguments))
+            return await run_tool(real, world, may_have_run=may_have_run)
         case AskPerson():
             return await _ask_person(command.question, world)
         case EvaluateChecks():
@@ -51,6 +54,17 @@ async def perform(
             return WaitEnded(step=command.step, seconds=command.seconds, call_id=command.call_id)
         case _:
             assert_never(command)
+
+
+def handed_out(command: Command, world: World) -> Command:
+    """Return `command` as a host performs it: a tool's arguments have the values that references stand for.
+
+    A reference that can't be read any more stays one, and the host's tool must refuse it.
+    """
+    if not isinstance(command, RunTool):
+        return command
+    real = with_real_values(command, world)
+    return command if isinstance(real, ToolFailed) else real
 
 
 async def ask_model(

@@ -6,7 +6,14 @@ from hypothesis import strategies as st
 
 from nebulus.core.provenance import Provenance
 from nebulus.core.state import Fact
-from nebulus.memory.references import INLINE_CHARS, mentioned_steps, referenced, resolve
+from nebulus.memory.references import (
+    INLINE_CHARS,
+    is_mention,
+    mentioned_steps,
+    referenced,
+    resolve,
+    unresolved,
+)
 
 LABEL = Provenance()
 
@@ -61,3 +68,34 @@ def test_the_values_that_references_refer_to_are_known() -> None:
     facts = [fact(2, "a/b.md", "path"), fact(4, "kuma17"), fact(5, "unused")]
     assert referenced("the path of step 2 and step 4's value", facts) == {"a/b.md", "kuma17"}
     assert referenced("the colour of step 2, the result of step 9, no more", facts) == set()
+
+
+def test_a_value_that_was_found_in_a_longer_text_is_not_the_result_of_its_step() -> None:
+    only = Fact(step=1, field="total", value="7", where="line 3: total 7", provenance=LABEL)
+    assert resolve("the result of step 1", [only]) == "the result of step 1"
+    assert resolve("the total of step 1", [only]) == "7"
+
+
+def test_only_mentions_that_can_not_be_written_into_the_text_are_left() -> None:
+    facts = [fact(1, "seven"), fact(2, "two\nlines")]
+    left = unresolved("the result of step 1, {{step 2}} and the colour of step 3", facts)
+    assert {(each.words, each.step, each.is_whole) for each in left} == {
+        ("{{step 2}}", 2, True),
+        ("the colour of step 3", 3, False),
+    }
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["the result of step 2", "{{step 2}}", "Result of step 2.", "the result of call 3", "last result"],
+)
+def test_words_that_only_name_a_result_are_recognised(value: str) -> None:
+    assert is_mention(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["", "see the result of step 2", "the colour of step 2", "step 2", "7", "the result", "a last result"],
+)
+def test_other_words_are_a_text_of_their_own(value: str) -> None:
+    assert not is_mention(value)

@@ -8,6 +8,7 @@ from nebulus.core.commands import AskModel
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.limits import Limits
 from nebulus.core.plan import Plan, ToolSucceeded
+from nebulus.core.references import RealValues
 from nebulus.core.result import ResultSpec
 from nebulus.core.tools import ToolResult
 from nebulus.core.verdict import Allow
@@ -160,3 +161,10 @@ def test_a_resumed_run_says_so() -> None:
     assert texts(changed, LineKind.PLAN)[-1] == (
         "resumed; with a changed configuration or policy; tiers: large"
     )
+
+
+def test_a_call_by_reference_is_shown_with_the_beginning_of_its_value() -> None:
+    scene = sc.feed(sc.begun(sc.step(1, "Use look")), calling("a"))
+    real = RealValues(call_digest="d", begins={"value": "Dear Sir,\nthe tables"})
+    scene = sc.feed(scene, e.CallJudged(call_id=scene.call.call_id, verdict=Allow("r"), real=real))
+    assert texts(scene, LineKind.ALLOWED) == ['look is allowed by r; value begins "Dear Sir, ⏎ the tables"']

@@ -49,10 +49,13 @@ def _changing_tools(files: FileChanges) -> tuple[Tool, ...]:
             effect=Effect.WRITE,
             paths=("path",),
             replaces=("path",),
+            references=("content",),
             idempotent=True,
             check=files.has_written,
         )(files.write_file),
-        tool(effect=Effect.WRITE, paths=("path",), check=files.has_appended)(files.append_file),
+        tool(effect=Effect.WRITE, paths=("path",), references=("text",), check=files.has_appended)(
+            files.append_file
+        ),
         tool(effect=Effect.WRITE, paths=("path",), check=files.has_edited, untrusted=True)(files.edit_file),
         tool(effect=Effect.WRITE, paths=("source", "target"), check=files.has_copied)(files.copy_file),
         tool(effect=Effect.WRITE, paths=("source", "target"), check=files.has_moved)(files.move_file),

@@ -17,6 +17,7 @@ from nebulus.adapters.tools.parameters import Parameters, parameters_of
 from nebulus.adapters.tools.results import failure_of, output_of
 from nebulus.core.errors import ToolDefinitionError, ToolError
 from nebulus.core.failure import Failure
+from nebulus.core.references import takes_no_object
 from nebulus.core.text import message_of
 from nebulus.core.tools import Effect, SandboxLevel, ToolSpec
 from nebulus.ports.tool import ToolOutput
@@ -45,6 +46,7 @@ class ToolOptions(TypedDict, total=False):
     untrusted: bool
     paths: tuple[str, ...]
     replaces: tuple[str, ...]
+    references: tuple[str, ...]
     hosts: tuple[str, ...]
     consequential: tuple[str, ...]
     returns: dict[str, Any]
@@ -165,6 +167,7 @@ def _made(function: Callable[P, R], options: ToolOptions) -> FunctionTool[P, R]:
         timeout_s=timeout_s,
         paths=_known(options.get("paths", ()), parameters, f"tool {name!r}, paths"),
         replaces=_known(options.get("replaces", ()), parameters, f"tool {name!r}, replaces"),
+        references=_known(options.get("references", ()), parameters, f"tool {name!r}, references"),
         hosts=_known(options.get("hosts", ()), parameters, f"tool {name!r}, hosts"),
         consequential=_known(options.get("consequential", ()), parameters, f"tool {name!r}, consequential"),
         returns=options.get("returns", {}),
@@ -175,6 +178,7 @@ def _made(function: Callable[P, R], options: ToolOptions) -> FunctionTool[P, R]:
         least_sandbox=options.get("least_sandbox", SandboxLevel.NONE),
     )
     _require_texts(spec)
+    _require_referable(spec)
     return FunctionTool(function, spec, check)
 
 
@@ -213,6 +217,23 @@ def _require_texts(spec: ToolSpec) -> None:
         kind = spec.parameters["properties"][name].get("type")
         if kind != "string":
             raise ToolDefinitionError(f"tool {spec.name!r}, paths: {name!r} is {kind}; a path is a str")
+
+
+def _require_referable(spec: ToolSpec) -> None:
+    """Refuse to declare as a reference what has a meaning of its own: a path, a handle, an object.
+
+    Raises:
+        ToolDefinitionError: an argument can't be a reference.
+    """
+    for name in spec.references:
+        if name in (*spec.paths, *spec.handles):
+            raise ToolDefinitionError(
+                f"tool {spec.name!r}, references: {name!r} is a path or a handle; a reference stands for a long text"
+            )
+        if not takes_no_object(spec.parameters["properties"][name]):
+            raise ToolDefinitionError(
+                f"tool {spec.name!r}, references: {name!r} takes objects, and a reference is one; make it a str"
+            )
 
 
 def _parameters_of_check(check: Callable[..., Any], parameters: Parameters) -> Parameters:

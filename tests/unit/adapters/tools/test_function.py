@@ -263,3 +263,23 @@ def test_what_the_guard_and_recovery_need_can_be_said() -> None:
     assert (send.spec.hosts, send.spec.consequential, send.spec.returns) == (("url",), ("url",), promised)
     with pytest.raises(ToolDefinitionError, match="hosts"):
         tool(effect="egress", hosts=("addres",))(send)
+
+
+def test_arguments_that_may_be_references_are_declared_and_must_be_able_to() -> None:
+    @tool(references=("text",))
+    def keep(text: str) -> str:
+        """Keep a text."""
+        return text
+
+    assert keep.spec.references == ("text",)
+    with pytest.raises(ToolDefinitionError, match="references names 'words'"):
+        tool(references=("words",))(keep)
+    with pytest.raises(ToolDefinitionError, match="'text' is a path or a handle"):
+        tool(references=("text",), paths=("text",))(keep)
+
+    def store(data: dict[str, str]) -> str:
+        """Store an object."""
+        return ""
+
+    with pytest.raises(ToolDefinitionError, match="'data' takes objects, and a reference is one"):
+        tool(references=("data",))(store)
