@@ -80,7 +80,8 @@ def read(
     ):
         return clean
     need = _Need({tool.name: tool for tool in tools}, shown, needed)
-    parsed = parse(answer.text, need.offered, shown=shown, profile=profile)
+    echoable = "" if profile.is_constrained else shown  # a grammar can force a call that was shown before
+    parsed = parse(answer.text, need.offered, shown=echoable, profile=profile)
     level = CallEvidence.CONSTRAINED if profile.is_constrained else CallEvidence.WHOLE
     if answer.calls:
         found = tuple(Candidate(call.name, call.arguments) for call in answer.calls)
