@@ -1,9 +1,10 @@
 """How well answers are read: on recorded answers, on fixtures, on damaged calls, and how fast.
 
-    python bench/calls.py [recorded|levels|fixtures|suites|damage|abstention|speed|fuzz …] [--data FOLDER] [--json]
+    python bench/calls.py [recorded|levels|fixtures|suites|servers|damage|abstention|speed|fuzz …] [--data FOLDER] [--json]
 
 Without names all parts run. `recorded` and `levels` need the folder that --data or NEBULUS_DATA names, `fixtures` the
-package canitoolcall; a part whose needs are not met is skipped, with the reason. `damage` and `abstention`
+package canitoolcall, `suites` and `servers` checkouts of other projects; a part whose needs are not met is skipped,
+with the reason. `damage` and `abstention`
 show the peers that are installed: json-repair, toolrails, forge-guardrails (Python 3.12).
 """
 
@@ -15,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.calls_parts import abstention, damage, fixtures, levels, peers, recorded, speed, suites
+from bench.calls_parts import abstention, damage, fixtures, levels, peers, recorded, server_suites, speed, suites
 from nebulus.calls import by_effect
 
 
@@ -55,6 +56,21 @@ def run_suites(args: argparse.Namespace) -> Any:
     if not args.smg or not any(suites.cases(folder)):
         raise Unmet("--smg names no checkout of lightseekorg/smg with crates/tool_parser/tests")
     return suites.measure(folder)
+
+
+def run_servers(args: argparse.Namespace) -> Any:
+    """Run the parser suites of servers, with our reader in the place of their parsers."""
+    checkouts = {"vLLM": args.vllm, "SGLang": args.sglang}
+    found = {
+        suite: Path(folder)
+        for suite, folder in checkouts.items()
+        if folder and (Path(folder) / server_suites.FOLDERS[suite]).is_dir()
+    }
+    for suite in checkouts.keys() - found.keys():
+        print(f"servers: --{suite.lower()} names no checkout with {server_suites.FOLDERS[suite]}", file=sys.stderr)
+    if not found:
+        raise Unmet("neither --vllm nor --sglang names a checkout of that server")
+    return {suite: server_suites.measure(suite, folder.resolve()) for suite, folder in found.items()}
 
 
 def run_damage(args: argparse.Namespace) -> Any:
@@ -163,6 +179,7 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None
     "levels": (run_levels, levels.show),
     "fixtures": (run_fixtures, print_fixtures),
     "suites": (run_suites, print_suites),
+    "servers": (run_servers, server_suites.show),
     "damage": (run_damage, print_damage),
     "abstention": (run_abstention, print_abstention),
     "speed": (run_speed, print_speed),
@@ -178,6 +195,8 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts to run (all)")
     parser.add_argument("--data", default=os.environ.get("NEBULUS_DATA"), help="folder of recorded answers")
     parser.add_argument("--smg", help="a checkout of lightseekorg/smg, for `suites`")
+    parser.add_argument("--vllm", help="a checkout of vllm-project/vllm, for `servers`")
+    parser.add_argument("--sglang", help="a checkout of sgl-project/sglang, for `servers`")
     parser.add_argument("--each", type=int, default=20, help="calls a tool in `damage`")
     parser.add_argument("--seconds", type=float, default=20, help="how long to look for the worst input")
     parser.add_argument("--megabytes", type=float, default=1, help="mutated input to read in `fuzz`")

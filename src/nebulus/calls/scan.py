@@ -19,6 +19,7 @@ REASONING = {
     "<|START_THINKING|>": "<|END_THINKING|>",
     "<|open|>think<|sep|>": "<|close|>think<|sep|>",
     "◁think▷": "◁/think▷",
+    "<seed:think>": "</seed:think>",
     **{
         f"<{name}>": f"</{name}>"
         for name in (
@@ -30,7 +31,7 @@ REASONING = {
 """What opens and what closes reasoning; tags in any case.
 
 Source: chat templates of DeepSeek-R1, Qwen3, GLM-4.5 (`<think>`), Magistral (`[THINK]`), Gemma 4, Command A
-Reasoning, Kimi K3, Kimi-VL (`◁think▷`); the other tags are what prompts ask for.
+Reasoning, Kimi K3, Kimi-VL (`◁think▷`), Seed-OSS (`<seed:think>`); the other tags are what prompts ask for.
 """
 
 ENDS = (
