@@ -176,7 +176,7 @@ def _taken(each: Graded, need: _Need, done: _Accepted) -> Finding | None:
         return None
     if isinstance(made, Finding):
         return made
-    is_repeated = bool(each.why) and bool(done.calls) and all(call in done.calls for call, _ in made)
+    is_repeated = bool(done.calls) and all(call in done.calls for call, _ in made)
     if is_repeated and not each.block.is_marked:
         done.mentions.append(_mention(replace(each, why="it repeats a call")))
         return None

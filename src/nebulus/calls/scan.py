@@ -39,6 +39,8 @@ ENDS = (
     "<turn|>", "<|eot|>", "<|eom|>", "<|return|>", "<|call|>", "<|end|>", "<|tool_response>",
 )  # fmt: skip
 """Tokens that end a message, where a server left them in its text."""
+_ANSWERS = ("<|open|>response<|sep|>", "<|START_RESPONSE|>", "<|channel|>final<|message|>")
+"""With these an answer begins: no thought is before it, although the prompt opened one."""
 MAX_BLOCKS = 128
 """Calls, read or not, that are looked for in one answer. Source: the OpenAI API allows 128 tools a request."""
 MAX_TRIES = 256
@@ -127,6 +129,7 @@ class _Scanning:
     def run(self) -> Scan:
         """Go from mark to mark."""
         position, end = _without_edges(self.text)
+        self.is_reasoning = self.is_reasoning and not self.text.startswith(_ANSWERS, position)
         if self.is_reasoning and not self.calls_in_reasoning:
             position = self.skip_reasoning(position, tuple(_CLOSERS))
         position = self.at_start(position)

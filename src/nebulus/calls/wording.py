@@ -7,6 +7,8 @@ say what is known, and what takes a known sentence back.
 import re
 from collections.abc import Set as AbstractSet
 
+from nebulus.calls.language import COMMON, FUNCTION_WORDS, infinitive, is_foreign, stem
+
 NEAR = 600
 """Characters behind a call in which its explanation is looked for."""
 SENTENCE = 400
@@ -36,9 +38,9 @@ _PRESENTED = re.compile(
     r"\A(?:(?:sure|certainly|of course|ok|okay|so|and|then|now)\b[\s,.!-]{0,3}){0,3}"
     r"(?:(?:here|below)(?:'s|\u2019s| is| are) )?(?:the |my |an? )?"
     r"(?:(?:function|tool|api|required|requested|corresponding|necessary|appropriate|correct|right|final|next|first|json"
-    r"|python|following)[ -]){0,3}(?:calls?|answers?|solutions?|action|step|request)"
-    r"(?: (?:to (?P<aim>[a-z]+)\b|(?:for (?:this|that|the|your|it)|that (?:will|can)|you need)\b|is\b|are\b)[^.:?!]{0,80})?"
-    r"\s*[:.]?\Z",
+    r"|python|following)[ -]){0,3}(?:calls?|answers?|solutions?|action|step|request|code|function|command|line)"
+    r"(?: (?:to (?P<aim>[a-z]+)|for (?:this|that|the|your|it)|that (?:will|can)|you need)\b[^.:?!]{0,80}?)?"
+    r"(?: (?:is|are)(?: as follows| below| this)?)?\s*[:.]?\Z",
     re.IGNORECASE,
 )
 _GREETING = re.compile(
@@ -83,6 +85,8 @@ def doubt_before(before: str, own: AbstractSet[str]) -> str:
         return ""
     if _ODD.search(said) or said.count('"') % 2 or said.count("\u201c") != said.count("\u201d"):
         return "it may be inside of what is before it"
+    if is_foreign(said, own, _VERBS):
+        return "not all words before it are known"
     sentences = [
         each.strip()[-SENTENCE:]
         for each in _SENTENCE.split(_TAKEN_FOR_WORDS.sub("", said))
@@ -123,33 +127,17 @@ def _does(clause: str, own: AbstractSet[str]) -> bool:
     if done is None or _UNSURE.search(clause[: done.end()]):
         return False
     return not clause.endswith(":") or all(
-        _stem(verb.group().lower()) not in _TELLING or verb.group().lower() in own for verb in verbs
+        stem(verb.group().lower()) not in _TELLING or verb.group().lower() in own for verb in verbs
     )
 
 
 def _is_doing(verb: str, own: AbstractSet[str]) -> bool:
-    return _stem(verb.lower()) in _STEMS or verb.lower() in own
+    return stem(verb.lower()) in _STEMS or verb.lower() in own
 
 
-def _infinitive(verb: str) -> str:
-    """A verb in the third person without its ending."""
-    if verb.endswith("ies"):
-        return verb[:-3] + "y"
-    return (
-        verb.removesuffix("es") if verb.endswith(("ches", "shes", "sses", "xes")) else verb.removesuffix("s")
-    )
-
-
-def _stem(word: str) -> str:
-    """A verb without the endings that announcements use."""
-    for ending in ("ing", "e"):
-        word = word.removesuffix(ending)
-    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
-
-
-_STEMS = frozenset(map(_stem, _DOING))
+_STEMS = frozenset(map(stem, _DOING))
 _TELLING = frozenset(
-    map(_stem, ("read", "see", "look", "list", "review", "write", "copy", "answer", "put", "give"))
+    map(stem, ("read", "see", "look", "list", "review", "write", "copy", "answer", "put", "give"))
 )
 """What they announce, with a colon, is the text itself: "I'll read the mail:"."""
 
@@ -189,14 +177,6 @@ _FROM_ELSEWHERE = re.compile(
     r"\b(?:in|from|by|to|of) (?:the|that|this|a|an|your|my) (?:[\w-]+ )?(?:e-?mail|mail|document|page|web ?site|attacker"
     r"|ticket|comment|transcript|log|article|manual|docs?|documentation|note|notes|injection|prompt|message|file|user)\b",
     re.IGNORECASE,
-)
-_ENGLISH = frozenset(
-    "the this that these those which with and are from by has have it its following above below here been being".split()  # noqa: SIM905
-)
-_COMMON = frozenset(
-    "a an of is in to for on at as be can will not no if or after before when each all one two you your i we function"  # noqa: SIM905
-    " functions code line call calls called returns return parameter parameters argument arguments using used output"
-    " value values note explanation calculates retrieves finds given set result results list python question".split()
 )
 _DENIED = re.compile(
     r"\b(?:not|never|nor|no|cannot|would|might|could|may|unless|wrong|incorrect|invalid|void|bad|fake|mock"
@@ -288,6 +268,8 @@ def doubt_behind(behind: str, own: AbstractSet[str]) -> str:
         return "the words behind it take it back"
     if _LEFT_OPEN.search(near) or _FROM_ELSEWHERE.search(near):
         return "the words behind it leave it open"
+    if is_foreign(near, own, _VERBS):
+        return "not all words behind it are known"
     return "" if _explains(near, own) else "the words behind it don't explain it"
 
 
@@ -298,8 +280,8 @@ def _explains(near: str, own: AbstractSet[str]) -> bool:
     if not first:
         return True
     words = [word.lower() for word in _WORD.findall(near)]
-    strong = sum(word in _ENGLISH for word in words)
-    common = sum(word in _COMMON for word in words)
+    strong = sum(word in FUNCTION_WORDS for word in words)
+    common = sum(word in COMMON for word in words)
     if not strong or (strong + common) * 7 < len(words):
         return False
     if _says_what_it_does(first):
@@ -323,7 +305,7 @@ def _says_what_it_does(sentence: str) -> bool:
         state = _STATE.match(rest)
         if state is not None:
             verb = state["base"] or state["third"] or state["doing"]
-            if verb is None or _stem(_infinitive(verb.lower())) in _VERBS:
+            if verb is None or stem(infinitive(verb.lower())) in _VERBS:
                 head = sentence[: len(sentence) - len(rest) + state.end()]
                 return _DENIED.search(_QUOTATION.sub("x", head)) is None
         following = _NEXT_VERB.search(rest)
