@@ -1,6 +1,7 @@
 """How well answers are read: on recorded answers, on fixtures, on damaged calls, and how fast.
 
-    python bench/calls.py [recorded|levels|fixtures|suites|servers|damage|abstention|speed|fuzz …] [--data FOLDER] [--json]
+    python bench/calls.py [recorded|levels|fixtures|suites|servers|languages|damage|abstention|speed
+                           |fuzz …] [--data FOLDER] [--json]
 
 Without names all parts run. `recorded` and `levels` need the folder that --data or NEBULUS_DATA names, `fixtures` the
 package canitoolcall, `suites` and `servers` checkouts of other projects; a part whose needs are not met is skipped,
@@ -16,7 +17,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.calls_parts import abstention, damage, fixtures, levels, peers, recorded, server_suites, speed, suites
+from bench.calls_parts import (
+    abstention,
+    damage,
+    fixtures,
+    languages,
+    levels,
+    peers,
+    recorded,
+    server_suites,
+    speed,
+    suites,
+)
 from nebulus.calls import by_effect
 
 
@@ -67,10 +79,21 @@ def run_servers(args: argparse.Namespace) -> Any:
         if folder and (Path(folder) / server_suites.FOLDERS[suite]).is_dir()
     }
     for suite in checkouts.keys() - found.keys():
-        print(f"servers: --{suite.lower()} names no checkout with {server_suites.FOLDERS[suite]}", file=sys.stderr)
+        print(
+            f"servers: --{suite.lower()} names no checkout with {server_suites.FOLDERS[suite]}",
+            file=sys.stderr,
+        )
     if not found:
         raise Unmet("neither --vllm nor --sglang names a checkout of that server")
     return {suite: server_suites.measure(suite, folder.resolve()) for suite, folder in found.items()}
+
+
+def run_languages(args: argparse.Namespace) -> Any:
+    """Tell sentences in English and in other languages apart."""
+    counts = languages.measure(Path(args.locale))
+    if not any(of for _, of in counts.values()):
+        raise Unmet(f"--locale {args.locale} has no message catalogues")
+    return counts
 
 
 def run_damage(args: argparse.Namespace) -> Any:
@@ -180,6 +203,7 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None
     "fixtures": (run_fixtures, print_fixtures),
     "suites": (run_suites, print_suites),
     "servers": (run_servers, server_suites.show),
+    "languages": (run_languages, languages.show),
     "damage": (run_damage, print_damage),
     "abstention": (run_abstention, print_abstention),
     "speed": (run_speed, print_speed),
@@ -197,6 +221,7 @@ def main() -> None:
     parser.add_argument("--smg", help="a checkout of lightseekorg/smg, for `suites`")
     parser.add_argument("--vllm", help="a checkout of vllm-project/vllm, for `servers`")
     parser.add_argument("--sglang", help="a checkout of sgl-project/sglang, for `servers`")
+    parser.add_argument("--locale", default="/usr/share/locale", help="message catalogues, for `languages`")
     parser.add_argument("--each", type=int, default=20, help="calls a tool in `damage`")
     parser.add_argument("--seconds", type=float, default=20, help="how long to look for the worst input")
     parser.add_argument("--megabytes", type=float, default=1, help="mutated input to read in `fuzz`")

@@ -53,7 +53,7 @@ def measure(suite: str, folder: Path) -> dict[str, Any]:
 
 
 def _run(suite: str, folder: Path, level: str) -> list[dict[str, Any]]:
-    results = Path(os.environ.get("TMPDIR", "/tmp")) / f"nebulus-suite-{os.getpid()}.json"  # noqa: S108
+    results = Path(os.environ.get("TMPDIR", "/tmp")) / f"nebulus-suite-{os.getpid()}.json"
     tests = folder / FOLDERS[suite]
     command = (
         sys.executable, "-m", "pytest", "-q", "-p", "bench.calls_parts.server_suites", "-p", "no:cacheprovider",
@@ -63,7 +63,7 @@ def _run(suite: str, folder: Path, level: str) -> list[dict[str, Any]]:
     environment = {
         **os.environ, "PYTHONPATH": paths, _RESULTS: str(results), _LEVEL: level, "PYTHONDONTWRITEBYTECODE": "1",
     }  # fmt: skip
-    subprocess.run(command, env=environment, cwd=folder, capture_output=True, check=False)  # noqa: S603
+    subprocess.run(command, env=environment, cwd=folder, capture_output=True, check=False)
     found: list[dict[str, Any]] = json.loads(results.read_text(encoding="utf-8"))
     results.unlink()
     return found
@@ -73,7 +73,9 @@ def _ended(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
     counts = Counter(row["ended"] for row in rows)
     words = sum(row["other words"] for row in rows if row["ended"] == "pass")
     missed = [
-        f"{row['ended']}: {row['test']}: {row['why']}" for row in rows if row["ended"] in ("differ", "refused")
+        f"{row['ended']}: {row['test']}: {row['why']}"
+        for row in rows
+        if row["ended"] in ("differ", "refused")
     ]
     return {**counts, "pass with other words": words, "missed": missed}
 

@@ -16,7 +16,7 @@ _SHARED = frozenset(
     " there what how could should would must may their than so but about into only also such any some other more who"
     " where then please do does was were let very just as am over time many most while because since without between"
     " through within every first new need based same now thus therefore however sure okay thanks thank hello certainly"
-    " yes great alright".split()
+    " yes great alright here my him her his next out up been both few good".split()
 )
 CALLING = frozenset(
     "function functions code line call calls called returns return parameter parameters argument arguments using used"  # noqa: SIM905
@@ -31,27 +31,34 @@ _FEW = 2
 _OTHER_SCRIPT = re.compile(r"[^\W\d_A-Za-z\u00c0-\u024f\u1e00-\u1eff]")
 _QUOTATION = re.compile(r"\"[^\"\n]*\"|`[^`\n]*`|(?<!\w)'[^'\n]*'(?!\w)|\u201c[^\u201d\n]*\u201d")
 _CODE = re.compile(r"[={}\[\]<>_|\\#]|\w\(")
-_SENTENCE = re.compile(r"(?<=[.!?:])\s+|\n+|(?<=[\u3002\uff01\uff1f\uff1a])")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|\n+|(?<=[\u3002\uff01\uff1f\uff1a])")
 _WORD = re.compile(r"[^\W\d_]+")
 _STOPS = ".!?\u2026"
 
 
 def is_foreign(text: str, own: AbstractSet[str], verbs: AbstractSet[str]) -> bool:
-    """Whether a sentence of `text` is not English, apart from quotations, lines of code and the words in `own`."""
+    """Whether a sentence of `text` is not English, apart from quotations, lines of code and the words in `own`.
+
+    `verbs` are stems of verbs that are known besides the words above.
+    """
     return any(_is_unknown(each.strip(), own, verbs) for each in _SENTENCE.split(_QUOTATION.sub(" ", text)))
 
 
 def _is_unknown(sentence: str, own: AbstractSet[str], verbs: AbstractSet[str]) -> bool:
-    words = [word for word in _WORD.findall(sentence.lower()) if word.isalpha() and word not in own]
-    if any(map(_OTHER_SCRIPT.search, words)):
+    words = [word for word in _WORD.findall(sentence.lower()) if word.isalpha()]
+    if any(word not in own and _OTHER_SCRIPT.search(word) for word in words):
         return True
-    words = [word for word in words if len(word) > 1]
-    if not words or _CODE.search(sentence):
+    known = sum(_is_english(word, verbs) for word in words if len(word) > 1)
+    unknown = sum(word not in own and not _is_english(word, verbs) for word in words if len(word) > 1)
+    if not unknown or _CODE.search(sentence):
         return False
-    known = sum(word in FUNCTION_WORDS or word in COMMON or stem(infinitive(word)) in verbs for word in words)
-    if len(words) <= _FEW:
+    if known + unknown <= _FEW:
         return known == 0 and sentence.endswith(tuple(_STOPS))
-    return known < LEAST_KNOWN * len(words)
+    return known < LEAST_KNOWN * (known + unknown)
+
+
+def _is_english(word: str, verbs: AbstractSet[str]) -> bool:
+    return word in FUNCTION_WORDS or word in COMMON or stem(infinitive(word)) in verbs
 
 
 def infinitive(verb: str) -> str:

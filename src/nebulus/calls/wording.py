@@ -85,7 +85,7 @@ def doubt_before(before: str, own: AbstractSet[str]) -> str:
         return ""
     if _ODD.search(said) or said.count('"') % 2 or said.count("\u201c") != said.count("\u201d"):
         return "it may be inside of what is before it"
-    if is_foreign(said, own, _VERBS):
+    if is_foreign(said, own, KNOWN_VERBS):
         return "not all words before it are known"
     sentences = [
         each.strip()[-SENTENCE:]
@@ -242,7 +242,7 @@ _OURSELVES = re.compile(
 _PERSONAL = re.compile(
     r"(?:i|we|you|please|but|yet|however|hmm+|well|oh|let|that|he|she|what|it)\b", re.IGNORECASE
 )
-_VERBS = _STEMS | {
+KNOWN_VERBS = _STEMS | {
     "return", "represent", "tak", "giv", "mean", "requir", "accept", "pass", "specif", "utiliz", "output", "defin",
     "implement", "evaluat", "invok", "divid", "multipl", "plot", "draw", "train", "look", "correspond", "trigger",
     "depict", "fit", "ask", "assum", "us", "depend",
@@ -268,7 +268,7 @@ def doubt_behind(behind: str, own: AbstractSet[str]) -> str:
         return "the words behind it take it back"
     if _LEFT_OPEN.search(near) or _FROM_ELSEWHERE.search(near):
         return "the words behind it leave it open"
-    if is_foreign(near, own, _VERBS):
+    if is_foreign(near, own, KNOWN_VERBS):
         return "not all words behind it are known"
     return "" if _explains(near, own) else "the words behind it don't explain it"
 
@@ -305,7 +305,7 @@ def _says_what_it_does(sentence: str) -> bool:
         state = _STATE.match(rest)
         if state is not None:
             verb = state["base"] or state["third"] or state["doing"]
-            if verb is None or stem(infinitive(verb.lower())) in _VERBS:
+            if verb is None or stem(infinitive(verb.lower())) in KNOWN_VERBS:
                 head = sentence[: len(sentence) - len(rest) + state.end()]
                 return _DENIED.search(_QUOTATION.sub("x", head)) is None
         following = _NEXT_VERB.search(rest)
