@@ -184,14 +184,14 @@ class Application:
         names = [tool.spec.name for tool in tools]
         doubled = {name for name in names if names.count(name) > 1}
         if doubled:
-            raise ConfigError(f"two tools are called {sorted(doubled)[0]!r}; give one another name")
+            raise ConfigError(f"two tools are called {sorted(doubled)[0]!r}", fix="give one another name")
         tiers = []
         for name, tier in self.settings.tiers.items():
             info = await self._describe(name)
             if tier.reasoning_tokens and not info.reasons:
                 raise ConfigError(
-                    f"tiers.{name}.reasoning_tokens={tier.reasoning_tokens}: {info.name} can't reason first; "
-                    "set it to 0"
+                    f"tiers.{name}.reasoning_tokens={tier.reasoning_tokens}: {info.name} can't reason first",
+                    fix="set it to 0",
                 )
             tiers.append(tier.tier(name, info.window_tokens))
         return RunConfig(
@@ -230,7 +230,7 @@ class Application:
                 why = too_large(
                     asked, tokens=count.tokens, window_tokens=windows[tier], prompt=composed.prompt
                 )
-                raise ConfigError(f"tiers.{tier}: {why}; it contains nothing remembered yet")
+                raise ConfigError(f"tiers.{tier}: {why}", fix="it contains nothing remembered yet")
 
     def _open_world(self, run_id: str, request: RunRequest) -> AbstractAsyncContextManager[Opened]:
         return self._opened(run_id, request.place)

@@ -149,7 +149,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
         """
         for name in names:
             if name not in self.tiers:
-                raise ConfigError(f"there is no tier {name!r}; {_nearest(name, list(self.tiers))}")
+                raise ConfigError(f"there is no tier {name!r}", fix=f"{_nearest(name, list(self.tiers))}")
         kept = {name: tier for name, tier in self.tiers.items() if not names or name in names}
         return msgspec.structs.replace(self, tiers=kept)
 
@@ -242,8 +242,9 @@ def read_model(text: str) -> BackendSettings:
     match = re.fullmatch(r"(?:(llama\.cpp|anthropic|openai)\+)?(https?://[^#\s]+)(?:#(\S+))?", text)
     if match is None:
         raise ConfigError(
-            f"{text!r} is not a model; write smollm2, hf:OWNER/REPO:QUANT, PATH.gguf, ollama:MODEL, lmstudio:MODEL, vllm:MODEL, "
-            "llamacpp:MODEL, http://HOST:PORT#MODEL or anthropic+https://HOST#MODEL"
+            f"{text!r} is not a model",
+            fix="write smollm2, hf:OWNER/REPO:QUANT, PATH.gguf, ollama:MODEL, lmstudio:MODEL, vllm:MODEL, "
+            "llamacpp:MODEL, http://HOST:PORT#MODEL or anthropic+https://HOST#MODEL",
         )
     kind, url, model = match[1] or "auto", match[2], match[3] or ""
     return msgspec.convert({"kind": kind, "url": url, "model": model}, BackendSettings)
@@ -262,7 +263,7 @@ _NEVER_NEGATIVE = (
 def _validate(settings: Settings, source: str) -> None:
     _validate_limits(settings, source)
     if not settings.tiers:
-        raise ConfigError(f"{source}: tiers is empty; name at least one")
+        raise ConfigError(f"{source}: tiers is empty", fix="name at least one")
     for name, tier in settings.tiers.items():
         place = f"{source}: tiers.{name}"
         tier.backend()
@@ -279,7 +280,9 @@ def _validate(settings: Settings, source: str) -> None:
             )
     for kind in StepKind.EXECUTE, StepKind.PLAN:
         if not any(kind in tier.kinds for tier in settings.tiers.values()):
-            raise ConfigError(f"{source}: no tier may {kind.value}; add {kind.value!r} to the kinds of one")
+            raise ConfigError(
+                f"{source}: no tier may {kind.value}", fix=f"add {kind.value!r} to the kinds of one"
+            )
 
 
 def _validate_limits(settings: Settings, source: str) -> None:
@@ -294,7 +297,9 @@ def _table(value: Any, name: str, source: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ConfigError(f"{source}: {name}={value!r} is no table; write [{name}] and settings below it")
+        raise ConfigError(
+            f"{source}: {name}={value!r} is no table", fix=f"write [{name}] and settings below it"
+        )
     return value
 
 
@@ -305,7 +310,7 @@ def _struct(table: dict[str, Any], kind: type[_Kind], place: str) -> _Kind:
     values = {}
     for key, value in table.items():
         if key not in fields:
-            raise ConfigError(f"{prefix}{key} is no setting; {_nearest(key, list(fields))}")
+            raise ConfigError(f"{prefix}{key} is no setting", fix=f"{_nearest(key, list(fields))}")
         try:
             values[key] = msgspec.convert(value, fields[key].type)
         except msgspec.ValidationError as error:
