@@ -61,7 +61,9 @@ async def _sampled(model: str, job: Job, backend: ModelBackend) -> list[dict[str
                 row |= {"finish": answer.finish.value, "right": {right.tool: right.arguments}}
                 rows.append({**row, "tools": msgspec.to_builtins(specs)})
                 arguments = {
-                    name: kit.workspace.canonical(value) if name in tools[right.tool].spec.paths and kit.workspace else value
+                    name: kit.workspace.canonical(value)
+                    if name in tools[right.tool].spec.paths and kit.workspace
+                    else value
                     for name, value in right.arguments.items()
                 }
                 output = await tools[right.tool].run(arguments, f"c{number}")

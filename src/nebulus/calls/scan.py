@@ -51,7 +51,7 @@ _HEADERS = re.compile(
 )
 _FENCE = "```"
 _INFO = re.compile(
-    r"```[ \t]*[\w+.-]{0,30}[ \t]*(?:\n|(?=[\[{]))(?:\s*+(?:#|//)[^\n]*+\n)*\s*+(?:return\s+)?"
+    r"```[ \t]*+[\w+.-]{0,30}[ \t]*+(?:\n|(?=[\[{]))(?:\s*+(?:#|//)[^\n]*+\n)*\s*+(?:return\s+)?"
 )
 _FENCE_END = re.compile(r"(?:\s*+#[^\n`]*+)?\s*+(?:```|\Z)")
 _CLOSING_FENCE = re.compile(r"\n[ \t>]*```")

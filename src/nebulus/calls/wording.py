@@ -189,7 +189,7 @@ _DENIED = re.compile(
 )
 """Words with which a first sentence does more than explain."""
 _LABELS = re.compile(
-    r"(?:(?:(?:\w+ ){0,2}explanation|note|answer|solution|code|output|python)\b[\s:*]{1,4}|\W+)+",
+    r"(?:(?:(?:\w{1,40} ){0,2}explanation|note|answer|solution|code|output|python)\b[\s:*]{1,4}|\W)+",
     re.IGNORECASE,
 )
 _LEADS = (
@@ -198,12 +198,12 @@ _LEADS = (
 )
 _CALL_NOUN = (
     r"(?:code|functions?|lines?|calls?|commands?|tools?|query|queries|snippet|script|solution|outputs?|results?"
-    r"|parameters?|arguments?|list|program|answer|requests?|calculations?|questions?|tasks?|problems?|statement|response|representation|way|\S*[A-Za-z][._][A-Za-z]\S*|\w+\(\)|`\w+`|\"\w+\"|'\w+')"
+    r"|parameters?|arguments?|list|program|answer|requests?|calculations?|questions?|tasks?|problems?|statement|response|representation|way|\S{0,80}[A-Za-z][._][A-Za-z]\S{0,80}|\w{1,80}\(\)|`\w{1,80}`|\"\w{1,80}\"|'\w{1,80}')"
 )
 _ABOUT_CALL = re.compile(rf"(?<!\S){_CALL_NOUN}(?![\w-])", re.IGNORECASE)
 _SUBJECT = re.compile(
-    rf"{_LEADS}(?:(?:this|these|it|they|that)\s+|(?:the|this|these|each|both|all|it's|one)\b(?:\s+\S+){{0,8}}?\s+"
-    rf"{_CALL_NOUN}\s+|(?:\w+\(\)|`\w+`|\w*[A-Za-z][._]\w+)\s+(?:function\s+)?)(?P<rest>\S.*)",
+    rf"{_LEADS}(?:(?:this|these|it|they|that)\s+|(?:the|this|these|each|both|all|it's|one)\b(?:\s{{1,20}}\S{{1,80}}){{0,8}}?\s{{1,20}}"
+    rf"{_CALL_NOUN}\s{{1,20}}|(?:\w{{1,80}}\(\)|`\w{{1,80}}`|\w{{0,80}}[A-Za-z][._]\w{{1,80}})\s{{1,20}}(?:function\s{{1,20}})?)(?P<rest>\S.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _STATE = re.compile(
@@ -217,12 +217,12 @@ _STATE = re.compile(
     re.IGNORECASE,
 )
 _PRESENTS = re.compile(
-    rf"(?:it['\u2019]s|it is|this is|these are|here (?:is|are)) (?:\S+ ){{0,4}}?{_CALL_NOUN}(?![\w-])"
+    rf"(?:it['\u2019]s|it is|this is|these are|here (?:is|are)) (?:\S{{1,80}} ){{0,4}}?{_CALL_NOUN}(?![\w-])"
     r"|if (?:the function|no function|there (?:is|are) no)\b",
     re.IGNORECASE,
 )
 _BY_CALLING = re.compile(
-    rf"\b(?:is|are|be)\s(?:\w+ed|found)\s(?:using|by (?:calling|invoking|using))\s(?:\S+\s){{0,6}}?{_CALL_NOUN}(?![\w-])"
+    rf"\b(?:is|are|be)\s(?:\w{{1,40}}ed|found)\s(?:using|by (?:calling|invoking|using))\s(?:\S{{1,80}}\s){{0,6}}?{_CALL_NOUN}(?![\w-])"
     r"|\b(?:is|are) (?:calculated|computed|returned)\b",
     re.IGNORECASE,
 )
@@ -232,7 +232,7 @@ _WE_DO = re.compile(
 _QUOTATION = re.compile(r"\"[^\"\n]*\"|`[^`\n]*`|(?<!\w)'[^'\n]*'(?!\w)")
 _CONDITION = re.compile(r"if (?:the|no|there)\b.*\b(?:return|output)", re.IGNORECASE)
 """What is given back in a case that may come: prompts ask for such words."""
-_NEXT_VERB = re.compile(r"\s(?=(?:will|can|is|are|has|have|should|[a-z]+s)\b)", re.IGNORECASE)
+_NEXT_VERB = re.compile(r"\s(?=(?:will|can|is|are|has|have|should|[a-z]{1,40}s)\b)", re.IGNORECASE)
 _OURSELVES = re.compile(
     rf"{_LEADS}(?:i|we)\b(?:['\u2019]\w+| have| am| are| will| can| need to| just)*(?: (?:just|then|now|simply))?"
     r"\s(?:us(?:ed?|ing)|call(?:ed|ing)?|invok(?:ed?|ing)|ask(?:ed)? for|requested|fetch\w*|convert\w*|pass\w*|created|included)\b"
@@ -248,10 +248,10 @@ KNOWN_VERBS = _STEMS | {
     "depict", "fit", "ask", "assum", "us", "depend",
 }  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n\s*\n")
-_GOES_ON = re.compile(r"[ \t]*[a-z]|[ \t]*[,;:)](?!\s*\n)|[ \t]+[-\u2013\u2014]")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n\s{0,99}\n")
+_GOES_ON = re.compile(r"[ \t]*+(?:[a-z]|[,;:)](?!\s{0,99}\n)|(?<=[ \t])[-\u2013\u2014])")
 _JUNK = re.compile(
-    r"(?:</tools>|\[[^\[\]\n]{0,40}\](?=\s*(?:\Z|\n|[\[`#]))|[\s\"')\]};.,*_#-]|`+(?:[a-z_]{1,12}(?=\s*\Z))?)*"
+    r"(?:</tools>|\[[^\[\]\n]{0,40}\](?=\s{0,99}(?:\Z|\n|[\[`#]))|[\s\"')\]};.,*_#-]|`+(?:[a-z_]{1,12}(?=\s{0,99}\Z))?)*"
 )
 
 
