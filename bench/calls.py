@@ -1,6 +1,6 @@
 """How well answers are read: on recorded answers, on fixtures, on damaged calls, and how fast.
 
-    python bench/calls.py [recorded|levels|fixtures|suites|servers|languages|damage|abstention|speed
+    python bench/calls.py [recorded|levels|fixtures|suites|servers|languages|damage|abstention|odd|speed
                            |fuzz …] [--data FOLDER] [--json]
 
 Without names all parts run. `recorded` and `levels` need the folder that --data or NEBULUS_DATA names, `fixtures` the
@@ -23,7 +23,9 @@ from bench.calls_parts import (
     fixtures,
     languages,
     levels,
+    odd_frames,
     peers,
+    raw_answers,
     recorded,
     server_suites,
     speed,
@@ -105,6 +107,19 @@ def run_abstention(args: argparse.Namespace) -> Any:
     """Read calls that are not meant, and some that are."""
     whole_answers = {name: take for name, take in peers.readers().items() if name in ("nebulus", "forge")}
     return abstention.measure(whole_answers)
+
+
+def run_odd(args: argparse.Namespace) -> Any:
+    """Read calls in odd frames, meant and not."""
+    return odd_frames.measure()
+
+
+def run_harm(args: argparse.Namespace) -> Any:
+    """Count the right calls that are refused among free answers of real models at depth."""
+    paths = [Path(path) for path in args.answers or ()]
+    if not paths or not all(path.is_file() for path in paths):
+        raise Unmet("--answers names no file that `python -m bench.calls_parts.raw_answers` has written")
+    return raw_answers.harm(paths)
 
 
 def run_speed(args: argparse.Namespace) -> Any:
@@ -206,6 +221,8 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None
     "languages": (run_languages, languages.show),
     "damage": (run_damage, print_damage),
     "abstention": (run_abstention, print_abstention),
+    "odd": (run_odd, odd_frames.show),
+    "harm": (run_harm, raw_answers.show),
     "speed": (run_speed, print_speed),
     "fuzz": (run_fuzz, print_fuzz),
 }
@@ -222,6 +239,7 @@ def main() -> None:
     parser.add_argument("--vllm", help="a checkout of vllm-project/vllm, for `servers`")
     parser.add_argument("--sglang", help="a checkout of sgl-project/sglang, for `servers`")
     parser.add_argument("--locale", default="/usr/share/locale", help="message catalogues, for `languages`")
+    parser.add_argument("--answers", nargs="*", help="files of answers at depth, for `harm`")
     parser.add_argument("--each", type=int, default=20, help="calls a tool in `damage`")
     parser.add_argument("--seconds", type=float, default=20, help="how long to look for the worst input")
     parser.add_argument("--megabytes", type=float, default=1, help="mutated input to read in `fuzz`")

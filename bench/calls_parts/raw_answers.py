@@ -12,7 +12,7 @@ import asyncio
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,16 +74,20 @@ async def _sampled(model: str, job: Job, backend: ModelBackend) -> list[dict[str
     return rows
 
 
+def _append(path: Path, lines: Iterable[str]) -> None:
+    with path.open("a", encoding="utf-8") as file:
+        file.writelines(lines)
+
+
 async def _sample(args: argparse.Namespace) -> None:
     began, seed = time.monotonic(), args.seed
     backend = open_model(args.model)
     try:
-        with Path(args.out).open("a", encoding="utf-8") as file:
-            while time.monotonic() - began < args.seconds:
-                for row in await _sampled(args.model, make_job(args.depth, seed), backend):
-                    file.write(json.dumps(row, ensure_ascii=False) + "\n")
-                file.flush()
-                seed += 1
+        while time.monotonic() - began < args.seconds:
+            rows = await _sampled(args.model, make_job(args.depth, seed), backend)
+            lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+            await asyncio.to_thread(_append, Path(args.out), lines)
+            seed += 1
     finally:
         await backend.close()
 
@@ -123,7 +127,8 @@ def show(rows: list[dict[str, Any]]) -> None:
         print("|", " | ".join(map(str, cells)), f"| {low:.1%}-{high:.1%} |")
 
 
-def _arguments() -> Iterator[argparse.Namespace]:
+def main() -> None:
+    """Sample answers, and write them down."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -132,9 +137,8 @@ def _arguments() -> Iterator[argparse.Namespace]:
     parser.add_argument("--depth", type=int, default=8)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=280)
-    yield parser.parse_args()
+    asyncio.run(_sample(parser.parse_args()))
 
 
 if __name__ == "__main__":
-    for arguments in _arguments():
-        asyncio.run(_sample(arguments))
+    main()

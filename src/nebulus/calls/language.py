@@ -16,7 +16,7 @@ _SHARED = frozenset(
     " there what how could should would must may their than so but about into only also such any some other more who"
     " where then please do does was were let very just as am over time many most while because since without between"
     " through within every first new need based same now thus therefore however sure okay thanks thank hello certainly"
-    " yes great alright here my him her his next out up been both few good".split()
+    " yes great alright absolutely hi right away course problem welcome moment wait moments second sec here my him her his next out up been both few good".split()
 )
 CALLING = frozenset(
     "function functions code line call calls called returns return parameter parameters argument arguments using used"  # noqa: SIM905

@@ -54,6 +54,17 @@ _INFO = re.compile(
     r"```[ \t]*+[\w+.-]{0,30}[ \t]*+(?:\n|(?=[\[{]))(?:\s*+(?:#|//)[^\n]*+\n)*\s*+(?:return\s+)?"
 )
 _FENCE_END = re.compile(r"(?:\s*+#[^\n`]*+)?\s*+(?:```|\Z)")
+_CODE_LABELS = frozenset(
+    {
+        "", "json", "jsonc", "json5", "python", "py", "python3", "javascript", "js", "typescript", "ts", "c", "xml",
+        "tool_code", "tool_call", "tool_calls", "tool", "function", "function_call",
+    }
+)  # fmt: skip
+"""What is written behind the backticks where calls are meant; the rest is a log, an e-mail, a page."""
+_COMMENT = re.compile(r"(?:#|//)[ \t]*+([^\n]*)")
+_RESULT = re.compile(
+    r"(?:outputs?|returns?|prints?|results?|expected output)\b|[-=]>|[\d\"'\[{(]", re.IGNORECASE
+)
 _CLOSING_FENCE = re.compile(r"\n[ \t>]*```")
 _LINE_START = re.compile(r"(?:\A|\n)[ \t>]*\Z")
 _LINE = r"\n[ \t]*+(?=[{\[(]|[A-Za-z_][\w.\-:/]{0,159}[ \t]*+(?:\(|\n?[ \t]*+\{))"
@@ -291,14 +302,27 @@ class _Scanning:
         body = info.end() if info else start + len(_FENCE)
         block, _ = self.tried(body)
         if block is not None and (closed := _FENCE_END.match(self.text, block.end)):
-            self.add(self.text[position:start])
+            self.add(self.text[position:start] + _remarks(info.group() if info else "", is_opening=True))
             self.blocks += 1
             self.parts.append(replace(block, start=start, end=closed.end()))
+            self.add(_remarks(closed.group()))
             return self.at_fresh(closed.end())
         close = self.source.search(_CLOSING_FENCE, max(body - 1, start + len(_FENCE)))
         end = close.end() if close else min(self.source.find(_FENCE, body) + len(_FENCE), len(self.text))
         self.add(self.text[position:end])
         return end
+
+
+def _remarks(edge: str, *, is_opening: bool = False) -> str:
+    """Return what an edge of a fence says in words: its label, if no code is called so, and comments.
+
+    A comment with the result that a call may have says nothing of the call.
+    """
+    label, _, rest = edge.removeprefix(_FENCE).partition("\n") if is_opening else ("", "", edge)
+    said = [comment for comment in _COMMENT.findall(rest) if not _RESULT.match(comment)]
+    if label.strip().lower() not in _CODE_LABELS:
+        said.insert(0, label.strip() + ":")
+    return "".join(f"\n{each}\n" for each in said)
 
 
 def is_in_code(text: str, place: int) -> bool:

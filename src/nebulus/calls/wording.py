@@ -46,7 +46,7 @@ _PRESENTED = re.compile(
 _GREETING = re.compile(
     r"\A(?:sure(?: thing)?|ok(?:ay)?|certainly|of course|absolutely|alright|great|hi|hello|yes|thanks?(?: you)?"
     r"|no problem|and|so|also|then|next|finally|first|second|thought|plan|answer|response|action|one moment(?: please)?"
-    r"|just a moment)\W*\Z",
+    r"|just a moment|one sec(?:ond)?|right away|on it|here you go|hi there)\W*\Z",
     re.IGNORECASE,
 )
 _TAKEN_FOR_WORDS = re.compile(r"[*_`]+")
@@ -73,6 +73,20 @@ _SHOWN = re.compile(
     re.IGNORECASE,
 )
 """In an announcement: what follows is shown, and not done."""
+
+
+_CONDITIONAL = re.compile(
+    r"\A(?:but |and |only )?(?:if|unless|once|until|when(?:ever)?|after|as soon as|should)\b"
+    r"|\b(?:as soon as|only (?:if|when|after)|(?:if|once|when|until|unless) (?:you|we|they|it|the user|approved|asked))\b",
+    re.IGNORECASE,
+)
+"""In an announcement: it is not now that the call will be made."""
+_ABOUT_TEXT = re.compile(
+    r"\b(?:this|that|the|these|following|below)\s(?:\w{1,20}\s)?(?:call|text|string|snippet|payload|markup)\b"
+    r"(?! (?:is|are|to)\b)",
+    re.IGNORECASE,
+)
+"""In an announcement: the object is what follows, as a text."""
 
 
 def doubt_before(before: str, own: AbstractSet[str]) -> str:
@@ -106,7 +120,7 @@ def _announces(sentence: str, own: AbstractSet[str]) -> bool:
     head, colon, more = sentence.partition(": ")
     if colon and more.strip():
         sentence = head + ":"
-    if _SHOWN.search(sentence):
+    if _SHOWN.search(sentence) or _CONDITIONAL.search(sentence):
         return False
     clauses = [clause.strip() for clause in _CLAUSE.split(sentence) if clause.strip()]
     for clause in (sentence, *clauses[-1:]):
@@ -126,6 +140,8 @@ def _does(clause: str, own: AbstractSet[str]) -> bool:
     done = next((verb for verb in verbs if _is_doing(verb.group(), own)), None)
     if done is None or _UNSURE.search(clause[: done.end()]):
         return False
+    if _ABOUT_TEXT.search(clause) and not any(stem(verb.group().lower()) in _MAKING for verb in verbs):
+        return False
     return not clause.endswith(":") or all(
         stem(verb.group().lower()) not in _TELLING or verb.group().lower() in own for verb in verbs
     )
@@ -136,6 +152,13 @@ def _is_doing(verb: str, own: AbstractSet[str]) -> bool:
 
 
 _STEMS = frozenset(map(stem, _DOING))
+_MAKING = frozenset(
+    map(
+        stem,
+        ("make", "use", "invoke", "issue", "execute", "run", "perform", "place", "send", "generate"),
+    )
+)
+"""What is done with a call itself."""
 _TELLING = frozenset(
     map(stem, ("read", "see", "look", "list", "review", "write", "copy", "answer", "put", "give"))
 )
@@ -188,6 +211,12 @@ _DENIED = re.compile(
     re.IGNORECASE,
 )
 """Words with which a first sentence does more than explain."""
+_DISOWNED = re.compile(
+    r"\binject\w*|\battack\w*|\bmalicious|\bphishing|\btraining data\b|\bclaim(?:s|ed)\b|\bif you (?:allow|let|permit|are)\b"
+    r"|\balready (?:known|know|have)\b|\bknow already\b|\bwe know\b|\bwithdrawn\b|\bcopied from\b",
+    re.IGNORECASE,
+)
+"""Anywhere in a first sentence: the call is somebody else's, or is not needed."""
 _LABELS = re.compile(
     r"(?:(?:(?:\w{1,40} ){0,2}explanation|note|answer|solution|code|output|python)\b[\s:*]{1,4}|\W)+",
     re.IGNORECASE,
@@ -255,6 +284,15 @@ _JUNK = re.compile(
 )
 
 
+_WAITING = re.compile(r"(?:please wait|(?:one|just a) moment)(?:,? please)?[\s.!\u2026]*", re.IGNORECASE)
+_CODE = re.compile(r"[={}\[\]<>_|\\#]|\w\(")
+_SYMBOL = re.compile(r"[\u2190-\u2bff\U0001f000-\U0001faff]")
+NEXT = 3
+"""So many sentences behind a call are looked at for such remarks."""
+SHORT = 6
+"""A sentence of so few words behind an explanation is a remark: "On hold.", "Standing by."."""
+
+
 def doubt_behind(behind: str, own: AbstractSet[str]) -> str:
     """Return why the words behind a call leave a doubt that it is meant, "" where they only explain it."""
     junk = _JUNK.match(behind)
@@ -270,7 +308,32 @@ def doubt_behind(behind: str, own: AbstractSet[str]) -> str:
         return "the words behind it leave it open"
     if is_foreign(near, own, KNOWN_VERBS):
         return "not all words behind it are known"
-    return "" if _explains(near, own) else "the words behind it don't explain it"
+    if _GREETING.match(near) or _WAITING.fullmatch(near):
+        return ""
+    if not _explains(near, own):
+        return "the words behind it don't explain it"
+    return "a remark behind it is not known" if _is_remarked(near, own) else ""
+
+
+def _is_remarked(near: str, own: AbstractSet[str]) -> bool:
+    """Whether a short sentence next to the first one says something else than what the call is about."""
+    for sentence in _SENTENCE.split(near)[1:NEXT]:
+        words = {word.lower() for word in _WORD.findall(sentence)}
+        is_short = (
+            len(words) <= SHORT
+            and not sentence.lstrip().startswith("```")
+            and not _CODE.search(sentence)
+            and not sentence.rstrip().endswith(":")
+        )
+        is_known = bool(own & words) or _GREETING.match(sentence) or _OURSELVES.match(sentence)
+        if (
+            is_short
+            and not is_known
+            and not _says_what_it_does(sentence)
+            and (words or _SYMBOL.search(sentence))
+        ):
+            return True
+    return False
 
 
 def _explains(near: str, own: AbstractSet[str]) -> bool:
@@ -278,11 +341,13 @@ def _explains(near: str, own: AbstractSet[str]) -> bool:
     labels = _LABELS.match(near)
     first = _SENTENCE_END.split(near[labels.end() :] if labels else near, 1)[0][:SENTENCE]
     if not first:
-        return True
+        return not _SYMBOL.search(near)
     words = [word.lower() for word in _WORD.findall(near)]
     strong = sum(word in FUNCTION_WORDS for word in words)
     common = sum(word in COMMON for word in words)
     if not strong or (strong + common) * 7 < len(words):
+        return False
+    if _DISOWNED.search(_QUOTATION.sub("x", first)):
         return False
     if _says_what_it_does(first):
         return True
