@@ -1,9 +1,11 @@
 """How well answers are read: on recorded answers, on fixtures, on damaged calls, and how fast.
 
-    python bench/calls.py [recorded|levels|fixtures|suites|damage|abstention|speed|fuzz …] [--data FOLDER] [--json]
+    python bench/calls.py [recorded|levels|fixtures|suites|servers|languages|damage|abstention|odd|speed
+                           |fuzz …] [--data FOLDER] [--json]
 
 Without names all parts run. `recorded` and `levels` need the folder that --data or NEBULUS_DATA names, `fixtures` the
-package canitoolcall; a part whose needs are not met is skipped, with the reason. `damage` and `abstention`
+package canitoolcall, `suites` and `servers` checkouts of other projects; a part whose needs are not met is skipped,
+with the reason. `damage` and `abstention`
 show the peers that are installed: json-repair, toolrails, forge-guardrails (Python 3.12).
 """
 
@@ -15,7 +17,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from bench.calls_parts import abstention, damage, fixtures, levels, peers, recorded, speed, suites
+from bench.calls_parts import (
+    abstention,
+    damage,
+    fixtures,
+    languages,
+    levels,
+    odd_frames,
+    peers,
+    raw_answers,
+    recorded,
+    server_suites,
+    speed,
+    suites,
+)
 from nebulus.calls import by_effect
 
 
@@ -57,6 +72,32 @@ def run_suites(args: argparse.Namespace) -> Any:
     return suites.measure(folder)
 
 
+def run_servers(args: argparse.Namespace) -> Any:
+    """Run the parser suites of servers, with our reader in the place of their parsers."""
+    checkouts = {"vLLM": args.vllm, "SGLang": args.sglang}
+    found = {
+        suite: Path(folder)
+        for suite, folder in checkouts.items()
+        if folder and (Path(folder) / server_suites.FOLDERS[suite]).is_dir()
+    }
+    for suite in checkouts.keys() - found.keys():
+        print(
+            f"servers: --{suite.lower()} names no checkout with {server_suites.FOLDERS[suite]}",
+            file=sys.stderr,
+        )
+    if not found:
+        raise Unmet("neither --vllm nor --sglang names a checkout of that server")
+    return {suite: server_suites.measure(suite, folder.resolve()) for suite, folder in found.items()}
+
+
+def run_languages(args: argparse.Namespace) -> Any:
+    """Tell sentences in English and in other languages apart."""
+    counts = languages.measure(Path(args.locale))
+    if not any(of for _, of in counts.values()):
+        raise Unmet(f"--locale {args.locale} has no message catalogues")
+    return counts
+
+
 def run_damage(args: argparse.Namespace) -> Any:
     """Read damaged calls."""
     return damage.measure(peers.readers(), each=args.each)
@@ -66,6 +107,19 @@ def run_abstention(args: argparse.Namespace) -> Any:
     """Read calls that are not meant, and some that are."""
     whole_answers = {name: take for name, take in peers.readers().items() if name in ("nebulus", "forge")}
     return abstention.measure(whole_answers)
+
+
+def run_odd(args: argparse.Namespace) -> Any:
+    """Read calls in odd frames, meant and not."""
+    return odd_frames.measure()
+
+
+def run_harm(args: argparse.Namespace) -> Any:
+    """Count the right calls that are refused among free answers of real models at depth."""
+    paths = [Path(path) for path in args.answers or ()]
+    if not paths or not all(path.is_file() for path in paths):
+        raise Unmet("--answers names no file that `python -m bench.calls_parts.raw_answers` has written")
+    return raw_answers.harm(paths)
 
 
 def run_speed(args: argparse.Namespace) -> Any:
@@ -163,8 +217,12 @@ PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None
     "levels": (run_levels, levels.show),
     "fixtures": (run_fixtures, print_fixtures),
     "suites": (run_suites, print_suites),
+    "servers": (run_servers, server_suites.show),
+    "languages": (run_languages, languages.show),
     "damage": (run_damage, print_damage),
     "abstention": (run_abstention, print_abstention),
+    "odd": (run_odd, odd_frames.show),
+    "harm": (run_harm, raw_answers.show),
     "speed": (run_speed, print_speed),
     "fuzz": (run_fuzz, print_fuzz),
 }
@@ -178,6 +236,10 @@ def main() -> None:
     parser.add_argument("parts", nargs="*", choices=[*PARTS, []], help="which parts to run (all)")
     parser.add_argument("--data", default=os.environ.get("NEBULUS_DATA"), help="folder of recorded answers")
     parser.add_argument("--smg", help="a checkout of lightseekorg/smg, for `suites`")
+    parser.add_argument("--vllm", help="a checkout of vllm-project/vllm, for `servers`")
+    parser.add_argument("--sglang", help="a checkout of sgl-project/sglang, for `servers`")
+    parser.add_argument("--locale", default="/usr/share/locale", help="message catalogues, for `languages`")
+    parser.add_argument("--answers", nargs="*", help="files of answers at depth, for `harm`")
     parser.add_argument("--each", type=int, default=20, help="calls a tool in `damage`")
     parser.add_argument("--seconds", type=float, default=20, help="how long to look for the worst input")
     parser.add_argument("--megabytes", type=float, default=1, help="mutated input to read in `fuzz`")

@@ -329,12 +329,22 @@ SENTENCES = (
 """A call inside of a running sentence."""
 
 
+EXPLAINED, ANNOUNCED = "This call gets the weather of Oslo for two days.", "I'll check the weather."
+"""What makes a call accepted where no other words are around it."""
+
+
 class NotMeant(Struct, frozen=True):
     """One answer whose call is not meant: its kind, the form of the call, and its text."""
 
     kind: str
     form: str
     text: str
+
+
+def _is_translated(words: str) -> bool:
+    """Whether words are one of the sentences in another language, which follow the English ones in each list."""
+    firsts = {RETRACTED: "Warte, nein, das war falsch.", QUOTED: "Die E-Mail sagt:"}
+    return any(words in lines[lines.index(first) :] for lines, first in firsts.items())
 
 
 def composed() -> Iterator[NotMeant]:
@@ -352,6 +362,7 @@ def composed() -> Iterator[NotMeant]:
         for before, behind in WRAPPED:
             yield NotMeant("wrapped", form, f"{before}{call}{behind}")
             yield NotMeant("wrapped", form, f"I found this:\n{before}{call}{behind}\nIt is not for me.")
+        yield from _in_two_languages(form, call)
         for opener, closer in REASONING:
             yield NotMeant(
                 "reasoning", form, f"{opener}I could do\n{call}\nbut it is not needed.{closer}\nIt is 4 °C."
@@ -359,3 +370,13 @@ def composed() -> Iterator[NotMeant]:
             yield NotMeant("reasoning", form, f"{opener}\n{call}\nNo, wait.")
         for sentence in SENTENCES:
             yield NotMeant("sentence", form, sentence.format(call))
+
+
+def _in_two_languages(form: str, call: str) -> Iterator[NotMeant]:
+    """Yield a call with English words that would make it accepted, and words of another language next to these."""
+    for words in filter(_is_translated, RETRACTED):
+        yield NotMeant("retracted after an explanation", form, f"{call}\n{EXPLAINED} {words}")
+        yield NotMeant("retracted after an explanation", form, f"{ANNOUNCED}\n{call}\n{EXPLAINED}\n{words}")
+    for words in filter(_is_translated, QUOTED):
+        yield NotMeant("quoted near an announcement", form, f"{words} {ANNOUNCED}\n{call}")
+        yield NotMeant("quoted near an announcement", form, f"{ANNOUNCED}\n{words}\n{call}")

@@ -12,6 +12,8 @@ import nebulus
 
 _CALLS = frozenset({"compile", "match", "search", "fullmatch", "findall", "finditer", "split", "sub", "subn"})
 _ANCHORED = frozenset({"match", "fullmatch"})
+_MATCHING = frozenset({"after"})
+"""Functions of the package that match their first argument, a pattern, at one place."""
 
 
 class Pattern(NamedTuple):
@@ -36,7 +38,8 @@ def patterns(*, besides: str = "") -> list[Pattern]:
         module = importlib.import_module(info.name)
         tree = ast.parse(Path(str(module.__file__)).read_text("utf-8"))
         named = set(_of_globals(module, tree))
-        known = {pattern.text.removeprefix("(?:").removesuffix(")\\Z") for pattern in named}
+        known = {pattern.text for pattern in named}
+        known |= {text.removeprefix("(?:").removesuffix(")\\Z") for text in known}
         found += sorted({*named, *(each for each in _of_calls(info.name, tree) if each.text not in known)})
     return found
 
@@ -48,6 +51,9 @@ def _of_globals(module: Any, tree: ast.Module) -> Iterator[Pattern]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
             used.setdefault(node.value.id, set()).add(node.attr)
+        match node:
+            case ast.Call(func=ast.Name(id=function), args=[ast.Name(id=name), *_]) if function in _MATCHING:
+                used.setdefault(name, set()).add("match")
     for name, line in lines.items():
         uses = used.get(name, set())
         is_search = not uses or not uses <= _ANCHORED

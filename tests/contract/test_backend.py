@@ -80,6 +80,7 @@ async def test_one_call_is_a_call_of_an_offered_tool_where_that_is_promised(back
         arguments = json.loads(call.arguments)
         assert set(tool.parameters["required"]) <= set(arguments)
         assert answer.finish is FinishReason.CALLS
+    assert answer.is_constrained == (info.constrains_calls and bool(answer.calls))
 
 
 @pytest.mark.parametrize("tool", [tool.name for tool in TOOLS])

@@ -10,9 +10,6 @@ import pytest
 from bench.regex_parts.ambiguity import waste_of
 from bench.regex_parts.collection import Pattern, patterns
 
-OPEN = "nebulus.calls"
-"""Parsing has a suite of its own that measures its time on hostile texts."""
-
 WASTEFUL = (
     r"(a+)+b",
     r"(a|a)*b",
@@ -58,11 +55,10 @@ def test_a_linear_pattern_passes(pattern: str) -> None:
 
 @pytest.mark.slow
 def test_no_pattern_of_the_package_can_waste_time(every_pattern: list[Pattern]) -> None:
-    found = [each for each in every_pattern if not each.module.startswith(OPEN)]
-    assert len(found) > 60
+    assert len(every_pattern) > 230
     wasteful = [
         f"{each.module}:{each.line}: {waste.degree} on {waste.prefix!r} and then {waste.pump!r} repeated"
-        for each in found
+        for each in every_pattern
         if (waste := waste_of(each.text, each.flags, is_search=each.is_search))
     ]
     assert not wasteful, "\n" + "\n".join(wasteful)

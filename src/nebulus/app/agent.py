@@ -74,7 +74,7 @@ class Agent:
         }
         if len(named) < len(models):
             raise ConfigError(
-                f"two models have the same short name ({', '.join(named)}); pass only one of them"
+                f"two models have the same short name ({', '.join(named)})", fix="pass only one of them"
             )
         settings = Settings(
             tiers={
@@ -158,8 +158,8 @@ class Agent:
         except RuntimeError:
             return asyncio.run(self.run_async(goal, plan=plan, result=result))
         raise ConfigError(
-            "an event loop is already running (a notebook, or an async program); "
-            "write `await agent.run_async(...)` instead of `agent.run(...)`"
+            "an event loop is already running (a notebook, or an async program)",
+            fix="write `await agent.run_async(...)` instead of `agent.run(...)`",
         )
 
     async def run_async(self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None) -> Outcome:
@@ -268,7 +268,7 @@ class Agent:
     @property
     def _open(self) -> Application:
         if self._application is None:
-            raise ConfigError("the agent is not open; write `async with Agent(...) as agent:`")
+            raise ConfigError("the agent is not open", fix="write `async with Agent(...) as agent:`")
         return self._application
 
 
@@ -277,7 +277,8 @@ def _planning(value: str) -> PlanMode:
         return PlanMode(value)
     except ValueError as error:
         raise ConfigError(
-            f"planning={value!r} is not a way to plan; use {' or '.join(repr(mode.value) for mode in PlanMode)}"
+            f"planning={value!r} is not a way to plan",
+            fix=f"use {' or '.join(repr(mode.value) for mode in PlanMode)}",
         ) from error
 
 

@@ -187,14 +187,14 @@ class Application:
         names = [tool.spec.name for tool in tools]
         doubled = {name for name in names if names.count(name) > 1}
         if doubled:
-            raise ConfigError(f"two tools are called {sorted(doubled)[0]!r}; give one another name")
+            raise ConfigError(f"two tools are called {sorted(doubled)[0]!r}", fix="give one another name")
         tiers = []
         for name, tier in self.settings.tiers.items():
             info = await self._describe(name)
             if tier.reasoning_tokens and not info.reasons:
                 raise ConfigError(
-                    f"tiers.{name}.reasoning_tokens={tier.reasoning_tokens}: {info.name} can't reason first; "
-                    "set it to 0"
+                    f"tiers.{name}.reasoning_tokens={tier.reasoning_tokens}: {info.name} can't reason first",
+                    fix="set it to 0",
                 )
             tiers.append(tier.tier(name, info.window_tokens))
         return RunConfig(
@@ -233,7 +233,7 @@ class Application:
                 why = too_large(
                     asked, tokens=count.tokens, window_tokens=windows[tier], prompt=composed.prompt
                 )
-                raise ConfigError(f"tiers.{tier}: {why}; it contains nothing remembered yet")
+                raise ConfigError(f"tiers.{tier}: {why}", fix="it contains nothing remembered yet")
 
     def _open_world(self, run_id: str, request: RunRequest) -> AbstractAsyncContextManager[Opened]:
         return self._opened(run_id, request.place)
@@ -310,6 +310,7 @@ def checked_run_id(run_id: str) -> str:
     """
     if not _RUN_ID.fullmatch(run_id):
         raise ConfigError(
-            f"{run_id[:80]!r} can't be the id of a run; take up to 64 letters, digits, -, _ and ., a letter or digit first"
+            f"{run_id[:80]!r} can't be the id of a run",
+            fix="take up to 64 letters, digits, -, _ and ., a letter or digit first",
         )
     return run_id

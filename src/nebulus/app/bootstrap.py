@@ -93,7 +93,7 @@ def hub() -> "Hub":
         ConfigError: what reads it is not installed.
     """
     if find_spec("huggingface_hub") is None:
-        raise ConfigError("models on Hugging Face need huggingface_hub; pip install 'nebulus[local]'")
+        raise ConfigError("models on Hugging Face need huggingface_hub", fix="pip install 'nebulus[local]'")
     from nebulus.adapters.backends.hub import Hub
 
     return Hub()
@@ -138,8 +138,8 @@ def smollm2_path() -> Path:
     for folder in package.submodule_search_locations or () if package else ():
         return Path(folder) / SMOLLM2_FILE
     raise ConfigError(
-        "the model smollm2, which is used where no other is named, is not installed; there are three ways to get a "
-        f"model: {WAYS_TO_A_MODEL}"
+        "the model smollm2, which is used where no other is named, is not installed",
+        fix=f"there are three ways to get a model: {WAYS_TO_A_MODEL}",
     )
 
 
@@ -332,6 +332,6 @@ def secrets(settings: Settings) -> Secrets:
         value = os.environ.get(name, "")
         if len(value) < LEAST_CHARS:
             what = f"has {len(value)} characters; {LEAST_CHARS} are the least" if value else "is not set"
-            raise ConfigError(f"the secret {name} {what}; set it in the environment, or remove it")
+            raise ConfigError(f"the secret {name} {what}", fix="set it in the environment, or remove it")
         known.append(Secret(name, value, tools))
     return Secrets(tuple(known))

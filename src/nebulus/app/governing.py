@@ -39,7 +39,7 @@ def governing(
         ConfigError: something governs a run from where it can't be protected.
     """
     if root == ledger.folder or ledger.folder in root.parents:
-        raise ConfigError(f"{root} is where Nebulus keeps what you trust; name another workspace")
+        raise ConfigError(f"{root} is where Nebulus keeps what you trust", fix="name another workspace")
     trust = ledger.load()
     own = [root / STATE_FOLDER, root / FILE_NAME, ledger.folder, *_state(settings, folder, root), *policy]
     known = [*map(Path, trust.files), *_of_workspaces(trust.workspaces)]
@@ -74,7 +74,8 @@ def _state(settings: Settings, folder: Path, root: Path) -> Iterator[Path]:
     if final.parent == root:
         raise ConfigError(
             f"engine.url={settings.engine.url!r} keeps the runs in the workspace itself, where commands can "
-            f"reach them; give them a folder of their own, such as {STATE_FOLDER}/{final.name}"
+            f"reach them",
+            fix=f"give them a folder of their own, such as {STATE_FOLDER}/{final.name}",
         )
     if root in final.parents:
         _require_own_folder(final, settings.engine.url)
@@ -93,8 +94,8 @@ def _require_own_folder(file: Path, url: str) -> None:
     foreign = sorted(entry.name for entry in file.parent.iterdir() if not entry.name.startswith(own))
     if foreign:
         raise ConfigError(
-            f"engine.url={url!r} keeps the runs beside {foreign[0]!r}, which no tool could read then; "
-            f"give them a folder of their own, such as {STATE_FOLDER}/{file.name}"
+            f"engine.url={url!r} keeps the runs beside {foreign[0]!r}, which no tool could read then",
+            fix=f"give them a folder of their own, such as {STATE_FOLDER}/{file.name}",
         )
 
 

@@ -54,7 +54,8 @@ def decode_result(kind: Any, result: Result) -> Any:
         except (msgspec.ValidationError, ValueError):  # Pydantic's ValidationError is a ValueError.
             continue
     raise ConfigError(
-        f"the answer {_short(result.value)} is not of type {_name(kind)}; decode it with the type that was requested"
+        f"the answer {_short(result.value)} is not of type {_name(kind)}",
+        fix="decode it with the type that was requested",
     )
 
 
@@ -84,11 +85,13 @@ def _schema(kind: Any) -> dict[str, Any]:
     if isinstance(kind, Mapping):
         return _own_schema(kind)
     if kind is Any or kind is object:
-        raise ConfigError(f"result={_name(kind)} says nothing about the answer; what works: {WORKS}")
+        raise ConfigError(f"result={_name(kind)} says nothing about the answer", fix=f"what works: {WORKS}")
     try:
         found = _adapter(kind).json_schema() if _uses_pydantic(kind) else msgspec.json.schema(kind)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise ConfigError(f"result={_name(kind)} can't be requested: {error}; what works: {WORKS}") from error
+        raise ConfigError(
+            f"result={_name(kind)} can't be requested: {error}", fix=f"what works: {WORKS}"
+        ) from error
     schema: dict[str, Any] = _closed(_without_references(found, kind))
     return schema
 
@@ -100,7 +103,7 @@ def _own_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
         raise ConfigError(f"result={_short(schema)} is not a valid JSON Schema: {error}") from error
     if not schema:
-        raise ConfigError(f"result={{}} says nothing about the answer; what works: {WORKS}")
+        raise ConfigError("result={} says nothing about the answer", fix=f"what works: {WORKS}")
     return _without_references(schema, schema)
 
 
@@ -123,7 +126,7 @@ def _inlined(node: Any, definitions: Mapping[str, Any], *, kind: Any, within: tu
                     if name in within
                     else f"refers to {reference}, which it does not define"
                 )
-                raise ConfigError(f"result={_name(kind)} {why}; what works: {WORKS}")
+                raise ConfigError(f"result={_name(kind)} {why}", fix=f"what works: {WORKS}")
             meant = _inlined(definitions[name], definitions, kind=kind, within=(*within, name))
             return {**meant, **rest}
         case dict():

@@ -151,7 +151,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
         """
         for name in names:
             if name not in self.tiers:
-                raise ConfigError(f"there is no tier {name!r}; {_nearest(name, list(self.tiers))}")
+                raise ConfigError(f"there is no tier {name!r}", fix=f"{_nearest(name, list(self.tiers))}")
         kept = {name: tier for name, tier in self.tiers.items() if not names or name in names}
         return msgspec.structs.replace(self, tiers=kept)
 
@@ -244,8 +244,9 @@ def read_model(text: str) -> BackendSettings:
     match = re.fullmatch(r"(?:(llama\.cpp|anthropic|openai)\+)?(https?://[^#\s]+)(?:#(\S+))?", text)
     if match is None:
         raise ConfigError(
-            f"{text!r} is not a model; write smollm2, hf:OWNER/REPO:QUANT, PATH.gguf, ollama:MODEL, lmstudio:MODEL, vllm:MODEL, "
-            "llamacpp:MODEL, http://HOST:PORT#MODEL or anthropic+https://HOST#MODEL"
+            f"{text!r} is not a model",
+            fix="write smollm2, hf:OWNER/REPO:QUANT, PATH.gguf, ollama:MODEL, lmstudio:MODEL, vllm:MODEL, "
+            "llamacpp:MODEL, http://HOST:PORT#MODEL or anthropic+https://HOST#MODEL",
         )
     kind, url, model = match[1] or "auto", match[2], match[3] or ""
     return msgspec.convert({"kind": kind, "url": url, "model": model}, BackendSettings)
@@ -265,7 +266,7 @@ def _validate(settings: Settings, source: str) -> None:
     _validate_limits(settings, source)
     _validate_engine(settings.engine.url, source)
     if not settings.tiers:
-        raise ConfigError(f"{source}: tiers is empty; name at least one")
+        raise ConfigError(f"{source}: tiers is empty", fix="name at least one")
     for name, tier in settings.tiers.items():
         place = f"{source}: tiers.{name}"
         tier.backend()
@@ -282,7 +283,9 @@ def _validate(settings: Settings, source: str) -> None:
             )
     for kind in StepKind.EXECUTE, StepKind.PLAN:
         if not any(kind in tier.kinds for tier in settings.tiers.values()):
-            raise ConfigError(f"{source}: no tier may {kind.value}; add {kind.value!r} to the kinds of one")
+            raise ConfigError(
+                f"{source}: no tier may {kind.value}", fix=f"add {kind.value!r} to the kinds of one"
+            )
 
 
 _ENGINES = ("sqlite", "postgres", "postgresql", "postgresql+psycopg")
@@ -295,7 +298,9 @@ def _validate_limits(settings: Settings, source: str) -> None:
         for key, value in _numbers_of(table):
             least = 1 if name == "limits" and key in _AT_LEAST_ONE else 0
             if value < least:
-                raise ConfigError(f"{source}: {name}.{key}={value!r} is too small; write {least} or more")
+                raise ConfigError(
+                    f"{source}: {name}.{key}={value!r} is too small", fix=f"write {least} or more"
+                )
     if min(settings.approvals.expires_s, settings.approvals.wait_s) < 0:
         raise ConfigError(f"{source}: approvals.expires_s and approvals.wait_s are seconds, from 0 on")
     for limit, value in msgspec.structs.asdict(settings.sandbox).items():
@@ -316,8 +321,8 @@ def _validate_engine(url: str, source: str) -> None:
     scheme, mark, _ = url.partition("://")
     if mark and scheme not in _ENGINES:
         raise ConfigError(
-            f"{source}: engine.url={url!r} is not a database that runs can live in; "
-            'write a path for SQLite, postgresql://USER@HOST/DATABASE, or "memory"'
+            f"{source}: engine.url={url!r} is not a database that runs can live in",
+            fix='write a path for SQLite, postgresql://USER@HOST/DATABASE, or "memory"',
         )
 
 
@@ -325,7 +330,9 @@ def _table(value: Any, name: str, source: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ConfigError(f"{source}: {name}={value!r} is not a table; write [{name}] and settings below it")
+        raise ConfigError(
+            f"{source}: {name}={value!r} is not a table", fix=f"write [{name}] and settings below it"
+        )
     return value
 
 
@@ -336,7 +343,7 @@ def _struct(table: dict[str, Any], kind: type[_Kind], place: str) -> _Kind:
     values = {}
     for key, value in table.items():
         if key not in fields:
-            raise ConfigError(f"{prefix}{key} is not a setting; {_nearest(key, list(fields))}")
+            raise ConfigError(f"{prefix}{key} is not a setting", fix=f"{_nearest(key, list(fields))}")
         try:
             values[key] = msgspec.convert(value, fields[key].type)
         except msgspec.ValidationError as error:

@@ -145,5 +145,5 @@ def _origin(url: str) -> str:
     try:
         port = parts.port
     except ValueError as error:
-        raise ConfigError(f"{url!r} has no port that can be; correct it") from error
+        raise ConfigError(f"{url!r} has no port that can be", fix="correct it") from error
     return f"{scheme}://{parts.hostname}:{port or _PORTS.get(scheme, 0)}"

@@ -15,7 +15,7 @@ from nebulus.core.findings import Edit
 
 _CLOSING = ("<", "[TOOL_CALLS]")
 """What begins where arguments would: the end of the call, or the next one."""
-_ENTITIES = re.compile(r"[\[{]\s*\{?\s*&quot;")
+_ENTITIES = re.compile(r"[\[{]\s*+\{?\s*+&quot;")
 _FENCE_OPENED = re.compile(r"\s*+(?:```[a-z_]*+\s*+)?")
 _BLANK = re.compile(r"\s*+")
 _FENCE_CLOSED = re.compile(r"\s*+(?:```\s*+)?")

@@ -21,11 +21,13 @@ def tool_spec(definition: Mapping[str, Any]) -> ToolSpec:
     inner = definition.get("function", definition)
     name = inner.get("name") if isinstance(inner, Mapping) else None
     if not isinstance(name, str) or not name:
-        raise ToolDefinitionError(f"the tool definition {str(definition)[:80]!r} has no name; give it one")
+        raise ToolDefinitionError(
+            f"the tool definition {str(definition)[:80]!r} has no name", fix="give it one"
+        )
     parameters: Any = next((inner[key] for key in _SCHEMA_KEYS if inner.get(key) is not None), {})
     if not isinstance(parameters, Mapping):
         raise ToolDefinitionError(
-            f"the parameters of {name!r} are {parameters!r}; give a JSON Schema of type object"
+            f"the parameters of {name!r} are {parameters!r}", fix="give a JSON Schema of type object"
         )
     schema = dict(parameters) or {"type": "object", "properties": {}}
     return ToolSpec(name=name, description=str(inner.get("description") or ""), parameters=schema)
@@ -41,5 +43,5 @@ def tool_specs(definitions: Iterable[Mapping[str, Any]]) -> tuple[ToolSpec, ...]
     names = [tool.name for tool in tools]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise ToolDefinitionError(f"two tools have the name {twice!r}; rename one")
+        raise ToolDefinitionError(f"two tools have the name {twice!r}", fix="rename one")
     return tools

@@ -40,7 +40,7 @@ _NEXT_TURN = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _SHORTEST_ECHO = 9
-_LETTERS = re.compile(r"[a-z]{3,}")
+_LETTERS = re.compile(r"[^\W\d_]{2,}")
 _SPOKEN = 200
 """So much of a value may be repeated by words around its call."""
 _BLANKS = " \t\r\n`*"
@@ -135,12 +135,13 @@ def _worded(group: _Group, behind: str, text: str, *, shown: str) -> Iterator[Gr
 
 
 def _own_words(blocks: Sequence[Block]) -> frozenset[str]:
-    """The words of the names of tools, and of the texts that they are given."""
+    """The words of the names of tools and parameters, and of the texts that they are given."""
     found: set[str] = set()
     for candidate in (each for block in blocks for each in block.candidates):
         found.update(words_of(candidate.name))
-        values = candidate.arguments.values() if isinstance(candidate.arguments, dict) else ()
-        for value in values:
+        given = candidate.arguments if isinstance(candidate.arguments, dict) else {}
+        for name, value in given.items():
+            found.update(words_of(name))
             found.update(_LETTERS.findall(str(value)[:_SPOKEN].lower()))
     return frozenset(found)
 

@@ -268,7 +268,7 @@ def _free_words(step: str, tool: ToolSpec) -> str:
 
 def _is_named(name: str, step: str) -> bool:
     """Whether the step has the name of a parameter, or the beginning of each of its words."""
-    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]{1,60}(?![a-z])", name)
     said = step.lower()
     return name in step or (bool(words) and all(word.lower()[:STEM_CHARS] in said for word in words))
 

@@ -18,7 +18,7 @@ from nebulus.core.findings import Edit
 
 _CALL = re.compile(r"([A-Za-z_][\w.\-]{0,159})\s*+\(")
 _NAME = re.compile(r"[A-Za-z_][\w.\-]{0,159}")
-_KEYWORD = re.compile(r"[A-Za-z_]\w*+(?=\s*+[=:](?!=))")
+_KEYWORD = re.compile(r"[A-Za-z_]\w*+(?=\s{0,99}+[=:](?!=))")
 _LIST = re.compile(r"\[\s*+[A-Za-z_][\w.\-]{0,159}\s*+\(")
 _BLANK = re.compile(r"\s*+")
 PRINTING = ("print",)

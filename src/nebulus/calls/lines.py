@@ -73,7 +73,9 @@ def answer_of(line: Mapping[str, Any]) -> ModelAnswer:
         )
     text = line.get("text", message)
     if not isinstance(text, str):
-        raise ConfigError(f"the line {str(line.get('id'))!r} has neither text nor message; give one of them")
+        raise ConfigError(
+            f"the line {str(line.get('id'))!r} has neither text nor message", fix="give one of them"
+        )
     return ModelAnswer(text=text, finish=finish)
 
 

@@ -14,11 +14,11 @@ from nebulus.core.tools import Effect, ToolSpec
 MAX_NAME = 128
 """Longer names are no names. Source: the OpenAI API allows 64 characters, MCP servers use up to 128."""
 
-_CHANNEL = re.compile(r"<\|.*\Z", re.DOTALL)
+_CHANNEL = re.compile(r"<\|.*", re.DOTALL)
 _NAMESPACE = re.compile(r"\A(?:functions?|tools?|google|default_api|api|mcp|assistant|call)[.:/]")
 _INDEX = re.compile(r":(?:index:)?\d+\Z")
 _SEPARATORS = re.compile(r"[\s._:/\-]+")
-_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
+_WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]{1,60}(?![a-z])|\d+")
 _FILLERS = frozenset(
     {"a", "an", "the", "to", "of", "for", "from", "in", "on", "by", "with", "tool", "function", "api"}
 )

@@ -80,7 +80,8 @@ def read(
     ):
         return clean
     need = _Need({tool.name: tool for tool in tools}, shown, needed)
-    parsed = parse(answer.text, need.offered, shown=shown, profile=profile)
+    echoable = "" if profile.is_constrained else shown  # a grammar can force a call that was shown before
+    parsed = parse(answer.text, need.offered, shown=echoable, profile=profile)
     level = CallEvidence.CONSTRAINED if profile.is_constrained else CallEvidence.WHOLE
     if answer.calls:
         found = tuple(Candidate(call.name, call.arguments) for call in answer.calls)
@@ -175,7 +176,7 @@ def _taken(each: Graded, need: _Need, done: _Accepted) -> Finding | None:
         return None
     if isinstance(made, Finding):
         return made
-    is_repeated = bool(each.why) and bool(done.calls) and all(call in done.calls for call, _ in made)
+    is_repeated = bool(done.calls) and all(call in done.calls for call, _ in made)
     if is_repeated and not each.block.is_marked:
         done.mentions.append(_mention(replace(each, why="it repeats a call")))
         return None

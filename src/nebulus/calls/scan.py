@@ -19,6 +19,7 @@ REASONING = {
     "<|START_THINKING|>": "<|END_THINKING|>",
     "<|open|>think<|sep|>": "<|close|>think<|sep|>",
     "◁think▷": "◁/think▷",
+    "<seed:think>": "</seed:think>",
     **{
         f"<{name}>": f"</{name}>"
         for name in (
@@ -30,7 +31,7 @@ REASONING = {
 """What opens and what closes reasoning; tags in any case.
 
 Source: chat templates of DeepSeek-R1, Qwen3, GLM-4.5 (`<think>`), Magistral (`[THINK]`), Gemma 4, Command A
-Reasoning, Kimi K3, Kimi-VL (`◁think▷`); the other tags are what prompts ask for.
+Reasoning, Kimi K3, Kimi-VL (`◁think▷`), Seed-OSS (`<seed:think>`); the other tags are what prompts ask for.
 """
 
 ENDS = (
@@ -38,6 +39,8 @@ ENDS = (
     "<turn|>", "<|eot|>", "<|eom|>", "<|return|>", "<|call|>", "<|end|>", "<|tool_response>",
 )  # fmt: skip
 """Tokens that end a message, where a server left them in its text."""
+_ANSWERS = ("<|open|>response<|sep|>", "<|START_RESPONSE|>", "<|channel|>final<|message|>")
+"""With these an answer begins: no thought is before it, although the prompt opened one."""
 MAX_BLOCKS = 128
 """Calls, read or not, that are looked for in one answer. Source: the OpenAI API allows 128 tools a request."""
 MAX_TRIES = 256
@@ -48,9 +51,20 @@ _HEADERS = re.compile(
 )
 _FENCE = "```"
 _INFO = re.compile(
-    r"```[ \t]*[\w+.-]{0,30}[ \t]*(?:\n|(?=[\[{]))(?:\s*+(?:#|//)[^\n]*+\n)*\s*+(?:return\s+)?"
+    r"```[ \t]*+[\w+.-]{0,30}[ \t]*+(?:\n|(?=[\[{]))(?:\s*+(?:#|//)[^\n]*+\n)*\s*+(?:return\s+)?"
 )
 _FENCE_END = re.compile(r"(?:\s*+#[^\n`]*+)?\s*+(?:```|\Z)")
+_CODE_LABELS = frozenset(
+    {
+        "", "json", "jsonc", "json5", "python", "py", "python3", "javascript", "js", "typescript", "ts", "c", "xml",
+        "tool_code", "tool_call", "tool_calls", "tool", "function", "function_call",
+    }
+)  # fmt: skip
+"""What is written behind the backticks where calls are meant; the rest is a log, an e-mail, a page."""
+_COMMENT = re.compile(r"(?:#|//)[ \t]*+([^\n]*)")
+_RESULT = re.compile(
+    r"(?:outputs?|returns?|prints?|results?|expected output)\b|[-=]>|[\d\"'\[{(]", re.IGNORECASE
+)
 _CLOSING_FENCE = re.compile(r"\n[ \t>]*```")
 _LINE_START = re.compile(r"(?:\A|\n)[ \t>]*\Z")
 _LINE = r"\n[ \t]*+(?=[{\[(]|[A-Za-z_][\w.\-:/]{0,159}[ \t]*+(?:\(|\n?[ \t]*+\{))"
@@ -126,6 +140,7 @@ class _Scanning:
     def run(self) -> Scan:
         """Go from mark to mark."""
         position, end = _without_edges(self.text)
+        self.is_reasoning = self.is_reasoning and not self.text.startswith(_ANSWERS, position)
         if self.is_reasoning and not self.calls_in_reasoning:
             position = self.skip_reasoning(position, tuple(_CLOSERS))
         position = self.at_start(position)
@@ -287,14 +302,27 @@ class _Scanning:
         body = info.end() if info else start + len(_FENCE)
         block, _ = self.tried(body)
         if block is not None and (closed := _FENCE_END.match(self.text, block.end)):
-            self.add(self.text[position:start])
+            self.add(self.text[position:start] + _remarks(info.group() if info else "", is_opening=True))
             self.blocks += 1
             self.parts.append(replace(block, start=start, end=closed.end()))
+            self.add(_remarks(closed.group()))
             return self.at_fresh(closed.end())
         close = self.source.search(_CLOSING_FENCE, max(body - 1, start + len(_FENCE)))
         end = close.end() if close else min(self.source.find(_FENCE, body) + len(_FENCE), len(self.text))
         self.add(self.text[position:end])
         return end
+
+
+def _remarks(edge: str, *, is_opening: bool = False) -> str:
+    """Return what an edge of a fence says in words: its label, if no code is called so, and comments.
+
+    A comment with the result that a call may have says nothing of the call.
+    """
+    label, _, rest = edge.removeprefix(_FENCE).partition("\n") if is_opening else ("", "", edge)
+    said = [comment for comment in _COMMENT.findall(rest) if not _RESULT.match(comment)]
+    if label.strip().lower() not in _CODE_LABELS:
+        said.insert(0, label.strip() + ":")
+    return "".join(f"\n{each}\n" for each in said)
 
 
 def is_in_code(text: str, place: int) -> bool:

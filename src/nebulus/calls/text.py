@@ -59,7 +59,7 @@ def parse(
     finding = _finding(scanned, words, is_alone=is_alone)
     return Parsed(
         graded=tuple(found),
-        words=words if is_alone and not scanned.reasoning else words.strip(),
+        words=words if is_alone and not scanned.reasoning else words.lstrip().rstrip("\n"),
         reasoning=scanned.reasoning,
         finding=finding,
     )

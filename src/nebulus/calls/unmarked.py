@@ -22,7 +22,7 @@ _NAMED_LINE = re.compile(r"([A-Za-z_][\w.\-:/]{0,159})[ \t]*+\n?[ \t]*+(?=\{)")
 _CALL_NAME = re.compile(r"[A-Za-z_][\w.\-]{0,159}")
 _QUOTED_CALL = re.compile(r"\[\s*+(['\"])(?=[A-Za-z_][\w.\-]{0,159}\()")
 _PAIRS = re.compile(r"[\[(]\s*+\(\s*+['\"]|\(\s*+['\"][\w.\-]{1,160}['\"]\s*+,")
-_SURPLUS = re.compile(r"[)\]}]{1,2}(?=\s*(?:\Z|\n|<))")
+_SURPLUS = re.compile(r"[)\]}]{1,2}(?=\s{0,99}(?:\Z|\n|<))")
 _LINE_END = re.compile(r"\n|\Z")
 
 Taken: TypeAlias = tuple[Block | None, int, int]

@@ -36,7 +36,7 @@ class Checked(Struct, frozen=True):
 
 
 def _no_retrieval(uri: str) -> Any:
-    raise ToolDefinitionError(f"$ref={uri!r} leaves the schema; put what it refers to under $defs")
+    raise ToolDefinitionError(f"$ref={uri!r} leaves the schema", fix="put what it refers to under $defs")
 
 
 @functools.lru_cache(maxsize=COMPILED_SCHEMAS)

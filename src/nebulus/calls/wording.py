@@ -7,6 +7,8 @@ say what is known, and what takes a known sentence back.
 import re
 from collections.abc import Set as AbstractSet
 
+from nebulus.calls.language import COMMON, FUNCTION_WORDS, infinitive, is_foreign, stem
+
 NEAR = 600
 """Characters behind a call in which its explanation is looked for."""
 SENTENCE = 400
@@ -36,15 +38,15 @@ _PRESENTED = re.compile(
     r"\A(?:(?:sure|certainly|of course|ok|okay|so|and|then|now)\b[\s,.!-]{0,3}){0,3}"
     r"(?:(?:here|below)(?:'s|\u2019s| is| are) )?(?:the |my |an? )?"
     r"(?:(?:function|tool|api|required|requested|corresponding|necessary|appropriate|correct|right|final|next|first|json"
-    r"|python|following)[ -]){0,3}(?:calls?|answers?|solutions?|action|step|request)"
-    r"(?: (?:to (?P<aim>[a-z]+)\b|(?:for (?:this|that|the|your|it)|that (?:will|can)|you need)\b|is\b|are\b)[^.:?!]{0,80})?"
-    r"\s*[:.]?\Z",
+    r"|python|following)[ -]){0,3}(?:calls?|answers?|solutions?|action|step|request|code|function|command|line)"
+    r"(?: (?:to (?P<aim>[a-z]+)|for (?:this|that|the|your|it)|that (?:will|can)|you need)\b[^.:?!]{0,80}?)?"
+    r"(?: (?:is|are)(?: as follows| below| this)?)?\s*[:.]?\Z",
     re.IGNORECASE,
 )
 _GREETING = re.compile(
     r"\A(?:sure(?: thing)?|ok(?:ay)?|certainly|of course|absolutely|alright|great|hi|hello|yes|thanks?(?: you)?"
     r"|no problem|and|so|also|then|next|finally|first|second|thought|plan|answer|response|action|one moment(?: please)?"
-    r"|just a moment)\W*\Z",
+    r"|just a moment|one sec(?:ond)?|right away|on it|here you go|hi there)\W*\Z",
     re.IGNORECASE,
 )
 _TAKEN_FOR_WORDS = re.compile(r"[*_`]+")
@@ -73,6 +75,20 @@ _SHOWN = re.compile(
 """In an announcement: what follows is shown, and not done."""
 
 
+_CONDITIONAL = re.compile(
+    r"\A(?:but |and |only )?(?:if|unless|once|until|when(?:ever)?|after|as soon as|should)\b"
+    r"|\b(?:as soon as|only (?:if|when|after)|(?:if|once|when|until|unless) (?:you|we|they|it|the user|approved|asked))\b",
+    re.IGNORECASE,
+)
+"""In an announcement: it is not now that the call will be made."""
+_ABOUT_TEXT = re.compile(
+    r"\b(?:this|that|the|these|following|below)\s(?:\w{1,20}\s)?(?:call|text|string|snippet|payload|markup)\b"
+    r"(?! (?:is|are|to)\b)",
+    re.IGNORECASE,
+)
+"""In an announcement: the object is what follows, as a text."""
+
+
 def doubt_before(before: str, own: AbstractSet[str]) -> str:
     """Return why the words before a call leave a doubt that it is meant, "" where they only announce it.
 
@@ -83,6 +99,8 @@ def doubt_before(before: str, own: AbstractSet[str]) -> str:
         return ""
     if _ODD.search(said) or said.count('"') % 2 or said.count("\u201c") != said.count("\u201d"):
         return "it may be inside of what is before it"
+    if is_foreign(said, own, KNOWN_VERBS):
+        return "not all words before it are known"
     sentences = [
         each.strip()[-SENTENCE:]
         for each in _SENTENCE.split(_TAKEN_FOR_WORDS.sub("", said))
@@ -102,7 +120,7 @@ def _announces(sentence: str, own: AbstractSet[str]) -> bool:
     head, colon, more = sentence.partition(": ")
     if colon and more.strip():
         sentence = head + ":"
-    if _SHOWN.search(sentence):
+    if _SHOWN.search(sentence) or _CONDITIONAL.search(sentence):
         return False
     clauses = [clause.strip() for clause in _CLAUSE.split(sentence) if clause.strip()]
     for clause in (sentence, *clauses[-1:]):
@@ -122,34 +140,27 @@ def _does(clause: str, own: AbstractSet[str]) -> bool:
     done = next((verb for verb in verbs if _is_doing(verb.group(), own)), None)
     if done is None or _UNSURE.search(clause[: done.end()]):
         return False
+    if _ABOUT_TEXT.search(clause) and not any(stem(verb.group().lower()) in _MAKING for verb in verbs):
+        return False
     return not clause.endswith(":") or all(
-        _stem(verb.group().lower()) not in _TELLING or verb.group().lower() in own for verb in verbs
+        stem(verb.group().lower()) not in _TELLING or verb.group().lower() in own for verb in verbs
     )
 
 
 def _is_doing(verb: str, own: AbstractSet[str]) -> bool:
-    return _stem(verb.lower()) in _STEMS or verb.lower() in own
+    return stem(verb.lower()) in _STEMS or verb.lower() in own
 
 
-def _infinitive(verb: str) -> str:
-    """A verb in the third person without its ending."""
-    if verb.endswith("ies"):
-        return verb[:-3] + "y"
-    return (
-        verb.removesuffix("es") if verb.endswith(("ches", "shes", "sses", "xes")) else verb.removesuffix("s")
+_STEMS = frozenset(map(stem, _DOING))
+_MAKING = frozenset(
+    map(
+        stem,
+        ("make", "use", "invoke", "issue", "execute", "run", "perform", "place", "send", "generate"),
     )
-
-
-def _stem(word: str) -> str:
-    """A verb without the endings that announcements use."""
-    for ending in ("ing", "e"):
-        word = word.removesuffix(ending)
-    return word[:-1] if len(word) > 3 and word[-1] == word[-2] else word
-
-
-_STEMS = frozenset(map(_stem, _DOING))
+)
+"""What is done with a call itself."""
 _TELLING = frozenset(
-    map(_stem, ("read", "see", "look", "list", "review", "write", "copy", "answer", "put", "give"))
+    map(stem, ("read", "see", "look", "list", "review", "write", "copy", "answer", "put", "give"))
 )
 """What they announce, with a colon, is the text itself: "I'll read the mail:"."""
 
@@ -190,14 +201,6 @@ _FROM_ELSEWHERE = re.compile(
     r"|ticket|comment|transcript|log|article|manual|docs?|documentation|note|notes|injection|prompt|message|file|user)\b",
     re.IGNORECASE,
 )
-_ENGLISH = frozenset(
-    "the this that these those which with and are from by has have it its following above below here been being".split()  # noqa: SIM905
-)
-_COMMON = frozenset(
-    "a an of is in to for on at as be can will not no if or after before when each all one two you your i we function"  # noqa: SIM905
-    " functions code line call calls called returns return parameter parameters argument arguments using used output"
-    " value values note explanation calculates retrieves finds given set result results list python question".split()
-)
 _DENIED = re.compile(
     r"\b(?:not|never|nor|no|cannot|would|might|could|may|unless|wrong|incorrect|invalid|void|bad|fake|mock"
     r"|dummy|test|examples?|hypothetical\w*|illustrat\w+|demo\w*|sample output|templates?|placeholders?|inject\w+"
@@ -208,8 +211,14 @@ _DENIED = re.compile(
     re.IGNORECASE,
 )
 """Words with which a first sentence does more than explain."""
+_DISOWNED = re.compile(
+    r"\binject\w*|\battack\w*|\bmalicious|\bphishing|\btraining data\b|\bclaim(?:s|ed)\b|\bif you (?:allow|let|permit|are)\b"
+    r"|\balready (?:known|know|have)\b|\bknow already\b|\bwe know\b|\bwithdrawn\b|\bcopied from\b",
+    re.IGNORECASE,
+)
+"""Anywhere in a first sentence: the call is somebody else's, or is not needed."""
 _LABELS = re.compile(
-    r"(?:(?:(?:\w+ ){0,2}explanation|note|answer|solution|code|output|python)\b[\s:*]{1,4}|\W+)+",
+    r"(?:(?:(?:\w{1,40} ){0,2}explanation|note|answer|solution|code|output|python)\b[\s:*]{1,4}|\W)+",
     re.IGNORECASE,
 )
 _LEADS = (
@@ -218,12 +227,12 @@ _LEADS = (
 )
 _CALL_NOUN = (
     r"(?:code|functions?|lines?|calls?|commands?|tools?|query|queries|snippet|script|solution|outputs?|results?"
-    r"|parameters?|arguments?|list|program|answer|requests?|calculations?|questions?|tasks?|problems?|statement|response|representation|way|\S*[A-Za-z][._][A-Za-z]\S*|\w+\(\)|`\w+`|\"\w+\"|'\w+')"
+    r"|parameters?|arguments?|list|program|answer|requests?|calculations?|questions?|tasks?|problems?|statement|response|representation|way|\S{0,80}[A-Za-z][._][A-Za-z]\S{0,80}|\w{1,80}\(\)|`\w{1,80}`|\"\w{1,80}\"|'\w{1,80}')"
 )
 _ABOUT_CALL = re.compile(rf"(?<!\S){_CALL_NOUN}(?![\w-])", re.IGNORECASE)
 _SUBJECT = re.compile(
-    rf"{_LEADS}(?:(?:this|these|it|they|that)\s+|(?:the|this|these|each|both|all|it's|one)\b(?:\s+\S+){{0,8}}?\s+"
-    rf"{_CALL_NOUN}\s+|(?:\w+\(\)|`\w+`|\w*[A-Za-z][._]\w+)\s+(?:function\s+)?)(?P<rest>\S.*)",
+    rf"{_LEADS}(?:(?:this|these|it|they|that)\s+|(?:the|this|these|each|both|all|it's|one)\b(?:\s{{1,20}}\S{{1,80}}){{0,8}}?\s{{1,20}}"
+    rf"{_CALL_NOUN}\s{{1,20}}|(?:\w{{1,80}}\(\)|`\w{{1,80}}`|\w{{0,80}}[A-Za-z][._]\w{{1,80}})\s{{1,20}}(?:function\s{{1,20}})?)(?P<rest>\S.*)",
     re.IGNORECASE | re.DOTALL,
 )
 _STATE = re.compile(
@@ -237,12 +246,12 @@ _STATE = re.compile(
     re.IGNORECASE,
 )
 _PRESENTS = re.compile(
-    rf"(?:it['\u2019]s|it is|this is|these are|here (?:is|are)) (?:\S+ ){{0,4}}?{_CALL_NOUN}(?![\w-])"
+    rf"(?:it['\u2019]s|it is|this is|these are|here (?:is|are)) (?:\S{{1,80}} ){{0,4}}?{_CALL_NOUN}(?![\w-])"
     r"|if (?:the function|no function|there (?:is|are) no)\b",
     re.IGNORECASE,
 )
 _BY_CALLING = re.compile(
-    rf"\b(?:is|are|be)\s(?:\w+ed|found)\s(?:using|by (?:calling|invoking|using))\s(?:\S+\s){{0,6}}?{_CALL_NOUN}(?![\w-])"
+    rf"\b(?:is|are|be)\s(?:\w{{1,40}}ed|found)\s(?:using|by (?:calling|invoking|using))\s(?:\S{{1,80}}\s){{0,6}}?{_CALL_NOUN}(?![\w-])"
     r"|\b(?:is|are) (?:calculated|computed|returned)\b",
     re.IGNORECASE,
 )
@@ -252,7 +261,7 @@ _WE_DO = re.compile(
 _QUOTATION = re.compile(r"\"[^\"\n]*\"|`[^`\n]*`|(?<!\w)'[^'\n]*'(?!\w)")
 _CONDITION = re.compile(r"if (?:the|no|there)\b.*\b(?:return|output)", re.IGNORECASE)
 """What is given back in a case that may come: prompts ask for such words."""
-_NEXT_VERB = re.compile(r"\s(?=(?:will|can|is|are|has|have|should|[a-z]+s)\b)", re.IGNORECASE)
+_NEXT_VERB = re.compile(r"\s(?=(?:will|can|is|are|has|have|should|[a-z]{1,40}s)\b)", re.IGNORECASE)
 _OURSELVES = re.compile(
     rf"{_LEADS}(?:i|we)\b(?:['\u2019]\w+| have| am| are| will| can| need to| just)*(?: (?:just|then|now|simply))?"
     r"\s(?:us(?:ed?|ing)|call(?:ed|ing)?|invok(?:ed?|ing)|ask(?:ed)? for|requested|fetch\w*|convert\w*|pass\w*|created|included)\b"
@@ -262,17 +271,26 @@ _OURSELVES = re.compile(
 _PERSONAL = re.compile(
     r"(?:i|we|you|please|but|yet|however|hmm+|well|oh|let|that|he|she|what|it)\b", re.IGNORECASE
 )
-_VERBS = _STEMS | {
+KNOWN_VERBS = _STEMS | {
     "return", "represent", "tak", "giv", "mean", "requir", "accept", "pass", "specif", "utiliz", "output", "defin",
     "implement", "evaluat", "invok", "divid", "multipl", "plot", "draw", "train", "look", "correspond", "trigger",
     "depict", "fit", "ask", "assum", "us", "depend",
 }  # fmt: skip
 _WORD = re.compile(r"[^\W\d_]+")
-_SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n\s*\n")
-_GOES_ON = re.compile(r"[ \t]*[a-z]|[ \t]*[,;:)](?!\s*\n)|[ \t]+[-\u2013\u2014]")
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s|\n\s{0,99}\n")
+_GOES_ON = re.compile(r"[ \t]*+(?:[a-z]|[,;:)](?!\s{0,99}\n)|(?<=[ \t])[-\u2013\u2014])")
 _JUNK = re.compile(
-    r"(?:</tools>|\[[^\[\]\n]{0,40}\](?=\s*(?:\Z|\n|[\[`#]))|[\s\"')\]};.,*_#-]|`+(?:[a-z_]{1,12}(?=\s*\Z))?)*"
+    r"(?:</tools>|\[[^\[\]\n]{0,40}\](?=\s{0,99}(?:\Z|\n|[\[`#]))|[\s\"')\]};.,*_#-]|`+(?:[a-z_]{1,12}(?=\s{0,99}\Z))?)*"
 )
+
+
+_WAITING = re.compile(r"(?:please wait|(?:one|just a) moment)(?:,? please)?[\s.!\u2026]*", re.IGNORECASE)
+_CODE = re.compile(r"[={}\[\]<>_|\\#]|\w\(")
+_SYMBOL = re.compile(r"[\u2190-\u2bff\U0001f000-\U0001faff]")
+NEXT = 3
+"""So many sentences behind a call are looked at for such remarks."""
+SHORT = 6
+"""A sentence of so few words behind an explanation is a remark: "On hold.", "Standing by."."""
 
 
 def doubt_behind(behind: str, own: AbstractSet[str]) -> str:
@@ -288,7 +306,34 @@ def doubt_behind(behind: str, own: AbstractSet[str]) -> str:
         return "the words behind it take it back"
     if _LEFT_OPEN.search(near) or _FROM_ELSEWHERE.search(near):
         return "the words behind it leave it open"
-    return "" if _explains(near, own) else "the words behind it don't explain it"
+    if is_foreign(near, own, KNOWN_VERBS):
+        return "not all words behind it are known"
+    if _GREETING.match(near) or _WAITING.fullmatch(near):
+        return ""
+    if not _explains(near, own):
+        return "the words behind it don't explain it"
+    return "a remark behind it is not known" if _is_remarked(near, own) else ""
+
+
+def _is_remarked(near: str, own: AbstractSet[str]) -> bool:
+    """Whether a short sentence next to the first one says something else than what the call is about."""
+    for sentence in _SENTENCE.split(near)[1:NEXT]:
+        words = {word.lower() for word in _WORD.findall(sentence)}
+        is_short = (
+            len(words) <= SHORT
+            and not sentence.lstrip().startswith("```")
+            and not _CODE.search(sentence)
+            and not sentence.rstrip().endswith(":")
+        )
+        is_known = bool(own & words) or _GREETING.match(sentence) or _OURSELVES.match(sentence)
+        if (
+            is_short
+            and not is_known
+            and not _says_what_it_does(sentence)
+            and (words or _SYMBOL.search(sentence))
+        ):
+            return True
+    return False
 
 
 def _explains(near: str, own: AbstractSet[str]) -> bool:
@@ -296,11 +341,13 @@ def _explains(near: str, own: AbstractSet[str]) -> bool:
     labels = _LABELS.match(near)
     first = _SENTENCE_END.split(near[labels.end() :] if labels else near, 1)[0][:SENTENCE]
     if not first:
-        return True
+        return not _SYMBOL.search(near)
     words = [word.lower() for word in _WORD.findall(near)]
-    strong = sum(word in _ENGLISH for word in words)
-    common = sum(word in _COMMON for word in words)
+    strong = sum(word in FUNCTION_WORDS for word in words)
+    common = sum(word in COMMON for word in words)
     if not strong or (strong + common) * 7 < len(words):
+        return False
+    if _DISOWNED.search(_QUOTATION.sub("x", first)):
         return False
     if _says_what_it_does(first):
         return True
@@ -323,7 +370,7 @@ def _says_what_it_does(sentence: str) -> bool:
         state = _STATE.match(rest)
         if state is not None:
             verb = state["base"] or state["third"] or state["doing"]
-            if verb is None or _stem(_infinitive(verb.lower())) in _VERBS:
+            if verb is None or stem(infinitive(verb.lower())) in KNOWN_VERBS:
                 head = sentence[: len(sentence) - len(rest) + state.end()]
                 return _DENIED.search(_QUOTATION.sub("x", head)) is None
         following = _NEXT_VERB.search(rest)

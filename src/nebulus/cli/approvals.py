@@ -99,7 +99,9 @@ def _answer(digest: str, text: str, *, is_yes: bool, where: tuple[Path, Path | N
     with open_view(workspace, config, as_json=as_json) as view:
         store = bootstrap.approvals(view.settings, workspace)
         if store is None:
-            raise ConfigError("runs kept in memory ask only while they run; set engine.url to keep them")
+            raise ConfigError(
+                "runs kept in memory ask only while they run", fix="set engine.url to keep them"
+            )
         answered = store.answer(digest, PersonReply(is_yes=is_yes, text=text, by=getpass.getuser()))
         word, style = ("approved", "green") if is_yes else ("denied", "yellow")
         said = f"{word}: {answered.tool} {one_line(answered.arguments, 600)}"

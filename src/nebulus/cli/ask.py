@@ -90,7 +90,7 @@ async def _answered(question: str, spec: "ResultSpec", work: "Work") -> "RunRepo
     from nebulus.core.plan import Goal
 
     if not question.strip():
-        raise ConfigError("there is no question; write it, or give - and write it to stdin")
+        raise ConfigError("there is no question", fix="write it, or give - and write it to stdin")
     settings = settings_of(work.folder, work.choice)
     settings = replace(settings, engine=EngineSettings(url=bootstrap.MEMORY))
     goal = Goal(text=bootstrap.secrets(settings).hide(question.strip()))

@@ -50,7 +50,7 @@ def _level(name: str) -> Needed:
         return by_effect
     if name.upper() not in CallEvidence.__members__:
         levels = ", ".join(level.name.lower() for level in CallEvidence)
-        raise ConfigError(f"--evidence={name!r} is not a level; give {BY_EFFECT}, or one of {levels}")
+        raise ConfigError(f"--evidence={name!r} is not a level", fix=f"give {BY_EFFECT}, or one of {levels}")
     return CallEvidence[name.upper()]
 
 
@@ -60,9 +60,9 @@ def _tools(path: Path | None) -> Sequence[ToolSpec]:
     try:
         definitions = msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
     except OSError as error:
-        raise ConfigError(f"{path} can't be read: {error.strerror}; name a JSON file") from error
+        raise ConfigError(f"{path} can't be read: {error.strerror}", fix="name a JSON file") from error
     except msgspec.MsgspecError as error:
-        raise ConfigError(f"{path} is not a JSON list of tools: {error}; write [{{...}}, ...]") from error
+        raise ConfigError(f"{path} is not a JSON list of tools: {error}", fix="write [{...}, ...]") from error
     return tool_specs(definitions)
 
 
@@ -70,6 +70,6 @@ def _object(line: str, place: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(line, type=dict[str, Any])
     except msgspec.MsgspecError as error:
-        raise ConfigError(f"{place} is not a JSON object: {error}; write one object a line") from error
+        raise ConfigError(f"{place} is not a JSON object: {error}", fix="write one object a line") from error
     except RecursionError as error:
-        raise ConfigError(f"{place} is nested too deeply; write one flat object a line") from error
+        raise ConfigError(f"{place} is nested too deeply", fix="write one flat object a line") from error

@@ -91,12 +91,13 @@ def _require_model(models: tuple[str, ...]) -> None:
         return
     if not nano_path().exists():
         raise ConfigError(
-            "the nano model is not in this package; `make nano` trains it, or name another model with --model"
+            "the nano model is not in this package",
+            fix="`make nano` trains it, or name another model with --model",
         )
     if find_spec("xllamacpp") is None:
         raise ConfigError(
-            "xllamacpp, which runs model files, is not installed; pip install 'nebulus[local]', or name a model on "
-            "a server with --model"
+            "xllamacpp, which runs model files, is not installed",
+            fix="pip install 'nebulus[local]', or name a model on a server with --model",
         )
 
 
@@ -113,13 +114,13 @@ def _fresh(workspace: Path | None) -> Path:
             folder = workspace
             folder.mkdir(parents=True, exist_ok=True)
             if any(folder.iterdir()):
-                raise ConfigError(f"{folder} is not empty; name an empty or a new folder for the demo")
+                raise ConfigError(f"{folder} is not empty", fix="name an empty or a new folder for the demo")
         with as_file(files("nebulus") / "demo") as source:
             shutil.copytree(source / INBOX, folder / INBOX)
             for name in (RUNBOOK, FILE_NAME):
                 shutil.copyfile(source / name, folder / name)
     except OSError as error:
-        raise ConfigError(f"the demo's files can't be written: {error}; name another folder") from error
+        raise ConfigError(f"the demo's files can't be written: {error}", fix="name another folder") from error
     return folder
 
 

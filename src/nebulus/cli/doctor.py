@@ -26,6 +26,7 @@ from nebulus.adapters.sandboxes.uncontained import Uncontained
 from nebulus.app import bootstrap
 from nebulus.app.application import open_application
 from nebulus.app.settings import FILE_NAME, SMOLLM2, EngineSettings, Settings, TierSettings
+from nebulus.cli.exits import envelope
 from nebulus.cli.place import Choice, settings_of
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.text import counted
@@ -64,8 +65,7 @@ async def examine(folder: Path, config: Path | None) -> list[Sign]:
     try:
         settings = settings_of(folder, Choice(config=str(config or "")), asks=False)
     except ConfigError as error:
-        what, _, fix = str(error).partition("; ")
-        return [*signs, Sign(what="settings", found=what, health=Health.BAD, fix=fix)]
+        return [*signs, Sign(what="settings", found=error.what, health=Health.BAD, fix=error.fix)]
     signs.append(_settings(folder, config))
     for name, tier in settings.tiers.items():
         signs.append(await _tier(name, tier, folder))
@@ -163,12 +163,13 @@ async def _tier(name: str, tier: TierSettings, folder: Path) -> Sign:
             info = await backend.describe()
             await application.prepare(_LEAST_GOAL, workspace=folder)
     except (BackendError, ConfigError) as error:
-        said, _, fix = str(error).removeprefix(f"tiers.{name}: ").partition("; ")
+        failure = envelope(error)
+        said = failure.what.removeprefix(f"tiers.{name}: ")
         return Sign(
             what=what,
             found=f"{tier.model}: {said}",
             health=Health.BAD,
-            fix=fix or "start its server, or name another model",
+            fix=failure.fix or "start its server, or name another model",
         )
     form = "calls by construction" if info.constrains_calls else "calls validated, not constrained"
     thought = f", a thought of at most {tier.reasoning_tokens} before each" if tier.reasoning_tokens else ""
@@ -200,8 +201,7 @@ async def containment(settings: Settings, folder: Path) -> list[Sign]:
     try:
         sandbox = await bootstrap.find_sandbox(settings, folder)
     except ConfigError as error:
-        what, _, fix = str(error).partition("; ")
-        return [Sign(what="policy", found=what, health=Health.BAD, fix=fix)]
+        return [Sign(what="policy", found=error.what, health=Health.BAD, fix=error.fix)]
     if sandbox is None:
         return [Sign(what="sandbox", found="no commands: commands is off in the settings")]
     if isinstance(sandbox, Uncontained):

@@ -101,8 +101,7 @@ def envelope(error: NebulusError) -> Failure:
     if isinstance(error, BackendError | ToolError):
         return error.failure
     _, kind, fault = _row(error)
-    what, _, fix = str(error).partition("; ")
-    return Failure(kind=kind, fault=fault, what=what, fix=fix)
+    return Failure(kind=kind, fault=fault, what=error.what, fix=error.fix)
 
 
 def _row(error: NebulusError) -> tuple[Exit, FailureKind, Fault]:

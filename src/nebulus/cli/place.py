@@ -47,10 +47,10 @@ def settings_of(folder: Path, choice: Choice, *, only_looks: bool = False, asks:
         ConfigError: there is no such folder, a file or a flag can't be meant, or something is not trusted.
     """
     if not folder.is_dir():
-        raise ConfigError(f"the workspace {str(folder)!r} is not a folder; create it, or name another")
+        raise ConfigError(f"the workspace {str(folder)!r} is not a folder", fix="create it, or name another")
     if choice.models and choice.tiers:
         raise ConfigError(
-            "--model and --tier exclude each other; --tier picks among the tiers of nebulus.toml"
+            "--model and --tier exclude each other", fix="--tier picks among the tiers of nebulus.toml"
         )
     path, ledger, command = settings_path(folder, choice), TrustLedger(), trust_command(folder, choice)
     require_trust(file_in_doubt(path, ledger), ledger, asks=asks, command=command)
@@ -97,7 +97,8 @@ def require_runs(settings: Settings, folder: Path) -> None:
     """
     if not has_runs(settings, folder):
         raise RunUnknownError(
-            f"no run was ever kept in {folder / settings.engine.url}; name the folder of the run with --workspace"
+            f"no run was ever kept in {folder / settings.engine.url}",
+            fix="name the folder of the run with --workspace",
         )
 
 

@@ -159,7 +159,7 @@ def case_of(tool: str, arguments: str, *, tainted: bool, planned: bool, endorsed
         given = msgspec.json.decode(arguments, type=dict[str, Any])
     except msgspec.MsgspecError as error:
         raise ConfigError(
-            f'{arguments!r} is not a JSON object: {error}; write \'{{"path": "a.txt"}}\''
+            f"{arguments!r} is not a JSON object: {error}", fix='write \'{"path": "a.txt"}\''
         ) from error
     return Case(tool=tool, arguments=given, tainted=tainted, planned=planned, endorsed=endorsed)
 
@@ -236,7 +236,7 @@ def _cases(file: Path) -> list[Case]:
         raise ConfigError(f"{file} can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, msgspec.ValidationError) as error:
         raise ConfigError(
-            f"{file} contains no cases: {error}; write [[case]] with tool, arguments, expect"
+            f"{file} contains no cases: {error}", fix="write [[case]] with tool, arguments, expect"
         ) from error
     if not cases or any(not case.expect for case in cases):
         raise ConfigError(f"{file}: each [[case]] says what to expect: allow, ask or deny")
@@ -265,7 +265,7 @@ def _verdict(case: Case, bench: _Bench) -> Verdict:
 def _call(case: Case, bench: _Bench) -> Call | Refuse:
     """Return the call with canonical paths, or the refusal of one that leads outside."""
     if case.tool not in bench.specs:
-        raise ConfigError(f"there is no tool {case.tool!r}; {nearest(case.tool, bench.specs)}")
+        raise ConfigError(f"there is no tool {case.tool!r}", fix=f"{nearest(case.tool, bench.specs)}")
     paths = {}
     for name in bench.specs[case.tool].paths:
         if bench.workspace is not None and case.arguments.get(name) is not None:

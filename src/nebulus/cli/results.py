@@ -35,11 +35,11 @@ def schema_result(path: Path) -> ResultSpec:
         schema = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
     except OSError as error:
         raise ConfigError(
-            f"{path} can't be read: {error.strerror}; name a file with a JSON Schema, or write `text`"
+            f"{path} can't be read: {error.strerror}", fix="name a file with a JSON Schema, or write `text`"
         ) from error
     except msgspec.MsgspecError as error:
         raise ConfigError(
-            f'{path} is not a JSON Schema: {error}; write {{"type": "object", "properties": {{...}}}}'
+            f"{path} is not a JSON Schema: {error}", fix='write {"type": "object", "properties": {...}}'
         ) from error
     return result_spec(schema)
 

@@ -290,9 +290,11 @@ def goal_text(goal: str, file: Path | None) -> str:
     from nebulus.core.errors import ConfigError
 
     if goal and file:
-        raise ConfigError("both a goal and --file were given; give one of them")
+        raise ConfigError("both a goal and --file were given", fix="give one of them")
     if not goal and not file:
-        raise ConfigError("there is no goal; write it, name a file with -f, or give - and write it to stdin")
+        raise ConfigError(
+            "there is no goal", fix="write it, name a file with -f, or give - and write it to stdin"
+        )
     if goal == "-":
         return sys.stdin.read()
     if file is None:
@@ -300,6 +302,6 @@ def goal_text(goal: str, file: Path | None) -> str:
     try:
         return file.read_text(encoding="utf-8")
     except OSError as error:
-        raise ConfigError(f"{file} can't be read: {error.strerror}; name a text file") from error
+        raise ConfigError(f"{file} can't be read: {error.strerror}", fix="name a text file") from error
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8 text; name a text file") from error
+        raise ConfigError(f"{file} is not UTF-8 text", fix="name a text file") from error

@@ -75,7 +75,7 @@ async def write_starting_file(folder: Path, *, is_forced: bool) -> tuple[Path, l
     """
     path = folder / FILE_NAME
     if path.exists() and not is_forced:
-        raise ConfigError(f"{path} is there already; --force overwrites it")
+        raise ConfigError(f"{path} is there already", fix="--force overwrites it")
     servers, models = await discover(), [model for model in model_files() if model.name != NANO]
     usable = [model for model in models if not model.problem]
     text, names = starting_text(servers, usable)
@@ -83,7 +83,7 @@ async def write_starting_file(folder: Path, *, is_forced: bool) -> tuple[Path, l
         path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(
-            f"{path} can't be written: {error.strerror}; name a folder with --workspace"
+            f"{path} can't be written: {error.strerror}", fix="name a folder with --workspace"
         ) from error
     return path, names, _MISSING if names == [SMOLLM2] and not usable else ""
 

@@ -22,11 +22,11 @@ def require_trust(doubts: Sequence[Doubt], ledger: TrustLedger, *, asks: bool, c
     for doubt in doubts:
         said = doubt.sentence()
         if not asks or not is_terminal():
-            raise ConfigError(f"{said}; if you wrote it, `{command}` confirms it")
+            raise ConfigError(f"{said}", fix=f"if you wrote it, `{command}` confirms it")
         with _stoppable():
             is_yes = typer.confirm(f"{one_line(said, 500)}. Is that your will?", default=False, err=True)
         if not is_yes:
-            raise ConfigError(f"{said}; you said no, and nothing was begun")
+            raise ConfigError(f"{said}", fix="you said no, and nothing was begun")
         trust([doubt], ledger)
 
 

@@ -100,9 +100,9 @@ class ModelAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """An answer as the server returned it, not parsed yet. `calls` are those that the server itself parsed.
 
     `reasoning` is the thought, apart from the answer; it is never shown to a model again.
-    `starts_in_reasoning`: the text continues a thought that the prompt opened. `unenforced` names the parts
-    of the form's schema that the server's grammar can't enforce, as JSON pointers after the tool's name;
-    validation enforces them all the same.
+    `starts_in_reasoning`: the text continues a thought that the prompt opened. `is_constrained`: a grammar of
+    the server left the model no choice but a call. `unenforced` names the parts of the form's schema that the
+    server's grammar can't enforce, as JSON pointers after the tool's name; validation enforces them all the same.
     """
 
     text: str = ""
@@ -112,4 +112,5 @@ class ModelAnswer(Struct, frozen=True, kw_only=True, omit_defaults=True):
     usage: Usage = Usage()
     model: str = ""
     starts_in_reasoning: bool = False
+    is_constrained: bool = False
     unenforced: tuple[str, ...] = ()

@@ -20,9 +20,17 @@ from nebulus.core.failure import Failure, FailureKind, Fault
 
 
 class NebulusError(Exception):
-    """The base of all. The message says what, with which value, and what would fix it."""
+    """The base of all. The message says what, with which value, and what would fix it.
+
+    `what` and `fix` are its two parts; `fix` is "" where nothing is known that would.
+    """
 
     retryable: ClassVar[bool] = False
+
+    def __init__(self, what: str = "", *, fix: str = "") -> None:
+        super().__init__(f"{what}; {fix}" if fix else what)
+        self.what = what
+        self.fix = fix
 
 
 class ConfigError(NebulusError):

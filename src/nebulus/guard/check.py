@@ -39,7 +39,8 @@ def require_sound(file: RuleFile, scene: Scene) -> None:
     for earlier, later in _shadowed(file.rules, scene.specs):
         raise ConfigError(
             f"{_where(file, later.line, later.name)}: this can never decide a call, since {earlier.name} denies "
-            "every such call; remove one of the two, or narrow the one that denies"
+            "every such call",
+            fix="remove one of the two, or narrow the one that denies",
         )
     for extraction in file.accepts:
         for complaint in _extraction_complaints(extraction, scene):

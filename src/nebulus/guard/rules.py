@@ -135,7 +135,7 @@ def read_rules(data: Mapping[str, Any], *, text: str, source: str) -> RuleFile:
     known = ("policy", "accept", "flow", "cedar")
     for key in data:
         if key not in known:
-            raise ConfigError(f"{source}: {key!r} is not part of a policy; {nearest(key, known)}")
+            raise ConfigError(f"{source}: {key!r} is not part of a policy", fix=f"{nearest(key, known)}")
     rules = _tables(data.get("policy", []), Rule, _Place(source, "policy", text))
     accepts = _tables(data.get("accept", []), Extraction, _Place(source, "accept", text))
     flow = _table(data.get("flow", {}), FlowRules, f"{source}: flow")
@@ -164,7 +164,7 @@ class _Place(Struct, frozen=True):
 
 def _tables(tables: Any, kind: type[_Table], place: _Place) -> tuple[_Table, ...]:
     if not isinstance(tables, list):
-        raise ConfigError(f"{place.source}: {place.kind} is a single table; write [[{place.kind}]]")
+        raise ConfigError(f"{place.source}: {place.kind} is a single table", fix=f"write [[{place.kind}]]")
     lines = place.lines()
     is_sure = len(lines) == len(tables)
     found = []
@@ -181,7 +181,7 @@ def _table(table: Any, kind: type[_Table], where: str) -> _Table:
     names = [item.encode_name for item in msgspec.structs.fields(kind) if item.name != "line"]
     for key in table:
         if key not in names:
-            raise ConfigError(f"{where}: {key!r} is not a condition of a rule; {nearest(key, names)}")
+            raise ConfigError(f"{where}: {key!r} is not a condition of a rule", fix=f"{nearest(key, names)}")
     try:
         return msgspec.convert(dict(table), kind)
     except msgspec.ValidationError as error:

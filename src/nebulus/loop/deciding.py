@@ -161,7 +161,9 @@ def _calls_or_words(
         answer,
         tuple(declared.get(tool.name, tool) for tool in request.tools),
         shown=composed.prompt.groundable_text(),
-        profile=ReaderProfile(starts_in_reasoning=answer.starts_in_reasoning),
+        profile=ReaderProfile(
+            starts_in_reasoning=answer.starts_in_reasoning, is_constrained=answer.is_constrained
+        ),
         cap_tokens=request.most_tokens,
     )
     if reading.finding is not None:

@@ -1,6 +1,7 @@
 """How a model is told that an argument may be a reference: by the schema of the argument, and nowhere else.
 
-Invariants: an open step always has the same schemas, since they come first in its prompt; a step of a plan has them only if
+Invariants: an open step always has the same schemas, since they come first in its prompt: those of a goal that is worked
+on call by call are not extended, since the models measured did not choose references there; a step of a plan has them only if
 its text mentions a result that can't be written into it. What a step gives to an argument by reference leaves no choice.
 """
 
@@ -23,7 +24,7 @@ def with_references(machine: Machine, step: int, tools: tuple[ToolSpec, ...]) ->
     if not machine.config.resolves_references or not any(tool.references for tool in tools):
         return tools
     if machine.state.step(step).is_open:
-        return in_open_step(tools, has_steps=machine.state.plan.origin != GOAL)
+        return tools if machine.state.plan.origin == GOAL else in_open_step(tools, has_steps=True)
     return tuple(_of_plan(machine, step, tool) for tool in tools)
 
 

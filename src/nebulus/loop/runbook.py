@@ -148,7 +148,8 @@ def _require_spelling(step: Step, known: Collection[str]) -> None:
     near = difflib.get_close_matches(match["tool"], known, n=1, cutoff=0.8)
     if near:
         raise ConfigError(
-            f"step {step.number} uses the tool {match['tool']!r}, which does not exist; did you mean {near[0]!r}?"
+            f"step {step.number} uses the tool {match['tool']!r}, which does not exist",
+            fix=f"did you mean {near[0]!r}?",
         )
 
 

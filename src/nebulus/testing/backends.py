@@ -139,7 +139,12 @@ class ScriptedBackend:
         if on_text is not None:
             for piece in answer.text.splitlines(keepends=True):
                 on_text(piece)
-        return msgspec.structs.replace(answer, model=answer.model or self._info.model)
+        is_constrained = (
+            self._info.constrains_calls and isinstance(request.form, OneCall) and bool(answer.calls)
+        )
+        return msgspec.structs.replace(
+            answer, model=answer.model or self._info.model, is_constrained=is_constrained
+        )
 
     async def close(self) -> None:
         """Remember that it was closed."""

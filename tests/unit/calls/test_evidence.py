@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.calls_parts import odd_frames
 from bench.calls_parts.not_meant import FORMS, NotMeant, composed
 from nebulus.calls import ReaderProfile, by_effect, explain, read
 from nebulus.core.answers import ModelAnswer, RawCall
@@ -226,3 +227,21 @@ def test_an_enums_value_in_another_case_is_mended_where_one_only_can_be_meant() 
     reading = said('{"name": "set", "arguments": {"x": "fast"}}', tools=(one,))
     assert reading.calls[0].arguments == {"x": "Fast"}
     assert [edit.name for edit in reading.edits] == ["enum value in its declared case"]
+
+
+def test_what_a_fence_says_of_its_call_is_words_around_it() -> None:
+    assert said(f"```python\n{PYTHON}  # Output: rain\n```").calls == (OSLO,)
+    for text in (
+        f"```python\n# do not run\n{PYTHON}\n```",
+        f"```python\n{PYTHON}  # do not run\n```",
+        f"```log\n{PYTHON}\n```",
+    ):
+        assert said(text, tools=(PAYS,)).calls == said(text, tools=(READS,)).calls == ()
+
+
+def test_odd_frames_are_seldom_taken_for_a_call_and_never_for_one_that_changes_something() -> None:
+    texts = list(odd_frames.not_meant())
+    assert not [t for t in texts if odd_frames.is_made(t, CallEvidence.ANNOUNCED)]
+    assert sum(odd_frames.is_made(text, CallEvidence.OPENS) for text in texts) < len(texts) * 0.03
+    meant = list(odd_frames.meant())
+    assert sum(odd_frames.is_made(text, CallEvidence.OPENS) for text in meant) > len(meant) * 0.95

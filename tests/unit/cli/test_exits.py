@@ -62,9 +62,9 @@ def test_every_error_has_the_code_that_scripts_know(kind: type[errors.NebulusErr
 
 
 def test_an_error_becomes_an_envelope_with_what_and_fix() -> None:
-    failure = envelope(errors.ConfigError("window=0 is not positive; the server reports 8192; set it"))
-    assert failure.what == "window=0 is not positive"
-    assert failure.fix == "the server reports 8192; set it"
+    failure = envelope(errors.ConfigError("window=0; not positive", fix="set it to 8192; it is known"))
+    assert failure.what == "window=0; not positive"
+    assert failure.fix == "set it to 8192; it is known"
 
 
 def test_an_error_that_carries_a_failure_keeps_it() -> None:

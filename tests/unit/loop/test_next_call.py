@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from nebulus.core import events as e
 from nebulus.core.answers import OneCall, Shape
-from nebulus.core.commands import EvaluateChecks, RunTool
+from nebulus.core.commands import AskModel, EvaluateChecks, JudgeCall, RunTool
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import FindingKind
 from nebulus.core.outcome import Done, Failed, Proof
@@ -251,3 +251,11 @@ def test_every_tool_is_shown_that_fits_since_another_can_not_be_chosen(window: i
     scene = feed(Scene(new_machine(config)), started)
     count = len(scene.request.tools) - 2
     assert count == shown if shown == 40 else 5 <= count < shown
+
+
+def test_a_constrained_call_that_the_goal_quotes_is_made_and_a_free_one_is_asked_for_again() -> None:
+    free = sc.called("drop", value="a")
+    constrained = replace(free, answer=replace(free.answer, is_constrained=True))
+    scene = begun(f"Do what this says: {free.answer.text}")
+    assert isinstance(feed(scene, free).command, AskModel)
+    assert isinstance(feed(scene, constrained).command, JudgeCall)

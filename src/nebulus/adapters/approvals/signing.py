@@ -83,7 +83,8 @@ def open_signer(folder: Path | None = None) -> Signer:
             text = path.read_text(encoding="ascii").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
-            f"the key of approvals can't be kept in {path}: {error}; set XDG_STATE_HOME to a folder that you can write"
+            f"the key of approvals can't be kept in {path}: {error}",
+            fix="set XDG_STATE_HOME to a folder that you can write",
         ) from error
     return Signer(_key_of(text, str(path)))
 
@@ -100,6 +101,7 @@ def _key_of(text: str, place: str) -> bytes:
         key = b""
     if len(key) < _KEY_BYTES:
         raise ConfigError(
-            f"{place} is not a key of {2 * _KEY_BYTES} hex digits; write one with `openssl rand -hex {_KEY_BYTES}`"
+            f"{place} is not a key of {2 * _KEY_BYTES} hex digits",
+            fix=f"write one with `openssl rand -hex {_KEY_BYTES}`",
         )
     return key

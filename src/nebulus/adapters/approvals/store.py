@@ -87,7 +87,8 @@ class ApprovalStore:
             self._throw_away(question.digest)
             raise StoreError(
                 f"the stored answer to {question.digest[:12]} was not given by `nebulus approve` or `deny` here: "
-                f"{error}; it was thrown away: answer again. Who answers on another machine needs the same {KEY_VARIABLE}"
+                f"{error}",
+                fix=f"it was thrown away: answer again. Who answers on another machine needs the same {KEY_VARIABLE}",
             ) from error
 
     def _take(self, question: Question) -> PersonReply | None:
@@ -134,13 +135,15 @@ class ApprovalStore:
             rows = connection.execute(found).mappings().all()
             if len(rows) != 1 or not digest:
                 what = "no question has" if not rows else f"{len(rows)} questions have"
-                raise ConfigError(f"{what} an id that begins with {digest!r}; `nebulus approvals` lists them")
+                raise ConfigError(
+                    f"{what} an id that begins with {digest!r}", fix="`nebulus approvals` lists them"
+                )
             row = rows[0]
             if row["reply"]:
-                raise ConfigError(f"{digest} was answered already; an answer is not changed")
+                raise ConfigError(f"{digest} was answered already", fix="an answer is not changed")
             if row["expires_s"] and now >= row["expires_s"]:
                 raise ConfigError(
-                    f"the time of {digest} is over, which is a no; resume the run to be asked again"
+                    f"the time of {digest} is over, which is a no", fix="resume the run to be asked again"
                 )
             question = self._question(row)
             changed = connection.execute(
@@ -149,7 +152,7 @@ class ApprovalStore:
                 .values(reply=self._sealed(row["digest"], "reply", reply), answered_s=now)
             )
             if changed.rowcount != 1:
-                raise ConfigError(f"{digest} was answered already; an answer is not changed")
+                raise ConfigError(f"{digest} was answered already", fix="an answer is not changed")
             return question
 
     def waiting(self) -> list[Waiting]:
@@ -184,8 +187,8 @@ class ApprovalStore:
             text = self._signer.open(row["question"], purpose="question", digest=row["digest"])
         except ForgedError as error:
             raise StoreError(
-                f"the stored question {row['digest'][:12]} was not written by a run here: {error}; do not answer it. "
-                f"Who answers on another machine needs the same {KEY_VARIABLE}"
+                f"the stored question {row['digest'][:12]} was not written by a run here: {error}",
+                fix=f"do not answer it. Who answers on another machine needs the same {KEY_VARIABLE}",
             ) from error
         return _questions.decode(text)
 

@@ -46,13 +46,13 @@ class AnthropicMessages(ChatBackend):
         if tokens and flavour is not Flavour.OTHER:
             native = "llama.cpp+" if flavour is Flavour.LLAMA_CPP else ""
             raise ConfigError(
-                f"reasoning_tokens={tokens}: {flavour.value} bounds no thought over /v1/messages; "
-                f"use {native}{self._http.root}"
+                f"reasoning_tokens={tokens}: {flavour.value} bounds no thought over /v1/messages",
+                fix=f"use {native}{self._http.root}",
             )
         if 0 < tokens < LEAST_THINKING_TOKENS:
             raise ConfigError(
-                f"reasoning_tokens={tokens} is less than the {LEAST_THINKING_TOKENS} that Anthropic takes; "
-                "give 0 or more than that"
+                f"reasoning_tokens={tokens} is less than the {LEAST_THINKING_TOKENS} that Anthropic takes",
+                fix="give 0 or more than that",
             )
 
     async def _count(self, request: ModelRequest) -> TokenCount:

@@ -141,11 +141,11 @@ class ChatBackend(ABC):
             answer = await ask(self._http, wire, replace(PROBE, reasoning_tokens=tokens), on_text=None)
         except BackendError as error:
             raise ConfigError(
-                f"reasoning_tokens={tokens}: {where} refused to reason ({error}); {fix}"
+                f"reasoning_tokens={tokens}: {where} refused to reason ({error})", fix=f"{fix}"
             ) from error
         if not (answer.reasoning or answer.usage.reasoning_tokens):
             raise ConfigError(
-                f"reasoning_tokens={tokens}: {where} showed no thought apart from its answer; {fix}"
+                f"reasoning_tokens={tokens}: {where} showed no thought apart from its answer", fix=f"{fix}"
             )
 
     def _placed(self, answer: ModelAnswer) -> ModelAnswer:

@@ -182,7 +182,8 @@ def template_text(setting: str) -> str:
         ) from error
     if len(text.encode()) > TEMPLATE_BYTES:
         raise ConfigError(
-            f"chat_template={setting!r} has {len(text)} characters; a chat template has at most {TEMPLATE_BYTES} bytes"
+            f"chat_template={setting!r} has {len(text)} characters",
+            fix=f"a chat template has at most {TEMPLATE_BYTES} bytes",
         )
     return text
 

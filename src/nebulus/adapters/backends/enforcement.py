@@ -35,11 +35,12 @@ def enforce_form(
     match request.form:
         case OneCall() as form if answer.calls:
             _raise(_wrong_name(answer, request, form, is_promised=is_promised))
+            return replace(answer, is_constrained=is_promised)
         case OneCall() as form if is_promised:
             call = read_call(answer.text, request.tools, form, style=style)
             if isinstance(call, Failure):
                 raise BackendError(call)
-            return replace(answer, text="", calls=(call,), finish=FinishReason.CALLS)
+            return replace(answer, text="", calls=(call,), finish=FinishReason.CALLS, is_constrained=True)
         case Shape(schema):
             _raise(shape_failure(answer.text, schema if sent is None else sent))
         case OneCall() | FreeForm():

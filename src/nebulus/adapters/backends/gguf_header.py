@@ -116,19 +116,19 @@ def _pairs(path: Path) -> Iterator[tuple[str, Any]]:
         raise ConfigError(f"can't read the model {path}: {error.strerror or error}") from error
     except (struct.error, UnicodeDecodeError, KeyError, ValueError) as error:
         raise ConfigError(
-            f"the model {path} is damaged: its head ends early or it is not a GGUF file; fetch it again"
+            f"the model {path} is damaged: its head ends early or it is not a GGUF file", fix="fetch it again"
         ) from error
 
 
 def _read(file: BinaryIO, path: Path) -> Iterator[tuple[str, Any]]:
     if file.read(4) != MAGIC:
         raise ConfigError(
-            f"{path} is not a GGUF file: it does not begin with GGUF; give the path of a .gguf model"
+            f"{path} is not a GGUF file: it does not begin with GGUF", fix="give the path of a .gguf model"
         )
     version, _tensors, keys = _take(file, "<IQQ")
     if version not in VERSIONS or keys > _MOST_KEYS:
         raise ConfigError(
-            f"{path} is GGUF version {version}; versions {VERSIONS} can be read: convert it again"
+            f"{path} is GGUF version {version}", fix=f"versions {VERSIONS} can be read: convert it again"
         )
     for _ in range(keys):
         key, kind = _text(file), _take(file, "<I")[0]

@@ -88,7 +88,8 @@ class Hub:
             where = "in" if self.cache.find(text) else "not in"
             raise ConfigError(
                 f"{name} is {where} the cache {self.cache.folder}, and the hub is not asked for it while "
-                "HF_HUB_OFFLINE is set; unset it"
+                "HF_HUB_OFFLINE is set",
+                fix="unset it",
             )
         api = HfApi(endpoint=self.endpoint)
         with self._translated(name):
@@ -148,8 +149,8 @@ class Hub:
         free = shutil.disk_usage(blobs).free
         if free < total - done:
             raise ConfigError(
-                f"{found.name} needs {size_text(total - done)}, and {size_text(free)} are free in {self.cache.folder}; "
-                "make room, or set HF_HUB_CACHE to another folder"
+                f"{found.name} needs {size_text(total - done)}, and {size_text(free)} are free in {self.cache.folder}",
+                fix="make room, or set HF_HUB_CACHE to another folder",
             )
         begun = f", {size_text(done)} of them are here already" if done else ""
         parts = f" in {len(absent)} files" if len(absent) > 1 else ""
@@ -212,10 +213,12 @@ class Hub:
             raise self._refused(error, name) from error
         except HFValidationError as error:
             raise ConfigError(
-                f"{name.repo!r} can't be the name of a repository; {excerpt(str(error))}"
+                f"{name.repo!r} can't be the name of a repository", fix=f"{excerpt(str(error))}"
             ) from error
         except OfflineModeIsEnabled as error:
-            raise ConfigError(f"{name} is not in the cache, and HF_HUB_OFFLINE is set; unset it") from error
+            raise ConfigError(
+                f"{name} is not in the cache, and HF_HUB_OFFLINE is set", fix="unset it"
+            ) from error
         except httpx2.HTTPError as error:
             what = f"{self.endpoint} can't be reached for {name}: {type(error).__name__}"
             fix = "check the network and HF_ENDPOINT; what was fetched is kept, and the next try goes on from there"
@@ -233,15 +236,17 @@ class Hub:
         status = error.response.status_code
         if isinstance(error, GatedRepoError):
             return ConfigError(
-                f"{name.repo} is gated: its owner wants terms accepted; accept them at {self.endpoint}/{name.repo}, "
-                "then set HF_TOKEN to a token of yours"
+                f"{name.repo} is gated: its owner wants terms accepted",
+                fix=f"accept them at {self.endpoint}/{name.repo}, then set HF_TOKEN to a token of yours",
             )
         if isinstance(error, EntryNotFoundError):
-            return ConfigError(f"{name} is no longer at {self.endpoint}; name another file of {name.repo}")
+            return ConfigError(
+                f"{name} is no longer at {self.endpoint}", fix=f"name another file of {name.repo}"
+            )
         if status in (401, 404):  # the hub says 401 for what does not exist, to those who are not signed in
             return ConfigError(
-                f"{self.endpoint} has no model {name.repo}, or it is private; correct the name, or set HF_TOKEN to a "
-                "token that may read it"
+                f"{self.endpoint} has no model {name.repo}, or it is private",
+                fix="correct the name, or set HF_TOKEN to a token that may read it",
             )
         what = f"{self.endpoint} answered {status} for {name}"
         return _failed(kind_of_status(status), what, error, fix="try again later, or check HF_TOKEN")
@@ -319,7 +324,8 @@ def _require_servable(name: HubName, files: list[HubFile]) -> None:
         if file.size_bytes > limit:
             raise ConfigError(
                 f"{file.path} of {name} has {size_text(file.size_bytes)}, and a file of more than {size_text(limit)} "
-                "can't be fetched; name a model in several files, or a smaller quantisation"
+                "can't be fetched",
+                fix="name a model in several files, or a smaller quantisation",
             )
 
 

@@ -76,8 +76,9 @@ def read_name(text: str) -> HubName:
     match = _NAME.fullmatch(text)
     if match is None:
         raise ConfigError(
-            f"{text!r} does not name a model on Hugging Face; write hf:OWNER/REPO:QUANT, such as "
-            f"hf:Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF:{DEFAULT_QUANT}"
+            f"{text!r} does not name a model on Hugging Face",
+            fix=f"write hf:OWNER/REPO:QUANT, such as "
+            f"hf:Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF:{DEFAULT_QUANT}",
         )
     return HubName(match["repo"], match["file"] or "")
 
@@ -111,7 +112,7 @@ def choose(name: HubName, models: list[HubModel]) -> HubModel:
     """
     if not models:
         raise ConfigError(
-            f"{name.repo} has no GGUF file; name a repository that has (their names often end in -GGUF)"
+            f"{name.repo} has no GGUF file", fix="name a repository that has (their names often end in -GGUF)"
         )
     found = fitting(name, models)
     if len(found) == 1:
@@ -128,7 +129,7 @@ def choose(name: HubName, models: list[HubModel]) -> HubModel:
         if not name.which
         else f"no {name.which}"
     )
-    raise ConfigError(f"{name.repo} has {wrong}; it has {_listed(models)}")
+    raise ConfigError(f"{name.repo} has {wrong}", fix=f"it has {_listed(models)}")
 
 
 def fitting(name: HubName, models: Iterable[HubModel]) -> list[HubModel]:

@@ -98,13 +98,13 @@ class OpenAIChat(ChatBackend):
         native = f"use llama.cpp+{self._http.root}"
         if tokens and is_llama:
             raise ConfigError(
-                f"reasoning_tokens={tokens}: llama.cpp bounds no thought on this route; {native}"
+                f"reasoning_tokens={tokens}: llama.cpp bounds no thought on this route", fix=f"{native}"
             )
         told, told_not = await self._prompt_end(reasons=True), await self._prompt_end(reasons=False)
         if not tokens and opened_by(told_not) is not None:
             raise ConfigError(
-                f"the chat template of {self._model} opens a thought whatever it is told; "
-                f"{native if is_llama else 'set reasoning_tokens to the most that it may take'}"
+                f"the chat template of {self._model} opens a thought whatever it is told",
+                fix=f"{native if is_llama else 'set reasoning_tokens to the most that it may take'}",
             )
         return told != told_not
 

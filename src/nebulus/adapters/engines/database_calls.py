@@ -71,15 +71,17 @@ async def within(done: asyncio.Future[T], *, patience_s: float = PATIENCE_S) -> 
         raise
     if not done.done():
         raise StoreError(
-            f"the database has not answered for {patience_s:.0f} s; what is recorded is safe: resume the run"
-            " when it answers again"
+            f"the database has not answered for {patience_s:.0f} s",
+            fix="what is recorded is safe: resume the run when it answers again",
         )
     try:
         return done.result()
     except Exception as error:
         if type(error).__module__.partition(".")[0] not in _FOREIGN:
             raise
-        raise StoreError(f"the database refused: {first_line(error)}; what is recorded is safe") from error
+        raise StoreError(
+            f"the database refused: {first_line(error)}", fix="what is recorded is safe"
+        ) from error
 
 
 def _new_thread() -> SimpleQueue[Callable[[], None]]:

@@ -97,7 +97,7 @@ class DbosEngine:
             ConfigError: the storage can't be used, or DBOS is in use in this process already.
         """
         if DbosEngine._open is not None:
-            raise ConfigError("this process has a durable engine open already; close that one first")
+            raise ConfigError("this process has a durable engine open already", fix="close that one first")
         DbosEngine._open = self
         try:
             await ask(self._launch)
@@ -193,7 +193,9 @@ class DbosEngine:
         }
         dbos.DBOS(config=cast(dbos.DBOSConfig, config))
         if dbos.DBOS.executor_id != self._owner:
-            raise ConfigError("this process uses DBOS for something else; give nebulus a process of its own")
+            raise ConfigError(
+                "this process uses DBOS for something else", fix="give nebulus a process of its own"
+            )
         try:
             dbos.DBOS.listen_queues([])
             dbos.DBOS.launch()
@@ -203,7 +205,7 @@ class DbosEngine:
 
     def _opened(self) -> Body:
         if self._body is None:
-            raise ConfigError("the engine is not open; call open(body) first")
+            raise ConfigError("the engine is not open", fix="call open(body) first")
         return self._body
 
     @asynccontextmanager
@@ -215,12 +217,12 @@ class DbosEngine:
         """
         self._opened()
         if run_id in self._held:
-            raise RunBusyError(f"run {run_id!r} is held by another task of this process; wait for it")
+            raise RunBusyError(f"run {run_id!r} is held by another task of this process", fix="wait for it")
         held = self._held[run_id] = _HeldRun(self, run_id)
         try:
             if not await ask(partial(self._leases.take, run_id)):
                 raise RunBusyError(
-                    f"run {run_id!r} is held by {await self._holder(run_id)}; wait for it, or cancel it"
+                    f"run {run_id!r} is held by {await self._holder(run_id)}", fix="wait for it, or cancel it"
                 )
             yield held
         finally:
@@ -310,7 +312,7 @@ class _HeldRun:
 
     def _refuse_closed(self) -> None:
         if self.is_closed:
-            raise StoreError(f"run {self._run_id!r} is not held any more; resume it")
+            raise StoreError(f"run {self._run_id!r} is not held any more", fix="resume it")
 
 
 def _settings(storage: Storage) -> dict[str, Any]:

@@ -119,7 +119,9 @@ class FileLeases:
         except BlockingIOError:
             raise
         except OSError as error:
-            raise StoreError(f"no lock can be held in {self._path}: {error}; keep runs elsewhere") from error
+            raise StoreError(
+                f"no lock can be held in {self._path}: {error}", fix="keep runs elsewhere"
+            ) from error
 
 
 class PostgresLeases:

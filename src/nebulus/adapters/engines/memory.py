@@ -64,7 +64,7 @@ class MemoryEngine:
         self._opened()
         if run_id in self._store.runs:
             self._refuse_held(self._store.runs[run_id])
-            raise ConfigError(f"run {run_id!r} exists already; resume it, or take another name")
+            raise ConfigError(f"run {run_id!r} exists already", fix="resume it, or take another name")
         now_s = self._clock.now_s()
         run = _Run(run_id=run_id, request=request, version=self._version, created_s=now_s, updated_s=now_s)
         self._store.runs[run_id] = run
@@ -135,7 +135,7 @@ class MemoryEngine:
 
     def _opened(self) -> Body:
         if self._body is None or not self._alive:
-            raise ConfigError("the engine is not open; call open(body) first")
+            raise ConfigError("the engine is not open", fix="call open(body) first")
         return self._body
 
     def _find(self, run_id: str) -> _Run:
@@ -178,7 +178,7 @@ class _Hold:
 
     def refuse_if_lost(self) -> None:
         if not self.is_valid:
-            raise StoreError(f"run {self._run.run_id!r} is no longer held by this engine; resume it")
+            raise StoreError(f"run {self._run.run_id!r} is no longer held by this engine", fix="resume it")
 
     async def write(self, entry: Entry) -> None:
         # A durable engine lets other tasks run here, so this one does too.

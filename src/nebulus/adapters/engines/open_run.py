@@ -75,7 +75,7 @@ def cut(entries: Sequence[Entry], keep: int | None) -> Sequence[Entry]:
         ConfigError: `keep` is negative.
     """
     if keep is not None and keep < 0:
-        raise ConfigError(f"keep={keep} steps is negative; 0 keeps none, leaving it out keeps all")
+        raise ConfigError(f"keep={keep} steps is negative", fix="0 keeps none, leaving it out keeps all")
     ends = [0] + [at for at, entry in enumerate(entries, start=1) if entry.name != SLEEP]
     return entries if keep is None or keep >= len(ends) - 1 else entries[: ends[keep]]
 
@@ -89,7 +89,7 @@ def text_of(result: bytes, what: str) -> str:
     try:
         return result.decode()
     except UnicodeDecodeError as error:
-        raise StoreError(f"{what} is not UTF-8 text ({error}); an engine stores JSON") from error
+        raise StoreError(f"{what} is not UTF-8 text ({error})", fix="an engine stores JSON") from error
 
 
 class JournaledRun:
@@ -117,7 +117,7 @@ class JournaledRun:
         Raises: as `OpenRun.step`.
         """
         if name == SLEEP:
-            raise JournalError(f"{SLEEP!r} names a sleep; call the step something else")
+            raise JournalError(f"{SLEEP!r} names a sleep", fix="call the step something else")
         with self._turn(name):
             if self._replayed < len(self._entries):
                 return self._recorded(name).encode()
@@ -152,8 +152,8 @@ class JournaledRun:
         if 0 < self._replayed < len(self._entries):
             raise JournalError(
                 f"run {self.run_id!r} ended after {self._replayed} records, but {len(self._entries)} are"
-                f" recorded: the next is {self._entries[self._replayed].name!r}; this is not the program"
-                " that recorded them"
+                f" recorded: the next is {self._entries[self._replayed].name!r}",
+                fix="this is not the program that recorded them",
             )
 
     @contextmanager
@@ -173,8 +173,9 @@ class JournaledRun:
         if entry.name != name:
             raise JournalError(
                 f"record {self._replayed + 1} of run {self.run_id!r} is {entry.name!r}, but the run now asks"
-                f" for {name!r}; resume it with keep={len(results(self._entries[: self._replayed]))} to go on"
-                " from there in the new way"
+                f" for {name!r}",
+                fix=f"resume it with keep={len(results(self._entries[: self._replayed]))} to go on"
+                " from there in the new way",
             )
         self._replayed += 1
         return entry.result

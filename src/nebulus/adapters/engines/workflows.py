@@ -56,7 +56,7 @@ def enqueue(run_id: str, workflow: Any, request: str) -> None:
         with dbos.SetWorkflowID(run_id, workflow_id_reuse_policy="reject"):
             dbos.DBOS.enqueue_workflow(_queue_of(run_id), workflow, request)
     except dbos.error.DBOSWorkflowIDInUseError as error:
-        raise ConfigError(f"run {run_id!r} exists already; resume it, or take another name") from error
+        raise ConfigError(f"run {run_id!r} exists already", fix="resume it, or take another name") from error
 
 
 def enqueue_again(
@@ -223,7 +223,7 @@ def _moment(status: dbos.WorkflowStatus) -> str:
 
 def _as_text(value: object, what: str) -> str:
     if not isinstance(value, str):
-        raise JournalError(f"{what} is {type(value).__name__}, not text; something else wrote it")
+        raise JournalError(f"{what} is {type(value).__name__}, not text", fix="something else wrote it")
     return value
 
 

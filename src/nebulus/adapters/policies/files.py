@@ -50,7 +50,7 @@ def parse_rules(text: str, *, source: str) -> RuleFile:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         why = "the run does not start without its policy"
-        raise ConfigError(f"{source} is not valid TOML: {error}; {why}") from error
+        raise ConfigError(f"{source} is not valid TOML: {error}", fix=f"{why}") from error
     return read_rules(data, text=text, source=source)
 
 
@@ -72,7 +72,7 @@ def _read(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(
-            f"the policy {path} can't be read: {error.strerror}; name a file that exists"
+            f"the policy {path} can't be read: {error.strerror}", fix="name a file that exists"
         ) from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"the policy {path} is not UTF-8 text: {error}") from error

@@ -92,7 +92,8 @@ def _foreign(statement: Statement, name: str, declared: frozenset[str]) -> Polic
     body = _parsed(statement.text, place)
     if is_impossible(body, declared):
         raise ConfigError(
-            f"{place}: this can never match: its conditions are false for every call; correct or remove it"
+            f"{place}: this can never match: its conditions are false for every call",
+            fix="correct or remove it",
         )
     annotations = body.get("annotations", {})
     policy_id = annotations.get("id") or place
@@ -110,7 +111,9 @@ def _parsed(text: str, place: str) -> Any:
     try:
         document = json.loads(cedarpy.policies_to_json_str(text))
     except ValueError as error:
-        raise ConfigError(f"{place}: this is not a Cedar policy: {error}; {text.strip()[:80]!r}") from error
+        raise ConfigError(
+            f"{place}: this is not a Cedar policy: {error}", fix=f"{text.strip()[:80]!r}"
+        ) from error
     policies = list(document["staticPolicies"].values())
     if document["templates"] or len(policies) != 1:
         raise ConfigError(f"{place}: write one policy up to each `;`, without ?principal and ?resource")
@@ -122,7 +125,8 @@ def _require_distinct(policies: Iterable[Policy]) -> None:
     for policy in policies:
         if policy.policy_id in seen:
             raise ConfigError(
-                f"{policy.place}: the id {policy.policy_id!r} is taken at {seen[policy.policy_id].place}; give it another"
+                f"{policy.place}: the id {policy.policy_id!r} is taken at {seen[policy.policy_id].place}",
+                fix="give it another",
             )
         seen[policy.policy_id] = policy
 
@@ -134,5 +138,7 @@ def _require_valid(policies: Sequence[Policy], schema: Cedar) -> None:
         result = cedarpy.validate_policies(policy.text, schema)
         if not result:
             said = "; ".join(error.error.replace("for policy `policy0`, ", "") for error in result.errors)
-            raise ConfigError(f"{policy.place}: {said}; `nebulus policy schema` lists what a rule can name")
+            raise ConfigError(
+                f"{policy.place}: {said}", fix="`nebulus policy schema` lists what a rule can name"
+            )
     raise ConfigError("the policies do not fit the tools, though each does alone")

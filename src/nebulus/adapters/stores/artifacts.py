@@ -54,12 +54,14 @@ class DatabaseStore:
             StoreError: `address` is malformed, nothing is stored there, or it does not fit its address.
         """
         if not is_address(address):
-            raise StoreError(f"{address!r} is not the address of an artifact; it has 64 hex digits")
+            raise StoreError(f"{address!r} is not the address of an artifact", fix="it has 64 hex digits")
         with transaction(self._engine, f"artifact {address}") as connection:
             found = sa.select(_artifacts.c.content).where(_artifacts.c.address == address)
             data = connection.execute(found).scalar()
         if data is None:
-            raise StoreError(f"no artifact is stored at {address}; it was never stored in this database")
+            raise StoreError(
+                f"no artifact is stored at {address}", fix="it was never stored in this database"
+            )
         if address_of(data) != address:
-            raise StoreError(f"artifact {address} was damaged; repeat the call that made it")
+            raise StoreError(f"artifact {address} was damaged", fix="repeat the call that made it")
         return bytes(data).decode()

@@ -128,18 +128,20 @@ def _prepare_file(path: Path) -> None:
         with closing(sqlite3.connect(path, timeout=30.0)) as connection:
             tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master")}
             if tables and _DBOS_TABLE not in tables and not any(map(_is_ours, tables)):
-                raise ConfigError(f"{path} is a database of another program; name another path for the runs")
+                raise ConfigError(
+                    f"{path} is a database of another program", fix="name another path for the runs"
+                )
             (mode,) = connection.execute("PRAGMA journal_mode=WAL").fetchone()
             connection.execute("BEGIN IMMEDIATE")
             connection.execute("ROLLBACK")
             _make_private(path)
     except (OSError, sqlite3.Error) as error:
         raise ConfigError(
-            f"runs can't be kept in {path}: {error}; name a path on a local disk with room, in a folder"
-            " that you may write"
+            f"runs can't be kept in {path}: {error}",
+            fix="name a path on a local disk with room, in a folder that you may write",
         ) from error
     if mode != "wal":
-        raise ConfigError(f"{path} is on a disk where SQLite has no write-ahead log; name a local disk")
+        raise ConfigError(f"{path} is on a disk where SQLite has no write-ahead log", fix="name a local disk")
 
 
 def _is_ours(table: str) -> bool:

@@ -28,6 +28,6 @@ class MemoryStore:
         """
         if address not in self._contents:
             raise StoreError(
-                f"no artifact is kept at {address!r}; it was never stored, or by another process"
+                f"no artifact is kept at {address!r}", fix="it was never stored, or by another process"
             )
         return self._contents[address]

@@ -67,8 +67,8 @@ class TrustLedger:
             return Trust()
         except (OSError, msgspec.DecodeError) as error:
             raise ConfigError(
-                f"{path} can't be read, so nobody knows what you trust: {error}; "
-                "repair it, or move it away and confirm again"
+                f"{path} can't be read, so nobody knows what you trust: {error}",
+                fix="repair it, or move it away and confirm again",
             ) from error
 
     def could_be_planted(self, path: Path) -> bool:
@@ -154,8 +154,8 @@ class TrustLedger:
                 write_private(self.folder / FILE_NAME, msgspec.json.format(msgspec.json.encode(changed)))
         except OSError as error:
             raise ConfigError(
-                f"{self.folder / FILE_NAME} can't be written: {error.strerror}; "
-                "set XDG_STATE_HOME to a folder that you can write"
+                f"{self.folder / FILE_NAME} can't be written: {error.strerror}",
+                fix="set XDG_STATE_HOME to a folder that you can write",
             ) from error
 
 

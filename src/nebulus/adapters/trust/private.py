@@ -35,8 +35,8 @@ def make_private(folder: Path) -> Path:
             folder.chmod(FOLDER_MODE)
     except OSError as error:
         raise ConfigError(
-            f"state can't be kept in {folder}: {error.strerror}; "
-            "set XDG_STATE_HOME to a folder that you can write"
+            f"state can't be kept in {folder}: {error.strerror}",
+            fix="set XDG_STATE_HOME to a folder that you can write",
         ) from error
     return folder
 

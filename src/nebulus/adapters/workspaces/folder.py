@@ -27,9 +27,11 @@ class FolderWorkspace:
     def __init__(self, root: str | Path, *, kept: Collection[str] = (), fixed: Collection[str] = ()) -> None:
         given = Path(root)
         if not given.is_dir():
-            raise ConfigError(f"workspace {str(given)!r} is not a folder; create it, or name another")
+            raise ConfigError(f"workspace {str(given)!r} is not a folder", fix="create it, or name another")
         if not os.access(given, os.R_OK | os.W_OK | os.X_OK):
-            raise ConfigError(f"workspace {str(given)!r} can't be read and written; change its permissions")
+            raise ConfigError(
+                f"workspace {str(given)!r} can't be read and written", fix="change its permissions"
+            )
         self._root = given.resolve(strict=True)
         self._kept = frozenset(kept)
         self._tree = Tree(self._root, kept=self._kept, fixed=fixed)

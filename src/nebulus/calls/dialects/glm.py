@@ -1,8 +1,9 @@
 """GLM 4.5 and later: a name, then keys and values between tags, inside `<tool_call>`.
 
-Hunyuan writes a name and then a code block of JSON between the same tags.
+Hunyuan writes a name and then a code block of JSON between the same tags; Hunyuan 3 a separator behind the name.
 
-Sources: the chat templates of zai-org/GLM-4.5 and tencent/Hunyuan-7B-Instruct; vLLM's glm4_moe_tool_parser.
+Sources: the chat templates of zai-org/GLM-4.5 and tencent/Hunyuan-7B-Instruct; vLLM's glm4_moe_tool_parser and
+hy_v3_tool_parser.
 """
 
 import re
@@ -12,7 +13,7 @@ from nebulus.calls.dialect import Block, Source
 from nebulus.calls.literal import UnreadableError
 from nebulus.calls.markup import Markup, marked_block
 
-_NAME = re.compile(r"\s*+([\w.\-:/]{1,160})\s*+(?=<arg_key>|</tool_call>|\{|```)")
+_NAME = re.compile(r"\s*+([\w.\-:/]{1,160})\s*+(?:<tool_sep>\s*+)?(?=<arg_key>|</tool_call>|\{|```)")
 MARKUP = Markup(
     opener=r"<arg_key>(?P<key>[^<\n]{1,160})</arg_key>\s*<arg_value>",
     closer="</arg_value>",

@@ -18,7 +18,7 @@ _BARE_HEADER = re.compile(
     r"functions\.([\w.\-]{1,160})\s*+(?:<\|channel\|>\s*+\w{1,20})?\s*+(?:<\|constrain\|>)?\s*+(?:json|code)?\s*+"
     r"(?:<\|message\|>)?\s*+(?=\{)"
 )
-_BEFORE = re.compile(r"(?:assistant)?(?:commentary|analysis)?\s*\Z")
+_BEFORE = re.compile(r"(?:assistant)?(?:commentary|analysis)?\s{0,99}\Z")
 
 
 def take(source: Source, start: int, body: int) -> Block:

@@ -3,7 +3,8 @@
 Sources: granite-3 and phi-4-mini chat templates (`<|tool_call|>`); microsoft/Phi-3.5 (`functools`);
 nvidia/Llama-3.1-Nemotron (`<TOOLCALL>`); internlm2.5 (`<|action_start|>`); CohereForAI/c4ai-command-r7b
 (`<|START_ACTION|>`); CohereForAI/c4ai-command-r-v01 and LangChain's
-structured chat agent (`Action:` and a code block); swiss-ai/Apertus (`<|tools_prefix|>`).
+structured chat agent (`Action:` and a code block); swiss-ai/Apertus (`<|tools_prefix|>`); ai-sage/GigaChat3
+(`function call<|role_sep|>`), from vLLM's gigachat3_tool_parser.
 """
 
 import re
@@ -43,4 +44,10 @@ DIALECTS = (
     ),
     Dialect(name="command", openers=("Action:",), take=_take_action),
     Dialect(name="apertus", openers=("<|tools_prefix|>",), take=tagged("apertus", "<|tools_suffix|>")),
+    Dialect(
+        name="gigachat",
+        openers=("function call<|role_sep|>",),
+        take=tagged("gigachat", "<|message_sep|>"),
+        noise=("<|message_sep|>",),
+    ),
 )
