@@ -59,10 +59,14 @@ TASKS = (
     Task("Open recipes/soup.txt and show me its text.", "read_file", {"path": "recipes/soup.txt"}),
     Task(
         "Read lines 10 to 20 of server.log.",
-        "read_file",
-        {"path": "server.log", "start_line": 10, "end_line": 20},
+        "read_lines",
+        {"path": "server.log", "first_line": 10, "last_line": 20},
     ),
-    Task("Read README.md from line 5 on.", "read_file", {"path": "README.md", "start_line": 5}),
+    Task(
+        "Read lines 5 to 9 of README.md.",
+        "read_lines",
+        {"path": "README.md", "first_line": 5, "last_line": 9},
+    ),
     Task("Find every line with the word invoice.", "search_files", {"query": "invoice"}),
     Task(
         "Search the folder letters for the name Anna.", "search_files", {"query": "Anna", "path": "letters"}

@@ -36,6 +36,7 @@ def _reading_tools(files: FileReading) -> tuple[Tool, ...]:
     return (
         tool(effect=Effect.READ, paths=("path",), facts=("total",), untrusted=True)(files.list_files),
         tool(effect=Effect.READ, paths=("path",), untrusted=True)(files.read_file),
+        tool(effect=Effect.READ, paths=("path",), untrusted=True)(files.read_lines),
         tool(effect=Effect.READ, paths=("path",), untrusted=True)(files.search_files),
     )
 

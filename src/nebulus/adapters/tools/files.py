@@ -1,6 +1,6 @@
 """The tools that look at files in a workspace, and those that change them.
 
-Invariants: each takes canonical paths and follows no link; what is too large or no text is refused with a way
+Invariants: each takes canonical paths and follows no link; what is too large or is not text is refused with a way
 out, before it fills the memory; each that changes something can tell afterwards whether it did.
 """
 
@@ -21,7 +21,7 @@ _ENTRIES_SHOWN = 1000
 _MATCHES_SHOWN = 100
 _FILES_SEARCHED = 20_000
 
-Line = Annotated[int, Meta(ge=0)]
+Line = Annotated[int, Meta(ge=1)]
 
 
 class FileReading:
@@ -36,23 +36,41 @@ class FileReading:
         Args:
             path: The folder to list, the workspace if left out.
         """
+        if self._tree.kind(path) == "file":
+            return {"path": path, "total": 1, "entries": [path]}
         below = "" if path == "." else f"{path}/"
         names = [f"{below}{name}{'/' * is_folder}" for name, is_folder in self._tree.entries(path)]
         return {"path": path, "total": len(names), "entries": names[:_ENTRIES_SHOWN]}
 
-    def read_file(self, path: str, start_line: Line = 1, end_line: Line = 0) -> str:
-        """Read a text file, or some of its lines.
+    def read_file(self, path: str) -> str:
+        """Read a text file.
 
         Args:
             path: The file.
-            start_line: The first line to read, from 1.
-            end_line: The last line to read; 0 reads to the end.
         """
         with self._tree.reading(path) as file:
-            return text_of(file, path, lines=range(max(start_line, 1), end_line + 1 if end_line else 0))
+            return text_of(file, path)
+
+    def read_lines(self, path: str, first_line: Line, last_line: Line) -> str:
+        """Read some lines of a text file that is too long to read whole.
+
+        Args:
+            path: The file.
+            first_line: The number of the first line to read, from 1.
+            last_line: The number of the last line to read.
+        """
+        if last_line < first_line:
+            raise ToolError(
+                "the last line comes before the first",
+                kind=FailureKind.INVALID_ARGUMENTS,
+                value=f"first_line {first_line}, last_line {last_line}",
+                fix="give the smaller number as first_line",
+            )
+        with self._tree.reading(path) as file:
+            return text_of(file, path, lines=range(first_line, last_line + 1))
 
     def search_files(self, query: str, path: str = ".") -> str:
-        """Find the lines that hold a text, in a file or in all files of a folder.
+        """Find the lines that contain a text, in a file or in all files of a folder.
 
         Args:
             query: The text to find, literally; upper and lower case differ.
@@ -101,7 +119,7 @@ class FileChanges:
         return {"path": path, "bytes": len(data)}
 
     def has_written(self, path: str, content: str) -> bool:
-        """Tell whether the file holds just this text."""
+        """Tell whether the file contains exactly this text."""
         if self._tree.kind(path) != "file":
             return False
         data = content.encode()
@@ -172,7 +190,7 @@ class FileChanges:
         return self._bytes(source) == self._bytes(target)
 
     def move_file(self, source: str, target: str) -> dict[str, Any]:
-        """Move or rename a file or folder. Nothing may stand at the target yet.
+        """Move or rename a file or folder. The target must not exist yet.
 
         Args:
             source: The file or folder to move.
@@ -182,7 +200,7 @@ class FileChanges:
         return {"source": source, "target": target}
 
     def has_moved(self, source: str, target: str) -> bool | None:
-        """Tell by which of the two paths something stands at; None if at both or neither."""
+        """Tell by which of the two paths exists; None if both or neither do."""
         match bool(self._tree.kind(source)), bool(self._tree.kind(target)):
             case False, True:
                 return True
@@ -201,7 +219,7 @@ class FileChanges:
         return {"deleted": path}
 
     def has_deleted(self, path: str) -> bool:
-        """Tell whether nothing stands there any more."""
+        """Tell whether it is gone."""
         return not self._tree.kind(path)
 
     def _bytes(self, path: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Text out of files, bounded: what is too large or no text is refused, never loaded."""
+"""Text of files, bounded: what is too large, or is not text, is refused and never loaded."""
 
 import os
 from typing import BinaryIO
@@ -10,38 +10,39 @@ from nebulus.core.failure import FailureKind
 READ_BYTES = 1 << 20
 """The most that one reading returns: far above what a small model can be shown, far below memory."""
 EDIT_BYTES = 16 << 20
-"""The largest file that is held in memory to be searched or edited."""
+"""The largest file that is loaded to be searched or edited."""
 _LINE_CHARS = 200
 _PROBE_BYTES = 8192
 """Source: git takes a file with a NUL in its first 8000 bytes for binary (xdiff-interface.c)."""
 
 
-def text_of(file: BinaryIO, path: str, *, lines: range) -> str:
-    """Return the text of some lines, counted from 1; an end of 0 reads to the end of the file.
+def text_of(file: BinaryIO, path: str, *, lines: range | None = None) -> str:
+    """Return the text of `lines`, counted from 1, or of all of them.
 
     Raises:
-        ToolError: it is no text, there is no such line, or these lines are larger than `READ_BYTES`.
+        ToolError: it is not text, there is no such line, or the lines are larger than `READ_BYTES`.
     """
+    first, end = (lines.start, lines.stop) if lines else (1, 0)
     _require_text(file, path)
     kept: list[bytes] = []
     size = number = 0
     while line := file.readline(READ_BYTES + 1):
         number += 1
-        if lines.stop and number >= lines.stop:
+        if end and number >= end:
             break
-        if number < lines.start:
+        if number < first:
             _skip_rest(file, line)
             continue
         kept.append(line)
         size += len(line)
         if size > READ_BYTES:
             raise _too_large(file, path, number)
-    if not kept and number + 1 < lines.start:
+    if not kept and number + 1 < first:
         raise ToolError(
             f"{path} has {number} lines",
             kind=FailureKind.INVALID_ARGUMENTS,
-            value=f"start_line {lines.start}",
-            fix=f"give a start_line up to {number}",
+            value=f"first_line {first}",
+            fix=f"give a first_line up to {number}",
         )
     return _decoded(b"".join(kept), path)
 
@@ -60,7 +61,7 @@ def whole_text(file: BinaryIO, path: str) -> str:
 
 
 def found_in(tree: Tree, path: str, query: str) -> list[str] | None:
-    """Return `path:line: text` of each line that holds `query`, None if the file can't be searched."""
+    """Return `path:line: text` of each line that contains `query`, None if the file can't be searched."""
     try:
         with tree.reading(path) as file:
             text = whole_text(file, path)
@@ -95,14 +96,14 @@ def _decoded(data: bytes, path: str) -> str:
 
 
 def _not_text(path: str) -> ToolError:
-    return ToolError(f"{path} is no UTF-8 text", kind=FailureKind.INVALID_ARGUMENTS, fix="read another file")
+    return ToolError(f"{path} is not UTF-8 text", kind=FailureKind.INVALID_ARGUMENTS, fix="read another file")
 
 
 def _too_large(file: BinaryIO, path: str, number: int) -> ToolError:
     size = os.fstat(file.fileno()).st_size
     return ToolError(
-        f"{path} holds {size} bytes, and one reading returns {READ_BYTES}",
+        f"{path} has {size} bytes, and one reading returns {READ_BYTES}",
         kind=FailureKind.INVALID_ARGUMENTS,
         value=f"the limit was reached in line {number}",
-        fix="give start_line and end_line to read a part, or use search_files",
+        fix="read a part with read_lines, or use search_files",
     )

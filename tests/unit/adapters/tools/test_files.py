@@ -64,6 +64,7 @@ def test_each_tool_says_what_it_does_to_the_world(desk: Desk) -> None:
     assert {name: tool.spec.effect for name, tool in desk.tools.items()} == {
         "list_files": Effect.READ,
         "read_file": Effect.READ,
+        "read_lines": Effect.READ,
         "search_files": Effect.READ,
         "write_file": Effect.WRITE,
         "edit_file": Effect.WRITE,
@@ -79,6 +80,7 @@ def test_each_tool_says_what_it_does_to_the_world(desk: Desk) -> None:
     assert {name for name, tool in desk.tools.items() if tool.spec.is_untrusted} == {
         "list_files",
         "read_file",
+        "read_lines",
         "search_files",
         "edit_file",
         "run_command",
@@ -116,13 +118,20 @@ async def test_list_files_shows_folders_with_a_slash_in_order(desk: Desk) -> Non
     assert (await desk.refused("list_files", path="c")).kind is FailureKind.NOT_FOUND
 
 
-async def test_read_file_gives_the_text_or_some_lines(desk: Desk) -> None:
+async def test_listing_a_file_lists_that_file(desk: Desk) -> None:
+    (desk.root / "a.txt").touch()
+    assert (await desk.done("list_files", path="a.txt")).text == '{"path":"a.txt","total":1,"entries":["a.txt"]}'
+
+
+async def test_a_text_file_is_read_whole_or_by_lines(desk: Desk) -> None:
     (desk.root / "a.txt").write_bytes(b"one\r\ntwo\n\nfour \xc3\xa9")
     assert (await desk.done("read_file", path="a.txt")).text == "one\r\ntwo\n\nfour \u00e9"
-    assert (await desk.done("read_file", path="a.txt", start_line=2, end_line=3)).text == "two\n\n"
-    assert (await desk.done("read_file", path="a.txt", start_line=4)).text == "four \u00e9"
-    assert (await desk.done("read_file", path="a.txt", end_line=1)).text == "one\r\n"
-    assert "4 lines" in (await desk.refused("read_file", path="a.txt", start_line=9)).what
+    assert (await desk.done("read_lines", path="a.txt", first_line=2, last_line=3)).text == "two\n\n"
+    assert (await desk.done("read_lines", path="a.txt", first_line=4, last_line=99)).text == "four \u00e9"
+    assert (await desk.done("read_lines", path="a.txt", first_line=1, last_line=1)).text == "one\r\n"
+    beyond = await desk.refused("read_lines", path="a.txt", first_line=9, last_line=9)
+    assert ("4 lines" in beyond.what, beyond.value) == (True, "first_line 9")
+    assert (await desk.refused("read_lines", path="a.txt", first_line=3, last_line=2)).fix
 
 
 async def test_an_empty_file_is_read_as_nothing(desk: Desk) -> None:
@@ -130,27 +139,27 @@ async def test_an_empty_file_is_read_as_nothing(desk: Desk) -> None:
     assert (await desk.done("read_file", path="a.txt")).text == ""
 
 
-async def test_what_is_too_large_is_refused_with_a_range(desk: Desk) -> None:
+async def test_what_is_too_large_is_refused_with_a_way_to_read_a_part(desk: Desk) -> None:
     (desk.root / "big.txt").write_bytes(b"line\n" * 500_000)
     refused = await desk.refused("read_file", path="big.txt")
-    assert "start_line" in refused.fix
-    assert (await desk.done("read_file", path="big.txt", start_line=499_999)).text == "line\nline\n"
-    assert (
-        await desk.done("read_file", path="big.txt", start_line=400_000, end_line=400_000)
-    ).text == "line\n"
+    assert "read_lines" in refused.fix
+    two = await desk.done("read_lines", path="big.txt", first_line=499_999, last_line=500_000)
+    assert two.text == "line\nline\n"
+    one = await desk.done("read_lines", path="big.txt", first_line=400_000, last_line=400_000)
+    assert one.text == "line\n"
 
 
 async def test_one_endless_line_is_refused_and_can_be_skipped(desk: Desk) -> None:
     (desk.root / "long.txt").write_bytes(b"x" * (3 * READ_BYTES) + b"\nsecond\n")
     assert (await desk.refused("read_file", path="long.txt")).fix
-    assert (await desk.done("read_file", path="long.txt", start_line=2)).text == "second\n"
+    assert (await desk.done("read_lines", path="long.txt", first_line=2, last_line=2)).text == "second\n"
 
 
 @pytest.mark.parametrize("data", [b"\x7fELF\0\0", b"caf\xe9"])
-async def test_what_is_no_text_is_refused(desk: Desk, data: bytes) -> None:
+async def test_what_is_not_text_is_refused(desk: Desk, data: bytes) -> None:
     (desk.root / "a.bin").write_bytes(data)
     for name, arguments in (("read_file", {}), ("edit_file", {"old": "a", "new": "b"})):
-        assert "no UTF-8 text" in (await desk.refused(name, path="a.bin", **arguments)).what
+        assert "not UTF-8 text" in (await desk.refused(name, path="a.bin", **arguments)).what
 
 
 async def test_search_files_gives_path_line_and_text(desk: Desk) -> None:
