@@ -17,7 +17,8 @@ from msgspec.structs import replace
 
 from nebulus.adapters.backends.hub_files import is_hub_name
 from nebulus.adapters.backends.settings import BackendSettings
-from nebulus.app.settings import FILE_NAME, NANO, SMOLLM2, STATE_FOLDER, Settings
+from nebulus.app.settings import FILE_NAME, NANO, SMOLLM2, STATE_FOLDER, Settings, TierSettings, tier_name
+from nebulus.ceiling.profile import ModelIdentity
 from nebulus.core.errors import ConfigError
 from nebulus.guard.check import Scene
 from nebulus.guard.command_paths import ClosedPaths, closed_paths
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from nebulus.adapters.approvals.store import ApprovalStore
     from nebulus.adapters.backends.hub import Hub
     from nebulus.adapters.sandboxes.reach import Reach
+    from nebulus.adapters.stores.profiles import ProfileStore
     from nebulus.adapters.workspaces.folder import FolderWorkspace
     from nebulus.app.governing import Governing
 
@@ -146,6 +148,41 @@ def smollm2_path() -> Path:
 def nano_path() -> Path:
     """Return where the model that comes with the package lies."""
     return Path(str(files("nebulus") / "data" / "nano.gguf"))
+
+
+def profiles(folder: Path | None = None) -> "ProfileStore":
+    """Return the profiles of models in `folder`, those of this user if none is given."""
+    from nebulus.adapters.stores.profiles import ProfileStore
+
+    return ProfileStore(folder)
+
+
+def model_identity(tier: TierSettings) -> ModelIdentity:
+    """Return which model a tier is, as far as that is known without asking a server or fetching a file.
+
+    Raises:
+        ConfigError: its file can't be read, or is not a model.
+    """
+    known = ModelIdentity(
+        name=tier_name(tier.model), tool_form=tier.tool_form, reasoning_tokens=tier.reasoning_tokens
+    )
+    settings = tier.backend()
+    if settings.kind != "embedded":
+        return known
+    path = hub().cache.find(settings.path) if is_hub_name(settings.path) else model_path(settings.path)
+    if path is None:
+        return known
+    from nebulus.adapters.backends.embedded import template_text
+    from nebulus.adapters.backends.model_identity import file_facts, text_digest
+
+    facts = file_facts(path)
+    return replace(
+        known,
+        digest=facts.digest,
+        quantisation=facts.quantisation,
+        template=text_digest(template_text(tier.chat_template)) or facts.template,
+        backend="embedded llama.cpp",
+    )
 
 
 @asynccontextmanager

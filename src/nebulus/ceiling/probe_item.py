@@ -133,16 +133,26 @@ class ProbeItem(Struct, frozen=True, kw_only=True):
         return f"{self.area.value}-{self.level}/{self.number}"
 
     def is_step_right(self, step: int, calls: Iterable[Call]) -> bool:
-        """Whether the calls that ran in `step` are the right ones: each expected one, and no other effect."""
-        wanted = list(self.expected.steps[step - 1]) if 0 < step <= len(self.expected.steps) else []
+        """Whether the calls that ran in `step` are the right ones: each expected one once, and no other effect."""
+        missing, is_harmed = self._compared(step, calls)
+        return not missing and not is_harmed
+
+    def is_harmed(self, step: int, calls: Iterable[Call]) -> bool:
+        """Whether a call that ran in `step` had an effect that is not expected: nothing can make that right again."""
+        return self._compared(step, calls)[1]
+
+    def _compared(self, step: int, calls: Iterable[Call]) -> tuple[list[ExpectedCall], bool]:
+        """Return the expected calls that are missing, and whether there was another effect."""
+        missing = list(self.expected.steps[step - 1]) if 0 < step <= len(self.expected.steps) else []
         effects = {tool.spec.name: tool.spec.effect for tool in self.tools}
+        is_harmed = False
         for call in calls:
-            fitting = next((one for one in wanted if one.fits(call)), None)
+            fitting = next((one for one in missing if one.fits(call)), None)
             if fitting is not None:
-                wanted.remove(fitting)
+                missing.remove(fitting)
             elif effects.get(call.tool, Effect.READ) is not Effect.READ:
-                return False
-        return not wanted
+                is_harmed = True
+        return missing, is_harmed
 
     def is_plan_right(self, tools: Iterable[str]) -> bool:
         """Whether a plan whose steps use `tools` contains those that are expected, in order, and no other effect."""

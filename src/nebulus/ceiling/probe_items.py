@@ -52,11 +52,15 @@ def stated(level: int, number: int) -> ProbeItem:
     draw = Draw("stated", level, number)
     date, _ = date_of(draw)
     person, room, count = draw.one(PEOPLE), draw.one(ROOMS), draw.between(3, 60)
-    name, arguments = {
-        1: draw.one([("open_door", {"door": f"{room} {draw.between(1, 9)}"}), ("lookup_parcel", {"tracking_code": draw.code(10).upper()})]),
-        2: draw.one([("order_goods", {"item": draw.one(GOODS), "quantity": count}), ("add_guest", {"name": person, "date": date})]),
-        3: draw.one([("book_room", {"room": room, "date": date, "people": count}), ("create_event", {"title": f"Talk about {draw.one(SUBJECTS)}", "date": date, "time": f"{draw.between(9, 18):02}:30"})]),
-    }[level]  # fmt: skip
+    title, clock = f"Talk about {draw.one(SUBJECTS)}", f"{draw.between(9, 18):02}:30"
+    # fmt: off
+    options: list[tuple[str, dict[str, Any]]] = {
+        1: [("open_door", {"door": f"{room} {draw.between(1, 9)}"}), ("lookup_parcel", {"tracking_code": draw.code(10).upper()})],
+        2: [("order_goods", {"item": draw.one(GOODS), "quantity": count}), ("add_guest", {"name": person, "date": date})],
+        3: [("book_room", {"room": room, "date": date, "people": count}), ("create_event", {"title": title, "date": date, "time": clock})],
+    }[level]
+    # fmt: on
+    name, arguments = draw.one(options)
     listed = ", ".join(f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in arguments.items())  # fmt: skip
     return item(
         Area.STATED,
@@ -80,7 +84,7 @@ def simple_call(draw: Draw) -> Made:
     urgency = draw.one(("low", "normal", "high"))
     file = f"{draw.one(('agenda', 'menu', 'floorplan', 'leaflet'))}-{draw.code(4)}.pdf"
     # fmt: off
-    sentence, name, arguments = draw.one([
+    options: list[tuple[str, str, dict[str, Any]]] = [
         (f"Reserve room {room} on {date} for {count} people.", "book_room", {"room": OneOf((room, f"room {room}")), "date": date, "people": count}),
         (f"We need {count} {goods} from the supplier.", "order_goods", {"item": goods, "quantity": count}),
         (f'Put "{subject}" into the calendar on {date} at {clock}.', "create_event", {"title": subject, "date": date, "time": clock}),
@@ -91,8 +95,9 @@ def simple_call(draw: Draw) -> Made:
         (f"Make it {count % 9 + 16} degrees in the room {room}.", "set_temperature", {"room": OneOf((room, f"room {room}", f"the room {room}")), "celsius": count % 9 + 16}),
         (f"What will the weather be like in {city} on {date}?", "get_weather", {"city": city, "date": date}),
         (f"The event \"{subject}\" on {date} will not take place; take it off the calendar.", "cancel_event", {"title": subject, "date": date}),
-    ])
+    ]
     # fmt: on
+    sentence, name, arguments = draw.one(options)
     return sentence, (tool(name),), (ExpectedCall(tool=name, arguments=arguments),)
 
 
@@ -160,7 +165,7 @@ def nested(level: int, number: int) -> ProbeItem:
         sentence = f"Write an invoice to {person} ({email_of(person)}) for {listed}."
     else:
         streets, cities = draw.several(STREETS, 2), draw.several(CITIES, 2)
-        stops = [
+        stops: list[dict[str, Any]] = [
             {"address": {"street": f"{street} {draw.between(1, 90)}", "city": city}, "goods": [line]}
             for street, city, line in zip(streets, cities, goods, strict=True)
         ]

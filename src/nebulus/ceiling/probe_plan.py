@@ -4,7 +4,7 @@ Invariant: what is asked next depends only on what was answered before, so a pro
 question that it would have asked.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeAlias
 
 from msgspec import Struct
@@ -49,8 +49,11 @@ def _make(group: Group, number: int) -> ProbeItem:
 
 
 _MAKERS = {**ONE_STEP, **CHAINS}
+_GROUPS = tuple((area.value, level) for area, (_, levels) in _MAKERS.items() for level in levels)
+_STRIDE = 7
+"""Groups are first asked so many places apart, so that the first few questions are of all kinds and lengths."""
 STANDARD = ItemSource(
-    groups=tuple((area.value, level) for area, (_, levels) in _MAKERS.items() for level in levels), make=_make
+    groups=tuple(_GROUPS[place * _STRIDE % len(_GROUPS)] for place in range(len(_GROUPS))), make=_make
 )
 """The questions of `nebulus probe`."""
 

@@ -11,11 +11,11 @@ from nebulus.core import events as e
 from nebulus.core.config import RunConfig
 from nebulus.core.demand import Demand
 from nebulus.core.events import Event
-from nebulus.core.findings import Call
+from nebulus.core.findings import Call, FindingKind
 from nebulus.core.outcome import Outcome
 from nebulus.core.plan import StepStatus
 from nebulus.core.tiers import StepKind
-from nebulus.loop.machine import Machine, new_machine
+from nebulus.loop.machine import new_machine
 from nebulus.loop.transitions import feed
 
 
@@ -23,7 +23,8 @@ class StepOutcome(Struct, kw_only=True):
     """One piece of work: a step of a plan, the plan itself, the answer, or reading values from a result.
 
     `step` is 0 for the plan and the answer. `calls` are those that ran and did not fail. `values` are those that
-    were read from a result, by name. `tiers` are the tiers that were asked, in order.
+    were read from a result, by name. `tiers` are the tiers that were asked, in order. `gave_up`: the model said that it can't
+    be done, or only asked a question.
     """
 
     step: int
@@ -34,6 +35,7 @@ class StepOutcome(Struct, kw_only=True):
     plan_tools: tuple[str, ...] = ()
     values: dict[str, str] = field(default_factory=dict)
     status: StepStatus = StepStatus.PENDING
+    gave_up: bool = False
     answers: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -103,5 +105,9 @@ def _take_parsed(
             found[step, StepKind.PLAN].plan_tools = tuple(tool for one in plan.steps for tool in one.tools)
         case e.ValuesParsed(marks=marks):
             found[step, StepKind.EXTRACT].values.update({mark.name: mark.value for mark in marks})
+        case e.QuestionParsed():
+            found[step, StepKind.EXECUTE].gave_up = True
+        case e.Unusable(finding=finding) if finding.kind is FindingKind.GAVE_UP:
+            found[step, StepKind.EXECUTE].gave_up = True
         case _:
             pass

@@ -4,7 +4,7 @@ Invariants: what is measured is the model inside the runtime, with its prompts, 
 attempts, as a real run would use them; nothing outside this process is changed.
 """
 
-from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,10 @@ from nebulus.app.bootstrap import MEMORY
 from nebulus.app.settings import EngineSettings, Settings
 from nebulus.ceiling.probe_item import Area, ProbeItem, ScriptedTool, same
 from nebulus.core.budget import Budget
-from nebulus.core.errors import RunCancelledError
-from nebulus.core.events import AnswerParsed, Event, PlanParsed
+from nebulus.core.errors import BackendError, RunCancelledError
+from nebulus.core.events import AnswerParsed, Event, PlanParsed, ToolReturned
 from nebulus.core.failure import Failure, FailureKind, Fault
-from nebulus.core.outcome import Done
+from nebulus.core.outcome import Done, Failed
 from nebulus.core.plan import FINISHED_STATUSES, PlanMode
 from nebulus.core.tiers import StepKind
 from nebulus.core.tools import ToolSpec
@@ -45,7 +45,7 @@ class ItemResult(Struct, frozen=True, kw_only=True):
     is_right: bool
     judged: tuple[JudgedOutcome, ...]
     ended: str
-    """The outcome of the run in one line, "" if it was stopped once the plan was there."""
+    """The outcome of the run in one line, "" if it was stopped once the question was decided."""
 
 
 class ScriptTool:
@@ -76,7 +76,7 @@ async def ask_item(item: ProbeItem, tier: str, settings: Settings, backend: Mode
 
     Raises:
         ConfigError: the question does not fit the model's window.
-        BackendError: the model can't be reached.
+        BackendError: the model can't be reached, or stopped answering.
     """
     calls = sum(len(step) for step in item.expected.steps) or len(item.expected.plan)
     own = replace(
@@ -91,23 +91,35 @@ async def ask_item(item: ProbeItem, tier: str, settings: Settings, backend: Mode
     )
     tools = [ScriptTool(script) for script in item.tools]
     async with open_application(own, Path(), tools=tools, backends={tier: backend}) as application:
-        found = step_outcomes([event async for event in _events(application, item)])
+        found = step_outcomes(await _events(application, item))
+    if isinstance(found.outcome, Failed) and found.outcome.failure.fault is Fault.BACKEND:
+        raise BackendError(found.outcome.failure)
     return _judged(item, found)
 
 
-async def _events(application: Application, item: ProbeItem) -> AsyncIterator[Event]:
-    """Yield the events of a question's run; one about a plan is stopped once the plan is there."""
+async def _events(application: Application, item: ProbeItem) -> list[Event]:
+    """Return the events of a question's run, which is stopped as soon as it is certain what comes out of it."""
     handle = await application.start(item.text, result=item.result)
+    events: list[Event] = []
     async for record in handle.events():
-        yield record.event
-        if item.expected.plan and isinstance(record.event, AnswerParsed):
-            if isinstance(record.event.parsed, PlanParsed):
-                handle.stop()
-                break
-    try:
+        events.append(record.event)
+        if _is_decided(item, events):
+            handle.stop()
+            break
+    with suppress(RunCancelledError):  # It was stopped above.
         await handle.result()
-    except RunCancelledError:
-        pass  # it was stopped above
+    return events
+
+
+def _is_decided(item: ProbeItem, events: list[Event]) -> bool:
+    """Whether the last event decides the question: the plan that it asks for is there, or harm was done."""
+    match events[-1]:
+        case AnswerParsed(parsed=PlanParsed()):
+            return bool(item.expected.plan)
+        case ToolReturned():
+            return any(item.is_harmed(work.step, work.calls) for work in step_outcomes(events).steps)
+        case _:
+            return False
 
 
 def _judged(item: ProbeItem, found: RunOutcomes) -> ItemResult:
@@ -132,5 +144,6 @@ def _is_right(item: ProbeItem, work: StepOutcome, found: RunOutcomes) -> bool:
         case StepKind.EXECUTE:
             if not item.is_step_right(work.step, work.calls):
                 return False
-            is_finished = work.status in FINISHED_STATUSES
-            return not isinstance(found.outcome, Done) if expected.gives_up else is_finished
+            if expected.gives_up:
+                return work.gave_up and not isinstance(found.outcome, Done)
+            return work.status in FINISHED_STATUSES
