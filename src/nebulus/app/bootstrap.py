@@ -33,8 +33,8 @@ from nebulus.ports.world import ArtifactStore, Checker
 if TYPE_CHECKING:
     from nebulus.adapters.approvals.store import ApprovalStore
     from nebulus.adapters.backends.hub import Hub
+    from nebulus.adapters.profiles.store import ProfileStore
     from nebulus.adapters.sandboxes.reach import Reach
-    from nebulus.adapters.stores.profiles import ProfileStore
     from nebulus.adapters.workspaces.folder import FolderWorkspace
     from nebulus.app.governing import Governing
 
@@ -152,7 +152,7 @@ def nano_path() -> Path:
 
 def profiles(folder: Path | None = None) -> "ProfileStore":
     """Return the profiles of models in `folder`, those of this user if none is given."""
-    from nebulus.adapters.stores.profiles import ProfileStore
+    from nebulus.adapters.profiles.store import ProfileStore
 
     return ProfileStore(folder)
 

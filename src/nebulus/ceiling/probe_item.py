@@ -195,4 +195,4 @@ def _number(value: Any) -> Decimal | None:
     try:
         return Decimal(str(value).replace(",", "").strip())
     except InvalidOperation:
-        return None
+        return None  # A text that is not a number equals none.

@@ -54,13 +54,13 @@ def stated(level: int, number: int) -> ProbeItem:
     person, room, count = draw.one(PEOPLE), draw.one(ROOMS), draw.between(3, 60)
     title, clock = f"Talk about {draw.one(SUBJECTS)}", f"{draw.between(9, 18):02}:30"
     # fmt: off
-    options: list[tuple[str, dict[str, Any]]] = {
+    options: dict[int, list[tuple[str, dict[str, Any]]]] = {
         1: [("open_door", {"door": f"{room} {draw.between(1, 9)}"}), ("lookup_parcel", {"tracking_code": draw.code(10).upper()})],
         2: [("order_goods", {"item": draw.one(GOODS), "quantity": count}), ("add_guest", {"name": person, "date": date})],
         3: [("book_room", {"room": room, "date": date, "people": count}), ("create_event", {"title": title, "date": date, "time": clock})],
-    }[level]
+    }
     # fmt: on
-    name, arguments = draw.one(options)
+    name, arguments = draw.one(options[level])
     listed = ", ".join(f'{key} = "{value}"' if isinstance(value, str) else f"{key} = {value}" for key, value in arguments.items())  # fmt: skip
     return item(
         Area.STATED,

@@ -8,7 +8,7 @@ import typer
 from nebulus.cli.options import JsonOption, ProfilesOption, examples
 
 if TYPE_CHECKING:
-    from nebulus.adapters.stores.profiles import ProfileStore
+    from nebulus.adapters.profiles.store import ProfileStore
     from nebulus.ceiling.profile import Profile
 
 NAMED = "A model as for `nebulus run --model`, the name of a profile, or the path of one."
@@ -110,7 +110,7 @@ def _named(name: str, store: "ProfileStore") -> "tuple[Profile, tuple[str, ...]]
     Raises:
         ConfigError: there is none, or it can't be read.
     """
-    from nebulus.adapters.stores.profiles import read_profile
+    from nebulus.adapters.profiles.store import read_profile
     from nebulus.app import bootstrap
     from nebulus.app.settings import TierSettings
     from nebulus.core.errors import ConfigError

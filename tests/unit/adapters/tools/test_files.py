@@ -120,7 +120,9 @@ async def test_list_files_shows_folders_with_a_slash_in_order(desk: Desk) -> Non
 
 async def test_listing_a_file_lists_that_file(desk: Desk) -> None:
     (desk.root / "a.txt").touch()
-    assert (await desk.done("list_files", path="a.txt")).text == '{"path":"a.txt","total":1,"entries":["a.txt"]}'
+    assert (
+        await desk.done("list_files", path="a.txt")
+    ).text == '{"path":"a.txt","total":1,"entries":["a.txt"]}'
 
 
 async def test_a_text_file_is_read_whole_or_by_lines(desk: Desk) -> None:
