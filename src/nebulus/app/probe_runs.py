@@ -72,7 +72,12 @@ class ScriptTool:
 
 
 async def ask_item(item: ProbeItem, tier: str, settings: Settings, backend: ModelBackend) -> ItemResult:
-    """Carry out one question on `tier` of `settings`, which `backend` serves, and judge it.
+    """Carry out one question on `tier` of `settings`, which `backend` serves, and judge it. Raises: as `run_item`."""
+    return judge_item(item, await run_item(item, tier, settings, backend))
+
+
+async def run_item(item: ProbeItem, tier: str, settings: Settings, backend: ModelBackend) -> list[Event]:
+    """Carry out one question on `tier` of `settings`, which `backend` serves, and return what happened.
 
     Raises:
         ConfigError: the question does not fit the model's window.
@@ -91,10 +96,25 @@ async def ask_item(item: ProbeItem, tier: str, settings: Settings, backend: Mode
     )
     tools = [ScriptTool(script) for script in item.tools]
     async with open_application(own, Path(), tools=tools, backends={tier: backend}) as application:
-        found = step_outcomes(await _events(application, item))
+        return await _events(application, item)
+
+
+def judge_item(item: ProbeItem, events: list[Event]) -> ItemResult:
+    """Return the verdict of code on a question, from what happened.
+
+    Raises:
+        BackendError: it ended since the server stopped answering, which says nothing about the model.
+    """
+    found = step_outcomes(events)
     if isinstance(found.outcome, Failed) and found.outcome.failure.fault is Fault.BACKEND:
         raise BackendError(found.outcome.failure)
-    return _judged(item, found)
+    judged = tuple(JudgedOutcome(work, _is_right(item, work, found)) for work in found.steps)
+    is_complete = bool(item.expected.plan) or item.expected.gives_up or isinstance(found.outcome, Done)
+    return ItemResult(
+        is_right=is_complete and all(one.is_right for one in judged),
+        judged=judged,
+        ended=str(found.outcome) if found.outcome is not None else "",
+    )
 
 
 async def _events(application: Application, item: ProbeItem) -> list[Event]:
@@ -120,16 +140,6 @@ def _is_decided(item: ProbeItem, events: list[Event]) -> bool:
             return any(item.is_harmed(work.step, work.calls) for work in step_outcomes(events).steps)
         case _:
             return False
-
-
-def _judged(item: ProbeItem, found: RunOutcomes) -> ItemResult:
-    judged = tuple(JudgedOutcome(work, _is_right(item, work, found)) for work in found.steps)
-    is_complete = bool(item.expected.plan) or item.expected.gives_up or isinstance(found.outcome, Done)
-    return ItemResult(
-        is_right=is_complete and all(one.is_right for one in judged),
-        judged=judged,
-        ended=str(found.outcome) if found.outcome is not None else "",
-    )
 
 
 def _is_right(item: ProbeItem, work: StepOutcome, found: RunOutcomes) -> bool:

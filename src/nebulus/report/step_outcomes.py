@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from msgspec import Struct, field
 
 from nebulus.core import events as e
-from nebulus.core.config import RunConfig
 from nebulus.core.demand import Demand
 from nebulus.core.events import Event
 from nebulus.core.findings import Call, FindingKind
@@ -16,7 +15,10 @@ from nebulus.core.outcome import Outcome
 from nebulus.core.plan import StepStatus
 from nebulus.core.tiers import StepKind
 from nebulus.loop.machine import new_machine
-from nebulus.loop.transitions import feed
+from nebulus.loop.request import compose
+from nebulus.loop.transitions import NO_CONFIG, feed
+from nebulus.report.demands import request_demand
+from nebulus.report.prompts import question_of
 
 
 class StepOutcome(Struct, kw_only=True):
@@ -55,12 +57,16 @@ def step_outcomes(events: Iterable[Event]) -> RunOutcomes:
     Raises:
         IllegalEventError: the events do not fit the machine.
     """
-    machine = new_machine(RunConfig(tiers=()))
+    machine = new_machine(NO_CONFIG)
     found: dict[tuple[int, StepKind], StepOutcome] = {}
     proposed: dict[str, tuple[int, Call]] = {}
     for event in events:
         _take(event, found, proposed)
         machine = feed(machine, event)
+        if isinstance(event, e.RouteChosen) and found[event.step, event.kind].demand is None:
+            command = question_of(machine, event)
+            demand = request_demand(machine, command, compose(machine, command))
+            found[event.step, event.kind].demand = demand
     for work in found.values():
         if work.step and work.kind is StepKind.EXECUTE:
             work.status = machine.state.step(work.step).status
@@ -73,7 +79,6 @@ def _take(
     match event:
         case e.RouteChosen(step=step, kind=kind, tier=tier):
             work = found.setdefault((step, kind), StepOutcome(step=step, kind=kind))
-            work.demand = work.demand or getattr(event, "demand", None)
             if tier not in work.tiers:
                 work.tiers.append(tier)
         case e.ModelAnswered(step=step, kind=kind, answer=answer, took_s=took_s):
