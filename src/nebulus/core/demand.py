@@ -63,6 +63,18 @@ class ToolDemand(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Arguments that a call must have."""
     optional_arguments: int = 0
     """Arguments that a call may have."""
+    name_match: float = 0.0
+    """How much of a tool's name the text uses, for the tool that fits best: 0 for nothing, 1 for every word."""
+    text_match: float = 0.0
+    """How much of the text is explained by the name and description of the tool that fits best, from 0 to 1."""
+    has_flag: bool = False
+    """Whether an argument is true or false: whether it was asked for is rarely said in so many words."""
+    has_fraction: bool = False
+    """Whether an argument is a number that need not be whole."""
+    has_list: bool = False
+    """Whether an argument is a list."""
+    has_untyped: bool = False
+    """Whether the schema of an argument does not say its type."""
 
 
 class ValueDemand(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -94,7 +106,7 @@ class Demand(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Steps of the plan after this one."""
     error_cost: ErrorCost = ErrorCost.READ
     language: str = ""
-    """The language that the values are written in, such as "java" or "de"; "" for English and JSON."""
+    """What the values are written in: "code" for identifiers of a program, "other" for a script other than Latin, else ""."""
     failures: int = 0
     """Attempts at this step that have failed already, on any tier."""
 
