@@ -155,14 +155,16 @@ class Probe:
                     completion_tokens=judged.work.completion_tokens,
                     seconds=judged.work.seconds,
                 ),
-                day=self._today(),
+                day=day_of(self._clock),
             )
             for judged in result.judged
             if judged.work.demand is not None
         ]
 
-    def _today(self) -> str:
-        return datetime.datetime.fromtimestamp(self._clock.time_s(), tz=datetime.UTC).date().isoformat()
+
+def day_of(clock: Clock) -> str:
+    """Return the day that a clock shows, as YYYY-MM-DD in UTC."""
+    return datetime.datetime.fromtimestamp(clock.time_s(), tz=datetime.UTC).date().isoformat()
 
 
 def require_limits(limits: ProbeLimits) -> None:

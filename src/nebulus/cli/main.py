@@ -35,6 +35,7 @@ from nebulus import __version__
 from nebulus.cli import (
     approvals,
     ask,
+    forecast_command,
     models,
     policy,
     probe_command,
@@ -97,6 +98,7 @@ view_commands.register(app)
 models.register(app)
 probe_command.register(app)
 profile_commands.register(app)
+forecast_command.register(app)
 approvals.register(app)
 policy.register(app)
 verify.register(app)
