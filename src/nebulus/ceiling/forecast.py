@@ -125,11 +125,8 @@ def chance_of_all(demands: Iterable[Demand], model: SuccessModel) -> tuple[float
 
 
 def _variance(values: Sequence[float], model: SuccessModel) -> float:
-    return sum(
-        value * sum(map(mul, row, values))
-        for value, row in zip(values, model.covariance, strict=True)
-        if value
-    )
+    rows = zip(values, model.covariance, strict=True)
+    return float(sum(value * sum(map(mul, row, values)) for value, row in rows if value))
 
 
 def _rate(log_odds: float) -> float:
