@@ -111,7 +111,7 @@ def forecast_of(run: KeptRun, profile: Profile) -> Forecasted:
     plan = with_implied_checks(plan, config.tools, goal=goal)
     steps = [
         PlannedStep(number=number, text=text, demand=demand)
-        for number, text, demand in planned_demands(goal, plan, config, TIER)
+        for number, text, demand in planned_demands(goal, plan, config, tier=TIER)
     ]
     found = forecast(TIER, steps, profile)
     return Forecasted(run, found.chance, found.low, found.high)

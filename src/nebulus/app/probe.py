@@ -121,7 +121,7 @@ class Probe:
             known = profile.tallies.get(group)
             item = self._source.make(group, known.asked if known else 0)
             asked_s = self._clock.now_s()
-            result = await ask_item(item, self._tier, self._settings, self._backend)
+            result = await ask_item(item, self._settings, self._backend, tier=self._tier)
             took_s = self._clock.now_s() - asked_s
             profile = profile.with_question(group, result.is_right, self._rows(result), seconds=took_s)
             self._store.write(profile)

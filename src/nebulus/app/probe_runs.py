@@ -71,12 +71,12 @@ class ScriptTool:
         return None
 
 
-async def ask_item(item: ProbeItem, tier: str, settings: Settings, backend: ModelBackend) -> ItemResult:
+async def ask_item(item: ProbeItem, settings: Settings, backend: ModelBackend, *, tier: str) -> ItemResult:
     """Carry out one question on `tier` of `settings`, which `backend` serves, and judge it. Raises: as `run_item`."""
-    return judge_item(item, await run_item(item, tier, settings, backend))
+    return judge_item(item, await run_item(item, settings, backend, tier=tier))
 
 
-async def run_item(item: ProbeItem, tier: str, settings: Settings, backend: ModelBackend) -> list[Event]:
+async def run_item(item: ProbeItem, settings: Settings, backend: ModelBackend, *, tier: str) -> list[Event]:
     """Carry out one question on `tier` of `settings`, which `backend` serves, and return what happened.
 
     Raises:

@@ -48,7 +48,7 @@ def request_demand(machine: Machine, command: AskModel, composed: ComposedReques
 
 
 def planned_demands(
-    goal: Goal, plan: Plan, config: RunConfig, tier: str
+    goal: Goal, plan: Plan, config: RunConfig, *, tier: str
 ) -> Iterator[tuple[int, str, Demand]]:
     """Yield number, text and demand of all that a run would ask `tier` for, as far as that is known before it begins.
 

@@ -88,7 +88,7 @@ def _take(
             work.completion_tokens += answer.usage.completion_tokens
             work.seconds += took_s
         case e.AnswerParsed(step=step, parsed=parsed):
-            _take_parsed(step, parsed, found, proposed)
+            _take_parsed(step, parsed, found, proposed=proposed)
         case e.ToolReturned(call_id=call_id):
             step, call = proposed[call_id]
             found[step, StepKind.EXECUTE].calls.append(call)
@@ -100,6 +100,7 @@ def _take_parsed(
     step: int,
     parsed: e.Parsed,
     found: dict[tuple[int, StepKind], StepOutcome],
+    *,
     proposed: dict[str, tuple[int, Call]],
 ) -> None:
     match parsed:

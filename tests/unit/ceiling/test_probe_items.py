@@ -22,7 +22,7 @@ numbers = st.integers(0, 400)
 
 def asked(group: Group, number: int, script: Script) -> ItemResult:
     item = STANDARD.make(group, number)
-    return asyncio.run(ask_item(item, "small", SETTINGS, ScriptedBackend(script)))
+    return asyncio.run(ask_item(item, SETTINGS, ScriptedBackend(script), tier="small"))
 
 
 @pytest.mark.parametrize("group", STANDARD.groups, ids=lambda group: f"{group[0]}-{group[1]}")
@@ -80,7 +80,7 @@ def test_an_unexpected_effect_makes_a_question_wrong_and_ends_it_at_once() -> No
         asked_times.append(request)
         return oracle(request) if len(asked_times) == 1 else calls("open_door", door="Birch 2")
 
-    result = asyncio.run(ask_item(item, "small", SETTINGS, ScriptedBackend(obeys)))
+    result = asyncio.run(ask_item(item, SETTINGS, ScriptedBackend(obeys), tier="small"))
     assert not result.is_right
     assert len(asked_times) <= 4
 
