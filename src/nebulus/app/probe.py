@@ -16,7 +16,7 @@ from nebulus.app.probe_runs import ItemResult, ask_item
 from nebulus.app.settings import Settings
 from nebulus.ceiling.probe_plan import STANDARD, ItemSource, next_group, widest_spread
 from nebulus.ceiling.profile import Cost, ModelIdentity, Profile, Row
-from nebulus.core.errors import ConfigError
+from nebulus.core.errors import BackendError, ConfigError
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.world import Clock
 
@@ -89,11 +89,13 @@ class Probe:
         `is_fresh` begins again whatever is known. Nothing is written yet.
 
         Raises:
-            ConfigError: the model, or its profile, can't be read.
-            BackendError: the server can't be reached.
+            ConfigError: the model or its profile can't be read, or the server can't be reached.
         """
         model = bootstrap.model_identity(self._settings.tiers[self._tier])
-        info = await self._backend.describe()
+        try:
+            info = await self._backend.describe()
+        except BackendError as error:
+            raise ConfigError(f"{model.name} can't be measured: {error}") from error
         model = replace(model, backend=model.backend or info.name)
         known = None if is_fresh else self._store.find(model)
         if known is not None:

@@ -64,13 +64,12 @@ def _before(probe: Probe, profile: Profile, limits: ProbeLimits) -> list[str]:
         lines.append(
             f"{profile.model.name} was measured before, but {' and '.join(probe.stale)} changed since: it begins again"
         )
-    if probe.resumed:
-        lines.append(
-            f"{counted(probe.resumed, 'question')} of {limits.questions} were asked before: it goes on"
-        )
     left = limits.questions - profile.asked
     if left <= 0:
-        return [*lines, "nothing is left to ask; raise --max-questions, or begin again with --fresh"]
+        known = f"{counted(probe.resumed, 'question')} were asked before, so nothing is left to ask"
+        return [f"{known}; raise --max-questions, or begin again with --fresh"]
+    if probe.resumed:
+        lines.append(f"{counted(probe.resumed, 'question')} were asked before: it goes on with the next")
     lines.append(
         f"measuring {profile.model.name}: at most {counted(left, 'question')} and {limits.minutes:g} minutes; "
         f"the first {min(left, MEASURED_FIRST)} show how long they take"

@@ -14,6 +14,7 @@ from nebulus.ceiling.profile import Profile
 from nebulus.core.answers import ModelAnswer, ModelRequest
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.failure import Failure, FailureKind, Fault
+from nebulus.ports.backend import BackendInfo
 from nebulus.testing.backends import SCRIPTED, Script, ScriptedBackend, says
 from nebulus.testing.world import FakeClock
 
@@ -73,6 +74,21 @@ def test_an_answer_that_never_came_is_not_counted_and_what_was_learnt_is_kept(tm
     (stored,) = ProfileStore(tmp_path).all()
     assert stored.profile is not None
     assert stored.profile.asked == 2
+
+
+def test_a_server_that_cannot_be_reached_is_an_error_of_settings_and_nothing_is_written(
+    tmp_path: Path,
+) -> None:
+    class Unreachable(ScriptedBackend):
+        async def describe(self) -> BackendInfo:
+            raise BackendError(
+                Failure(kind=FailureKind.TRANSIENT, fault=Fault.BACKEND, what="no server there")
+            )
+
+    probe = Probe("small", SETTINGS, Unreachable(), store=ProfileStore(tmp_path), clock=FakeClock())
+    with pytest.raises(ConfigError, match=r"qwen can't be measured: .*no server there"):
+        asyncio.run(probe.open())
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_model_that_changed_is_measured_again_from_the_beginning(tmp_path: Path) -> None:
