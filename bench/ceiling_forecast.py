@@ -7,8 +7,10 @@ and other runbooks are forecast from it before they run. Two sets of runs, of on
 - *repeated*: 24 runbooks, each run ten times with other values, as somebody would use one every week.
 
 A forecast is calibrated if runs that it gives 30 % end right in 30 of 100 cases. The interval is about the rate of runs like
-this one. It is put to the test on batches of ten runs with similar forecasts: in nine of ten batches, as many runs must end
-right as ten draws with an uncertain rate (a beta-binomial distribution with the interval's mean and width) allow.
+this one, and most of what is uncertain about it comes from the probe. So it is put to the test with many probes: 100 times, 60
+of the different runbooks, drawn at random, are the probe, and the others are forecast. In nine of ten cases, the number of
+runs of one depth that end right must be one that an uncertain rate (a beta-binomial distribution with the interval's mean
+and width) allows. The same is counted for batches of ten runs with similar forecasts, and for each repeated runbook.
 
     python bench/ceiling_forecast.py [--runs FOLDER] [--write docs/measured]
 
@@ -31,8 +33,10 @@ from nebulus.adapters.backends.factory import open_backend
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.bootstrap import nano_path
 from nebulus.ceiling.beta import Beta, of_moments
-from nebulus.ceiling.forecast import PlannedStep, forecast
-from nebulus.ceiling.profile import ModelIdentity, Profile, Row
+from nebulus.ceiling.estimate import SuccessModel, fit
+from nebulus.ceiling.forecast import chance_of_all
+from nebulus.ceiling.profile import ModelIdentity, Profile, Row, coarse
+from nebulus.core.demand import Demand
 from nebulus.loop.runbook import read_runbook, with_implied_checks
 from nebulus.report.demands import planned_demands
 
@@ -41,6 +45,8 @@ LEVEL = 0.9
 WIDTH = 3.289707
 """The width of a 90 % interval of a normal distribution, in standard deviations."""
 BOOTSTRAPS = 2000
+PROBES = 100
+PROBE_RUNS = 60
 BINS = ((0.0, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (0.6, 0.8), (0.8, 1.01))
 
 
@@ -60,10 +66,20 @@ SETS = {
 }
 
 
+class Outline(Struct, frozen=True):
+    """A run without its events: what a probe learns from it, and what a forecast is made of."""
+
+    family: int
+    depth: int
+    is_right: bool
+    rows: tuple[Row, ...]
+    demands: tuple[Demand, ...]
+
+
 class Forecasted(Struct, frozen=True):
     """A run, with the forecast that was made of it."""
 
-    run: KeptRun
+    run: Outline
     chance: float
     low: float
     high: float
@@ -92,29 +108,44 @@ async def collect(folder: Path) -> dict[str, list[KeptRun]]:
     return found
 
 
-def profile_of(runs: Sequence[KeptRun]) -> Profile:
-    """Return the profile that a probe with these runs makes."""
+def outline(run: KeptRun) -> Outline:
+    """Return what is needed of a run; its demands are computed from its runbook alone, before it begins."""
     rows = [
         Row(demand=work.demand, trials=1, right=int(is_right))
-        for run in runs
         for work, is_right in steps_of(run)
         if work.demand is not None
     ]
-    return Profile(model=ModelIdentity(name="nano")).with_rows(rows)
-
-
-def forecast_of(run: KeptRun, profile: Profile) -> Forecasted:
-    """Return the forecast of a run, made of its runbook alone."""
     job = job_of(run.family, run.variant, depth=run.depth, wordings=run.wordings)
     goal, plan = read_runbook(job.goal)
     config = config_of(job)
     plan = with_implied_checks(plan, config.tools, goal=goal)
-    steps = [
-        PlannedStep(number=number, text=text, demand=demand)
-        for number, text, demand in planned_demands(goal, plan, config, tier=TIER)
-    ]
-    found = forecast(TIER, steps, profile)
-    return Forecasted(run, found.chance, found.low, found.high)
+    demands = tuple(coarse(demand) for _, _, demand in planned_demands(goal, plan, config, tier=TIER))
+    return Outline(run.family, run.depth, run.is_right, tuple(rows), demands)
+
+
+def model_of(runs: Sequence[Outline]) -> SuccessModel:
+    """Return what a probe with these runs says about the model."""
+    profile = Profile(model=ModelIdentity(name="nano"))
+    return fit(profile.with_rows([row for run in runs for row in run.rows]).trials())
+
+
+def forecast_of(run: Outline, model: SuccessModel) -> Forecasted:
+    """Return the forecast of a run."""
+    return Forecasted(run, *chance_of_all(run.demands, model))
+
+
+def crossed(runs: Sequence[Outline]) -> tuple[int, int]:
+    """Return how many groups of runs of one depth were inside their interval, over many probes, and how many there were."""
+    draw, inside, count = random.Random(2), 0, 0
+    for _ in range(PROBES):
+        shuffled = draw.sample(runs, len(runs))
+        model = model_of(shuffled[:PROBE_RUNS])
+        groups: dict[int, list[Forecasted]] = defaultdict(list)
+        for run in shuffled[PROBE_RUNS:]:
+            groups[run.depth].append(forecast_of(run, model))
+        found = coverage(list(groups.values()))
+        inside, count = inside + found[0], count + found[1]
+    return inside, count
 
 
 def brier(found: Sequence[Forecasted]) -> float:
@@ -252,18 +283,22 @@ def main() -> None:
     given = parser.parse_args()
     given.runs.mkdir(parents=True, exist_ok=True)
     runs = asyncio.run(collect(given.runs))
-    profile = profile_of(runs["probe"])
-    trials = sum(row.trials for row in profile.rows)
-    lines = [
-        f"Probe: {len(runs['probe'])} jobs, {trials} steps, {sum(row.right for row in profile.rows)} right.",
-        "",
-    ]
+    outlines = {name: [outline(run) for run in kept] for name, kept in runs.items()}
+    probed = [row for run in outlines["probe"] for row in run.rows]
+    right = sum(row.right for row in probed)
+    lines = [f"Probe: {len(outlines['probe'])} jobs, {len(probed)} steps, {right} of them right.", ""]
+    model = model_of(outlines["probe"])
     for name in ("different", "repeated"):
-        lines += report(name, [forecast_of(run, profile) for run in runs[name]])
+        lines += report(name, [forecast_of(run, model) for run in outlines[name]])
+    inside, count = crossed(outlines["different"])
+    lines.append(
+        f"Over {PROBES} probes of {PROBE_RUNS} runbooks, the runs of one depth were inside their 90 % interval "
+        f"{inside} of {count} times ({100 * inside / count:.0f} %)."
+    )
     text = "\n".join(lines)
     print(text)
     if given.write:
-        (given.write / "forecast.md").write_text(text)
+        (given.write / "forecast.md").write_text(f"{text}\n")
 
 
 if __name__ == "__main__":
