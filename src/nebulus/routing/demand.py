@@ -59,7 +59,9 @@ def demand_of(
     """Return what the work that `text` describes demands of a model that is shown `tools`. Nothing is looked up."""
     place = place or StepPlace()
     stated = list(_stated(text))
-    size_chars = len(text) + sum(map(_size_chars, tools))
+    size_chars = len(text) + sum(
+        _schema(tool).size_chars + len(tool.name) + len(tool.description) for tool in tools
+    )
     return Demand(
         kind=kind,
         tools=_tool_demand(text, tools),
@@ -101,27 +103,58 @@ def _parts(text: str) -> int:
 
 
 def _language(text: str) -> str:
-    letters = [character for character in text if character.isalpha()]
+    letters = "" if text.isascii() else [character for character in text if character.isalpha()]
     if sum(ord(letter) > 0x24F for letter in letters) * 2 > len(letters):
         return "other"
     return "code" if _CODE.search(text) else ""
 
 
+class _Schema(Struct, frozen=True):
+    """What the parameters of a tool demand, computed once."""
+
+    parameters: dict[str, Any]
+    required: int
+    optional: int
+    depth: int
+    types: frozenset[str]
+    size_chars: int
+
+
+_known: dict[int, _Schema] = {}
+"""By the identity of the parameters, which it keeps alive: they don't change while a tool is offered."""
+_MOST_KNOWN = 1024
+
+
+def _schema(tool: ToolSpec) -> _Schema:
+    known = _known.get(id(tool.parameters))
+    if known is not None and known.parameters is tool.parameters:
+        return known
+    properties, required = tool.parameters.get("properties") or {}, len(tool.parameters.get("required") or ())
+    made = _Schema(
+        parameters=tool.parameters,
+        required=required,
+        optional=max(0, len(properties) - required),
+        depth=depth_of(tool.parameters),
+        types=frozenset(_types(properties)),
+        size_chars=len(str(tool.parameters)),
+    )
+    if len(_known) >= _MOST_KNOWN:
+        _known.clear()
+    _known[id(tool.parameters)] = made
+    return made
+
+
 def _tool_demand(text: str, tools: Sequence[ToolSpec]) -> ToolDemand:
-    wanted = stems(text)
-    required = [len(tool.parameters.get("required") or ()) for tool in tools]
-    optional = [
-        len(tool.parameters.get("properties") or ()) - count
-        for tool, count in zip(tools, required, strict=True)
-    ]
-    matches = [_match(wanted, tool) for tool in tools]
-    name_match, text_match = max(matches, key=sum, default=(0.0, 0.0))
-    types = {kind for tool in tools for kind in _types(tool)}
+    if not tools:
+        return ToolDemand()
+    wanted, schemas = stems(text), [_schema(tool) for tool in tools]
+    name_match, text_match = max((_match(wanted, tool) for tool in tools), key=sum)
+    types = frozenset[str]().union(*(schema.types for schema in schemas))
     return ToolDemand(
         count=len(tools),
-        schema_depth=max((depth_of(tool.parameters) for tool in tools), default=0),
-        required_arguments=max(required, default=0),
-        optional_arguments=max(optional, default=0),
+        schema_depth=max(schema.depth for schema in schemas),
+        required_arguments=max(schema.required for schema in schemas),
+        optional_arguments=max(schema.optional for schema in schemas),
         name_match=round(name_match, 1),
         text_match=round(text_match, 1),
         has_flag="boolean" in types,
@@ -131,9 +164,9 @@ def _tool_demand(text: str, tools: Sequence[ToolSpec]) -> ToolDemand:
     )
 
 
-def _types(tool: ToolSpec) -> Iterator[str]:
-    """Yield the types that the schema of `tool` declares for its arguments, "" where it declares none."""
-    for schema in (tool.parameters.get("properties") or {}).values():
+def _types(properties: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the types that a schema declares for its arguments, "" where it declares none."""
+    for schema in properties.values():
         if isinstance(schema, Mapping):
             kinds = schema.get("type") or (schema.get("enum") and "string") or ""
             yield from kinds if isinstance(kinds, list) else (str(kinds),)
@@ -141,12 +174,8 @@ def _types(tool: ToolSpec) -> Iterator[str]:
 
 def _match(wanted: frozenset[str], tool: ToolSpec) -> tuple[float, float]:
     name = stems_of_name(tool.name)
-    explained = wanted & (name | stems(tool.description))
-    return len(wanted & name) / max(1, len(name)), len(explained) / max(1, len(wanted))
-
-
-def _size_chars(tool: ToolSpec) -> int:
-    return len(tool.name) + len(tool.description) + len(str(tool.parameters))
+    explained = len(wanted & (name | stems(tool.description)))
+    return len(wanted & name) / max(1, len(name)), explained / max(1, len(wanted))
 
 
 def depth_of(schema: Mapping[str, Any] | Any, most: int = DEEPEST) -> int:
