@@ -57,16 +57,6 @@ TASKS = (
     Task("Read the file notes.txt.", "read_file", {"path": "notes.txt"}),
     Task("What does inbox/may.md say?", "read_file", {"path": "inbox/may.md"}),
     Task("Open recipes/soup.txt and show me its text.", "read_file", {"path": "recipes/soup.txt"}),
-    Task(
-        "Read lines 10 to 20 of server.log.",
-        "read_lines",
-        {"path": "server.log", "first_line": 10, "last_line": 20},
-    ),
-    Task(
-        "Read lines 5 to 9 of README.md.",
-        "read_lines",
-        {"path": "README.md", "first_line": 5, "last_line": 9},
-    ),
     Task("Find every line with the word invoice.", "search_files", {"query": "invoice"}),
     Task(
         "Search the folder letters for the name Anna.", "search_files", {"query": "Anna", "path": "letters"}

@@ -4,24 +4,23 @@ Invariants: each takes canonical paths and follows no link; what is too large or
 out, before it fills the memory; each that changes something can tell afterwards whether it did.
 """
 
+import os
+from datetime import datetime
 from itertools import islice
-from typing import Annotated, Any
-
-from msgspec import Meta
+from typing import Any
 
 from nebulus.adapters.tools.edits import difference, lines_of, nearest, with_endings_of
-from nebulus.adapters.tools.texts import found_in, text_of, whole_text
+from nebulus.adapters.tools.texts import counts_of, found_in, whole_text
 from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.errors import ToolError
 from nebulus.core.failure import FailureKind
+from nebulus.core.text import counted
 
 COPY_BYTES = 64 << 20
 """The largest file that is copied: it is in memory as a whole."""
 _ENTRIES_SHOWN = 1000
 _MATCHES_SHOWN = 100
 _FILES_SEARCHED = 20_000
-
-Line = Annotated[int, Meta(ge=1)]
 
 
 class FileReading:
@@ -49,25 +48,18 @@ class FileReading:
             path: The file.
         """
         with self._tree.reading(path) as file:
-            return text_of(file, path)
+            return whole_text(file, path)
 
-    def read_lines(self, path: str, first_line: Line, last_line: Line) -> str:
-        """Read some lines of a text file that is too long to read whole.
+    def file_info(self, path: str) -> dict[str, Any]:
+        """Count the lines, words and bytes of a file, and tell when it was last changed.
 
         Args:
             path: The file.
-            first_line: The number of the first line to read, from 1.
-            last_line: The number of the last line to read.
         """
-        if last_line < first_line:
-            raise ToolError(
-                "the last line comes before the first",
-                kind=FailureKind.INVALID_ARGUMENTS,
-                value=f"first_line {first_line}, last_line {last_line}",
-                fix="give the smaller number as first_line",
-            )
         with self._tree.reading(path) as file:
-            return text_of(file, path, lines=range(first_line, last_line + 1))
+            counted = counts_of(file)
+            changed = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime).astimezone()
+        return {"path": path, **counted, "changed": changed.isoformat(sep=" ", timespec="seconds")}
 
     def search_files(self, query: str, path: str = ".") -> str:
         """Find the lines that contain a text, in a file or in all files of a folder.
@@ -93,7 +85,7 @@ class FileReading:
             if len(lines) >= _MATCHES_SHOWN:
                 break
         lines = lines[:_MATCHES_SHOWN]
-        notes = [f"{len(lines)} lines found in {searched} files"]
+        notes = [f"{counted(len(lines), 'line')} found in {counted(searched, 'file')}"]
         if skipped:
             notes.append(f"{skipped} skipped: no text, or too large")
         if next(files, ""):
@@ -125,6 +117,28 @@ class FileChanges:
         data = content.encode()
         with self._tree.reading(path) as file:
             return file.read(len(data) + 1) == data
+
+    def append_file(self, path: str, text: str) -> dict[str, Any]:
+        """Add text at the end of a text file, on lines of its own. The file is made if it does not exist.
+
+        Args:
+            path: The file.
+            text: The line or lines to add.
+        """
+        if not text:
+            raise ToolError("text is empty", kind=FailureKind.INVALID_ARGUMENTS, fix="give the text to add")
+        before = self._text(path) if self._tree.kind(path) else ""
+        added = with_endings_of(before, text if text.endswith("\n") else f"{text}\n")
+        data = f"{_ended(before)}{added}".encode()
+        self._tree.write(path, data)
+        return {"path": path, "lines_added": len(added.splitlines()), "bytes": len(data)}
+
+    def has_appended(self, path: str, text: str) -> bool | None:
+        """Tell that the text was not added if the file does not end with it; None if it does, as it may have before."""
+        if self._tree.kind(path) != "file":
+            return False
+        before = self._text(path)
+        return None if before.rstrip("\r\n").endswith(with_endings_of(before, text).rstrip("\r\n")) else False
 
     def edit_file(self, path: str, old: str, new: str, *, replace_all: bool = False) -> dict[str, Any]:
         """Replace a piece of a text file. The piece must occur exactly once.
@@ -232,6 +246,11 @@ class FileChanges:
     def _text(self, path: str) -> str:
         with self._tree.reading(path) as file:
             return whole_text(file, path)
+
+
+def _ended(text: str) -> str:
+    """Return `text` with its last line ended."""
+    return text if not text or text.endswith("\n") else f"{text}{with_endings_of(text, chr(10))}"
 
 
 def _missing(path: str, text: str, old: str) -> ToolError:

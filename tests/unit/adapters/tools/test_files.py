@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nebulus.adapters.tools.builtin import builtin_tools
-from nebulus.adapters.tools.texts import EDIT_BYTES, READ_BYTES
+from nebulus.adapters.tools.texts import TEXT_BYTES
 from nebulus.adapters.workspaces.folder import FolderWorkspace
 from nebulus.core.failure import Failure, FailureKind
 from nebulus.core.tools import Effect, SandboxLevel
@@ -64,9 +64,10 @@ def test_each_tool_says_what_it_does_to_the_world(desk: Desk) -> None:
     assert {name: tool.spec.effect for name, tool in desk.tools.items()} == {
         "list_files": Effect.READ,
         "read_file": Effect.READ,
-        "read_lines": Effect.READ,
+        "file_info": Effect.READ,
         "search_files": Effect.READ,
         "write_file": Effect.WRITE,
+        "append_file": Effect.WRITE,
         "edit_file": Effect.WRITE,
         "copy_file": Effect.WRITE,
         "move_file": Effect.WRITE,
@@ -80,7 +81,6 @@ def test_each_tool_says_what_it_does_to_the_world(desk: Desk) -> None:
     assert {name for name, tool in desk.tools.items() if tool.spec.is_untrusted} == {
         "list_files",
         "read_file",
-        "read_lines",
         "search_files",
         "edit_file",
         "run_command",
@@ -125,36 +125,41 @@ async def test_listing_a_file_lists_that_file(desk: Desk) -> None:
     ).text == '{"path":"a.txt","total":1,"entries":["a.txt"]}'
 
 
-async def test_a_text_file_is_read_whole_or_by_lines(desk: Desk) -> None:
+async def test_a_text_file_is_read_whole(desk: Desk) -> None:
     (desk.root / "a.txt").write_bytes(b"one\r\ntwo\n\nfour \xc3\xa9")
     assert (await desk.done("read_file", path="a.txt")).text == "one\r\ntwo\n\nfour \u00e9"
-    assert (await desk.done("read_lines", path="a.txt", first_line=2, last_line=3)).text == "two\n\n"
-    assert (await desk.done("read_lines", path="a.txt", first_line=4, last_line=99)).text == "four \u00e9"
-    assert (await desk.done("read_lines", path="a.txt", first_line=1, last_line=1)).text == "one\r\n"
-    beyond = await desk.refused("read_lines", path="a.txt", first_line=9, last_line=9)
-    assert ("4 lines" in beyond.what, beyond.value) == (True, "first_line 9")
-    assert (await desk.refused("read_lines", path="a.txt", first_line=3, last_line=2)).fix
+    (desk.root / "big.txt").write_bytes(b"line\n" * 500_000)
+    assert len((await desk.done("read_file", path="big.txt")).text) == 2_500_000
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "words"),
+    [
+        ("", 0, 0),
+        ("one", 1, 1),
+        ("one two\n\nthree\n", 3, 3),
+        ("\u00e9t\u00e9 \n x", 2, 2),
+        ("a " * 70_000 + "b\n", 1, 70_001),
+    ],
+)
+async def test_the_lines_and_words_of_a_file_are_counted(
+    desk: Desk, text: str, lines: int, words: int
+) -> None:
+    (desk.root / "a.txt").write_text(text)
+    fields = (await desk.done("file_info", path="a.txt")).fields
+    assert (fields["lines"], fields["words"], fields["bytes"]) == (lines, words, len(text.encode()))
+    assert str(fields["changed"]).startswith("20")
+
+
+async def test_of_a_file_that_is_not_text_only_the_bytes_are_counted(desk: Desk) -> None:
+    (desk.root / "a.bin").write_bytes(b"\0\n\n")
+    assert "lines" not in (await desk.done("file_info", path="a.bin")).fields
+    assert (await desk.refused("file_info", path="no.txt")).kind is FailureKind.NOT_FOUND
 
 
 async def test_an_empty_file_is_read_as_nothing(desk: Desk) -> None:
     (desk.root / "a.txt").touch()
     assert (await desk.done("read_file", path="a.txt")).text == ""
-
-
-async def test_what_is_too_large_is_refused_with_a_way_to_read_a_part(desk: Desk) -> None:
-    (desk.root / "big.txt").write_bytes(b"line\n" * 500_000)
-    refused = await desk.refused("read_file", path="big.txt")
-    assert "read_lines" in refused.fix
-    two = await desk.done("read_lines", path="big.txt", first_line=499_999, last_line=500_000)
-    assert two.text == "line\nline\n"
-    one = await desk.done("read_lines", path="big.txt", first_line=400_000, last_line=400_000)
-    assert one.text == "line\n"
-
-
-async def test_one_endless_line_is_refused_and_can_be_skipped(desk: Desk) -> None:
-    (desk.root / "long.txt").write_bytes(b"x" * (3 * READ_BYTES) + b"\nsecond\n")
-    assert (await desk.refused("read_file", path="long.txt")).fix
-    assert (await desk.done("read_lines", path="long.txt", first_line=2, last_line=2)).text == "second\n"
 
 
 @pytest.mark.parametrize("data", [b"\x7fELF\0\0", b"caf\xe9"])
@@ -173,7 +178,7 @@ async def test_search_files_gives_path_line_and_text(desk: Desk) -> None:
         "b.txt:1: find (me) too\nsrc/a.py:2: find (me)\n"
         "(2 lines found in 3 files; 1 skipped: no text, or too large)"
     )
-    assert (await desk.done("search_files", query="nope", path="src")).text == "(0 lines found in 1 files)"
+    assert (await desk.done("search_files", query="nope", path="src")).text == "(0 lines found in 1 file)"
     assert (await desk.done("search_files", query="x", path="src/a.py")).text.startswith(
         "src/a.py:1: x = 1\n"
     )
@@ -209,6 +214,28 @@ async def test_write_file_writes_the_whole_text_and_makes_folders(desk: Desk) ->
 async def test_write_file_refuses_a_folder(desk: Desk) -> None:
     (desk.root / "a").mkdir()
     assert (await desk.refused("write_file", path="a", content="x")).kind is FailureKind.INVALID_ARGUMENTS
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after"),
+    [
+        (None, "one", "one\n"),
+        ("one\n", "two", "one\ntwo\n"),
+        ("one", "two\nthree\n", "one\ntwo\nthree\n"),
+        ("one\r\ntwo", "three", "one\r\ntwo\r\nthree\r\n"),
+        ("", "one", "one\n"),
+    ],
+)
+async def test_text_is_added_at_the_end_on_lines_of_its_own(
+    desk: Desk, before: str | None, text: str, after: str
+) -> None:
+    if before is not None:
+        (desk.root / "a.txt").write_bytes(before.encode())
+    assert await desk.happened("append_file", path="a.txt", text=text) is False
+    await desk.done("append_file", path="a.txt", text=text)
+    assert (desk.root / "a.txt").read_bytes().decode() == after
+    assert await desk.happened("append_file", path="a.txt", text=text) is None
+    assert (await desk.refused("append_file", path="a.txt", text="")).kind is FailureKind.INVALID_ARGUMENTS
 
 
 async def test_edit_file_replaces_what_occurs_once(desk: Desk) -> None:
@@ -254,8 +281,8 @@ async def test_an_edit_that_both_states_could_show_is_not_guessed_at(
 async def test_a_file_too_large_to_edit_is_refused(desk: Desk) -> None:
     with (desk.root / "big").open("wb") as file:
         file.write(b"x" * 10_000)
-        file.truncate(EDIT_BYTES + 1)
-    (desk.root / "big").write_bytes(b"x" * (EDIT_BYTES + 1))
+        file.truncate(TEXT_BYTES + 1)
+    (desk.root / "big").write_bytes(b"x" * (TEXT_BYTES + 1))
     assert "larger than" in (await desk.refused("edit_file", path="big", old="a", new="b")).what
 
 
