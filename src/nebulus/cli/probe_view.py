@@ -71,7 +71,7 @@ def _before(probe: Probe, profile: Profile, limits: ProbeLimits) -> list[str]:
     if probe.resumed:
         lines.append(f"{counted(probe.resumed, 'question')} were asked before: it goes on with the next")
     lines.append(
-        f"measuring {profile.model.name}: at most {counted(left, 'question')} and {limits.minutes:g} minutes; "
+        f"measuring {profile.model.name}: at most {counted(left, 'question')} and {minutes_text(limits.minutes * 60)}; "
         f"the first {min(left, MEASURED_FIRST)} show how long they take"
     )
     return lines

@@ -18,6 +18,8 @@ from nebulus.loop.request import ComposedRequest, compose
 from nebulus.loop.transitions import feed
 from nebulus.routing.demand import CHARS_PER_TOKEN, StepPlace, demand_of
 
+UNREAD_TOKENS = 300
+"""The size that is assumed of a prompt about a result that is not there yet: a choice, the size of a page."""
 _KINDS = {
     StepKind.PLAN: WorkKind.PLAN,
     StepKind.EXECUTE: WorkKind.ACT,
@@ -64,7 +66,11 @@ def planned_demands(
         command = AskModel(step=step.number, kind=StepKind.EXECUTE, tier=tier)
         yield step.number, step.text, request_demand(at_step, command, compose(at_step, command))
         if step.reads:
-            yield step.number, f"read {', '.join(step.reads)}", demand_of(step.text, kind=WorkKind.EXTRACT)
+            yield (
+                step.number,
+                f"read {', '.join(step.reads)}",
+                demand_of(step.text, kind=WorkKind.EXTRACT, place=StepPlace(prompt_tokens=UNREAD_TOKENS)),
+            )
     if goal.result is not None:
         task = Task(kind=StepKind.ANSWER, step=0)
         command = AskModel(step=0, kind=StepKind.ANSWER, tier=tier)

@@ -47,6 +47,8 @@ def _step_lines(step: StepForecast) -> Iterator[Line]:
 
 
 WHAT_IT_IS = (
-    "A forecast from the questions of nebulus probe: the true rate of runs like this one is in the interval nine times in "
-    "ten, if steps fail independently and your work is like the probe's. It assumes that every approval is given."
+    "From the questions of nebulus probe. The interval is about the rate of runs of this kind, not about repeating this one, "
+    "which mostly works nearly always or nearly never. It is assumed that your work is like the probe's, that steps fail "
+    "independently, and that every approval is given."
 )
+"""What a reader must know of a forecast."""
