@@ -9,8 +9,9 @@ and other runbooks are forecast from it before they run. Two sets of runs, of on
 A forecast is calibrated if runs that it gives 30 % end right in 30 of 100 cases. The interval is about the rate of runs like
 this one, and most of what is uncertain about it comes from the probe. So it is put to the test with many probes: 100 times, 60
 of the different runbooks, drawn at random, are the probe, and the others are forecast. In nine of ten cases, the number of
-runs of one depth that end right must be one that an uncertain rate (a beta-binomial distribution with the interval's mean
-and width) allows. The same is counted for batches of ten runs with similar forecasts, and for each repeated runbook.
+runs of one depth that end right must be one that the uncertain rate of the group allows (a beta-binomial distribution with
+the moments of that rate over many draws of what is unknown about the model). The same is counted, with the mean interval of
+the runs, for batches of ten runs with similar forecasts, and for each repeated runbook.
 
     python bench/ceiling_forecast.py [--runs FOLDER] [--write docs/measured]
 
@@ -26,6 +27,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from bench.forecast_parts.runs import TIER, KeptRun, carry_out, config_of, job_of, read_runs, steps_of
@@ -34,6 +36,7 @@ from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.bootstrap import nano_path
 from nebulus.ceiling.beta import Beta, of_moments
 from nebulus.ceiling.estimate import SuccessModel, fit
+from nebulus.ceiling.features import features
 from nebulus.ceiling.forecast import chance_of_all
 from nebulus.ceiling.profile import ModelIdentity, Profile, Row, coarse
 from nebulus.core.demand import Demand
@@ -47,6 +50,7 @@ WIDTH = 3.289707
 BOOTSTRAPS = 2000
 PROBES = 100
 PROBE_RUNS = 60
+DRAWS = 500
 BINS = ((0.0, 0.1), (0.1, 0.2), (0.2, 0.3), (0.3, 0.4), (0.4, 0.5), (0.5, 0.6), (0.6, 0.8), (0.8, 1.01))
 
 
@@ -137,15 +141,28 @@ def forecast_of(run: Outline, model: SuccessModel) -> Forecasted:
 def crossed(runs: Sequence[Outline]) -> tuple[int, int]:
     """Return how many groups of runs of one depth were inside their interval, over many probes, and how many there were."""
     draw, inside, count = random.Random(2), 0, 0
-    for _ in range(PROBES):
+    for number in range(PROBES):
         shuffled = draw.sample(runs, len(runs))
         model = model_of(shuffled[:PROBE_RUNS])
-        groups: dict[int, list[Forecasted]] = defaultdict(list)
+        groups: dict[int, list[Outline]] = defaultdict(list)
         for run in shuffled[PROBE_RUNS:]:
-            groups[run.depth].append(forecast_of(run, model))
-        found = coverage(list(groups.values()))
-        inside, count = inside + found[0], count + found[1]
+            groups[run.depth].append(run)
+        for group in groups.values():
+            least, most = allowed(group_rate(group, model, seed=number), len(group))
+            inside += least <= sum(run.is_right for run in group) <= most
+            count += 1
     return inside, count
+
+
+def group_rate(runs: Sequence[Outline], model: SuccessModel, *, seed: int) -> Beta:
+    """Return what the model says about the rate of a whole group: the mean of its chances, for many draws of the weights."""
+    drawn = np.random.default_rng(seed).multivariate_normal(model.weights, model.covariance, size=DRAWS)
+    chances = [
+        np.prod(1 / (1 + np.exp(-drawn @ np.array([features(one) for one in run.demands]).T)), axis=1)
+        for run in runs
+    ]
+    rates = np.mean(chances, axis=0)
+    return of_moments(float(rates.mean()), float(rates.var()))
 
 
 def brier(found: Sequence[Forecasted]) -> float:

@@ -137,7 +137,7 @@ def expected_cost(demand: Demand, rows: Sequence[Row]) -> Cost:
     """Return what work of this kind took on average, nothing if there was none."""
     total, count = Cost(), 0
     for row in rows:
-        if row.demand.kind is demand.kind:
+        if row.demand.kind is demand.kind and row.cost.answers:
             total, count = total + row.cost, count + row.trials
     return total.each(count) if count else total
 

@@ -120,6 +120,8 @@ class Profile(Struct, frozen=True, kw_only=True):
     rows: tuple[Row, ...] = ()
     seconds: float = 0.0
     """What the probe has taken so far."""
+    runs: tuple[str, ...] = ()
+    """The real runs that it has learned from, so that none is counted twice."""
 
     @property
     def tallies(self) -> dict[Group, Tally]:

@@ -16,8 +16,9 @@ from nebulus.app.probe import MEASURED_FIRST, Probe, ProbeLimits, ProbeStep
 from nebulus.ceiling.profile import Profile
 from nebulus.cli.console import show, show_json, stderr, stdout
 from nebulus.cli.place import Choice, settings_of
+from nebulus.core.text import counted
 from nebulus.report.profiles import profile_document, profile_lines
-from nebulus.report.text import Line, counted, safe
+from nebulus.report.text import Line, safe
 from nebulus.runtime.world import SystemClock
 
 EVERY_S = 10.0

@@ -1,24 +1,33 @@
-"""The commands about what was measured: profile list, show, compare."""
+"""The commands about what was measured: profile list, show, compare, learn."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from nebulus.cli.options import JsonOption, ProfilesOption, examples
+from nebulus.cli.options import (
+    ConfigOption,
+    JsonOption,
+    ProfilesOption,
+    RunArgument,
+    WorkspaceOption,
+    examples,
+)
 
 if TYPE_CHECKING:
     from nebulus.adapters.profiles.store import ProfileStore
     from nebulus.ceiling.profile import Profile
 
 NAMED = "A model as for `nebulus run --model`, the name of a profile, or the path of one."
+HERE = Path()
 ModelArgument = Annotated[str, typer.Argument(help=NAMED)]
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to `app`."""
     profile = typer.Typer(
-        help="What models were measured to do: list, show, compare profiles.", no_args_is_help=True
+        help="What models were measured to do: list, show, compare profiles, learn from runs.",
+        no_args_is_help=True,
     )
     profile.command(name="list", epilog=examples({"nebulus profile list": "all that were measured"}))(list_)
     profile.command(
@@ -34,6 +43,9 @@ def register(app: typer.Typer) -> None:
             {"nebulus profile compare smollm2 ollama:qwen3:8b": "the same questions, side by side"}
         )
     )(compare)
+    profile.command(
+        epilog=examples({"nebulus profile learn 20260101-120000-ab12": "count what its checks have proven"})
+    )(learn)
     app.add_typer(profile, name="profile")
 
 
@@ -102,6 +114,30 @@ def compare(
             show_json(comparison_document(one, other))
         else:
             show_lines(comparison_lines(one, other), stdout())
+
+
+def learn(
+    run_id: RunArgument,
+    *,
+    workspace: WorkspaceOption = HERE,
+    config: ConfigOption = None,
+    profiles: ProfilesOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Add what a run showed to the profiles of its models: each run once, and only what code knows.
+
+    A step counts as right if its checks passed, and as wrong for a model that failed at it or had to be replaced by a
+    larger one. What was only called or claimed is not counted.
+    """
+    import asyncio
+
+    from nebulus.app import bootstrap
+    from nebulus.cli.profile_learning import learned, learned_lines
+    from nebulus.cli.view import open_view
+
+    with open_view(workspace, config, as_json=as_json) as view:
+        found = asyncio.run(learned(run_id, view.settings, workspace, store=bootstrap.profiles(profiles)))
+        view.show(found, learned_lines)
 
 
 def _named(name: str, store: "ProfileStore") -> "tuple[Profile, tuple[str, ...]]":

@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from nebulus.ceiling.forecast import Forecast, StepForecast
+from nebulus.core.text import counted
 from nebulus.report.profiles import bar, interval_text
-from nebulus.report.text import Line, counted, format_seconds, one_line
+from nebulus.report.text import Line, format_seconds, one_line
 
 FEW_OBSERVATIONS = 10
 ADVICE_SHOWN = 2

@@ -11,7 +11,8 @@ from nebulus.ceiling.depth import DepthCurve, depth_curve
 from nebulus.ceiling.probe_item import Area
 from nebulus.ceiling.probe_plan import STANDARD, Group, Tally
 from nebulus.ceiling.profile import PROBED, RUNS, Profile
-from nebulus.report.text import Line, counted, format_seconds
+from nebulus.core.text import counted
+from nebulus.report.text import Line, format_seconds
 
 BAR = 20
 _WHAT: Mapping[str, tuple[str, str]] = MappingProxyType(
