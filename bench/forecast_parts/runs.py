@@ -68,7 +68,7 @@ class CountedTool(JobTool):
 
 def job_of(family: int, variant: int, *, depth: int, wordings: str) -> Job:
     """Return the runbook of a family, with the values of a variant; variant 0 is as it was drawn."""
-    base = make_job(random.Random(family), depth, "held_out", wordings=wordings)  # type: ignore[arg-type]
+    base = make_job(random.Random(family), depth, "held_out", wordings=wordings)
     if not variant:
         return base
     rng = random.Random(family * 1000 + variant)
