@@ -22,8 +22,9 @@ from bench.routing_parts import before, calibration, cascade
 from bench.routing_parts.outcomes import Outcomes, load, module_of
 from nebulus.ceiling.estimate import fit
 from nebulus.core.demand import Trial
+from nebulus.core.routes import RouteMode, RoutePolicy
 from nebulus.core.tools import ToolSpec
-from nebulus.routing.choose import RouteMode, RoutePolicy, TierOption, choose
+from nebulus.routing.choose import TierOption, choose
 from nebulus.routing.demand import demand_of
 
 

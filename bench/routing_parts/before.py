@@ -9,13 +9,15 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from bench.routing_parts.outcomes import Outcomes, folds, text_of
-from nebulus.ceiling.estimate import NO_EFFECT, Prior, SuccessModel, fit, prior_of
+from nebulus.ceiling.estimate import SuccessModel, fit, prior_of
 from nebulus.core.demand import Estimate
 
 Pair: TypeAlias = tuple[str, str]
 Estimates: TypeAlias = dict[str, Estimate]
+Halves: TypeAlias = dict[tuple[str, int], SuccessModel]
 FOLDS = 5
-ROUNDS = 200
+INNER_FOLDS = 3
+ROUNDS = 100
 LITELLM = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
@@ -31,18 +33,28 @@ print("SCORES" + json.dumps([router.classify(text)[1] for text in json.load(sys.
 """
 
 
-def cross_validated(data: Outcomes, model: str, *, seed: int = 0, prior: Prior = NO_EFFECT) -> Estimates:
+def cross_validated(data: Outcomes, model: str, *, seed: int = 0, count: int = FOLDS) -> Estimates:
     """Return an estimate for each item, from the model's trials with other tool sets."""
-    fold = folds(data.items, FOLDS, seed=seed)
+    fold = folds(data.items, count, seed=seed)
     found: Estimates = {}
-    for held in range(FOLDS):
-        known = fit(data.trials(model, (one for one in data.items if fold[one] != held)), prior=prior)
+    for held in range(count):
+        known = fit(data.trials(model, (one for one in data.items if fold[one] != held)))
         found |= {one: known.estimate(data.demands[one]) for one in data.items if fold[one] == held}
     return found
 
 
+def by_half(data: Outcomes, *, seed: int = 0) -> Halves:
+    """Return what the trials of every model with one half of the tool sets say; the key names the other half."""
+    fold = folds(data.items, 2, seed=seed)
+    return {
+        (model, held): fit(data.trials(model, (one for one in data.items if fold[one] != held)))
+        for model in data.base_models
+        for held in (0, 1)
+    }
+
+
 def from_probe(
-    data: Outcomes, pair: Pair, *, trials: int = 100, seed: int = 0
+    data: Outcomes, pair: Pair, halves: Halves, *, trials: int = 100, seed: int = 0
 ) -> tuple[Estimates, Estimates]:
     """Return estimates of both models from `trials` items each, and from what models with other bases did with these folds.
 
@@ -54,7 +66,7 @@ def from_probe(
     found: tuple[Estimates, Estimates] = ({}, {})
     for held in (0, 1):
         seen = [one for one in data.items if fold[one] != held]
-        prior = prior_of([fit(data.trials(model, seen)) for model in others])
+        prior = prior_of([halves[model, held] for model in others])
         probe = random.Random(seed).sample(seen, min(trials, len(seen)))
         for model, estimates in zip(pair, found, strict=True):
             known: SuccessModel = fit(data.trials(model, probe), prior=prior)
@@ -62,17 +74,26 @@ def from_probe(
     return found
 
 
-def beats_chance(data: Outcomes, scorer: ModuleType, pair: Pair) -> tuple[int, float]:
+def inner_estimates(data: Outcomes, model: str) -> list[Estimates]:
+    """Return, for each fold that is left out, the model's estimates cross-validated on the rest."""
+    fold, found = folds(data.items, FOLDS), []
+    for held in range(FOLDS):
+        seen = {one: item for one, item in data.items.items() if fold[one] != held}
+        inner = Outcomes(seen, {one: data.rows[one] for one in seen}, data.demands, data.base_models)
+        found.append(cross_validated(inner, model, seed=held + 1, count=INNER_FOLDS))
+    return found
+
+
+def beats_chance(
+    data: Outcomes, scorer: ModuleType, *, pair: Pair, inner: Mapping[str, list[Estimates]]
+) -> tuple[int, float]:
     """Return in how many folds the router itself expects to beat chance, and the mean lower bound of that.
 
     Only items outside of a fold are looked at: the router is cross-validated on them, and an interval of 90 % is drawn.
     """
-    fold, said, bounds = folds(data.items, FOLDS), 0, []
-    for held in range(FOLDS):
-        seen = {one: item for one, item in data.items.items() if fold[one] != held}
-        inner = Outcomes(seen, {one: data.rows[one] for one in seen}, data.demands, data.base_models)
-        small, large = (cross_validated(inner, model, seed=held + 1) for model in pair)
-        names, right_small, right_large = scorer.paired(inner.rows, *pair)
+    said, bounds = 0, []
+    for small, large in zip(*(inner[model] for model in pair), strict=True):
+        names, right_small, right_large = scorer.paired({one: data.rows[one] for one in small}, *pair)
         scores = [large[one].mean - small[one].mean for one in names]
         low = interval(scorer, right_small, right_large, scores=scores)[0]
         bounds.append(low)
@@ -140,9 +161,10 @@ def measure(scorer: ModuleType, data: Outcomes, *, litellm: str = "") -> list[di
         routers["LiteLLM complexity router"] = lambda one: table[one]
     rows = []
     models = {model: cross_validated(data, model) for pair in scorer.PAIRS for model in pair}
+    inner, halves = {model: inner_estimates(data, model) for model in models}, by_half(data)
     for pair in scorer.PAIRS:
         small, large = (models[model] for model in pair)
-        probed = from_probe(data, pair)
+        probed = from_probe(data, pair, halves)
         ours = {
             "Nebulus, cross-validated": {one: large[one].mean - small[one].mean for one in data.items},
             "Nebulus, other models and a probe of 100": {
@@ -156,7 +178,7 @@ def measure(scorer: ModuleType, data: Outcomes, *, litellm: str = "") -> list[di
                 | figures(scorer, data, pair, scores=ranking, keep=keep)
                 for name, ranking in rankings.items()
             ]
-        said, low = beats_chance(data, scorer, pair)
+        said, low = beats_chance(data, scorer, pair=pair, inner=inner)
         rows.append({"pair": pair, "items": "all", "router": "says of itself", "folds": said, "low": low})
     return rows
 

@@ -156,7 +156,7 @@ def right_kept(right: Sequence[float], scores: Sequence[float], *, share: float)
 
 
 def bootstrap(
-    values: Sequence[tuple[float, float]], scorer: ModuleType, rounds: int = 300
+    values: Sequence[tuple[float, float]], scorer: ModuleType, rounds: int = 100
 ) -> dict[str, tuple[float, float]]:
     """Return the 95 % bootstrap intervals of Brier score and expected calibration error of (predicted, right)."""
     draw, briers, errors = random.Random(0), [], []

@@ -201,6 +201,7 @@ class Application:
             limits=self.settings.limits,
             checks_arguments=self.settings.checks_arguments,
             planning=self.settings.planning,
+            route=self.settings.route.policy(),
         )
 
     def _policy_for(self, config: RunConfig, kit: bootstrap.Kit) -> Policy:

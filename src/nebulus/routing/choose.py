@@ -5,22 +5,11 @@ allowed one is taken and the shortfall is stated; a tier without measurements is
 """
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
 
-from msgspec import Struct, field
+from msgspec import Struct
 
-from nebulus.core.demand import Demand, ErrorCost, Estimate, WorkKind
-
-
-class RouteMode(StrEnum):
-    """How a tier is chosen."""
-
-    LADDER = "ladder"
-    """The smallest first, and the next one when it fails."""
-    MEASURED = "measured"
-    """The smallest whose measured success is enough for what an error would cost."""
-    PIN = "pin"
-    """The tier that is named for the kind of work."""
+from nebulus.core.demand import Demand, Estimate
+from nebulus.core.routes import Alternative, RouteMode, RoutePolicy
 
 
 class TierOption(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -35,37 +24,6 @@ class TierOption(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The expected price of one answer."""
     seconds: float = 0.0
     """The expected time of one answer."""
-
-
-class RoutePolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a choice must respect."""
-
-    mode: RouteMode = RouteMode.LADDER
-    needed: dict[ErrorCost, float] = field(
-        default_factory=lambda: {
-            ErrorCost.READ: 0.6,
-            ErrorCost.REVERSIBLE: 0.75,
-            ErrorCost.IRREVERSIBLE: 0.9,
-        }
-    )
-    """The lower bound of success that a tier needs, by what an error costs."""
-    pins: dict[WorkKind, str] = field(default_factory=dict)
-    """The tier that does all work of a kind."""
-    is_private: bool = False
-    """Whether what is in the prompt may not leave the machine."""
-    most_usd: float | None = None
-    """The most that one answer may cost."""
-    most_seconds: float | None = None
-    """The longest that one answer may take."""
-
-
-class Alternative(Struct, frozen=True, omit_defaults=True):
-    """A tier that was not chosen, and why."""
-
-    tier: str
-    why: str
-    low: float | None = None
-    """The lower bound of its success; None where nothing was measured."""
 
 
 class Route(Struct, frozen=True, kw_only=True, omit_defaults=True):

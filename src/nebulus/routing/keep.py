@@ -11,8 +11,8 @@ from typing import TypeAlias
 from msgspec import Struct
 
 from nebulus.core.demand import Demand, Estimate
+from nebulus.core.routes import RoutePolicy
 from nebulus.routing.answer_features import call_features, word_features
-from nebulus.routing.choose import RoutePolicy
 from nebulus.routing.evidence import AnswerEvidence
 
 CALL_WEIGHTS = {

@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nebulus.core.demand import Demand, ErrorCost, Estimate, WorkKind
-from nebulus.routing.choose import NoTierAllowed, Route, RouteMode, RoutePolicy, TierOption, choose
+from nebulus.core.routes import RouteMode, RoutePolicy
+from nebulus.routing.choose import NoTierAllowed, Route, TierOption, choose
 
 MEASURED = RoutePolicy(mode=RouteMode.MEASURED)
 READ = Demand(kind=WorkKind.ACT)

@@ -2,8 +2,8 @@
 
 from nebulus.core.demand import Estimate
 from nebulus.core.findings import Call, CallEvidence, Finding, FindingKind, Reading
+from nebulus.core.routes import RoutePolicy
 from nebulus.core.tools import ToolSpec
-from nebulus.routing.choose import RoutePolicy
 from nebulus.routing.demand import demand_of
 from nebulus.routing.evidence import evidence_of
 from nebulus.routing.keep import Escalate, Keep, chance_right, keep_or_escalate
