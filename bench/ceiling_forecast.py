@@ -30,7 +30,7 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from bench.forecast_parts.runs import TIER, KeptRun, carry_out, config_of, job_of, read_runs, steps_of
+from bench.forecast_parts.runs import KeptRun, carry_out, config_of, job_of, read_runs, steps_of
 from nebulus.adapters.backends.factory import open_backend
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.bootstrap import nano_path
@@ -123,7 +123,7 @@ def outline(run: KeptRun) -> Outline:
     goal, plan = read_runbook(job.goal)
     config = config_of(job)
     plan = with_implied_checks(plan, config.tools, goal=goal)
-    demands = tuple(coarse(demand) for _, _, demand in planned_demands(goal, plan, config, tier=TIER))
+    demands = tuple(coarse(demand) for _, _, demand in planned_demands(goal, plan, config))
     return Outline(run.family, run.depth, run.is_right, tuple(rows), demands)
 
 

@@ -4,7 +4,7 @@ Invariant: what is not used is not imported, so that start-up stays fast and ext
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from importlib.resources import files
@@ -18,8 +18,11 @@ from msgspec.structs import replace
 from nebulus.adapters.backends.hub_files import is_hub_name
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.settings import FILE_NAME, NANO, SMOLLM2, STATE_FOLDER, Settings, TierSettings, tier_name
+from nebulus.ceiling.forecast import estimator
 from nebulus.ceiling.profile import ModelIdentity
+from nebulus.core.demand import Demand, Estimate
 from nebulus.core.errors import ConfigError
+from nebulus.core.routes import RouteMode
 from nebulus.guard.check import Scene
 from nebulus.guard.command_paths import ClosedPaths, closed_paths
 from nebulus.guard.defaults import DefaultPolicy
@@ -155,6 +158,25 @@ def profiles(folder: Path | None = None) -> "ProfileStore":
     from nebulus.adapters.profiles.store import ProfileStore
 
     return ProfileStore(folder)
+
+
+def skills(settings: Settings) -> dict[str, Callable[[Demand], Estimate]]:
+    """Return what estimates the success of each tier that was measured; nothing where the ladder is climbed.
+
+    A stale profile counts as none.
+
+    Raises:
+        ConfigError: a profile, or the file of a model, can't be read.
+    """
+    if settings.route.mode is not RouteMode.MEASURED:
+        return {}
+    store, found = profiles(), {}
+    for name, tier in settings.tiers.items():
+        model = model_identity(tier)
+        profile = store.find(model)
+        if profile is not None and profile.rows and not profile.model.changes(model):
+            found[name] = estimator(profile)
+    return found
 
 
 def model_identity(tier: TierSettings) -> ModelIdentity:

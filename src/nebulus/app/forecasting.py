@@ -78,7 +78,7 @@ async def forecast_goal(
         config = RunConfig(tiers=(known,), tools=specs, limits=settings.limits, planning=settings.planning)
         planned = [
             PlannedStep(number=number, text=text, demand=demand)
-            for number, text, demand in planned_demands(wanted, steps, config, tier=name)
+            for number, text, demand in planned_demands(wanted, steps, config)
         ]
         found = forecast(name, planned, profile, today=today)
         usd = known.cost_usd(found.cost.prompt_tokens, found.cost.completion_tokens)

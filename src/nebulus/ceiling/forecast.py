@@ -5,7 +5,7 @@ to fail independently, but those that rest on the same measurement share its unc
 """
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from operator import mul
 
 from msgspec import Struct
@@ -90,6 +90,12 @@ def forecast(tier: str, steps: Sequence[PlannedStep], profile: Profile, *, today
     for part in parts:
         total += part.cost
     return Forecast(tier=tier, chance=chance, low=low, high=high, steps=parts, cost=total)
+
+
+def estimator(profile: Profile, *, today: str = "") -> Callable[[Demand], Estimate]:
+    """Return what estimates from `profile` how likely its model is to meet a demand."""
+    model = fit(profile.trials(age_days=AgeOf(today)))
+    return lambda demand: model.estimate(coarse(demand))
 
 
 def chance_of_all(demands: Iterable[Demand], model: SuccessModel) -> tuple[float, float, float]:

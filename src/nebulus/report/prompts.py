@@ -64,14 +64,14 @@ def asked_models(events: Iterable[Event]) -> Iterator[Asked]:
         match event:
             case e.RouteChosen():
                 index = index.covering(machine.state.facts)
-                composed[event.step, event.call_id] = compose(machine, question_of(machine, event), index)
+                composed[event.step, event.call_id] = compose(machine, _question(machine, event), index)
             case e.ModelAnswered() | e.ModelFailed():
                 yield _asked(event, composed.pop((event.step, event.call_id)), machine.position)
             case _:
                 continue
 
 
-def question_of(machine: Machine, event: e.RouteChosen) -> AskModel:
+def _question(machine: Machine, event: e.RouteChosen) -> AskModel:
     """Return the request that a choice of tier leads to."""
     for command in commands(machine):
         if isinstance(command, AskModel) and (command.step, command.call_id) == (event.step, event.call_id):

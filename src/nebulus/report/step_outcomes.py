@@ -14,11 +14,10 @@ from nebulus.core.findings import Call, FindingKind
 from nebulus.core.outcome import Outcome
 from nebulus.core.plan import StepStatus
 from nebulus.core.tiers import StepKind
-from nebulus.loop.machine import new_machine
-from nebulus.loop.request import compose
+from nebulus.loop.machine import Machine, new_machine
+from nebulus.loop.route import task_demand
 from nebulus.loop.transitions import NO_CONFIG, feed
-from nebulus.report.demands import request_demand
-from nebulus.report.prompts import question_of
+from nebulus.report.demands import extract_demand
 
 
 class StepOutcome(Struct, kw_only=True):
@@ -62,15 +61,20 @@ def step_outcomes(events: Iterable[Event]) -> RunOutcomes:
     proposed: dict[str, tuple[int, Call]] = {}
     for event in events:
         _take(event, found, proposed)
-        machine = feed(machine, event)
         if isinstance(event, e.RouteChosen) and found[event.step, event.kind].demand is None:
-            command = question_of(machine, event)
-            demand = request_demand(machine, command, compose(machine, command))
-            found[event.step, event.kind].demand = demand
+            found[event.step, event.kind].demand = event.demand or _demand(machine, event)
+        machine = feed(machine, event)
     for work in found.values():
         if work.step and work.kind is StepKind.EXECUTE:
             work.status = machine.state.step(work.step).status
     return RunOutcomes(steps=tuple(found.values()), outcome=machine.outcome)
+
+
+def _demand(machine: Machine, event: e.RouteChosen) -> Demand:
+    """Return what the work that was routed demands, where the choice did not record it."""
+    if event.kind is StepKind.EXTRACT:
+        return extract_demand(machine.state.step(event.step).text)
+    return task_demand(machine, machine.task(event.step))
 
 
 def _take(
