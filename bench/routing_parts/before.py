@@ -9,12 +9,12 @@ from types import ModuleType
 from typing import Any, TypeAlias
 
 from bench.routing_parts.outcomes import Outcomes, folds, text_of
-from nebulus.ceiling.estimate import SuccessModel, fit, prior_of
+from nebulus.ceiling.estimate import NO_EFFECT, Prior, SuccessModel, fit, prior_of
 from nebulus.core.demand import Estimate
 
 Pair: TypeAlias = tuple[str, str]
 Estimates: TypeAlias = dict[str, Estimate]
-Halves: TypeAlias = dict[tuple[str, int], SuccessModel]
+Fitted: TypeAlias = dict[tuple[str, int], SuccessModel]
 FOLDS = 5
 INNER_FOLDS = 3
 ROUNDS = 100
@@ -33,40 +33,50 @@ print("SCORES" + json.dumps([router.classify(text)[1] for text in json.load(sys.
 """
 
 
-def cross_validated(data: Outcomes, model: str, *, seed: int = 0, count: int = FOLDS) -> Estimates:
-    """Return an estimate for each item, from the model's trials with other tool sets."""
+def cross_validated(
+    data: Outcomes, model: str, *, seed: int = 0, count: int = FOLDS, priors: Sequence[Prior] = ()
+) -> Estimates:
+    """Return an estimate for each item, from the model's trials with other tool sets; `priors` has one for each fold."""
     fold = folds(data.items, count, seed=seed)
     found: Estimates = {}
     for held in range(count):
-        known = fit(data.trials(model, (one for one in data.items if fold[one] != held)))
+        known = fit(
+            data.trials(model, (one for one in data.items if fold[one] != held)),
+            prior=priors[held] if priors else NO_EFFECT,
+        )
         found |= {one: known.estimate(data.demands[one]) for one in data.items if fold[one] == held}
     return found
 
 
-def by_half(data: Outcomes, *, seed: int = 0) -> Halves:
-    """Return what the trials of every model with one half of the tool sets say; the key names the other half."""
-    fold = folds(data.items, 2, seed=seed)
+def by_fold(data: Outcomes, count: int, *, seed: int = 0) -> Fitted:
+    """Return what the trials of every model outside of a fold say; the key names the fold that was left out."""
+    fold = folds(data.items, count, seed=seed)
     return {
         (model, held): fit(data.trials(model, (one for one in data.items if fold[one] != held)))
         for model in data.base_models
-        for held in (0, 1)
+        for held in range(count)
     }
 
 
+def prior_without(data: Outcomes, fitted: Fitted, held: int, *, pair: Sequence[str]) -> Prior:
+    """Return what models with other bases than those of `pair` did outside of a fold."""
+    bases = {data.base_models[model] for model in pair}
+    others = [model for model, base in data.base_models.items() if base not in bases]
+    return prior_of([fitted[model, held] for model in others])
+
+
 def from_probe(
-    data: Outcomes, pair: Pair, halves: Halves, *, trials: int = 100, seed: int = 0
+    data: Outcomes, pair: Pair, halves: Fitted, *, trials: int = 100, seed: int = 0
 ) -> tuple[Estimates, Estimates]:
     """Return estimates of both models from `trials` items each, and from what models with other bases did with these folds.
 
     No estimate of an item saw that item, or one with its tools, from any model.
     """
     fold = folds(data.items, 2, seed=seed)
-    bases = {data.base_models[model] for model in pair}
-    others = [model for model, base in data.base_models.items() if base not in bases]
     found: tuple[Estimates, Estimates] = ({}, {})
     for held in (0, 1):
         seen = [one for one in data.items if fold[one] != held]
-        prior = prior_of([halves[model, held] for model in others])
+        prior = prior_without(data, halves, held, pair=pair)
         probe = random.Random(seed).sample(seen, min(trials, len(seen)))
         for model, estimates in zip(pair, found, strict=True):
             known: SuccessModel = fit(data.trials(model, probe), prior=prior)
@@ -161,12 +171,18 @@ def measure(scorer: ModuleType, data: Outcomes, *, litellm: str = "") -> list[di
         routers["LiteLLM complexity router"] = lambda one: table[one]
     rows = []
     models = {model: cross_validated(data, model) for pair in scorer.PAIRS for model in pair}
-    inner, halves = {model: inner_estimates(data, model) for model in models}, by_half(data)
+    inner, halves = {model: inner_estimates(data, model) for model in models}, by_fold(data, 2)
+    fitted = by_fold(data, FOLDS)
     for pair in scorer.PAIRS:
         small, large = (models[model] for model in pair)
+        priors = [prior_without(data, fitted, held, pair=pair) for held in range(FOLDS)]
+        informed = [cross_validated(data, model, priors=priors) for model in pair]
         probed = from_probe(data, pair, halves)
         ours = {
             "Nebulus, cross-validated": {one: large[one].mean - small[one].mean for one in data.items},
+            "Nebulus, cross-validated, other models as prior": {
+                one: informed[1][one].mean - informed[0][one].mean for one in data.items
+            },
             "Nebulus, other models and a probe of 100": {
                 one: probed[1][one].mean - probed[0][one].mean for one in data.items
             },

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from bench.routing_parts.before import by_half
+from bench.routing_parts.before import by_fold
 from bench.routing_parts.cascade import Answer, bootstrap, left_out
 from bench.routing_parts.outcomes import Outcomes, folds
 from nebulus.ceiling.estimate import NO_EFFECT, Prior, fit, prior_of
@@ -36,7 +36,7 @@ def measure(
     """
     fold = folds(data.items, 2, seed=seed)
     halves = {held: [one for one in data.items if fold[one] != held] for held in (0, 1)}
-    fitted = by_half(data, seed=seed)
+    fitted = by_fold(data, 2, seed=seed)
     rows = []
     for model in models:
         predicted: dict[str, list[tuple[float, float]]] = {

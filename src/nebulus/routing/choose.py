@@ -54,7 +54,7 @@ def choose(demand: Demand, tiers: Sequence[TierOption], policy: RoutePolicy) -> 
         return NoTierAllowed(tuple(_alternative(tier, barred[tier.name]) for tier in tiers))
     needed = policy.needed.get(demand.error_cost, 0.0)
     pinned = policy.pins.get(demand.kind)
-    chosen, reason = _pinned(allowed, barred, demand, pinned) if pinned else (None, "")
+    chosen, reason = _pinned(allowed, demand, pinned, barred=barred) if pinned else (None, "")
     if chosen is None:
         is_measured = policy.mode is RouteMode.MEASURED
         found, why = _measured(allowed, needed) if is_measured else (allowed[0], _smallest(allowed, demand))
@@ -85,7 +85,7 @@ def _bar(tier: TierOption, policy: RoutePolicy) -> str:
 
 
 def _pinned(
-    allowed: Sequence[TierOption], barred: Mapping[str, str], demand: Demand, pinned: str
+    allowed: Sequence[TierOption], demand: Demand, pinned: str, *, barred: Mapping[str, str]
 ) -> tuple[TierOption | None, str]:
     for tier in allowed:
         if tier.name == pinned:
