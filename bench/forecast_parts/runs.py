@@ -17,6 +17,7 @@ from bench.ceiling import PATIENT, RESERVE_TOKENS, JobTool, NoTime, specs
 from nano import values
 from nano.environment import Environment
 from nano.language import Job, JobStep, Reference, make_job, spoken
+from nano.lexicon import Split
 from nano.values import Value
 from nebulus.adapters.engines.memory import MemoryEngine
 from nebulus.adapters.people.absent import AbsentPerson
@@ -45,7 +46,7 @@ class KeptRun(Struct, frozen=True, kw_only=True):
     family: int
     variant: int
     depth: int
-    wordings: str
+    wordings: Split
     is_right: bool
     right_steps: int
     """How many steps were done right before the first mistake."""
@@ -66,7 +67,7 @@ class CountedTool(JobTool):
         return result
 
 
-def job_of(family: int, variant: int, *, depth: int, wordings: str) -> Job:
+def job_of(family: int, variant: int, *, depth: int, wordings: Split) -> Job:
     """Return the runbook of a family, with the values of a variant; variant 0 is as it was drawn."""
     base = make_job(random.Random(family), depth, "held_out", wordings=wordings)
     if not variant:
@@ -94,7 +95,7 @@ def _varied(rng: random.Random, step: JobStep, job: Job) -> JobStep:
 def _other(rng: random.Random, value: Value, rule: dict[str, Any]) -> Value:
     """Return another value of the same form."""
     if "enum" in rule:
-        return rng.choice(rule["enum"])  # type: ignore[no-any-return]
+        return rng.choice(rule["enum"])
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -117,7 +118,7 @@ def config_of(job: Job) -> RunConfig:
 
 
 async def carry_out(
-    family: int, variant: int, *, depth: int, wordings: str, backend: ModelBackend
+    family: int, variant: int, *, depth: int, wordings: Split, backend: ModelBackend
 ) -> KeptRun:
     """Carry a job out by the runtime."""
     job = job_of(family, variant, depth=depth, wordings=wordings)
