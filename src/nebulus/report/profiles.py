@@ -199,7 +199,7 @@ def comparison_lines(first: Profile, second: Profile) -> list[Line]:
     lines = [
         Line(f"A  {names[0]}  {described(first)}"),
         Line(f"B  {names[1]}  {described(second)}"),
-        Line(f"{'':<18} {'A':<26} {'B':<26}", "bold"),
+        Line(f"{'':<18} {'A':<26} B", "bold"),
     ]
     for one in differences(first, second):
         mark = ("A" if one.first.low > one.second.high else "B") + " is better" if one.is_clear else ""
@@ -214,8 +214,15 @@ def comparison_lines(first: Profile, second: Profile) -> list[Line]:
         return [*lines, Line("No question was asked of both.")]
     curves = (depth_curve(first), depth_curve(second))
     halves = [str(curve.half) if curve.trials else "unknown" for curve in curves]
-    lines.append(Line(f"{'steps at one half':<18} {halves[0]:<26} {halves[1]:<26}".rstrip()))
-    return [*lines, Line("A difference is named where the 90 % intervals do not overlap.", "dim")]
+    lines.append(Line(f"{'carries steps':<18} {halves[0]:<26} {halves[1]:<26}".rstrip()))
+    return [
+        *lines,
+        Line(
+            "A difference is named where the 90 % intervals do not overlap. A model carries as many ordinary steps as",
+            "dim",
+        ),
+        Line("every second run of them ends right with.", "dim"),
+    ]
 
 
 def _cell(group: GroupReport) -> str:
@@ -241,7 +248,7 @@ def listed_row(profile: Profile, path: str) -> dict[str, Any]:
 def listed_line(profile: Profile) -> Line:
     """Return one profile of a list: the model, how much was asked, how deep it carries."""
     curve = depth_curve(profile)
-    depth = f"{counted(curve.half, 'step')} at one half" if curve.trials else "depth unknown"
+    depth = f"carries {counted(curve.half, 'step')}" if curve.trials else "depth unknown"
     return Line(
         f"{profile.model.name:<28} {counted(profile.asked, 'question'):<14} {depth:<20} {described(profile)}"
     )
