@@ -5,6 +5,7 @@ from nebulus import Agent, tool
 
 from nebulus.adapters.tools.function import ToolOptions, tool
 from nebulus.app.agent import Agent
+from nebulus.app.forecasting import ForecastReport
 from nebulus.core.budget import Budget
 from nebulus.core.commands import Command
 from nebulus.core.errors import NebulusError
@@ -36,6 +37,7 @@ __all__ = [
     "Exhausted",
     "Failed",
     "FieldSource",
+    "ForecastReport",
     "Goal",
     "Machine",
     "ModelBackend",

@@ -9,7 +9,9 @@ from typing import Any, Literal, TypeAlias
 from msgspec.structs import replace
 
 from nebulus.app.application import Application, Predicates, Watch, open_application
-from nebulus.app.bootstrap import MEMORY
+from nebulus.app.bootstrap import MEMORY, profiles
+from nebulus.app.forecasting import ForecastReport, forecast_goal
+from nebulus.app.probe import day_of
 from nebulus.app.results import decode_result, result_spec
 from nebulus.app.settings import SMOLLM2, EngineSettings, Settings, TierSettings, load_settings, tier_name
 from nebulus.core.budget import Budget
@@ -23,6 +25,7 @@ from nebulus.ports.guard import Person, PersonReply, Policy
 from nebulus.ports.tool import Tool
 from nebulus.runtime.handle import RunHandle
 from nebulus.runtime.supervise import read_outcome
+from nebulus.runtime.world import SystemClock
 
 Model: TypeAlias = str | ModelBackend
 
@@ -169,6 +172,32 @@ class Agent:
                 return await self.run_async(goal, plan=plan, result=result)
         handle = await self.start(goal, plan=plan, result=result)
         return _typed(await handle.result(), result)
+
+    def forecast(self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None) -> ForecastReport:
+        """Say how likely `goal` ends right on each of the models, by their profiles; no model is asked.
+
+        `nebulus probe` makes a profile; the report names the models that have none. Arguments are those of `run`.
+
+        Raises:
+            ConfigError: the goal or a profile can't be read, or as `run`.
+        """
+        return asyncio.run(self.forecast_async(goal, plan=plan, result=result))
+
+    async def forecast_async(
+        self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None
+    ) -> ForecastReport:
+        """As `forecast`, inside a running event loop."""
+        return await forecast_goal(
+            self._settings,
+            goal,
+            folder=self._folder,
+            store=profiles(),
+            today=day_of(SystemClock()),
+            plan=plan,
+            result=None if result is None else result_spec(result),
+            tools=self._plugs.get("tools", ()),
+            workspace=self._workspace,
+        )
 
     def ask(self, question: str, *, result: Any = str) -> Outcome:
         """Answer `question` with one model call and without tools. Raises: as `run`."""

@@ -29,6 +29,7 @@ from nebulus.core.tools import SandboxLevel
 from nebulus.guard.check import Scene
 from nebulus.loop.machine import new_machine
 from nebulus.loop.request import minimal_requests
+from nebulus.loop.route import Skills
 from nebulus.loop.runbook import read_runbook, with_implied_checks
 from nebulus.loop.transitions import feed
 from nebulus.memory.window import too_large
@@ -179,6 +180,11 @@ class Application:
                 await asyncio.to_thread(kept.withdraw, run_id)
 
     @functools.cached_property
+    def _skills(self) -> Skills:
+        """What was measured of each tier, if tiers are chosen by that."""
+        return bootstrap.skills(self.settings)
+
+    @functools.cached_property
     def _stored(self) -> ArtifactStore:
         """One artifact store for all runs, so that what a run in memory stored is found again."""
         return bootstrap.artifacts(self.settings.engine.url, self.folder)
@@ -204,6 +210,7 @@ class Application:
             limits=self.settings.limits,
             checks_arguments=self.settings.checks_arguments,
             planning=self.settings.planning,
+            route=self.settings.route.policy(),
         )
 
     def _policy_for(self, config: RunConfig, kit: bootstrap.Kit) -> Policy:
@@ -259,6 +266,7 @@ class Application:
                 sandbox_level=kit.sandbox.level if kit.sandbox else SandboxLevel.NONE,
                 secrets=known,
                 breakers=self._breakers,
+                skills=self._skills,
             )
             yield Opened(config, world)
 

@@ -20,9 +20,11 @@ from nebulus.adapters.backends.settings import DEFAULT_LIMITS, AnswerLimits, Bac
 from nebulus.adapters.sandboxes.limits import Limits as CommandLimits
 from nebulus.adapters.tools.groups import ToolGroups
 from nebulus.core.budget import Budget
+from nebulus.core.demand import ErrorCost, WorkKind
 from nebulus.core.errors import ConfigError
 from nebulus.core.limits import Limits
 from nebulus.core.plan import PlanMode
+from nebulus.core.routes import RouteMode, RoutePolicy
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.recovery.strategy import check_overrides
 
@@ -119,6 +121,25 @@ class ApprovalSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, fo
     wait_s: float = 0.0
 
 
+class RouteSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Which tier is asked first: the smallest ("ladder"), by what was measured, or the one that is pinned.
+
+    `read`, `reversible` and `irreversible` are the lower bounds of success that a tier needs, by what an error costs.
+    `pins` names the tier for a kind of work, in any mode: `pins = { plan = "large" }`.
+    """
+
+    mode: RouteMode = RouteMode.LADDER
+    pins: dict[WorkKind, str] = field(default_factory=dict)
+    read: float = 0.6
+    reversible: float = 0.75
+    irreversible: float = 0.9
+
+    def policy(self) -> RoutePolicy:
+        """Return these settings as a run's configuration contains them."""
+        needed = {cost: getattr(self, cost.value) for cost in ErrorCost}
+        return RoutePolicy(mode=self.mode, pins=self.pins, needed=needed)
+
+
 class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """All settings. Tiers are ordered from small to large, as in the file.
 
@@ -140,6 +161,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     approvals: ApprovalSettings = ApprovalSettings()
     checks_arguments: bool = True
     planning: PlanMode = PlanMode.NEXT
+    route: RouteSettings = RouteSettings()
     sandbox: CommandLimits = CommandLimits()
     tools: ToolGroups = ToolGroups()
 
@@ -188,6 +210,7 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
         "limits": Limits,
         "sandbox": CommandLimits,
         "tools": ToolGroups,
+        "route": RouteSettings,
     }
     values: dict[str, Any] = {
         name: _struct(_table(tables.pop(name), name, source), kind, f"{source}: {name}")
@@ -265,6 +288,7 @@ _NEVER_NEGATIVE = (
 def _validate(settings: Settings, source: str) -> None:
     _validate_limits(settings, source)
     _validate_engine(settings.engine.url, source)
+    _validate_route(settings, source)
     if not settings.tiers:
         raise ConfigError(f"{source}: tiers is empty", fix="name at least one")
     for name, tier in settings.tiers.items():
@@ -291,6 +315,23 @@ def _validate(settings: Settings, source: str) -> None:
 _ENGINES = ("sqlite", "postgres", "postgresql", "postgresql+psycopg")
 _AT_LEAST_ONE = ("attempts", "calls", "goal_calls", "parallel_steps", "breaker_failures")
 """Limits of which 0 would let nothing happen at all; elsewhere 0 is a choice, in a budget "no limit"."""
+
+
+def _validate_route(settings: Settings, source: str) -> None:
+    route = settings.route
+    for cost in ErrorCost:
+        if not 0 <= getattr(route, cost.value) <= 1:
+            raise ConfigError(
+                f"{source}: route.{cost.value}={getattr(route, cost.value)!r} is not a probability from 0 to 1"
+            )
+    for kind, name in route.pins.items():
+        if name not in settings.tiers:
+            raise ConfigError(
+                f"{source}: route.pins.{kind.value}={name!r} is not a tier",
+                fix=_nearest(name, list(settings.tiers)),
+            )
+    if route.mode is RouteMode.PIN and not route.pins:
+        raise ConfigError(f'{source}: route.mode="pin" needs route.pins, such as {{ act = "NAME" }}')
 
 
 def _validate_limits(settings: Settings, source: str) -> None:

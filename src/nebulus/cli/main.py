@@ -33,7 +33,20 @@ from typing import Annotated
 import typer
 
 from nebulus import __version__
-from nebulus.cli import approvals, ask, models, policy, run_commands, signals, trust, verify, view_commands
+from nebulus.cli import (
+    approvals,
+    ask,
+    forecast_command,
+    models,
+    policy,
+    probe_command,
+    profile_commands,
+    run_commands,
+    signals,
+    trust,
+    verify,
+    view_commands,
+)
 from nebulus.cli.options import examples
 
 app = typer.Typer(
@@ -108,6 +121,9 @@ run_commands.register(app)
 ask.register(app)
 view_commands.register(app)
 models.register(app)
+probe_command.register(app)
+profile_commands.register(app)
+forecast_command.register(app)
 approvals.register(app)
 policy.register(app)
 verify.register(app)

@@ -30,6 +30,13 @@ ModelOption = Annotated[
         "llama.cpp+http://HOST:PORT, anthropic+https://HOST#NAME, nano (to try the runtime; not for real goals).",
     ),
 ]
+ProfilesOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--profiles",
+        help="The folder of profiles; without it, that of NEBULUS_PROFILES, else one in your own state folder.",
+    ),
+]
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Write one JSON document to stdout, and nothing else there.")
 ]

@@ -6,6 +6,7 @@ from nebulus.core.budget import Budget
 from nebulus.core.digest import digest
 from nebulus.core.limits import Limits
 from nebulus.core.plan import PlanMode
+from nebulus.core.routes import RoutePolicy
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.core.tools import ToolSpec
 
@@ -23,6 +24,8 @@ class RunConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Whether code, not the model, looks up "the result of step 3". Off only to measure what that is worth."""
     planning: PlanMode = PlanMode.OUTLINE
     """How a goal that comes without a plan is worked on."""
+    route: RoutePolicy = RoutePolicy()
+    """How the tier that is asked first is chosen."""
     agent: str = "agent"
     """Who proposes the calls; policy rules match it as `who`."""
 

@@ -12,11 +12,13 @@ from nebulus.core.answers import ModelAnswer
 from nebulus.core.budget import Spent
 from nebulus.core.config import RunConfig
 from nebulus.core.context import JudgedCall, Label, RunUsage
+from nebulus.core.demand import Demand, Estimate
 from nebulus.core.failure import Failure
 from nebulus.core.findings import Call, Edit, Finding
 from nebulus.core.plan import Goal, Plan
 from nebulus.core.references import NO_VALUES, RealValues
 from nebulus.core.result import Result
+from nebulus.core.routes import Alternative
 from nebulus.core.strategy import Strategy
 from nebulus.core.tiers import StepKind
 from nebulus.core.tools import Mark, SandboxLevel, ToolResult
@@ -55,13 +57,23 @@ class RunResumed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True
 
 
 class RouteChosen(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """The router chose a tier for the next request about a step, or about a call's result."""
+    """The router chose a tier for the next request about a step, or about a call's result.
+
+    `demand` and what follows it are given where the choice was made by demand, rather than by going up a ladder.
+    """
 
     step: int
     kind: StepKind
     tier: str
     reason: str
     call_id: str = ""
+    demand: Demand | None = None
+    estimate: Estimate | None = None
+    needed: float = 0.0
+    """The lower bound of success that was wanted."""
+    shortfall: float = 0.0
+    """How far below it the chosen tier is."""
+    alternatives: tuple[Alternative, ...] = ()
 
 
 class ModelAnswered(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):

@@ -20,7 +20,9 @@ from nebulus.memory.distil import with_note
 def on_routed(at: TaskAt[Routing], event: RouteChosen) -> Machine:
     """Ask the tier that was chosen."""
     machine, task = at.machine, at.task
-    return machine.with_task(replace(task, activity=Asking(event.tier)))
+    names = [tier.name for tier in machine.config.tiers_for(task.kind)]
+    index = names.index(event.tier) if event.tier in names else task.attempts.tier_index
+    return machine.with_task(task.to(Asking(event.tier), tier_index=index))
 
 
 def on_answered(at: TaskAt[Asking], event: ModelAnswered) -> Machine:

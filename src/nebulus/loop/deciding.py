@@ -30,6 +30,7 @@ from nebulus.loop.phases import Extracting, Flight, Task
 from nebulus.loop.proposal import read_plan
 from nebulus.loop.recovering import ASKED, no_progress
 from nebulus.loop.request import ComposedRequest, offered_readers, tools_for
+from nebulus.loop.route import NO_SKILLS, Skills, route_by_demand
 from nebulus.loop.steps import still_required
 from nebulus.memory.answer import answer_of
 from nebulus.memory.extract import accepted
@@ -43,9 +44,14 @@ OPEN_STEP = {"model.no_progress": "ask 2, escalate, stop"}
 """The row for a repeated call of an open step: each time it is asked again, the tools that it repeated are barred."""
 
 
-def choose_route(machine: Machine, command: ChooseRoute) -> RouteChosen:
-    """Choose the smallest tier that may do this kind of work, or the one that evidence has led to."""
+def choose_route(machine: Machine, command: ChooseRoute, skills: Skills = NO_SKILLS) -> RouteChosen:
+    """Choose the tier for a request: by demand where that is wanted, else the smallest; or the one that evidence led to.
+
+    `skills` says what was measured of each tier.
+    """
     task = machine.task(command.step)
+    if not command.call_id and (chosen := route_by_demand(machine, task, skills)) is not None:
+        return chosen
     if command.call_id:
         state = _extraction(machine.find_flight(command.call_id)[1])
         index, why = state.tier_index, ""

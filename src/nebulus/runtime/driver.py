@@ -189,7 +189,7 @@ class RunDriver:
     def _decided(self, command: Decision) -> Event:
         match command:
             case ChooseRoute():
-                return deciding.choose_route(self.machine, command)
+                return deciding.choose_route(self.machine, command, self._world.skills)
             case ParseAnswer():
                 store, composed = self._world.artifacts, self._answered(command)
                 return deciding.parse_answer(self.machine, command, composed, stored=store.get)

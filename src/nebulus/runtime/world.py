@@ -11,6 +11,7 @@ from nebulus.core.commands import Command
 from nebulus.core.journal import Record
 from nebulus.core.tools import SandboxLevel
 from nebulus.guard.secrets import Secrets
+from nebulus.loop.route import NO_SKILLS, Skills
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.guard import Person, Policy, Workspace
 from nebulus.ports.tool import Tool
@@ -76,3 +77,5 @@ class World(Struct, frozen=True, kw_only=True):
     sandbox_level: SandboxLevel = SandboxLevel.NONE
     secrets: Secrets = Secrets()
     breakers: Breakers = field(default_factory=Breakers)
+    skills: Skills = NO_SKILLS
+    """What was measured of each tier; the router asks it."""

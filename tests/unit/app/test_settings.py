@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.settings import Settings, TierSettings, load_settings, read_model, read_settings
+from nebulus.core.demand import ErrorCost
 from nebulus.core.errors import ConfigError
+from nebulus.core.routes import RoutePolicy
 
 NANO = {"model": "nano"}
 
@@ -127,3 +129,19 @@ def test_the_thought_that_a_tier_may_take_reaches_its_backend_and_the_machine() 
     settings = read_settings({"tiers": {"a": {"model": "nano", "reasoning_tokens": 64}}}, source="n")
     assert settings.tiers["a"].backend().reasoning_tokens == 64
     assert settings.tiers["a"].tier("a", 4096).reasoning_tokens == 64
+
+
+def test_a_route_that_can_not_be_is_refused_with_what_would_fix_it() -> None:
+    for table, said in (
+        ({"mode": "pin"}, "needs route.pins"),
+        ({"pins": {"act": "gone"}}, "'gone' is not a tier"),
+        ({"read": 60}, "not a probability"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            read_settings({"route": table}, source="nebulus.toml")
+
+
+def test_a_route_is_a_ladder_unless_it_is_set() -> None:
+    assert read_settings({}, source="x").route.policy() == RoutePolicy()
+    measured = read_settings({"route": {"mode": "measured", "irreversible": 0.95}}, source="x").route.policy()
+    assert measured.needed[ErrorCost.IRREVERSIBLE] == 0.95

@@ -273,7 +273,7 @@ def parsed(machine: Machine, step: int, answer: Parsed, taken: Taken) -> Machine
 def test_every_transition_that_the_tables_declare_can_happen() -> None:
     taken: Taken = set()
     for first in starts():
-        walk(advance(new_machine(NO_CONFIG), first, taken), taken, at_most=90)
+        walk(advance(new_machine(NO_CONFIG), first, taken), taken, at_most=130)
     for machine, running in beside_another_call(taken):
         walk(machine, taken, at_most=12, but=running)
     for budget in (CONFIG.budget, Budget(model_calls=1)):

@@ -4,7 +4,7 @@ Source: the GGUF specification, version 3 (ggml docs/gguf.md).
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -94,6 +94,21 @@ def read_shape(path: Path) -> GgufShape:
         cached_values=sum(_number(count) for count in per_layer) * values,
         vocabulary_tokens=_number(known.get("vocab_size")) or _number(known.get(VOCABULARY)),
     )
+
+
+def read_values(path: Path, keys: Collection[str]) -> dict[str, Any]:
+    """Return those of `keys` that the head of a model file has, with their values; reads over the vocabulary.
+
+    Raises:
+        ConfigError: as `read_header`.
+    """
+    found: dict[str, Any] = {}
+    for key, value in _pairs(path):
+        if key in keys:
+            found[key] = value
+            if len(found) == len(keys):
+                break
+    return found
 
 
 def _number(value: Any) -> int:

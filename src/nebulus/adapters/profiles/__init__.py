@@ -1,0 +1,1 @@
+"""Profiles of models as files that people can share."""

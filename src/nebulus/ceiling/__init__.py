@@ -1,0 +1,1 @@
+"""How much a model carries: what a probe asks, what a profile remembers, what a forecast says."""
