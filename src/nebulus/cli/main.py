@@ -32,7 +32,18 @@ from typing import Annotated
 import typer
 
 from nebulus import __version__
-from nebulus.cli import approvals, ask, models, policy, run_commands, signals, trust, verify, view_commands
+from nebulus.cli import (
+    approvals,
+    ask,
+    models,
+    policy,
+    run_commands,
+    serve,
+    signals,
+    trust,
+    verify,
+    view_commands,
+)
 from nebulus.cli.options import examples
 
 app = typer.Typer(
@@ -51,6 +62,7 @@ _EPILOG = examples(
         "nebulus run -f tidy.md": "carry a runbook out in this folder",
         "nebulus run 'List the files in notes.' -m ollama:qwen3:8b": "a sentence, on another model",
         "nebulus ask 'What is a fjord?'": "one question, one answer, no tools",
+        "nebulus serve": "serve clients that speak to OpenAI or Anthropic",
         "nebulus models pull hf:Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF:Q4_K_M": "fetch a model, to use with -m",
         "nebulus show RUN --why": "why a run ended as it did",
     }
@@ -81,6 +93,7 @@ def nebulus(
 
 run_commands.register(app)
 ask.register(app)
+serve.register(app)
 view_commands.register(app)
 models.register(app)
 approvals.register(app)
