@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any
 
-from msgspec import Struct
+import msgspec
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from nebulus.calls import tool_specs
@@ -33,6 +34,14 @@ class ToolChoice(Struct, frozen=True):
     tool: str = ""
 
 
+class ToolKind(Struct, frozen=True):
+    """What a tool is in the client's protocol, where that is more than a function of the same name."""
+
+    name: str
+    namespace: str = ""
+    takes_text: bool = False
+
+
 class ClientRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One request of a client. Zeros and None are what it did not say."""
 
@@ -40,6 +49,8 @@ class ClientRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     messages: tuple[Message, ...]
     """The history, in a form that every chat template takes (`history.arranged`)."""
     tools: tuple[ToolSpec, ...] = ()
+    tool_kinds: dict[str, ToolKind] = field(default_factory=dict)
+    """By the name under which the model is shown a tool."""
     choice: ToolChoice = ToolChoice()
     is_parallel: bool = True
     """Whether one answer may have several calls."""
@@ -100,6 +111,13 @@ def _part_text(part: Any) -> str | Failure:
         value=str(kind),
         fix="send text alone: images are not passed on",
     )
+
+
+def arguments_text(arguments: Any) -> str:
+    """Return the arguments of a call in a history as JSON text; some protocols and clients send an object."""
+    if isinstance(arguments, str):
+        return arguments or "{}"
+    return msgspec.json.encode(arguments or {}).decode()
 
 
 def client_tools(definitions: Iterable[Mapping[str, Any]]) -> tuple[ToolSpec, ...] | Failure:

@@ -17,6 +17,7 @@ from nebulus.proxy.asked import (
     ChoiceKind,
     ClientRequest,
     ToolChoice,
+    arguments_text,
     client_tools,
     refused,
     text_of,
@@ -213,13 +214,6 @@ def _messages(sent: list[_Message]) -> list[Message] | Failure:
             Message(role, content, calls if has_calls else (), message.tool_call_id or "")  # type: ignore[arg-type]
         )
     return messages
-
-
-def arguments_text(arguments: Any) -> str:
-    """Return the arguments of a call in a history as JSON text; some clients send an object."""
-    if isinstance(arguments, str):
-        return arguments or "{}"
-    return msgspec.json.encode(arguments or {}).decode()
 
 
 def _functions(sent: list[dict[str, Any]]) -> tuple[tuple[ToolSpec, ...] | Failure, tuple[str, ...]]:

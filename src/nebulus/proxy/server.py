@@ -21,7 +21,9 @@ from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.proxy.access import Access
 from nebulus.proxy.asked import ClientRequest, refused
 from nebulus.proxy.chat_wire import ChatWire
+from nebulus.proxy.messages_wire import MessagesWire
 from nebulus.proxy.reply import Answered, NoReply
+from nebulus.proxy.responses_wire import ResponsesWire
 from nebulus.proxy.upstream import Upstream
 from nebulus.proxy.wire import ClientWire, StreamWriter, account_headers
 
@@ -33,7 +35,17 @@ STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cach
 Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 CHAT = ChatWire()
-WIRES: Mapping[str, ClientWire] = MappingProxyType({"/v1/chat/completions": CHAT, "/chat/completions": CHAT})
+MESSAGES, RESPONSES = MessagesWire(), ResponsesWire()
+COUNT_PATH = "/v1/messages/count_tokens"
+WIRES: Mapping[str, ClientWire] = MappingProxyType(
+    {
+        "/v1/chat/completions": CHAT,
+        "/chat/completions": CHAT,
+        "/v1/messages": MESSAGES,
+        "/v1/responses": RESPONSES,
+        "/responses": RESPONSES,
+    }
+)
 """The protocols by path."""
 
 _encoder = msgspec.json.Encoder()
@@ -69,6 +81,7 @@ class ProxyServer:
         app = web.Application(client_max_size=MOST_BODY_BYTES, middlewares=[self._guarded])
         for path, wire in WIRES.items():
             app.router.add_post(path, self._answering(wire))
+        app.router.add_post(COUNT_PATH, self._count)
         app.router.add_get("/v1/models", self._models)
         app.router.add_get("/models", self._models)
         app.router.add_get("/v1/models/{name:.+}", self._model)
@@ -90,7 +103,7 @@ class ProxyServer:
     @web.middleware
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Serve who may be served, and tell every error in the protocol of the path."""
-        wire = WIRES.get(request.path, CHAT)
+        wire = MESSAGES if request.path == COUNT_PATH else WIRES.get(request.path, CHAT)
         refusal = self._access.refusal(request.headers)
         if refusal is not None:
             return _refused(wire, NoReply(failure=refusal))
@@ -176,6 +189,14 @@ class ProxyServer:
             if is_over:
                 return
 
+    async def _count(self, request: web.Request) -> web.Response:
+        """Count the tokens of a messages request, exactly where the model server can."""
+        asked = MESSAGES.read(await request.read())
+        tokens = asked if isinstance(asked, Failure) else await self._upstream.count(asked)
+        if isinstance(tokens, Failure):
+            return _refused(MESSAGES, NoReply(failure=tokens))
+        return _json({"input_tokens": tokens})
+
     async def _models(self, request: web.Request) -> web.Response:
         models = [self._described(name) for name in self._upstream.models]
         names = self._upstream.models
@@ -223,25 +244,24 @@ class _Stream:
         self.response = web.StreamResponse(headers=STREAM_HEADERS)
         self.has_begun = False
 
-    async def _write(self, data: bytes) -> None:
-        if not self.has_begun:
-            self.has_begun = True
-            await self.response.prepare(self._request)
-            data = self._writer.begin() + data
-        await self.response.write(data)
+    async def _opening(self) -> bytes:
+        """Send the headers and return what comes first; nothing if the stream has begun."""
+        if self.has_begun:
+            return b""
+        self.has_begun = True
+        await self.response.prepare(self._request)
+        return self._writer.begin()
 
     async def text(self, piece: str) -> None:
-        await self._write(self._writer.text(piece))
+        await self.response.write(await self._opening() + self._writer.text(piece))
 
     async def keep_alive(self) -> None:
-        await self._write(self._writer.keep_alive())
+        await self.response.write(await self._opening() + self._writer.keep_alive())
 
     async def end(self, answered: Answered) -> None:
-        match answered:
-            case NoReply():
-                await self._write(self._writer.fail(answered))
-            case _:
-                await self._write(self._writer.finish(answered))
+        opening = await self._opening()
+        end = self._writer.fail(answered) if isinstance(answered, NoReply) else self._writer.finish(answered)
+        await self.response.write(opening + end)
         await self.response.write_eof()
 
 

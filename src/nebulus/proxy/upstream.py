@@ -146,6 +146,17 @@ class Upstream:
             if exchange.wait_s:
                 await self._clock.sleep(exchange.wait_s)
 
+    async def count(self, asked: ClientRequest) -> int | Failure:
+        """Return the tokens of the prompt of `asked`, or why they can't be counted."""
+        tiers = self.tiers_of(asked.model)
+        if isinstance(tiers, Failure):
+            return tiers
+        request = request_of(begin(asked, tiers, self._limits), max_tokens=1)
+        try:
+            return (await self.tiers[tiers[0].name].backend.count(request)).tokens
+        except BackendError as error:
+            return error.failure
+
     async def _attempted(self, exchange: Exchange, sending: _Sending) -> Exchange | Answered:
         """Make one attempt; return the answer, or the exchange with the next one prepared."""
         served = self.tiers[exchange.tier.name]

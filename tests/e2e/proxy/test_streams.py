@@ -20,14 +20,11 @@ from tests.e2e.proxy.serving import TOOLS, Client, events_of, proxied, scripted
 
 pytestmark = pytest.mark.e2e
 
-HELLO = {
-    "model": "small",
-    "messages": [{"role": "user", "content": "Hello?"}],
-    "stream": True,
-    "max_tokens": 100,
-}
-PATHS = {"chat": "/v1/chat/completions"}
-PINGS = {"chat": b": ping"}
+TURN = [{"role": "user", "content": "Hello?"}]
+HELLO = {"model": "small", "messages": TURN, "input": TURN, "stream": True, "max_tokens": 100}
+"""A request in every protocol: what the others do not know, they tolerate."""
+PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "responses": "/v1/responses"}
+PINGS = {"chat": b": ping", "messages": b"event: ping", "responses": b"response.in_progress"}
 
 
 class SteppedBackend:
@@ -177,6 +174,82 @@ async def test_the_account_is_in_the_headers_of_an_answer_that_is_not_streamed()
     async with scripted([calls("nope"), calls("weather", city="Paris")]) as (client, _):
         told = await client.chat(tools=TOOLS)
     assert (told.headers["x-nebulus-attempts"], told.headers["x-nebulus-tier"]) == ("2", "small")
+
+
+async def test_tokens_are_counted_where_an_anthropic_client_asks() -> None:
+    async with scripted([]) as (client, _):
+        told = await client.post("/v1/messages/count_tokens", {"model": "small", "messages": TURN})
+        wrong = await client.post("/v1/messages/count_tokens", {"model": "other", "messages": TURN})
+    assert told.body["input_tokens"] > 0
+    assert (wrong.status, wrong.body["type"]) == (404, "error")
+
+
+async def test_a_system_block_that_changes_with_every_request_does_not_reach_the_model() -> None:
+    system = [
+        {"type": "text", "text": "x-anthropic-billing-header: cch=123;"},
+        {"type": "text", "text": "You are an agent.", "cache_control": {"type": "ephemeral"}},
+    ]
+    async with scripted([says("Yes.")]) as (client, model):
+        await client.post(
+            "/v1/messages", {**HELLO, "stream": False, "system": system, "thinking": {"type": "adaptive"}}
+        )
+    assert model.requests[0].messages[0].content == "You are an agent."
+
+
+async def test_a_failed_tool_of_an_anthropic_client_is_shown_as_an_error() -> None:
+    turns = [
+        *TURN,
+        {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "weather", "input": {}}]},
+        {
+            "role": "user",
+            "content": [
+                {"type": "tool_result", "tool_use_id": "a", "content": "no such city", "is_error": True},
+                {"type": "text", "text": "Try again."},
+            ],
+        },
+    ]
+    async with scripted([says("Yes.")]) as (client, model):
+        await client.post("/v1/messages", {**HELLO, "stream": False, "messages": turns})
+    assert [(m.role, m.content) for m in model.requests[0].messages[2:]] == [
+        ("tool", "Error: no such city"),
+        ("user", "Try again."),
+    ]
+
+
+async def test_tools_of_a_namespace_and_tools_that_take_text_go_back_in_their_own_form() -> None:
+    schema = {"type": "object", "properties": {"q": {"type": "string"}}, "required": ["q"]}
+    tools = [
+        {
+            "type": "namespace",
+            "name": "mcp__shop",
+            "tools": [{"type": "function", "name": "find", "parameters": schema}],
+        },
+        {"type": "custom", "name": "patch", "description": "Apply a patch.", "format": {"type": "grammar"}},
+    ]
+    found = {
+        "type": "function_call",
+        "call_id": "a",
+        "name": "find",
+        "namespace": "mcp__shop",
+        "arguments": "{}",
+    }
+    items = [*TURN, found, {"type": "function_call_output", "call_id": "a", "output": "3"}]
+    script = [calls("mcp__shop__find", q="tea"), calls("patch", input="*** Begin")]
+    async with scripted(script) as (client, model):
+        body = {**HELLO, "stream": False, "input": items, "tools": tools}
+        first = await client.post("/v1/responses", body)
+        second = await client.post("/v1/responses", {**body, "stream": True})
+    call = first.body["output"][0]
+    assert (call["name"], call["namespace"], call["arguments"]) == ("find", "mcp__shop", '{"q":"tea"}')
+    assert model.requests[0].messages[1].calls[0].name == "mcp__shop__find"
+    patch = second.events[-1][1]["response"]["output"][0]
+    assert (patch["type"], patch["name"], patch["input"]) == ("custom_tool_call", "patch", "*** Begin")
+
+
+async def test_a_response_that_is_not_stored_can_not_be_continued_by_its_id() -> None:
+    async with scripted([]) as (client, _):
+        told = await client.post("/v1/responses", {"input": "Hello?", "previous_response_id": "resp_1"})
+    assert (told.status, "resp_1" in told.body["error"]["message"]) == (400, True)
 
 
 async def test_models_and_health_are_listed() -> None:
