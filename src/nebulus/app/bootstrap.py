@@ -4,7 +4,7 @@ Invariant: what is not used is not imported, so that start-up stays fast and ext
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, closing, contextmanager
 from functools import partial
 from importlib.resources import files
@@ -303,6 +303,38 @@ def policy(settings: Settings, folder: Path, scene: Scene, *, workspace: Path | 
         root = Path(os.path.realpath(workspace))
         guarded = tuple(root / path for path in (*found.kept, *found.fixed))
     return open_policy(folder / settings.policy, scene, workspace=workspace, guarded=guarded)
+
+
+def client_policy(settings: Settings, folder: Path) -> Callable[[Scene], Policy] | None:
+    """Return what makes the policy that `settings` name for the tools of a client; None where they name none.
+
+    Raises:
+        ConfigError: the policy can't be read, or names a tool that `serve.tools` does not declare.
+    """
+    if not settings.policy:
+        return None
+    _require_cedar(settings)
+    from nebulus.adapters.policies.files import policy_by_tools
+
+    return policy_by_tools(
+        folder / settings.policy,
+        workspace=Path(os.path.realpath(folder)),
+        guarded=(folder / FILE_NAME, folder / STATE_FOLDER),
+        declared=settings.serve.tools,
+    )
+
+
+def client_workspace(settings: Settings, folder: Path) -> "FolderWorkspace | None":
+    """Return the folder in which paths of clients' calls are canonical; None where no policy looks at them.
+
+    Raises:
+        ConfigError: the folder can't be read and written.
+    """
+    if not settings.policy:
+        return None
+    from nebulus.adapters.workspaces.folder import FolderWorkspace
+
+    return FolderWorkspace(folder)
 
 
 def _require_cedar(settings: Settings) -> None:

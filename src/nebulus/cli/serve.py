@@ -2,7 +2,7 @@
 
 import asyncio
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 HERE = Path()
 PORT = 8484
 TOKEN_VARIABLE = "NEBULUS_TOKEN"  # noqa: S105 - the name of a variable
+
+
+class Where(NamedTuple):
+    """Where the proxy works and listens; `token` is what clients must send, "" for nothing."""
+
+    folder: Path
+    host: str
+    port: int
+    token: str
 
 
 def register(app: typer.Typer) -> None:
@@ -73,10 +82,11 @@ def serve(
         token = os.environ.get(token_env, "")
         check_exposure(host, token)
         settings = settings_of(workspace, choice_of(config, tier, model))
-        asyncio.run(_serve(settings, host, port, token=token, is_quiet=quiet))
+        where = Where(workspace, host, port, token)
+        asyncio.run(_serve(settings, where, is_quiet=quiet))
 
 
-async def _serve(settings: "Settings", host: str, port: int, *, token: str, is_quiet: bool) -> None:
+async def _serve(settings: "Settings", where: Where, *, is_quiet: bool) -> None:
     """Serve until somebody stops it.
 
     Raises:
@@ -91,20 +101,20 @@ async def _serve(settings: "Settings", host: str, port: int, *, token: str, is_q
     from nebulus.proxy.server import ProxyServer
 
     await bootstrap.fetch_models(settings, is_quiet=is_quiet)
-    async with open_upstream(settings) as upstream:
-        server = ProxyServer(upstream, access=Access(token))
+    async with open_upstream(settings, where.folder) as upstream:
+        server = ProxyServer(upstream, access=Access(where.token))
         try:
-            await server.start(host, port)
+            await server.start(where.host, where.port)
         except OSError as error:
             raise ConfigError(
-                f"can't listen on {host}:{port}: {error.strerror}; choose another --port"
+                f"can't listen on {where.host}:{where.port}: {error.strerror}; choose another --port"
             ) from error
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:
                 asyncio.get_running_loop().add_signal_handler(number, stopped.set)
         if not is_quiet:
-            _show(upstream, server.url, has_token=bool(token))
+            _show(upstream, server.url, has_token=bool(where.token))
         try:
             await stopped.wait()
         finally:

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nebulus.core.answers import Form, FreeForm, Message, ModelAnswer, ModelRequest, OneCall, Shape
-from nebulus.core.failure import Failure, FailureKind
+from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.limits import Limits
 from nebulus.core.strategy import Escalate, GiveUp, WaitAndRetry
@@ -18,7 +18,14 @@ from nebulus.loop.request import TEMPERATURES
 from nebulus.proxy.asked import ClientRequest
 from nebulus.proxy.checked import offered
 from nebulus.proxy.reply import Account, Attempt
-from nebulus.recovery.strategy import RESTATED, History, Move, for_finding, for_model_failure
+from nebulus.recovery.strategy import (
+    RESTATED,
+    History,
+    Move,
+    for_finding,
+    for_model_failure,
+    for_tool_failure,
+)
 
 LONGEST_WAIT_S = 20.0
 """A longer wait is the client's: it is told for how long."""
@@ -109,6 +116,8 @@ def _form(exchange: Exchange) -> Form:
 def after_finding(exchange: Exchange, finding: Finding, answer: ModelAnswer) -> Exchange | Failure:
     """Return the exchange with its next attempt prepared, or why there is none."""
     history = History(possible=exchange._moves)
+    if finding.kind is FindingKind.REFUSED:
+        return _after_refusal(exchange, finding, answer)
     strategy = for_finding(finding, before=exchange.findings, history=history, limits=exchange.limits)
     match strategy:
         case Escalate():
@@ -118,6 +127,22 @@ def after_finding(exchange: Exchange, finding: Finding, answer: ModelAnswer) -> 
         case _:
             findings = (*exchange.findings, finding)
             return replace(exchange, findings=findings, said=answer.text, wait_s=0.0)
+
+
+def _after_refusal(exchange: Exchange, finding: Finding, answer: ModelAnswer) -> Exchange | Failure:
+    """Return the exchange with the model told once what is refused; a larger model would be refused the same."""
+    failure = Failure(
+        kind=FailureKind.POLICY_REFUSAL,
+        fault=Fault.POLICY,
+        what=finding.rule,
+        fix="change the policy, or ask for something else",
+        attempts=len(exchange.account.attempts),
+    )
+    before = sum(earlier.kind is FindingKind.REFUSED for earlier in exchange.findings)
+    history = History(seen=before, total=before, possible=frozenset({Move.ASK, Move.STOP}))
+    if isinstance(for_tool_failure(failure, history=history, limits=exchange.limits), GiveUp):
+        return failure
+    return replace(exchange, findings=(*exchange.findings, finding), said=answer.text, wait_s=0.0)
 
 
 def after_failure(exchange: Exchange, failure: Failure) -> Exchange | Failure:

@@ -25,6 +25,7 @@ from nebulus.proxy.asked import ClientRequest
 from nebulus.proxy.checked import Accepted, check
 from nebulus.proxy.exchange import Exchange, after_failure, after_finding, begin, request_of
 from nebulus.proxy.gate import StopCutter, TextGate, unsent
+from nebulus.proxy.guarding import CallGuard
 from nebulus.proxy.reply import Answered, Attempt, NoReply, Reply
 from nebulus.runtime.breakers import Breakers
 from nebulus.runtime.world import SystemClock
@@ -101,6 +102,7 @@ class Upstream:
         *,
         limits: Limits | None = None,
         clock: Clock | None = None,
+        guard: CallGuard | None = None,
         new_id: Callable[[], str] = new_call_id,
     ) -> None:
         self.tiers = dict(tiers)
@@ -108,6 +110,7 @@ class Upstream:
         self._clock = clock or SystemClock()
         self._breakers = Breakers(self._limits)
         self._new_id = new_id
+        self._guard = guard or CallGuard()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -136,6 +139,7 @@ class Upstream:
         tiers = self.tiers_of(asked.model)
         if isinstance(tiers, Failure):
             return NoReply(failure=tiers)
+        asked = self._guard.declared(asked)
         exchange = begin(asked, tiers, self._limits)
         sending = _Sending(asked, send)
         while True:
@@ -166,7 +170,7 @@ class Upstream:
         answer = await self._ask(request, served, sending.begin(request, served.info))
         if isinstance(answer, Failure):
             return _after_failure(exchange, answer)
-        checked = _checked(answer, request, exchange)
+        checked = self._checked(answer, request, exchange)
         exchange = exchange.noted(_attempt(exchange, checked, answer))
         if isinstance(checked, Accepted):
             sending.finish(checked.text)
@@ -212,6 +216,15 @@ class Upstream:
         served.tokens_per_byte = updated_rate(served.tokens_per_byte, size, answer.usage.prompt_tokens)
         return answer
 
+    def _checked(self, answer: ModelAnswer, request: ModelRequest, exchange: Exchange) -> Accepted | Finding:
+        asked = exchange.asked
+        shown = "\n".join(message.content for message in request.messages if message.role != "assistant")
+        is_capped_by_us = not asked.max_tokens or request.max_tokens < asked.max_tokens
+        checked = check(answer, asked, shown=shown, is_capped_by_us=is_capped_by_us)
+        if isinstance(checked, Finding) or not checked.calls:
+            return checked
+        return self._guard.finding(checked.calls, asked, tier=exchange.tier.name) or checked
+
     def _reply(self, accepted: Accepted, answer: ModelAnswer, exchange: Exchange) -> Reply:
         account = replace(exchange.account, notes=(*exchange.account.notes, *accepted.notes))
         return Reply(
@@ -227,13 +240,6 @@ class Upstream:
     async def close(self) -> None:
         """Close every backend."""
         await asyncio.gather(*(served.backend.close() for served in self.tiers.values()))
-
-
-def _checked(answer: ModelAnswer, request: ModelRequest, exchange: Exchange) -> Accepted | Finding:
-    shown = "\n".join(message.content for message in request.messages if message.role != "assistant")
-    asked_tokens = exchange.asked.max_tokens
-    is_capped_by_us = not asked_tokens or request.max_tokens < asked_tokens
-    return check(answer, exchange.asked, shown=shown, is_capped_by_us=is_capped_by_us)
 
 
 def _attempt(exchange: Exchange, checked: Accepted | Finding, answer: ModelAnswer) -> Attempt:

@@ -107,11 +107,15 @@ async def proxied(
     names = ("small", "large", "largest")
     tiers = {name: served(backend, name=name) for name, backend in zip(names, backends, strict=False)}
     quick = limits or Limits(first_wait_s=0.001, longest_wait_s=0.002)
-    upstream = Upstream(tiers, limits=quick)
-    async with (
-        ProxyServer(upstream, access=Access(token), keep_alive_s=keep_alive_s) as server,
-        aiohttp.ClientSession() as session,
-    ):
+    access = Access(token)
+    async with serving_of(Upstream(tiers, limits=quick), keep_alive_s=keep_alive_s, access=access) as client:
+        yield client
+
+
+@asynccontextmanager
+async def serving_of(upstream: Upstream, **options: Any) -> AsyncIterator[Client]:
+    """Serve what is behind a proxy, and give a client of it."""
+    async with ProxyServer(upstream, **options) as server, aiohttp.ClientSession() as session:
         yield Client(server.url, session)
 
 
