@@ -25,7 +25,7 @@ from nebulus.proxy.asked import (
 )
 from nebulus.proxy.history import arranged
 from nebulus.proxy.reply import NoReply, Reply
-from nebulus.proxy.wire import ACCOUNT, Refusal, account_of, event, openai_error, openai_refusal
+from nebulus.proxy.wire import ACCOUNT, Refusal, account_of, event, kind_of, openai_error, openai_refusal
 
 
 class _Function(Struct, frozen=True):
@@ -143,7 +143,7 @@ class ChatWire:
 
     def refusal(self, failed: NoReply) -> Refusal:
         """Return an error, before anything was sent."""
-        return openai_refusal(failed)
+        return openai_refusal(failed, kind_of(failed.failure).chat)
 
 
 class ChatStream:

@@ -31,7 +31,10 @@ def arranged(messages: Iterable[Message]) -> tuple[tuple[Message, ...], tuple[st
 
     Source: the chat templates of Qwen, Mistral and Gemma, which refuse other orders.
     """
-    system, rest = _without_system(messages)
+    given = tuple(messages)
+    if _is_arranged(given):
+        return given, ()
+    system, rest = _without_system(given)
     turns: list[_Turn] = []
     notes: list[str] = []
     open_calls: list[tuple[_Turn, int]] = []
@@ -53,6 +56,29 @@ def arranged(messages: Iterable[Message]) -> tuple[tuple[Message, ...], tuple[st
         notes.append(f"calls without a result: {len(open_calls)}")
     head = [Message("system", system)] if system else []
     return (*head, *_flat(turns)), tuple(notes)
+
+
+def _is_arranged(messages: tuple[Message, ...]) -> bool:
+    """Whether nothing has to be changed: the usual case, in which a long history costs little."""
+    used: set[str] = set()
+    pending: list[str] = []
+    role = ""
+    for at, message in enumerate(messages):
+        before, role = role, message.role
+        if role == "tool":
+            if not pending or pending.pop(0) != message.call_id:
+                return False
+            continue
+        is_empty = not message.content and not message.calls
+        if pending or role == before or is_empty or (role == "system" and at):
+            return False
+        if message.calls:
+            pending = [call.call_id for call in message.calls]
+            used.update(pending)
+            if "" in pending or len(set(pending)) < len(pending):
+                return False
+    count = sum(len(message.calls) for message in messages)
+    return not pending and len(used) == count
 
 
 def _without_system(messages: Iterable[Message]) -> tuple[str, list[Message]]:

@@ -136,7 +136,7 @@ class MessagesWire:
     def refusal(self, failed: NoReply) -> Refusal:
         """Return an error, before anything was sent."""
         headers = retry_headers(failed.failure) | account_headers(failed.account)
-        status = kind_of(failed.failure).anthropic[0]
+        status = kind_of(failed.failure).messages
         return Refusal(status=status, headers=headers, body=_error(failed))
 
 
@@ -223,7 +223,7 @@ def _error(failed: NoReply) -> dict[str, Any]:
         )
     return {
         "type": "error",
-        "error": {"type": kind_of(failure).anthropic[1], "message": message},
+        "error": {"type": kind_of(failure).anthropic_type, "message": message},
         ACCOUNT: account_of(failed.account, failure),
     }
 

@@ -25,7 +25,7 @@ from nebulus.proxy.asked import (
 from nebulus.proxy.history import arranged
 from nebulus.proxy.reply import NoReply, Reply
 from nebulus.proxy.response_tools import OfferedTools, offered_tools, tool_item
-from nebulus.proxy.wire import ACCOUNT, Refusal, account_of, event, openai_error, openai_refusal
+from nebulus.proxy.wire import ACCOUNT, Refusal, account_of, event, kind_of, openai_error, openai_refusal
 
 _ROLES = {"system": "system", "developer": "system", "user": "user", "assistant": "assistant"}
 _RESULTS = frozenset({"function_call_output", "custom_tool_call_output"})
@@ -105,7 +105,7 @@ class ResponsesWire:
 
     def refusal(self, failed: NoReply) -> Refusal:
         """Return an error, before anything was sent."""
-        return openai_refusal(failed)
+        return openai_refusal(failed, kind_of(failed.failure).responses)
 
 
 class Response:

@@ -18,7 +18,7 @@ from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import Finding
 from nebulus.core.limits import Limits
 from nebulus.core.tiers import Tier
-from nebulus.memory.window import estimated, size_bytes, too_large, updated_rate
+from nebulus.memory.window import estimated, too_large, tools_bytes, updated_rate
 from nebulus.ports.backend import BackendInfo, ModelBackend, OnText
 from nebulus.ports.world import Clock
 from nebulus.proxy.asked import ClientRequest
@@ -41,7 +41,7 @@ ID_CHARS = 9
 
 def new_call_id() -> str:
     """Return an id for a call, unlikely to be taken in any conversation."""
-    return "".join(secrets.choice(_ID_CHARS) for _ in range(ID_CHARS))
+    return "".join(_ID_CHARS[byte % len(_ID_CHARS)] for byte in secrets.token_bytes(ID_CHARS))
 
 
 class ServedTier(Struct, kw_only=True):
@@ -51,6 +51,17 @@ class ServedTier(Struct, kw_only=True):
     backend: ModelBackend
     info: BackendInfo
     tokens_per_byte: float = 0.0
+
+
+class _Sized(Struct, frozen=True):
+    """A request and the size of its prompt, without the chat template."""
+
+    request: ModelRequest
+    size_bytes: int
+
+
+LEAST_RATED_BYTES = 4096
+"""In a smaller prompt the chat template is too much of it to learn from how many tokens a byte becomes."""
 
 
 class _Sending:
@@ -164,13 +175,13 @@ class Upstream:
     async def _attempted(self, exchange: Exchange, sending: _Sending) -> Exchange | Answered:
         """Make one attempt; return the answer, or the exchange with the next one prepared."""
         served = self.tiers[exchange.tier.name]
-        request = await self._request(exchange, served)
-        if isinstance(request, Failure):
-            return _after_failure(exchange, request)
-        answer = await self._ask(request, served, sending.begin(request, served.info))
+        sized = await self._request(exchange, served)
+        if isinstance(sized, Failure):
+            return _after_failure(exchange, sized)
+        answer = await self._ask(sized, served, sending.begin(sized.request, served.info))
         if isinstance(answer, Failure):
             return _after_failure(exchange, answer)
-        checked = self._checked(answer, request, exchange)
+        checked = self._checked(answer, sized.request, exchange)
         exchange = exchange.noted(_attempt(exchange, checked, answer))
         if isinstance(checked, Accepted):
             sending.finish(checked.text)
@@ -178,7 +189,7 @@ class Upstream:
         following = after_finding(exchange, checked, answer)
         return _no_reply(following, exchange) if isinstance(following, Failure) else following
 
-    async def _request(self, exchange: Exchange, served: ServedTier) -> ModelRequest | Failure:
+    async def _request(self, exchange: Exchange, served: ServedTier) -> _Sized | Failure:
         """Return the next request with as many tokens for the answer as fit, or why none do.
 
         By an estimate nothing is refused: where one says that it is tight, the server counts.
@@ -187,7 +198,7 @@ class Upstream:
         room = tier.window_tokens - tier.reasoning_tokens
         least = min(wanted or tier.reserve_tokens, tier.reserve_tokens)
         request = request_of(exchange, max_tokens=least)
-        size = size_bytes(request.messages, request.tools)
+        size = _prompt_bytes(request)
         left = room - estimated(served.tokens_per_byte, size)
         if left < least:
             try:
@@ -197,23 +208,24 @@ class Upstream:
             left = room - count.tokens
             if count.is_exact and left < least:
                 return _too_large(request, count.tokens, tier.window_tokens)
-        return replace(request, max_tokens=max(least, min(wanted or left, left)))
+        return _Sized(replace(request, max_tokens=max(least, min(wanted or left, left))), size)
 
-    async def _ask(
-        self, request: ModelRequest, served: ServedTier, on_text: OnText | None
-    ) -> ModelAnswer | Failure:
+    async def _ask(self, sized: _Sized, served: ServedTier, on_text: OnText | None) -> ModelAnswer | Failure:
         name = f"tier {served.tier.name}"
         resting = self._breakers.refusal(name, fault=Fault.BACKEND, now_s=self._clock.now_s())
-        if resting is not None:
-            return resting
+        if (
+            resting is not None
+        ):  # not throttled: a client that waits and asks again would only hide it from its user
+            return replace(resting, kind=FailureKind.TRANSIENT)
         try:
-            answer = await served.backend.answer(request, on_text)
+            answer = await served.backend.answer(sized.request, on_text)
         except BackendError as error:
             self._breakers.saw(name, error.failure, now_s=self._clock.now_s())
             return error.failure
         self._breakers.saw(name, None, now_s=self._clock.now_s())
-        size = size_bytes(request.messages, request.tools)
-        served.tokens_per_byte = updated_rate(served.tokens_per_byte, size, answer.usage.prompt_tokens)
+        if sized.size_bytes >= LEAST_RATED_BYTES:
+            tokens = answer.usage.prompt_tokens
+            served.tokens_per_byte = updated_rate(served.tokens_per_byte, sized.size_bytes, tokens)
         return answer
 
     def _checked(self, answer: ModelAnswer, request: ModelRequest, exchange: Exchange) -> Accepted | Finding:
@@ -240,6 +252,14 @@ class Upstream:
     async def close(self) -> None:
         """Close every backend."""
         await asyncio.gather(*(served.backend.close() for served in self.tiers.values()))
+
+
+def _prompt_bytes(request: ModelRequest) -> int:
+    size = tools_bytes(request.tools)
+    for message in request.messages:
+        size += len(message.content) if message.content.isascii() else len(message.content.encode())
+        size += sum(len(call.arguments) for call in message.calls)
+    return size
 
 
 def _attempt(exchange: Exchange, checked: Accepted | Finding, answer: ModelAnswer) -> Attempt:

@@ -102,25 +102,29 @@ def account_headers(account: Account) -> dict[str, str]:
 
 
 class Kind(Struct, frozen=True):
-    """How a failure is told: the status and the type of error, in OpenAI's protocols and in Anthropic's."""
+    """How a failure is told: the status in each protocol, and the type of error of OpenAI and of Anthropic."""
 
-    openai: tuple[int, str]
-    anthropic: tuple[int, str]
+    chat: int
+    responses: int
+    messages: int
+    openai_type: str
+    anthropic_type: str
 
 
+_BAD_REQUEST = Kind(400, 400, 400, "invalid_request_error", "invalid_request_error")
 _CONTRACT: Mapping[FailureKind, Kind] = MappingProxyType(
     {
-        FailureKind.INVALID_ARGUMENTS: Kind((400, "invalid_request_error"), (400, "invalid_request_error")),
-        FailureKind.NOT_FOUND: Kind((404, "invalid_request_error"), (404, "not_found_error")),
-        FailureKind.PERMISSION: Kind((401, "authentication_error"), (401, "authentication_error")),
+        FailureKind.INVALID_ARGUMENTS: _BAD_REQUEST,
+        FailureKind.NOT_FOUND: Kind(404, 404, 404, "invalid_request_error", "not_found_error"),
+        FailureKind.PERMISSION: Kind(401, 401, 401, "authentication_error", "authentication_error"),
     }
 )
-"""What a client did wrong, in both protocols' own terms."""
-_TOO_LARGE = Kind((400, "invalid_request_error"), (400, "invalid_request_error"))
-_THROTTLED = Kind((429, "rate_limit_error"), (429, "rate_limit_error"))
-_OTHER = Kind((422, "nebulus_error"), (500, "api_error"))
-"""Measured: Claude Code sends a 422 six times and a 500 with `x-should-retry: false` once; Codex hides the text of a
-500 and shows that of a 422; the SDKs of OpenAI send neither twice."""
+"""What a client did wrong, in each protocol's own terms."""
+_TOO_LARGE = _BAD_REQUEST
+_THROTTLED = Kind(429, 429, 429, "rate_limit_error", "rate_limit_error")
+_OTHER = Kind(422, 400, 500, "nebulus_error", "api_error")
+"""Measured: Claude Code 2.1 sends a 422 six times, a 500 with `x-should-retry: false` once. Codex 0.171 sends a 422 six
+times, a 400 once. The SDKs, opencode and qwen-code send a 422 once. Each shows our text."""
 
 
 def kind_of(failure: Failure) -> Kind:
@@ -154,17 +158,16 @@ def openai_error(failed: NoReply) -> dict[str, Any]:
     failure = failed.failure
     return {
         "message": failure.sentence(),
-        "type": kind_of(failure).openai[1],
+        "type": kind_of(failure).openai_type,
         "param": None,
         "code": code_of(failure),
         ACCOUNT: account_of(failed.account, failure),
     }
 
 
-def openai_refusal(failed: NoReply) -> Refusal:
+def openai_refusal(failed: NoReply, status: int) -> Refusal:
     """Return an error of OpenAI's protocols."""
     headers = retry_headers(failed.failure) | account_headers(failed.account)
-    status = kind_of(failed.failure).openai[0]
     return Refusal(status=status, headers=headers, body={"error": openai_error(failed)})
 
 

@@ -276,3 +276,18 @@ async def test_conversations_never_mix(face: Face, stream: bool) -> None:
         asked = [f"number {n}" for n in range(40)]
         seen = await asyncio.gather(*(face.ask(client, [("user", text)], stream=stream) for text in asked))
     assert [each.text for each in seen] == [f"You said: {text}" for text in asked]
+
+
+async def test_a_server_that_failed_too_often_is_told_at_once_and_not_as_a_reason_to_wait(
+    face: Face, stream: bool
+) -> None:
+    dead = Failure(kind=FailureKind.TRANSIENT, fault=Fault.BACKEND, what="no server there")
+    async with scripted(lambda _: dead) as (client, model):
+        await face.ask(client, stream=stream)
+        asked_first = len(model.requests)
+        seen = await face.ask(client, stream=stream)
+    assert asked_first == 5
+    assert len(model.requests) == asked_first
+    assert "not tried for now" in seen.error
+    assert seen.told is not None
+    assert seen.told.headers["x-should-retry"] == "false"
