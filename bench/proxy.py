@@ -133,7 +133,7 @@ async def latencies(urls: dict[str, str], case: dict, rounds: int) -> dict[str, 
     return seen
 
 
-async def cpu_of(url: str, running: subprocess.Popen, case: dict, requests: int) -> tuple[float, float]:
+async def cpu_of(url: str, running: subprocess.Popen, case: dict, *, requests: int) -> tuple[float, float]:
     """The CPU seconds of the server for a request, and requests a second, at a concurrency of 16."""
     body = json.dumps(case).encode()
     left = iter(range(requests))
@@ -180,7 +180,7 @@ async def measure(rounds: int) -> dict:
             seen = await latencies(urls, case, rounds)
             found[name] = {"bytes": len(json.dumps(case)), **_latency_rows(seen)}
             for server, its in running.items():
-                cpu, rate = await cpu_of(urls[server], its, case, rounds)
+                cpu, rate = await cpu_of(urls[server], its, case, requests=rounds)
                 found[name][server] |= {"cpu_us": cpu * 1e6, "per_core": 1 / cpu, "rps_16": rate}
         found["resident_mb"] = {server: resident_mb(its) for server, its in running.items()}
     return found
@@ -218,7 +218,7 @@ def _gate_one(record: dict, counts: dict) -> None:
     tools, text = tool_specs(record["tools"]), record["raw"]
     try:
         reading = read(ModelAnswer(text=text), tools)
-    except ToolDefinitionError:
+    except ToolDefinitionError:  # the recorded schema is broken: nothing can be read by it
         return
     passed = TextGate(tool.name for tool in tools)
     began = time.perf_counter()

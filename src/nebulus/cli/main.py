@@ -35,6 +35,7 @@ from nebulus import __version__
 from nebulus.cli import (
     approvals,
     ask,
+    connect,
     models,
     policy,
     run_commands,
@@ -94,6 +95,7 @@ def nebulus(
 run_commands.register(app)
 ask.register(app)
 serve.register(app)
+connect.register(app)
 view_commands.register(app)
 models.register(app)
 approvals.register(app)

@@ -68,3 +68,33 @@ def test_a_model_that_can_not_be_reached_stops_it_at_the_start(tmp_path: Path) -
     dead = refused("--port", "0", "-m", "http://127.0.0.1:9", cwd=tmp_path)
     assert dead.returncode == 2
     assert "http://127.0.0.1:9" in dead.stderr
+
+
+def connect(*arguments: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [*COMMAND[:-1], "connect", *arguments, "--url", "http://127.0.0.1:9"]
+    return subprocess.run(
+        command, cwd=cwd, env=environment(), capture_output=True, text=True, timeout=PATIENCE_S, check=False
+    )
+
+
+def test_the_settings_of_a_client_are_written_and_undone(tmp_path: Path) -> None:
+    file = tmp_path / "opencode.json"
+    file.write_text('{"theme": "dark"}')
+    shown = connect("opencode", cwd=tmp_path)
+    assert file.read_text() == '{"theme": "dark"}'
+    assert "baseURL" in shown.stdout
+    assert connect("opencode", "--write", cwd=tmp_path).returncode == 0
+    assert connect("opencode", "--write", cwd=tmp_path).returncode == 0
+    assert "nebulus" in json.loads(file.read_text())["provider"]
+    assert connect("opencode", "--undo", cwd=tmp_path).returncode == 0
+    assert file.read_text() == '{"theme": "dark"}'
+    assert connect("opencode", "--undo", cwd=tmp_path).returncode == 2
+
+
+def test_a_clients_file_that_was_changed_since_is_not_put_back(tmp_path: Path) -> None:
+    file = tmp_path / "opencode.json"
+    assert connect("opencode", "--write", cwd=tmp_path).returncode == 0
+    file.write_text(file.read_text().replace("Nebulus", "Mine"))
+    undone = connect("opencode", "--undo", cwd=tmp_path)
+    assert undone.returncode == 2
+    assert "Mine" in file.read_text()
