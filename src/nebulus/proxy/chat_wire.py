@@ -204,16 +204,17 @@ def _messages(sent: list[_Message]) -> list[Message] | Failure:
         content = text_of(message.content)
         if isinstance(content, Failure):
             return content
-        calls = tuple(
-            RawCall(call.function.name, arguments_text(call.function.arguments), call.id or "")
-            for call in message.tool_calls or ()
-            if call.function is not None
-        )
-        has_calls = role == "assistant"
-        messages.append(
-            Message(role, content, calls if has_calls else (), message.tool_call_id or "")  # type: ignore[arg-type]
-        )
+        calls = _calls(message) if message.tool_calls and role == "assistant" else ()
+        messages.append(Message(role, content, calls, message.tool_call_id or ""))  # type: ignore[arg-type]
     return messages
+
+
+def _calls(message: _Message) -> tuple[RawCall, ...]:
+    return tuple(
+        RawCall(call.function.name, arguments_text(call.function.arguments), call.id or "")
+        for call in message.tool_calls or ()
+        if call.function is not None
+    )
 
 
 def _functions(sent: list[dict[str, Any]]) -> tuple[tuple[ToolSpec, ...] | Failure, tuple[str, ...]]:

@@ -115,15 +115,15 @@ def _claude_code(target: Target) -> ClientSettings:
 def _codex(target: Target) -> ClientSettings:
     """Source: Codex' documentation, configuration; run against the proxy."""
     window = f"model_context_window = {target.window_tokens}\n" if target.window_tokens else ""
-    provider = (
-        f'[model_providers.nebulus]\nname = "Nebulus"\nbase_url = "{target.url}/v1"\nwire_api = "responses"\n'
-        f'env_key = "NEBULUS_KEY"\n\n[profiles.nebulus]\nmodel_provider = "nebulus"\nmodel = "{target.model}"\n{window}'
+    profile = (
+        f'model_provider = "nebulus"\nmodel = "{target.model}"\n{window}\n[model_providers.nebulus]\n'
+        f'name = "Nebulus"\nbase_url = "{target.url}/v1"\nwire_api = "responses"\nenv_key = "NEBULUS_KEY"'
     )
     return ClientSettings(
         variables={"NEBULUS_KEY": target.key},
-        file="~/.codex/config.toml",
+        file="~/.codex/nebulus.config.toml",
         form="block",
-        content=provider.rstrip("\n"),
+        content=profile,
         then="start codex --profile nebulus",
     )
 

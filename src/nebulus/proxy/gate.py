@@ -19,6 +19,7 @@ _HEADERS = (
 )
 _MARKS = (*MARKERS, *ENDS, *_HEADERS)
 _PREFIXES = frozenset(mark[:length] for mark in (*_MARKS, _FENCE) for length in range(1, len(mark)))
+_FIRST = frozenset(mark[0] for mark in _PREFIXES)
 _LONGEST = max(map(len, _MARKS))
 _OPENS = re.compile(
     "|".join(map(re.escape, sorted({*_MARKS, _FENCE}, key=len, reverse=True)))
@@ -140,9 +141,11 @@ class TextGate:
         line = _LINE.search(self._text, self._at)
         if line is not None and self._may_become_call(line):
             end = line.start()
-        for length in range(min(_LONGEST, len(self._text) - self._at), 0, -1):
-            if self._text[-length:] in _PREFIXES:
-                return min(end, len(self._text) - length)
+        start = max(self._at, len(self._text) - _LONGEST)
+        tail = self._text[start:]
+        for place, char in enumerate(tail):
+            if char in _FIRST and tail[place:] in _PREFIXES:
+                return min(end, start + place)
         return end
 
     def _may_become_call(self, line: re.Match[str]) -> bool:

@@ -179,8 +179,12 @@ def _repeats(call: Call, messages: tuple[Message, ...]) -> str:
     Nobody says which tools change the world, so every call that brought something new may have.
     """
     made = _made(messages)
+    sign = _sign(call)
     if not any(
-        raw.name == call.tool and (known := _call(raw)) and known.arguments == call.arguments
+        raw.name == call.tool
+        and sign in raw.arguments
+        and (known := _call(raw)) is not None
+        and known.arguments == call.arguments
         for raw, _ in made
     ):
         return ""
@@ -195,6 +199,12 @@ def _repeats(call: Call, messages: tuple[Message, ...]) -> str:
             seen.add(news)
             history = replace(history, changes=history.changes + 1)
     return repeated(history, call.tool, call.arguments, same_calls=SAME_CALLS)
+
+
+def _sign(call: Call) -> str:
+    """Return a text that is in the JSON of every call like this one, however it is written."""
+    values = [value for value in call.arguments.values() if isinstance(value, str) and value.isalnum()]
+    return max((value for value in values if value.isascii()), key=len, default="")
 
 
 def _shown(call: Call) -> str:
