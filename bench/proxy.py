@@ -229,7 +229,8 @@ def _gate_one(record: dict, counts: dict) -> None:
     if reading.finding is not None:
         return
     sent = passed.released
-    counts["different"] += (sent + unsent(sent, reading.text)).strip() != reading.text.strip()
+    rest = unsent(sent, reading.text, written="" if reading.calls else text)
+    counts["different"] += (sent + rest).strip() not in (reading.text.strip(), text.strip())
     if reading.calls:
         counts["calls"] += 1
     else:

@@ -246,12 +246,17 @@ class TextGate:
         return True
 
 
-def unsent(sent: str, words: str) -> str:
-    """Return the part of `words` that comes after what was `sent`, which may have more white space at its edges."""
+def unsent(sent: str, words: str, *, written: str = "") -> str:
+    """Return the part of `words` that comes after what was `sent`, which may have more white space at its edges.
+
+    Where they part, it is the rest of `written`, the whole text of an answer that is only words.
+    """
     for known in (sent, sent.lstrip()):
         if words.startswith(known):
             return words[len(known) :]
-    return "" if sent.strip() else words
+    if not sent.strip():
+        return words
+    return written[len(sent) :] if written.startswith(sent) else ""
 
 
 def _overlap(text: str, stop: str) -> int:

@@ -93,11 +93,12 @@ class _Sending:
             self._sent += text
             self._send(text)
 
-    def finish(self, text: str) -> None:
-        """Send what of the accepted `text` was not sent yet."""
+    def finish(self, accepted: Accepted, answer: ModelAnswer) -> None:
+        """Send what of the text of an `accepted` answer was not sent yet."""
         if self._send is None:
             return
-        rest = unsent(self._sent, text)
+        text = accepted.text
+        rest = unsent(self._sent, text, written="" if accepted.calls or accepted.stop else answer.text)
         if self._sent_before.strip():
             rest = f"\n\n{text}" if text else ""
         if rest:
@@ -184,7 +185,7 @@ class Upstream:
         checked = self._checked(answer, sized.request, exchange)
         exchange = exchange.noted(_attempt(exchange, checked, answer))
         if isinstance(checked, Accepted):
-            sending.finish(checked.text)
+            sending.finish(checked, answer)
             return self._reply(checked, answer, exchange)
         following = after_finding(exchange, checked, answer)
         return _no_reply(following, exchange) if isinstance(following, Failure) else following

@@ -79,6 +79,12 @@ def test_text_without_calls_is_released_before_its_end(text: str) -> None:
     assert len(released(text, [4])) > len(text) * 0.6
 
 
+def test_a_text_whose_words_the_reader_sees_otherwise_is_sent_to_its_end() -> None:
+    assert unsent("one two", "one [..] three", written="one two three") == " three"
+    assert unsent("one two", "something else") == ""
+    assert unsent("", "all of it") == "all of it"
+
+
 def test_without_tools_everything_is_released_at_once() -> None:
     gate = TextGate([])
     assert gate.feed("<tool_call>{") == "<tool_call>{"
