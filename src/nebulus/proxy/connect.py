@@ -100,6 +100,7 @@ def _claude_code(target: Target) -> ClientSettings:
         "ANTHROPIC_AUTH_TOKEN": target.key,
         "ANTHROPIC_MODEL": target.model,
         "ANTHROPIC_SMALL_FAST_MODEL": target.model,
+        **{f"ANTHROPIC_DEFAULT_{size}_MODEL": target.model for size in ("OPUS", "SONNET", "HAIKU")},
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
     }
     if target.window_tokens:  # it takes an unknown model's window for a million tokens
