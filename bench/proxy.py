@@ -6,7 +6,7 @@ Latency is measured at a concurrency of one, each request to each server in turn
 nothing: `added` is over that upstream itself. The floor is a passthrough on the same HTTP library that looks at
 nothing. CPU time is that of the server's process. With --data or NEBULUS_DATA, every recorded answer is passed through
 the gate in pieces of five characters: what is released early, and whether what a client gets in the end is what the
-reader found.
+reader found; and recorded runs are folded: which of the values that the next call needs are still shown.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bench.proxy_parts import folding
 from nebulus.calls import read, tool_specs
 from nebulus.core.answers import ModelAnswer
 from nebulus.core.errors import ToolDefinitionError
@@ -268,6 +269,17 @@ def show(found: dict) -> None:
         )
 
 
+def show_fold(found: dict) -> None:
+    """Print what folding keeps."""
+    print("\nfold: values of the next call that are still shown, of those in the whole history")
+    for room in map(str, folding.ROOMS_BYTES):
+        row = found[room]
+        folded, window = (row[name] / max(1, row["values"]) for name in ("folded", "window"))
+        counts = f"{row['calls']} calls, {row['values']} values"
+        print(f"  {int(room):>6,} bytes: {counts}; folded {folded:.1%}, newest rounds alone {window:.1%}")
+    print(f"  200 messages of 3 KB are folded in {found['ms_for_200_messages_of_3_kb']:.1f} ms")
+
+
 def main() -> None:
     """Measure, and print or write the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -278,10 +290,13 @@ def main() -> None:
     found: dict = {"servers": asyncio.run(measure(options.rounds))}
     if options.data and (Path(options.data) / "bfcl_calls").is_dir():
         found["gate"] = gate(Path(options.data))
+        found["fold"] = folding.measure(Path(options.data))
     if options.json:
         print(json.dumps(found, indent=2))
     else:
         show(found)
+        if "fold" in found:
+            show_fold(found["fold"])
 
 
 if __name__ == "__main__":

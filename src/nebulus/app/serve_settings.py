@@ -1,8 +1,12 @@
 """What a user sets for the proxy: what the tools of its clients do to the world."""
 
+from typing import Literal, TypeAlias
+
 from msgspec import Struct, field
 
 from nebulus.core.tools import Effect
+
+History: TypeAlias = Literal["pass", "fold"]
 
 
 class ClientTool(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -21,4 +25,7 @@ class ClientTool(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_u
 class ServeSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The proxy. Tools that are not named here count as irreversible, with results that are trusted."""
 
+    history: History = "pass"
+    """What becomes of a client's history that does not fit: "pass" refuses it with both sizes, so that the client can
+    compact it; "fold" shortens what is old."""
     tools: dict[str, ClientTool] = field(default_factory=dict)

@@ -60,6 +60,14 @@ def serve(
             help="The environment variable with the token that clients must send. If it is set, it is required.",
         ),
     ] = TOKEN_VARIABLE,
+    history: Annotated[
+        str,
+        typer.Option(
+            "--history",
+            help="What becomes of a history that does not fit: pass refuses it, fold shortens what is old. "
+            "Without it, the settings say.",
+        ),
+    ] = "",
     workspace: WorkspaceOption = HERE,
     tier: TierOption = None,
     model: ModelOption = None,
@@ -81,9 +89,28 @@ def serve(
     with reporting(as_json=False):
         token = os.environ.get(token_env, "")
         check_exposure(host, token)
-        settings = settings_of(workspace, choice_of(config, tier, model))
+        settings = _with_history(settings_of(workspace, choice_of(config, tier, model)), history)
         where = Where(workspace, host, port, token)
         asyncio.run(_serve(settings, where, is_quiet=quiet))
+
+
+def _with_history(settings: "Settings", history: str) -> "Settings":
+    """Return `settings` with what the flag says about histories.
+
+    Raises:
+        ConfigError: the flag can't be meant.
+    """
+    import msgspec
+
+    from nebulus.app.serve_settings import ServeSettings
+    from nebulus.core.errors import ConfigError
+
+    if not history:
+        return settings
+    if history not in ("pass", "fold"):
+        raise ConfigError(f"--history {history!r} is neither pass nor fold")
+    serve = ServeSettings(history=history, tools=settings.serve.tools)  # type: ignore[arg-type]
+    return msgspec.structs.replace(settings, serve=serve)
 
 
 async def _serve(settings: "Settings", where: Where, *, is_quiet: bool) -> None:

@@ -67,6 +67,12 @@ class Exchange(Struct, frozen=True, kw_only=True):
         account = replace(self.account, attempts=(*self.account.attempts, attempt))
         return replace(self, account=account)
 
+    def with_note(self, note: str) -> "Exchange":
+        """Return the exchange with a note in its account, if it is not there yet."""
+        if not note or note in self.account.notes:
+            return self
+        return replace(self, account=replace(self.account, notes=(*self.account.notes, note)))
+
 
 def begin(asked: ClientRequest, tiers: tuple[Tier, ...], limits: Limits) -> Exchange:
     """Return a new exchange; `tiers` are those that may be asked, in the order in which they are tried."""

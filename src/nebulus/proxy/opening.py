@@ -42,7 +42,7 @@ async def open_upstream(
                 if backend is None:
                     backend = own[name] = bootstrap.backend(tier.backend())
                 tiers[name] = await _served(name, backend, settings)
-            yield Upstream(tiers, limits=settings.limits, guard=guard)
+            yield Upstream(tiers, limits=settings.limits, guard=guard, folds=settings.serve.history == "fold")
         finally:
             for backend in own.values():
                 await backend.close()

@@ -18,8 +18,8 @@ from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import Finding
 from nebulus.core.limits import Limits
 from nebulus.core.tiers import Tier
-from nebulus.memory.window import estimated, too_large, tools_bytes, updated_rate
-from nebulus.ports.backend import BackendInfo, ModelBackend, OnText
+from nebulus.memory.window import estimated, room_bytes, too_large, tools_bytes, updated_rate
+from nebulus.ports.backend import BackendInfo, ModelBackend, OnText, TokenCount
 from nebulus.ports.world import Clock
 from nebulus.proxy.asked import ClientRequest
 from nebulus.proxy.checked import Accepted, check
@@ -29,6 +29,7 @@ from nebulus.proxy.guarding import CallGuard
 from nebulus.proxy.reply import Answered, Attempt, NoReply, Reply
 from nebulus.runtime.breakers import Breakers
 from nebulus.runtime.world import SystemClock
+from nebulus.transcript.fold import fold_history
 
 ALIAS = "nebulus"
 """The model name that means: the smallest tier, and larger ones where it fails."""
@@ -58,6 +59,8 @@ class _Sized(Struct, frozen=True):
 
     request: ModelRequest
     size_bytes: int
+    note: str = ""
+    """How the history was folded, "" if it was not."""
 
 
 LEAST_RATED_BYTES = 4096
@@ -115,6 +118,7 @@ class Upstream:
         limits: Limits | None = None,
         clock: Clock | None = None,
         guard: CallGuard | None = None,
+        folds: bool = False,
         new_id: Callable[[], str] = new_call_id,
     ) -> None:
         self.tiers = dict(tiers)
@@ -123,6 +127,7 @@ class Upstream:
         self._breakers = Breakers(self._limits)
         self._new_id = new_id
         self._guard = guard or CallGuard()
+        self._folds = folds
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -179,6 +184,7 @@ class Upstream:
         sized = await self._request(exchange, served)
         if isinstance(sized, Failure):
             return _after_failure(exchange, sized)
+        exchange = exchange.with_note(sized.note)
         answer = await self._ask(sized, served, sending.begin(sized.request, served.info))
         if isinstance(answer, Failure):
             return _after_failure(exchange, answer)
@@ -199,17 +205,22 @@ class Upstream:
         room = tier.window_tokens - tier.reasoning_tokens
         least = min(wanted or tier.reserve_tokens, tier.reserve_tokens)
         request = request_of(exchange, max_tokens=least)
-        size = _prompt_bytes(request)
+        size, note = _prompt_bytes(request), ""
         left = room - estimated(served.tokens_per_byte, size)
         if left < least:
-            try:
-                count = await served.backend.count(request)
-            except BackendError as error:
-                return error.failure
+            count = await _counted(request, served)
+            if self._folds and isinstance(count, TokenCount) and room - count.tokens < least:
+                if count.is_exact:
+                    served.tokens_per_byte = updated_rate(served.tokens_per_byte, size, count.tokens)
+                request, note = _folded(request, served, room_tokens=room - least)
+                size, count = _prompt_bytes(request), await _counted(request, served)
+            if isinstance(count, Failure):
+                return count
             left = room - count.tokens
             if count.is_exact and left < least:
                 return _too_large(request, count.tokens, tier.window_tokens)
-        return _Sized(replace(request, max_tokens=max(least, min(wanted or left, left))), size)
+        request = replace(request, max_tokens=max(least, min(wanted or left, left)))
+        return _Sized(request, size, note)
 
     async def _ask(self, sized: _Sized, served: ServedTier, on_text: OnText | None) -> ModelAnswer | Failure:
         name = f"tier {served.tier.name}"
@@ -253,6 +264,20 @@ class Upstream:
     async def close(self) -> None:
         """Close every backend."""
         await asyncio.gather(*(served.backend.close() for served in self.tiers.values()))
+
+
+async def _counted(request: ModelRequest, served: ServedTier) -> TokenCount | Failure:
+    try:
+        return await served.backend.count(request)
+    except BackendError as error:
+        return error.failure
+
+
+def _folded(request: ModelRequest, served: ServedTier, *, room_tokens: int) -> tuple[ModelRequest, str]:
+    """Return `request` with a history that fits, if its instructions and tools do, and how it was folded."""
+    room = room_bytes(served.tokens_per_byte, room_tokens) - tools_bytes(request.tools)
+    folded = fold_history(request.messages, room_bytes=max(0, room))
+    return replace(request, messages=folded.messages), folded.note
 
 
 def _prompt_bytes(request: ModelRequest) -> int:

@@ -101,14 +101,20 @@ def joined(told: Told) -> dict[str, Any]:
 
 @asynccontextmanager
 async def proxied(
-    *backends: ModelBackend, keep_alive_s: float = 10.0, token: str = "", limits: Limits | None = None
+    *backends: ModelBackend,
+    keep_alive_s: float = 10.0,
+    token: str = "",
+    limits: Limits | None = None,
+    folds: bool = False,
 ) -> AsyncIterator[Client]:
     """Serve the backends as tiers, from small to large."""
     names = ("small", "large", "largest")
     tiers = {name: served(backend, name=name) for name, backend in zip(names, backends, strict=False)}
     quick = limits or Limits(first_wait_s=0.001, longest_wait_s=0.002)
     access = Access(token)
-    async with serving_of(Upstream(tiers, limits=quick), keep_alive_s=keep_alive_s, access=access) as client:
+    async with serving_of(
+        Upstream(tiers, limits=quick, folds=folds), keep_alive_s=keep_alive_s, access=access
+    ) as client:
         yield client
 
 

@@ -12,6 +12,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     PRINCIPLES,
     frozenset({"loop"}),
     frozenset({"report"}),
+    frozenset({"transcript"}),
     frozenset({"adapters"}),
     frozenset({"testing"}),
     frozenset({"runtime"}),
