@@ -1,10 +1,11 @@
 """What the proxy adds: latency, CPU time for a request, and the gate on answers that nobody here wrote.
 
-    python bench/proxy.py [--rounds N] [--data FOLDER] [--json]
+    python bench/proxy.py [--rounds N] [--data FOLDER] [--forge PYTHON] [--json]
 
 Latency is measured at a concurrency of one, each request to each server in turn, in front of an upstream that costs
 nothing: `added` is over that upstream itself. The floor is a passthrough on the same HTTP library that looks at
-nothing. CPU time is that of the server's process. With --data or NEBULUS_DATA, every recorded answer is passed through
+nothing; with --forge, an interpreter that has forge-guardrails, its proxy is measured in the same rounds. CPU time is
+that of the server's process. With --data or NEBULUS_DATA, every recorded answer is passed through
 the gate in pieces of five characters: what is released early, and whether what a client gets in the end is what the
 reader found; and recorded runs are folded: which of the values that the next call needs are still shown.
 """
@@ -77,10 +78,11 @@ def free_port() -> int:
 
 
 @contextmanager
-def process(*arguments: str) -> Iterator[subprocess.Popen]:
-    """Run a program of this interpreter until the block ends."""
+def process(*arguments: str, python: str = sys.executable) -> Iterator[subprocess.Popen]:
+    """Run a program of an interpreter until the block ends."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
-    running = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=subprocess.DEVNULL)
+    quiet = subprocess.DEVNULL
+    running = subprocess.Popen([python, *arguments], env=environment, stdout=quiet, stderr=quiet)
     try:
         yield running
     finally:
@@ -142,7 +144,10 @@ async def cpu_of(url: str, running: subprocess.Popen, case: dict, *, requests: i
 
         async def client() -> None:
             for _ in left:
-                await ask(session, url, body)
+                try:
+                    await ask(session, url, body)
+                except aiohttp.ClientError:  # a server that resets connections is asked again, and pays for it in time
+                    await ask(session, url, body)
 
         before, began = cpu_s(running), time.perf_counter()
         await asyncio.gather(*(client() for _ in range(16)))
@@ -150,9 +155,9 @@ async def cpu_of(url: str, running: subprocess.Popen, case: dict, *, requests: i
     return (cpu_s(running) - before) / requests, requests / took
 
 
-async def measure(rounds: int) -> dict:
+async def measure(rounds: int, forge: str) -> dict:
     """All figures of the servers."""
-    upstream, floor, ours = (free_port() for _ in range(3))
+    upstream, floor, ours, theirs = (free_port() for _ in range(4))
     url = f"http://127.0.0.1:{upstream}"
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -173,6 +178,19 @@ async def measure(rounds: int) -> dict:
             "passthrough": f"http://127.0.0.1:{floor}",
             "nebulus serve": f"http://127.0.0.1:{ours}",
         }
+        if forge:
+            known = (
+                "--backend-url",
+                url,
+                "--backend",
+                "openai",
+                "--model",
+                "scripted",
+                "--port",
+                str(theirs),
+            )
+            running["forge"] = stack.enter_context(process("-m", "forge.proxy", *known, python=forge))
+            urls["forge"] = f"http://127.0.0.1:{theirs}"
         async with aiohttp.ClientSession() as session:
             for each in urls.values():
                 await ready(session, each)
@@ -248,7 +266,7 @@ def show(found: dict) -> None:
         print(
             f"  {'':<14} {'p50 µs':>8} {'added p50':>10} {'added p99':>10} {'CPU µs':>8} {'per core':>9} {'rps c=16':>9}"
         )
-        for server in ("direct", "passthrough", "nebulus serve"):
+        for server in filter(case.get, ("direct", "passthrough", "nebulus serve", "forge")):
             row = case[server]
             figures = f"{row['p50_us']:8.0f} {row['added_p50_us']:10.0f} {row['added_p99_us']:10.0f}"
             more = (
@@ -285,9 +303,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=1000)
     parser.add_argument("--data", default=os.environ.get("NEBULUS_DATA"), help="folder of recorded answers")
+    parser.add_argument("--forge", default="", help="an interpreter with forge-guardrails")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
-    found: dict = {"servers": asyncio.run(measure(options.rounds))}
+    found: dict = {"servers": asyncio.run(measure(options.rounds, options.forge))}
     if options.data and (Path(options.data) / "bfcl_calls").is_dir():
         found["gate"] = gate(Path(options.data))
         found["fold"] = folding.measure(Path(options.data))
