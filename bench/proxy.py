@@ -7,7 +7,8 @@ nothing: `added` is over that upstream itself. The floor is a passthrough on the
 nothing; with --forge, an interpreter that has forge-guardrails, its proxy is measured in the same rounds. CPU time is
 that of the server's process. With --data or NEBULUS_DATA, every recorded answer is passed through
 the gate in pieces of five characters: what is released early, and whether what a client gets in the end is what the
-reader found; and recorded runs are folded: which of the values that the next call needs are still shown.
+reader found; and recorded runs are folded: which of the values that the next call needs are still shown; and the calls are counted
+that would be stopped as a loop.
 """
 
 import argparse
@@ -27,7 +28,7 @@ from pathlib import Path
 
 import aiohttp
 
-from bench.proxy_parts import folding
+from bench.proxy_parts import folding, loops
 from nebulus.calls import read, tool_specs
 from nebulus.core.answers import ModelAnswer
 from nebulus.core.errors import ToolDefinitionError
@@ -146,7 +147,9 @@ async def cpu_of(url: str, running: subprocess.Popen, case: dict, *, requests: i
             for _ in left:
                 try:
                     await ask(session, url, body)
-                except aiohttp.ClientError:  # a server that resets connections is asked again, and pays for it in time
+                except (
+                    aiohttp.ClientError
+                ):  # a server that resets connections is asked again, and pays for it in time
                     await ask(session, url, body)
 
         before, began = cpu_s(running), time.perf_counter()
@@ -310,12 +313,14 @@ def main() -> None:
     if options.data and (Path(options.data) / "bfcl_calls").is_dir():
         found["gate"] = gate(Path(options.data))
         found["fold"] = folding.measure(Path(options.data))
+        found["loops"] = loops.measure(Path(options.data))
     if options.json:
         print(json.dumps(found, indent=2))
     else:
         show(found)
         if "fold" in found:
             show_fold(found["fold"])
+            print("\nloops: " + "; ".join(f"runs that {how}: {row}" for how, row in found["loops"].items()))
 
 
 if __name__ == "__main__":

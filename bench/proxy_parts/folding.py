@@ -31,19 +31,21 @@ def leaves(value: object) -> Iterator[str]:
                 yield from leaves(inner)
         case str() | int() | float() if not isinstance(value, bool):
             yield str(value)
+        case _:
+            return
 
 
-def agentdojo(folder: Path) -> Iterator[list[Message]]:
-    """The benign runs that solved their task."""
+def agentdojo(folder: Path, *, is_right: bool = True) -> Iterator[list[Message]]:
+    """The runs that solved the user's task, or the others."""
     with gzip.open(folder / "agentdojo_runs" / "dev.jsonl.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
             record = json.loads(line)
-            if record["utility"]:
+            if bool(record["utility"]) is is_right:
                 yield list(_dojo_messages(record["messages"]))
 
 
 def _dojo_messages(messages: list[dict]) -> Iterator[Message]:
-    number, waiting = 0, []
+    number, waiting = 0, list[str]()
     for message in messages:
         content = message.get("content") or ""
         text = content if isinstance(content, str) else json.dumps(content)
@@ -60,12 +62,12 @@ def _dojo_messages(messages: list[dict]) -> Iterator[Message]:
         yield Message(message["role"], text, tuple(calls))
 
 
-def gpt_oss(folder: Path) -> Iterator[list[Message]]:
-    """The multi-turn runs that BFCL found right."""
+def gpt_oss(folder: Path, *, is_right: bool = True) -> Iterator[list[Message]]:
+    """The multi-turn runs that BFCL found right, or the others."""
     with gzip.open(folder / "gpt_oss_traces" / "dev.jsonl.gz", "rt", encoding="utf-8") as lines:
         for line in lines:
             record = json.loads(line)
-            if record["official_ok"]:
+            if bool(record["official_ok"]) is is_right:
                 yield list(_oss_messages(record["turns"]))
 
 

@@ -40,6 +40,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin with nothing received."""
+        assert isinstance(transport, asyncio.Transport)
         self._transport, self._data = transport, bytearray()
 
     def data_received(self, data: bytes) -> None:
