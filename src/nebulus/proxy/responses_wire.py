@@ -43,6 +43,7 @@ class _Body(Struct, frozen=True):
     temperature: float | None = None
     text: dict[str, Any] | None = None
     previous_response_id: str | None = None
+    conversation: Any = None
     stream: bool | None = None
 
 
@@ -58,9 +59,10 @@ class ResponsesWire:
             sent = _body.decode(body)
         except msgspec.MsgspecError as error:
             return refused("the body is not a responses request", value=str(error))
-        if sent.previous_response_id:
+        stored = sent.previous_response_id or sent.conversation
+        if stored:
             fix = "send the whole history as input"
-            return refused("responses are not stored", value=sent.previous_response_id, fix=fix)
+            return refused("responses and conversations are not stored", value=str(stored), fix=fix)
         offered = offered_tools(sent.tools or [])
         tools = client_tools(offered.definitions)
         if isinstance(tools, Failure):

@@ -9,7 +9,6 @@ import logging
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
@@ -157,9 +156,11 @@ class ProxyServer:
                 return _refused(wire, answered)
             await stream.end(answered)
             return stream.response
-        except ConnectionError:  # The client has gone: nobody is left to be told anything.
+        except ConnectionError:  # the client has gone: nobody is left to be told anything
             return stream.response
-        except NebulusError as error:
+        except Exception as error:  # noqa: BLE001 - a defect of ours ends the stream in its own terms too
+            if not isinstance(error, NebulusError):
+                _log.exception("a streamed request failed because of a defect")
             failed = NoReply(failure=_ours(error))
             if not stream.has_begun:
                 return _refused(wire, failed)
@@ -167,8 +168,7 @@ class ProxyServer:
             return stream.response
         finally:
             task.cancel()
-            with suppress(asyncio.CancelledError, NebulusError):  # it is over, or its error was told above
-                await task
+            await asyncio.wait([task])
 
     async def _pass_on(self, pieces: "asyncio.Queue[str | None]", stream: "_Stream") -> None:
         """Pass text on as it comes, until there is no more; while there is none, keep the client waiting."""

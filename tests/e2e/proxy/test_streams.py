@@ -102,6 +102,28 @@ async def test_an_error_after_some_text_is_an_event_with_our_text_and_the_end(na
     assert "[DONE]" not in rest
 
 
+@pytest.mark.parametrize("name", FACES)
+@pytest.mark.parametrize("pieces", [(), ("It is ",)])
+async def test_a_defect_of_ours_is_an_error_of_the_protocol_before_and_in_a_stream(
+    name: str, pieces: tuple[str, ...]
+) -> None:
+    class Broken(SteppedBackend):
+        async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
+            for piece in pieces if on_text is not None else ():
+                on_text(piece)
+            await asyncio.sleep(0)
+            raise KeyError("a defect")
+
+    async with proxied(Broken()) as client:
+        told = await client.post(PATHS[name], HELLO)
+        whole = await client.post(PATHS[name], {**HELLO, "stream": False})
+    assert (told.status == 200) == bool(pieces)
+    for raw in (told.raw, whole.raw):
+        assert "the proxy itself broke" in raw
+        assert "KeyError" in raw
+    assert whole.status >= 400
+
+
 @pytest.mark.parametrize("is_stream", [True, False])
 async def test_a_client_that_hangs_up_frees_the_slot_of_the_model_server(is_stream: bool) -> None:
     async with ScriptedServer([Reply(hangs=True)]) as server:
