@@ -101,7 +101,7 @@ _SILENT_PARTS = frozenset({"thinking", "redacted_thinking", "reasoning"})
 
 
 def _part_text(part: Any) -> str | Failure:
-    kind = part.get("type") if isinstance(part, Mapping) else None
+    kind = str(part.get("type")) if isinstance(part, Mapping) else ""
     if kind in _TEXT_PARTS:
         return str(part.get("text") or part.get("refusal") or "")
     if kind in _SILENT_PARTS:

@@ -231,6 +231,8 @@ def _error(failed: NoReply) -> dict[str, Any]:
 def _messages(sent: _Body) -> list[Message] | Failure:
     """Return the instructions and the messages; the results of tools become messages of their own."""
     system = [sent.system] if isinstance(sent.system, str) else sent.system or []
+    if not isinstance(system, list):
+        return refused("system is neither a text nor a list of blocks", value=repr(system))
     messages = []
     for block in system:
         text = text_of([block])

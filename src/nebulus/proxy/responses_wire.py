@@ -273,6 +273,8 @@ def _messages(sent: _Body, offered: OfferedTools) -> tuple[list[Message] | Failu
     messages = [Message("system", sent.instructions)] if sent.instructions else []
     skipped: list[str] = []
     items = [{"role": "user", "content": sent.input}] if isinstance(sent.input, str) else sent.input or []
+    if not isinstance(items, list):
+        return refused("input is neither a text nor a list of items", value=repr(items)), ()
     for item in items:
         message = _message(item, offered)
         if isinstance(message, Failure):
@@ -288,7 +290,7 @@ def _messages(sent: _Body, offered: OfferedTools) -> tuple[list[Message] | Failu
 def _message(item: Any, offered: OfferedTools) -> Message | Failure | None:
     if not isinstance(item, dict):
         return refused("an item of input is not an object", value=repr(item))
-    kind = item.get("type") or "message"
+    kind = str(item.get("type") or "message")
     if kind == "message":
         role = _ROLES.get(str(item.get("role")))
         content = text_of(item.get("content"))
