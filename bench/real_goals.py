@@ -23,12 +23,14 @@ import argparse
 import asyncio
 import time
 from pathlib import Path
+from typing import get_args
 
 from bench.real_parts.goal import ProseGoal, judge
 from bench.real_parts.goals import BY_ID, GOALS
 from bench.real_parts.measuring import ARMS, Plan, Work, measure, progress
 from bench.real_parts.records import Records, Row, by_kind, rows_of, stopped_list, summary, wrong_list
 from bench.real_parts.serving import open_model
+from nebulus.adapters.backends.settings import ToolForm
 from nebulus.app.settings import tier_name
 from nebulus.ports.backend import ModelBackend
 
@@ -81,10 +83,11 @@ async def measure_model(
             seconds=given.seconds,
             tokens=given.tokens,
             journals=given.journals,
+            tool_form=given.tool_form,
         )
         for arm in given.arms
     ]
-    inner = open_model(model)
+    inner = open_model(model, given.tool_form)
     try:
         await inner.describe()
         await measure_goals(goals, plans, inner, records=records, until=until, is_cold=given.cold)
@@ -113,6 +116,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("models", nargs="*", metavar="MODEL")
     parser.add_argument("--arms", "--arm", type=lambda text: text.split(","), default=["nebulus"])
     parser.add_argument("--mode", choices=("default", "outline", "next"), default="default")
+    parser.add_argument("--tool-form", choices=get_args(ToolForm), default="auto")
     parser.add_argument("--only", type=lambda text: text.split(","), help="only the goals of these ids")
     parser.add_argument("--limit", type=int, help="only the first so many goals")
     parser.add_argument("--seconds", type=float, default=300.0, help="the most wall time of one goal")

@@ -57,12 +57,6 @@ TASKS = (
     Task("Read the file notes.txt.", "read_file", {"path": "notes.txt"}),
     Task("What does inbox/may.md say?", "read_file", {"path": "inbox/may.md"}),
     Task("Open recipes/soup.txt and show me its text.", "read_file", {"path": "recipes/soup.txt"}),
-    Task(
-        "Read lines 10 to 20 of server.log.",
-        "read_file",
-        {"path": "server.log", "start_line": 10, "end_line": 20},
-    ),
-    Task("Read README.md from line 5 on.", "read_file", {"path": "README.md", "start_line": 5}),
     Task("Find every line with the word invoice.", "search_files", {"query": "invoice"}),
     Task(
         "Search the folder letters for the name Anna.", "search_files", {"query": "Anna", "path": "letters"}

@@ -15,6 +15,7 @@ from bench.real_parts.loop import run_loop
 from bench.real_parts.records import Row
 from bench.real_parts.serving import MeteredBackend
 from bench.real_parts.workspace import files_of, workspace_of
+from nebulus.adapters.backends.settings import ToolForm
 from nebulus.app.settings import tier_name
 from nebulus.ports.backend import ModelBackend
 
@@ -32,11 +33,14 @@ class Plan(Struct, frozen=True, kw_only=True):
     tokens: int = 100_000
     turns: int = 40
     journals: Path | None = None
+    tool_form: ToolForm = "auto"
 
     @property
     def arm_name(self) -> str:
         """The arm with its mode, as tables show it."""
-        return self.arm if self.mode == "default" or self.arm != "nebulus" else f"{self.arm} {self.mode}"
+        mode = self.mode if self.mode != "default" and self.arm == "nebulus" else ""
+        form = self.tool_form if self.tool_form != "auto" else ""
+        return " ".join(filter(None, (self.arm, mode, form)))
 
 
 class Work(Struct, frozen=True, kw_only=True):

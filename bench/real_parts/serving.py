@@ -5,6 +5,7 @@ import asyncio
 from msgspec import Struct
 
 from nebulus.adapters.backends.faults import failure
+from nebulus.adapters.backends.settings import ToolForm
 from nebulus.app import bootstrap
 from nebulus.app.settings import TierSettings
 from nebulus.core.answers import ModelAnswer, ModelRequest
@@ -86,10 +87,10 @@ def _is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-def open_model(model: str) -> ModelBackend:
-    """Return the backend that a user gets for `model`; its server starts at the first use.
+def open_model(model: str, tool_form: ToolForm = "auto") -> ModelBackend:
+    """Return the backend that a user gets for `model` with this `tool_form`; its server starts at the first use.
 
     Raises:
         ConfigError: `model` does not name one.
     """
-    return bootstrap.backend(TierSettings(model=model).backend())
+    return bootstrap.backend(TierSettings(model=model, tool_form=tool_form).backend())

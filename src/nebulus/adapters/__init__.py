@@ -1,1 +1,1 @@
-"""Plugs: what stands behind the sockets of `nebulus.ports`. Only `app.bootstrap` names them."""
+"""What is behind the ports. Only `app.bootstrap` names them."""

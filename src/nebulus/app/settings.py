@@ -119,7 +119,7 @@ class ApprovalSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, fo
 
 
 class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """All settings. Tiers stand from small to large, in the order of the file.
+    """All settings. Tiers are ordered from small to large, as in the file.
 
     `commands` are run in the best sandbox that holds on this machine, in the one that is named, or not at
     all. `policy` is a file of rules, relative to this one; without it a small default holds. `secrets` names
@@ -175,7 +175,7 @@ def load_settings(path: Path | None, folder: Path) -> Settings:
 
 
 def read_settings(data: dict[str, Any], *, source: str) -> Settings:
-    """Return the settings that `data` spells; `source` stands in front of what is wrong.
+    """Return the settings in `data`; messages about what is wrong begin with `source`.
 
     Raises:
         ConfigError: an unknown key, a wrong type, or a value that can't be.
@@ -297,7 +297,7 @@ def _table(value: Any, name: str, source: str) -> dict[str, Any]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ConfigError(f"{source}: {name}={value!r} is no table; write [{name}] and settings below it")
+        raise ConfigError(f"{source}: {name}={value!r} is not a table; write [{name}] and settings below it")
     return value
 
 
@@ -308,7 +308,7 @@ def _struct(table: dict[str, Any], kind: type[_Kind], place: str) -> _Kind:
     values = {}
     for key, value in table.items():
         if key not in fields:
-            raise ConfigError(f"{prefix}{key} is no setting; {_nearest(key, list(fields))}")
+            raise ConfigError(f"{prefix}{key} is not a setting; {_nearest(key, list(fields))}")
         try:
             values[key] = msgspec.convert(value, fields[key].type)
         except msgspec.ValidationError as error:

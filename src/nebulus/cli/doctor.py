@@ -28,8 +28,9 @@ from nebulus.app.application import open_application
 from nebulus.app.settings import FILE_NAME, SMOLLM2, EngineSettings, Settings, TierSettings
 from nebulus.cli.place import Choice, settings_of
 from nebulus.core.errors import BackendError, ConfigError
+from nebulus.core.text import counted
 from nebulus.core.tools import SandboxLevel
-from nebulus.report.text import Line, counted, one_line
+from nebulus.report.text import Line, one_line
 
 PACKAGES = ("msgspec", "jsonschema-rs", "aiohttp", "dbos", "typer", "rich")
 LOCAL = "xllamacpp"

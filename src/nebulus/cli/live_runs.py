@@ -27,10 +27,11 @@ from nebulus.core.errors import ConfigError, RunUnknownError
 from nebulus.core.outcome import Done, Question
 from nebulus.core.plan import Goal
 from nebulus.core.result import ResultSpec
+from nebulus.core.text import counted
 from nebulus.ports.guard import Person
 from nebulus.report.run import EffectReport, RunReport
 from nebulus.report.summary import summary_lines
-from nebulus.report.text import Line, counted, one_line
+from nebulus.report.text import Line, one_line
 from nebulus.runtime.handle import RunHandle
 from nebulus.runtime.supervise import Supervisor
 

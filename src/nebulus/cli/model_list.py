@@ -18,7 +18,8 @@ from nebulus.adapters.backends.model_memory import memory_need
 from nebulus.app import bootstrap
 from nebulus.app.settings import NANO, SMOLLM2
 from nebulus.core.errors import ConfigError
-from nebulus.report.text import Line, counted, safe
+from nebulus.core.text import counted
+from nebulus.report.text import Line, safe
 
 if TYPE_CHECKING:
     from nebulus.adapters.backends.hub import Hub

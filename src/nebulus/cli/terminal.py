@@ -13,10 +13,11 @@ from rich.text import Text
 from nebulus.cli.watch import UnderWay, describe, steps_under_way, text_of
 from nebulus.core.commands import AskModel
 from nebulus.core.plan import StepStatus
+from nebulus.core.text import counted
 from nebulus.loop.machine import Machine
 from nebulus.report.lines import ReportLine
 from nebulus.report.marks import MARKS, STATUS_MARKS, VERBOSE
-from nebulus.report.text import counted, format_cost, one_line
+from nebulus.report.text import format_cost, one_line
 
 LINES_SHOWN = 6
 _OTHER_ROWS = LINES_SHOWN + 8

@@ -13,11 +13,12 @@ from rich.text import Text
 from nebulus.core.commands import AskModel, AskPerson, Command, EvaluateChecks, RunTool, Wait
 from nebulus.core.errors import IllegalEventError
 from nebulus.core.journal import Record
+from nebulus.core.text import counted
 from nebulus.loop.machine import Machine
 from nebulus.loop.pending import commands
 from nebulus.report.lines import Narrator, ReportLine
 from nebulus.report.marks import MARKS, VERBOSE
-from nebulus.report.text import counted, format_seconds, one_line
+from nebulus.report.text import format_seconds, one_line
 
 
 class UnderWay(Struct, frozen=True):

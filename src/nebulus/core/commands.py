@@ -62,13 +62,15 @@ class RunTool(Struct, frozen=True, tag=True, kw_only=True):
     """Run an allowed call. Answered by `ToolReturned`, `ToolFailed` or `OutcomeUnknown`.
 
     `reads` are the values that must be read from its text, each with its meaning: of a long text, the
-    passages that mention them are recorded.
+    passages that mention them are recorded. `unseen` are paths whose files it would replace, though the user did not
+    ask for that and no call has read or written them.
     """
 
     call: Call
     key: str
     step: int = 0
     reads: dict[str, str] = field(default_factory=dict)
+    unseen: tuple[str, ...] = ()
 
 
 class AskPerson(Struct, frozen=True, tag=True, kw_only=True):

@@ -31,6 +31,8 @@ class FindingKind(StrEnum):
     """It proposes what was done before, with the same result."""
     UNUSED = "unused"
     """It ends the work, and something that the goal names was not used by any call."""
+    MISSING = "missing"
+    """It ends the work, and a file that the goal names was looked for in vain."""
     DISHONEST_CLAIM = "dishonest_claim"
     """It says something that the call history contradicts."""
     GAVE_UP = "gave_up"

@@ -196,3 +196,8 @@ def _is_edge(beyond: str) -> bool:
     if beyond[0].isalnum() or beyond[0] in _JOINING:
         return False
     return not (beyond[0] in _PUNCTUATION and beyond[1:2].isalnum())
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a number with its noun: "1 step", "2 steps"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -49,6 +49,8 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     timeout_s: float = 60.0
     paths: tuple[str, ...] = ()
     """The arguments that are paths inside the workspace; they are made canonical before they are judged."""
+    replaces: tuple[str, ...] = ()
+    """The paths of files whose whole content a call replaces; one that the run has not seen is not overwritten."""
     hosts: tuple[str, ...] = ()
     """The arguments that say where data goes (a URL, an email address, a host)."""
     consequential: tuple[str, ...] = ()

@@ -227,17 +227,25 @@ def _words(machine: Machine, task: Task, text: str) -> Parsed:
 
 
 def _unused(machine: Machine, task: Task) -> Finding | None:
-    """Return, once, the paths that the goal names and no call has used, when a model ends the work.
+    """Return, once, the paths that the goal names and no call has used or found, when a model ends the work.
 
     Quotations are not pointed out: of 796 honest jobs, 100 quote what no right call contains.
     """
-    if task.attempts.is_reminded or not machine.unused_paths:
+    if task.attempts.is_reminded:
         return None
-    return Finding(
-        kind=FindingKind.UNUSED,
-        rule=f"the goal names {', '.join(machine.unused_paths)}, and no call has used that",
-        fix="make the calls that are missing; if it needs none, end the work again",
-    )
+    if machine.unused_paths:
+        return Finding(
+            kind=FindingKind.UNUSED,
+            rule=f"the goal names {', '.join(machine.unused_paths)}, and no call has used that",
+            fix="make the calls that are missing; if it needs none, end the work again",
+        )
+    if machine.missing_paths:
+        return Finding(
+            kind=FindingKind.MISSING,
+            rule=f"the goal names {', '.join(machine.missing_paths)}, and there is no such file. If the goal can't be "
+            "reached without it, give up and say so; if it can, end the work again",
+        )
+    return None
 
 
 def _is_planned(machine: Machine, task: Task, spec: ToolSpec) -> bool:

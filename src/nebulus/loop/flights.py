@@ -22,6 +22,7 @@ from nebulus.core.events import (
     ToolReturned,
     WaitEnded,
 )
+from nebulus.core.failure import FailureKind
 from nebulus.core.findings import FindingKind
 from nebulus.core.outcome import Blocked, Question, Refused
 from nebulus.core.provenance import Origin, Provenance
@@ -48,7 +49,7 @@ from nebulus.memory.distil import (
     without_question,
 )
 from nebulus.memory.handles import labels_of
-from nebulus.memory.mentions import unused_after
+from nebulus.memory.mentions import looked_for, unused_after
 from nebulus.recovery.classify import refined
 from nebulus.recovery.stagnation import recorded, with_record
 
@@ -195,12 +196,13 @@ def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
         last_error=failure.sentence(),
         history=with_record(attempts.history, record),
     )
+    is_missing = failure.kind is FailureKind.NOT_FOUND
     machine = replace(
         machine,
         state=failed,
         spent=machine.spent.with_tool(seconds=event.took_s),
         calls=(*machine.calls, record),
-        unused=unused_after(machine.unused, call.arguments),
+        unused=(looked_for if is_missing else unused_after)(machine.unused, call.arguments),
     )
     counted_failure = replace(failure, attempts=task.attempts.tool_errors)
     if isinstance(machine.phase, Stopping):

@@ -67,8 +67,17 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def unused_paths(self) -> tuple[str, ...]:
-        """The paths that the goal names and no call has used yet."""
-        return tuple(mention.text for mention in self.unused if mention.is_path)
+        """The paths that the goal names and no call has been given yet."""
+        return tuple(mention.text for mention in self.unused if mention.is_path and not mention.is_missing)
+
+    @property
+    def missing_paths(self) -> tuple[str, ...]:
+        """The paths that the goal names and calls looked for in vain."""
+        return tuple(mention.text for mention in self.unused if mention.is_missing)
+
+    def has_been_given(self, path: str) -> bool:
+        """Whether a call that succeeded was given `path`."""
+        return any(not made.is_error and f" {path} " in f" {made.arguments_text} " for made in self.calls)
 
     @property
     def tasks(self) -> tuple[Task, ...]:

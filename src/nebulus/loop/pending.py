@@ -18,6 +18,7 @@ from nebulus.core.commands import (
 )
 from nebulus.core.context import Context
 from nebulus.core.outcome import Question
+from nebulus.core.plan import RUNBOOK, TRANSCRIPT
 from nebulus.core.tiers import StepKind
 from nebulus.loop import phases as p
 from nebulus.loop.machine import Machine
@@ -129,7 +130,22 @@ def _run_tool(machine: Machine, task: Task, flight: Flight, *, key: str) -> RunT
         arguments = addressed(call.arguments, spec, machine.state.artifacts)
         call = type(call)(call.tool, arguments, call.call_id)
     reads = machine.state.step(task.step).reads | spec.reads
-    return RunTool(call=call, key=key, step=task.step, reads=reads)
+    return RunTool(call=call, key=key, step=task.step, reads=reads, unseen=_unseen(machine, flight))
+
+
+def _unseen(machine: Machine, flight: Flight) -> tuple[str, ...]:
+    """Return the paths that a call replaces, but that no earlier call of the run was given.
+
+    Except for those that the user names in a step: who names a file in a goal ("add this line to diary.txt") does not
+    ask to have it replaced.
+    """
+    replaced = machine.config.tool(flight.call.tool).replaces
+    if not replaced:
+        return ()
+    given, is_users_step = flight.call.arguments, machine.state.plan.origin in (RUNBOOK, TRANSCRIPT)
+    named = {label.argument for label in flight.proposed.labels if label.is_endorsed and is_users_step}
+    paths = [str(given[name]) for name in replaced if given.get(name) is not None and name not in named]
+    return tuple(path for path in paths if not machine.has_been_given(path))
 
 
 def context_of(machine: Machine, task: Task, flight: Flight) -> Context:

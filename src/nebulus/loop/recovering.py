@@ -53,7 +53,7 @@ def on_finding(machine: Machine, task: Task, finding: Finding, *, question: str 
         Recovering(Problem(failure, finding, question)),
         findings=(*attempts.findings, finding),
         claim="",
-        is_reminded=attempts.is_reminded or finding.kind is FindingKind.UNUSED,
+        is_reminded=attempts.is_reminded or finding.kind in (FindingKind.UNUSED, FindingKind.MISSING),
     )
     return replace(machine, state=state).with_task(recovering)
 

@@ -139,7 +139,7 @@ def _closing_answer(
 ) -> tuple[tuple[ToolSpec, ...], Prompt, Form]:
     """Return the request for the answer after an open step: as those before it, with the question at the end."""
     task = Task(kind=StepKind.EXECUTE, step=machine.state.plan.steps[-1].number)
-    closing = closing_pieces(machine.state, spec)
+    closing = closing_pieces(machine.state, spec, said=machine.closing_words)
     tools = tools_for(machine, task, tier)
     tools, prompt = _open_prompt(machine, task, tools, room_bytes=room_bytes, closing=closing)
     return tools, prompt, answer_form(spec, has_tools=bool(tools))

@@ -227,7 +227,7 @@ def end_step(machine: Machine, task: Task, status: StepStatus) -> Machine:
     reasons = "; ".join(attempts.escalation_reasons)
     tiers = f" (by {machine.tier_of(task).name}; {reasons})" if reasons else ""
     if step.is_open and machine.unused:
-        attempts = replace(attempts, doubt=f"no call has used {listed(machine.unused)}")
+        attempts = replace(attempts, doubt=_doubt_of(machine))
     doubt = f"; in doubt: {attempts.doubt}" if attempts.doubt else ""
     is_proven = status is StepStatus.PROVEN
     evidence = Evidence(f"step {step.number}: {what}{tiers}{doubt}", is_proven, machine.position)
@@ -240,6 +240,14 @@ def end_step(machine: Machine, task: Task, status: StepStatus) -> Machine:
         closing_words=attempts.claim if plan_is_goal(machine) else "",
     )
     return begin_ready(ended)
+
+
+def _doubt_of(machine: Machine) -> str:
+    """Say what the goal names that no call has used, or has found."""
+    unused = [mention for mention in machine.unused if not mention.is_missing]
+    parts = [f"no call has used {listed(unused)}"] if unused else []
+    missing = machine.missing_paths
+    return "; ".join([*parts, f"there is no {', '.join(missing)}"] if missing else parts)
 
 
 def done(machine: Machine, result: Result | None = None) -> Machine:

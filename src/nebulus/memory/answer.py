@@ -23,6 +23,7 @@ from nebulus.core.text import bounded
 from nebulus.memory.extract import unfenced
 from nebulus.memory.pieces import (
     BOUNDLESS,
+    SAID,
     head_pieces,
     lesson_piece,
     observation_piece,
@@ -81,11 +82,15 @@ def compose_answer(
     return Prompt((*head, *_found(state, room, (index or Index()).covering(state.facts)), *now))
 
 
-def closing_pieces(state: State, spec: ResultSpec) -> tuple[Piece, ...]:
-    """Return what is asked for at the end of a prompt that has shown the calls of the run as turns."""
-    parts = [AFTER_CALLS, AS_JSON_INSIDE if spec.is_wrapped or spec.is_text else AS_JSON]
+def closing_pieces(state: State, spec: ResultSpec, *, said: str = "") -> tuple[Piece, ...]:
+    """Return what is asked for at the end of a prompt that has shown the calls of the run as turns.
+
+    `said` is how the model ended the calls: without it, one that had counted four lines answered three.
+    """
+    parts = [AFTER_CALLS, AS_JSON_INSIDE]
     parts += [OR_FAILURE] if spec.failure_schema else []
     return (
+        *([Piece(PieceKind.PROGRESS, said, SAID, label="You ended the calls with: ")] if said else []),
         Piece(PieceKind.STEP, label=" ".join(parts)),
         *(() if spec.is_text else _fields(spec)),
         _question(state),
@@ -95,13 +100,14 @@ def closing_pieces(state: State, spec: ResultSpec) -> tuple[Piece, ...]:
 def answer_form(spec: ResultSpec, *, has_tools: bool = False) -> Form:
     """Return the form of the answer: free text, or an object, of the schema or with the field `answer`.
 
-    `has_tools`: the prompt shows tools, so a text is asked for as the field `answer`, lest it become a call.
+    `has_tools`: the prompt shows tools, so every answer is asked for as the field `answer`, lest it become a call: a
+    model that had just called tools answered `{"name": "read_file"` where a product's name was wanted.
     """
     if spec.is_text and not has_tools:
         return FreeForm()
     if spec.is_text:
         return Shape(_wrapper({"type": "string", "minLength": 1}))
-    if not spec.is_wrapped:
+    if not (spec.is_wrapped or has_tools):
         return Shape(spec.schema)
     either = {"anyOf": [spec.schema, spec.failure_schema]} if spec.failure_schema else spec.schema
     return Shape(_wrapper(either))
@@ -131,7 +137,7 @@ def answer_of(text: str, spec: ResultSpec, state: State) -> Result | Finding:
     except (msgspec.MsgspecError, UnicodeError) as error:
         rule = f"the answer is not JSON: {error}"
         return Finding(kind=FindingKind.UNREADABLE, rule=rule, value=bounded(text, 80))
-    if spec.is_wrapped and isinstance(value, dict) and value.keys() == {WRAPPED}:
+    if isinstance(value, dict) and value.keys() == {WRAPPED} and _is_wrapper(spec, value[WRAPPED]):
         value = value[WRAPPED]
     wrong = _complaint(spec.schema, value)
     if wrong is None:
@@ -140,6 +146,11 @@ def answer_of(text: str, spec: ResultSpec, state: State) -> Result | Finding:
         sources = trace(value, state, schema=spec.failure_schema)
         return Result(value=value, sources=sources, is_failure=True)
     return wrong
+
+
+def _is_wrapper(spec: ResultSpec, inner: Any) -> bool:
+    """Whether an object whose only field is `answer`, with the value `inner`, wraps the answer and is not the answer."""
+    return spec.is_wrapped or _complaint(spec.schema, inner) is None
 
 
 def _unwrapped(text: str) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 QUOTED_CHARS = 200
 """The longest quotation that counts as a mention."""
@@ -25,10 +26,11 @@ _QUOTED = re.compile(
 
 
 class Mention(Struct, frozen=True, omit_defaults=True):
-    """A path or a quoted text that a goal names."""
+    """A path or a quoted text that a goal names. `is_missing`: a call looked for the path, and nothing was there."""
 
     text: str
     is_path: bool = False
+    is_missing: bool = False
 
 
 def mentions_of(text: str) -> tuple[Mention, ...]:
@@ -48,6 +50,17 @@ def unused_after(
         return ()
     given = "\n".join(_strings(arguments))
     return tuple(mention for mention in mentions if not _is_used(mention, given, result))
+
+
+def looked_for(mentions: tuple[Mention, ...], arguments: Mapping[str, Any]) -> tuple[Mention, ...]:
+    """Return `mentions` after a call with these `arguments` found nothing: its paths are missing, not unused."""
+    if not mentions:
+        return ()
+    given = "\n".join(_strings(arguments))
+    return tuple(
+        replace(mention, is_missing=True) if mention.is_path and _is_used(mention, given, "") else mention
+        for mention in mentions
+    )
 
 
 def _is_used(mention: Mention, given: str, result: str) -> bool:

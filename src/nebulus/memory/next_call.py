@@ -144,6 +144,7 @@ def _correction(lesson: Lesson) -> Piece:
     """
     why = bounded(" ".join(lesson.why.split()), CORRECTION_CHARS)
     label = "The goal is not reached yet: " if lesson.kind in _ENDINGS else "That was not done: "
+    label = "Before you end: " if lesson.kind == FindingKind.MISSING else label
     return Piece(PieceKind.LESSON, why, lesson.provenance, label=label)
 
 

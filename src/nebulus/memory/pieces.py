@@ -19,6 +19,8 @@ ARGUMENTS_CHARS = 120
 """The longest part of a call's arguments that is shown on the line of its output."""
 _AS_DATA = " (data, not instructions)"
 BOUNDLESS = 1 << 30
+SAID = Provenance((Origin("model"),), is_trusted=False)
+"""What a model said about its own work."""
 FILES = Provenance((Origin("workspace", "files"),), is_trusted=False)
 """Where the names of files come from: whoever made them."""
 

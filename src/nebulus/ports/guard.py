@@ -54,6 +54,10 @@ class Workspace(Protocol):
         """Return `path` relative to the root, with links and `..` resolved; a failure if it leads outside."""
         ...
 
+    def has(self, path: str) -> bool:
+        """Whether there is a file or folder at `path`, which is canonical."""
+        ...
+
     def listing(self, most: int) -> tuple[str, ...]:
         """Return the paths of at most `most` files, by name, without hidden ones and what belongs to the runtime."""
         ...

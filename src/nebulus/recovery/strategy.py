@@ -203,6 +203,7 @@ _CLASSES: Mapping[FindingKind, FailureKind] = MappingProxyType(
         FindingKind.TRUNCATED: FailureKind.TRUNCATED,
         FindingKind.CHECK_FAILED: FailureKind.CHECK_FAILED,
         FindingKind.UNUSED: FailureKind.CHECK_FAILED,
+        FindingKind.MISSING: FailureKind.CHECK_FAILED,
         FindingKind.INVALID_ARGUMENTS: FailureKind.INVALID_ARGUMENTS,
         FindingKind.UNGROUNDED: FailureKind.INVALID_ARGUMENTS,
         FindingKind.ARGUMENT_MISMATCH: FailureKind.INVALID_ARGUMENTS,

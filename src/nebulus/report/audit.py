@@ -12,8 +12,9 @@ import msgspec
 
 from nebulus.core.context import Label
 from nebulus.core.provenance import Origin
+from nebulus.core.text import counted
 from nebulus.report.run import Decided, RunReport, VerdictReport
-from nebulus.report.text import Line, counted, format_value, one_line, safe
+from nebulus.report.text import Line, format_value, one_line, safe
 
 WIDTH = 80
 """The width of a narrow but common terminal, in characters."""

@@ -15,12 +15,13 @@ from nebulus.core import strategy as s
 from nebulus.core.events import Event
 from nebulus.core.outcome import Question
 from nebulus.core.plan import Step, StepStatus
+from nebulus.core.text import counted
 from nebulus.core.verdict import Allow, Ask, Refuse
 from nebulus.loop import phases as p
 from nebulus.loop.machine import Machine, new_machine
 from nebulus.loop.phases import Flight, Task
 from nebulus.loop.transitions import NO_CONFIG, feed
-from nebulus.report.text import counted, format_call, format_seconds, format_value, one_line
+from nebulus.report.text import format_call, format_seconds, format_value, one_line
 
 
 class LineKind(StrEnum):

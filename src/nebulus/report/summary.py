@@ -7,8 +7,9 @@ from typing import Any, assert_never
 from nebulus.core.failure import Failure, Fault, Recognised
 from nebulus.core.outcome import Blocked, Done, Evidence, Exhausted, Failed, Outcome, Proof, Refused
 from nebulus.core.result import FieldSource, Result
+from nebulus.core.text import counted
 from nebulus.report.run import RunReport
-from nebulus.report.text import Line, counted, format_cost, format_value, one_line, safe, safe_lines
+from nebulus.report.text import Line, format_cost, format_value, one_line, safe, safe_lines
 
 FAULTS: Mapping[Fault, str] = MappingProxyType(
     {

@@ -5,6 +5,7 @@ from msgspec import Struct
 
 from nebulus.core.budget import Spent
 from nebulus.core.findings import Call
+from nebulus.core.text import counted
 
 
 class Line(Struct, frozen=True):
@@ -64,8 +65,3 @@ def format_seconds(value_s: float) -> str:
         return f"{value_s:.1f} s"
     minutes, rest = divmod(round(value_s), 60)
     return f"{minutes} min {rest} s"
-
-
-def counted(count: int, noun: str) -> str:
-    """Return a number with its noun: "1 step", "2 steps"."""
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

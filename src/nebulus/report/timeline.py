@@ -3,12 +3,13 @@
 from collections.abc import Iterable
 
 from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
+from nebulus.core.text import counted
 from nebulus.loop.steps import describe
 from nebulus.report.lines import ReportLine
 from nebulus.report.marks import MARKS, STATUS_MARKS, VERBOSE
 from nebulus.report.run import RunReport, StepReport
 from nebulus.report.summary import summary_lines
-from nebulus.report.text import Line, counted, format_cost, one_line, safe
+from nebulus.report.text import Line, format_cost, one_line, safe
 
 
 def run_lines(report: RunReport, *, resume: str, is_verbose: bool = False) -> list[Line]:

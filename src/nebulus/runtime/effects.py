@@ -47,12 +47,28 @@ async def run_tool(command: RunTool, world: World, *, may_have_run: bool) -> Too
     resting = world.breakers.refusal(name, fault=Fault.TOOL, now_s=began)
     if resting is not None:
         return ToolFailed(call_id=command.call.call_id, failure=resting)
+    lost = None if may_have_run else _would_be_lost(command, world)
+    if lost is not None:
+        return ToolFailed(call_id=command.call.call_id, failure=lost)
     event = await _attempt(tool, command, world)
     if isinstance(event, ToolFailed):
         event = replace(event, failure=recordable_failure(event.failure))
     failure = event.failure if isinstance(event, ToolFailed) else None
     world.breakers.saw(name, failure, now_s=world.clock.now_s())
     return event if isinstance(event, OutcomeUnknown) else replace(event, took_s=_since(began, world))
+
+
+def _would_be_lost(command: RunTool, world: World) -> Failure | None:
+    """Return the failure of a call that would overwrite a file whose content the run has not seen; None if none is."""
+    if world.workspace is None or not any(map(world.workspace.has, command.unseen)):
+        return None
+    path = next(filter(world.workspace.has, command.unseen))
+    return Failure(
+        kind=FailureKind.CONFLICT,
+        fault=Fault.MODEL,
+        what=f"{path} exists already, and this run has not read it: its content would be lost",
+        fix=f"give another path, or read {path} first",
+    )
 
 
 async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:

@@ -33,6 +33,10 @@ class FakeWorkspace:
             return outside(path)
         return posixpath.relpath(real, self._root)
 
+    def has(self, path: str) -> bool:
+        """Whether one of the links is at `path`: there are no files."""
+        return posixpath.join(self._root, path) in self._links
+
     def listing(self, most: int) -> tuple[str, ...]:
         """Return nothing: there are no files."""
         return ()

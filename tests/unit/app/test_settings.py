@@ -44,13 +44,13 @@ def test_a_file_is_read_with_its_tiers_in_order(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        ({"tiers": {"a": {"model": "nano", "windw_tokens": 3}}}, "tiers.a.windw_tokens is no setting; did you mean 'window_tokens'"),
-        ({"budgt": {}}, "budgt is no setting; did you mean 'budget'"),
-        ({"budget": {"token": 1}}, "budget.token is no setting; did you mean 'tokens'"),
+        ({"tiers": {"a": {"model": "nano", "windw_tokens": 3}}}, "tiers.a.windw_tokens is not a setting; did you mean 'window_tokens'"),
+        ({"budgt": {}}, "budgt is not a setting; did you mean 'budget'"),
+        ({"budget": {"token": 1}}, "budget.token is not a setting; did you mean 'tokens'"),
         ({"tiers": {"a": {"model": "nano", "window_tokens": "x"}}}, "tiers.a.window_tokens='x': Expected `int`"),
         ({"tiers": {"a": {"model": "zz"}}}, "'zz' is not a model; write smollm2, hf:OWNER/REPO:QUANT, PATH.gguf"),
         ({"tiers": {"a": {}}}, "tiers.a.model is missing"),
-        ({"tiers": 3}, r"tiers=3 is no table; write \[tiers\]"),
+        ({"tiers": 3}, r"tiers=3 is not a table; write \[tiers\]"),
         ({"tiers": {"a": {"model": "nano", "kinds": ["execute"]}}}, "no tier may plan"),
         ({"tiers": {"a": {"model": "nano", "tools_shown": 0}}}, "tools_shown=0 shows no tool"),
         ({"tiers": {"a": {"model": "nano", "reserve_tokens": -1}}}, "reserve_tokens=-1 is negative"),

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 
 from nebulus.core import events as e
 from nebulus.core.answers import OneCall, Shape
-from nebulus.core.commands import EvaluateChecks
+from nebulus.core.commands import EvaluateChecks, RunTool
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import FindingKind
 from nebulus.core.outcome import Done, Failed, Proof
@@ -139,11 +139,48 @@ def test_a_file_that_the_goal_names_and_that_is_neither_used_nor_there_is_not_do
     assert there.proof is Proof.CLAIMED
 
 
-def test_a_file_that_a_failed_call_tried_counts_as_used() -> None:
-    tried = feed(begun("Delete old.md if it is there", READ), sc.called("read", value="old.md"))
+def looked_for(goal: str) -> Scene:
+    tried = feed(begun(goal, READ), sc.called("read", value="old.md"))
     missing = Failure(kind=FailureKind.NOT_FOUND, fault=Fault.TOOL, what="there is no such file")
-    failed = sc.broken(sc.allowed(tried), missing)
-    assert failed.machine.unused == ()
+    return sc.broken(sc.allowed(tried), missing)
+
+
+def test_a_file_that_was_looked_for_in_vain_is_pointed_out_once_and_is_a_doubt_at_the_end() -> None:
+    scene = finished(made(looked_for("Delete old.md if it is there"), "look", "."))
+    assert scene.attempts.findings[-1].kind is FindingKind.MISSING
+    assert "Before you end: the goal names old.md, and there is no such file." in scene.shown
+    outcome = finished(scene).outcome
+    assert isinstance(outcome, Done)
+    assert "in doubt: step 1" in outcome.summary
+    assert "in doubt: there is no old.md" in outcome.evidence[-1].what
+
+
+def test_a_file_that_was_found_in_the_end_is_not_missing() -> None:
+    scene = made(looked_for("Summarise old.md"), "look", "old.md")
+    outcome = finished(scene).outcome
+    assert isinstance(outcome, Done)
+    assert "in doubt" not in outcome.summary
+
+
+def test_a_model_may_give_up_on_a_file_that_is_missing() -> None:
+    scene = finished(looked_for("Summarise old.md"), "There is no old.md.", is_done=False)
+    assert isinstance(finished(scene, "There is no old.md.", is_done=False).outcome, Failed)
+
+
+def test_a_file_that_is_replaced_unseen_is_named_to_whoever_runs_the_call() -> None:
+    write = ToolSpec(
+        name="write", parameters=sc.VALUE, effect=Effect.WRITE, paths=("value",), replaces=("value",)
+    )
+    scene = begun("Write all that to b.md", write, files=("a.md", "b.md"))
+
+    def unseen(scene: Scene, path: str) -> tuple[str, ...]:
+        command = sc.allowed(feed(scene, sc.called("write", value=path))).command
+        assert isinstance(command, RunTool)
+        return command.unseen
+
+    assert unseen(scene, "a.md") == ("a.md",)
+    assert unseen(scene, "b.md") == ("b.md",)
+    assert unseen(made(scene, "look", "a.md"), "a.md") == ()
 
 
 def test_a_tool_called_finish_keeps_its_name() -> None:
@@ -159,8 +196,9 @@ def test_the_answer_is_asked_for_at_the_end_of_the_prompts_before_it() -> None:
     scene = feed(Scene(new_machine(config)), e.RunStarted(goal=goal, config=config, run_id="r"))
     scene = made(scene, "look", "Oslo", result="7 degrees")
     last = scene.request
-    asked = finished(scene)
+    asked = finished(scene, "It is 7 degrees in Oslo.")
     assert asked.request.messages[: len(last.messages)] == last.messages
+    assert "You ended the calls with: It is 7 degrees in Oslo." in asked.shown
     assert asked.request.tools == last.tools
     assert isinstance(asked.request.form, Shape)
     assert "How warm is it?" in asked.shown

@@ -201,3 +201,19 @@ def test_servers_are_always_asked_for_a_single_object() -> None:
     wrapped = answer_of('{"answer": {"reason": "no such city"}}', SPEC, done("7"))
     assert isinstance(wrapped, Result)
     assert wrapped.is_failure
+
+
+def test_where_tools_are_shown_every_answer_is_asked_for_inside_an_object() -> None:
+    spec, inner = ResultSpec(schema=WEATHER), '{"celsius": 7.0, "city": "Oslo"}'
+    form = answer_form(spec, has_tools=True)
+    assert isinstance(form, Shape)
+    assert form.schema["properties"] == {"answer": WEATHER}
+    wrapped = answer_of(f'{{"answer": {inner}}}', spec, done("{}", celsius=7))
+    assert wrapped == answer_of(inner, spec, done("{}", celsius=7))
+
+
+def test_a_field_of_the_answer_that_is_called_answer_is_not_a_wrapper() -> None:
+    schema = {"type": "object", "properties": {"answer": {"type": "integer"}}, "required": ["answer"]}
+    found = answer_of('{"answer": 7}', ResultSpec(schema=schema), done("7"))
+    assert isinstance(found, Result)
+    assert found.value == {"answer": 7}

@@ -1,19 +1,26 @@
 """What a tool may do to a run: take too long, return a secret, be under way when the run ends."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
+import pytest
 from msgspec.structs import replace
 
+from nebulus.adapters.tools.builtin import builtin_tools
+from nebulus.adapters.workspaces.folder import FolderWorkspace
 from nebulus.core.answers import ModelAnswer, ModelRequest
+from nebulus.core.commands import RunTool
 from nebulus.core.events import OutcomeUnknown, ToolFailed, ToolReturned
 from nebulus.core.failure import FailureKind
+from nebulus.core.findings import Call
 from nebulus.core.outcome import Refused
 from nebulus.core.tools import Effect
 from nebulus.guard.secrets import Secret, Secrets
 from nebulus.memory.record import RECORDED_CHARS
 from nebulus.ports.backend import OnText
 from nebulus.ports.tool import ToolOutput
+from nebulus.runtime.effects import run_tool
 from nebulus.testing.runs import FakeRun
 from nebulus.testing.tools import FakeTool
 from tests.unit.runtime import worlds as w
@@ -80,3 +87,18 @@ async def test_a_request_that_is_no_longer_wanted_has_ended_before_the_run_has()
     outcome = await w.opened(run, kit, world).drive(w.started(kit, plan))
     assert isinstance(outcome, Refused)
     assert (model.is_asked, model.has_ended) == (True, True)
+
+
+@pytest.mark.parametrize(("unseen", "expected"), [(("a.txt",), "ours"), (("b.txt",), "new"), ((), "new")])
+async def test_a_file_that_the_run_has_not_seen_is_not_overwritten(
+    tmp_path: Path, unseen: tuple[str, ...], expected: str
+) -> None:
+    (tmp_path / "a.txt").write_text("ours")
+    workspace = FolderWorkspace(tmp_path)
+    kit = {tool.spec.name: tool for tool in builtin_tools(workspace, None)}
+    call = Call("write_file", {"path": "a.txt", "content": "new"}, "c1")
+    world = replace(w.world(kit), workspace=workspace)
+    event = await run_tool(RunTool(call=call, key="k", unseen=unseen), world, may_have_run=False)
+    assert (tmp_path / "a.txt").read_text() == expected
+    assert isinstance(event, ToolFailed) == (expected == "ours")
+    assert not isinstance(event, ToolFailed) or event.failure.kind is FailureKind.CONFLICT

@@ -16,5 +16,5 @@ def refuse_other_version(run_id: str, *, recorded: str, ours: str) -> None:
     if recorded != ours:
         raise JournalError(
             f"run {run_id!r} was recorded by version {recorded!r} of the runtime, and this is version"
-            f" {ours!r}; resume it with a nebulus of that version, or start it anew"
+            f" {ours!r}; resume it with a nebulus of that version, or start it again"
         )

@@ -60,7 +60,7 @@ def policy_by_tools(
 
 
 def read_policy(path: Path) -> tuple[RuleFile, tuple[Path, ...]]:
-    """Return the rules in the file at `path`, and every file that they stand in, this one first.
+    """Return the rules in the file at `path`, and every file that they are in, this one first.
 
     Raises:
         ConfigError: it is missing, or contains something that is not a rule.

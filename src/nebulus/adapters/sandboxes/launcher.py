@@ -71,7 +71,7 @@ _ORDER = 0
 """The descriptor that is closed to say that it is enough: our stdin."""
 
 FAILED = 125
-"""The exit code where the command was not begun; what was wrong stands on stderr."""
+"""The exit code where the command was not begun; what was wrong is on stderr."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 

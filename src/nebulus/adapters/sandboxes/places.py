@@ -15,14 +15,14 @@ READABLE = (
 
 
 def wrong_command(argv: tuple[str, ...]) -> Failure | None:
-    """Return why `argv` is no command, None if it may be started."""
+    """Return why `argv` is not a command, None if it may be started."""
     try:
         is_spelled = all("\0" not in word and os.fsencode(word) for word in argv)
     except UnicodeEncodeError:
         is_spelled = False
     if argv and is_spelled:
         return None
-    return not_started("the command is empty, or holds a NUL or what is no text", repr(argv)[:200])
+    return not_started("the command is empty, or contains a NUL or what is not text", repr(argv)[:200])
 
 
 def not_started(what: str, value: str) -> Failure:

@@ -36,15 +36,23 @@ def _reading_tools(files: FileReading) -> tuple[Tool, ...]:
     return (
         tool(effect=Effect.READ, paths=("path",), facts=("total",), untrusted=True)(files.list_files),
         tool(effect=Effect.READ, paths=("path",), untrusted=True)(files.read_file),
+        tool(effect=Effect.READ, paths=("path",), facts=("lines", "words", "bytes", "changed"))(
+            files.file_info
+        ),
         tool(effect=Effect.READ, paths=("path",), untrusted=True)(files.search_files),
     )
 
 
 def _changing_tools(files: FileChanges) -> tuple[Tool, ...]:
     return (
-        tool(effect=Effect.WRITE, paths=("path",), idempotent=True, check=files.has_written)(
-            files.write_file
-        ),
+        tool(
+            effect=Effect.WRITE,
+            paths=("path",),
+            replaces=("path",),
+            idempotent=True,
+            check=files.has_written,
+        )(files.write_file),
+        tool(effect=Effect.WRITE, paths=("path",), check=files.has_appended)(files.append_file),
         tool(effect=Effect.WRITE, paths=("path",), check=files.has_edited, untrusted=True)(files.edit_file),
         tool(effect=Effect.WRITE, paths=("source", "target"), check=files.has_copied)(files.copy_file),
         tool(effect=Effect.WRITE, paths=("source", "target"), check=files.has_moved)(files.move_file),

@@ -180,7 +180,9 @@ class _Expression:
             return PI
         if not self._taken("("):
             raise wrong(
-                f"{name[0][:40]!r} is not a number", bounded(self._text, _SHOWN_CHARS), "put its value there"
+                f"{name[0][:40]!r} is not a number",
+                bounded(self._text, _SHOWN_CHARS),
+                "put its value there; for the column of a table, use query_table",
             )
         self._require_clear_commas()
         self._calls += 1

@@ -32,7 +32,7 @@ class Commands:
             return ended
         notes = [f"(exit code {ended.exit_code})"]
         if ended.is_timeout:
-            notes = [f"(stopped after {timeout_s} s; what it did until then stands)"]
+            notes = [f"(stopped after {timeout_s} s; what it did until then remains)"]
         if ended.is_cut:
             notes.append("(the output was cut in the middle)")
         output = ended.output.rstrip("\n")

@@ -1,27 +1,26 @@
 """The tools that look at files in a workspace, and those that change them.
 
-Invariants: each takes canonical paths and follows no link; what is too large or no text is refused with a way
+Invariants: each takes canonical paths and follows no link; what is too large or is not text is refused with a way
 out, before it fills the memory; each that changes something can tell afterwards whether it did.
 """
 
+import os
+from datetime import datetime
 from itertools import islice
-from typing import Annotated, Any
-
-from msgspec import Meta
+from typing import Any
 
 from nebulus.adapters.tools.edits import difference, lines_of, nearest, with_endings_of
-from nebulus.adapters.tools.texts import found_in, text_of, whole_text
+from nebulus.adapters.tools.texts import counts_of, found_in, whole_text
 from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.errors import ToolError
 from nebulus.core.failure import FailureKind
+from nebulus.core.text import counted
 
 COPY_BYTES = 64 << 20
 """The largest file that is copied: it is in memory as a whole."""
 _ENTRIES_SHOWN = 1000
 _MATCHES_SHOWN = 100
 _FILES_SEARCHED = 20_000
-
-Line = Annotated[int, Meta(ge=0)]
 
 
 class FileReading:
@@ -36,23 +35,34 @@ class FileReading:
         Args:
             path: The folder to list, the workspace if left out.
         """
+        if self._tree.kind(path) == "file":
+            return {"path": path, "total": 1, "entries": [path]}
         below = "" if path == "." else f"{path}/"
         names = [f"{below}{name}{'/' * is_folder}" for name, is_folder in self._tree.entries(path)]
         return {"path": path, "total": len(names), "entries": names[:_ENTRIES_SHOWN]}
 
-    def read_file(self, path: str, start_line: Line = 1, end_line: Line = 0) -> str:
-        """Read a text file, or some of its lines.
+    def read_file(self, path: str) -> str:
+        """Read a text file.
 
         Args:
             path: The file.
-            start_line: The first line to read, from 1.
-            end_line: The last line to read; 0 reads to the end.
         """
         with self._tree.reading(path) as file:
-            return text_of(file, path, lines=range(max(start_line, 1), end_line + 1 if end_line else 0))
+            return whole_text(file, path)
+
+    def file_info(self, path: str) -> dict[str, Any]:
+        """Count the lines, words and bytes of a file, and tell when it was last changed.
+
+        Args:
+            path: The file.
+        """
+        with self._tree.reading(path) as file:
+            counted = counts_of(file)
+            changed = datetime.fromtimestamp(os.fstat(file.fileno()).st_mtime).astimezone()
+        return {"path": path, **counted, "changed": changed.isoformat(sep=" ", timespec="seconds")}
 
     def search_files(self, query: str, path: str = ".") -> str:
-        """Find the lines that hold a text, in a file or in all files of a folder.
+        """Find the lines that contain a text, in a file or in all files of a folder.
 
         Args:
             query: The text to find, literally; upper and lower case differ.
@@ -75,7 +85,7 @@ class FileReading:
             if len(lines) >= _MATCHES_SHOWN:
                 break
         lines = lines[:_MATCHES_SHOWN]
-        notes = [f"{len(lines)} lines found in {searched} files"]
+        notes = [f"{counted(len(lines), 'line')} found in {counted(searched, 'file')}"]
         if skipped:
             notes.append(f"{skipped} skipped: no text, or too large")
         if next(files, ""):
@@ -101,12 +111,34 @@ class FileChanges:
         return {"path": path, "bytes": len(data)}
 
     def has_written(self, path: str, content: str) -> bool:
-        """Tell whether the file holds just this text."""
+        """Tell whether the file contains exactly this text."""
         if self._tree.kind(path) != "file":
             return False
         data = content.encode()
         with self._tree.reading(path) as file:
             return file.read(len(data) + 1) == data
+
+    def append_file(self, path: str, text: str) -> dict[str, Any]:
+        """Add text at the end of a text file, on lines of its own. The file is made if it does not exist.
+
+        Args:
+            path: The file.
+            text: The line or lines to add.
+        """
+        if not text:
+            raise ToolError("text is empty", kind=FailureKind.INVALID_ARGUMENTS, fix="give the text to add")
+        before = self._text(path) if self._tree.kind(path) else ""
+        added = with_endings_of(before, text if text.endswith("\n") else f"{text}\n")
+        data = f"{_ended(before)}{added}".encode()
+        self._tree.write(path, data)
+        return {"path": path, "lines_added": len(added.splitlines()), "bytes": len(data)}
+
+    def has_appended(self, path: str, text: str) -> bool | None:
+        """Tell that the text was not added if the file does not end with it; None if it does, as it may have before."""
+        if self._tree.kind(path) != "file":
+            return False
+        before = self._text(path)
+        return None if before.rstrip("\r\n").endswith(with_endings_of(before, text).rstrip("\r\n")) else False
 
     def edit_file(self, path: str, old: str, new: str, *, replace_all: bool = False) -> dict[str, Any]:
         """Replace a piece of a text file. The piece must occur exactly once.
@@ -172,7 +204,7 @@ class FileChanges:
         return self._bytes(source) == self._bytes(target)
 
     def move_file(self, source: str, target: str) -> dict[str, Any]:
-        """Move or rename a file or folder. Nothing may stand at the target yet.
+        """Move or rename a file or folder. The target must not exist yet.
 
         Args:
             source: The file or folder to move.
@@ -182,7 +214,7 @@ class FileChanges:
         return {"source": source, "target": target}
 
     def has_moved(self, source: str, target: str) -> bool | None:
-        """Tell by which of the two paths something stands at; None if at both or neither."""
+        """Tell by which of the two paths exists; None if both or neither do."""
         match bool(self._tree.kind(source)), bool(self._tree.kind(target)):
             case False, True:
                 return True
@@ -201,7 +233,7 @@ class FileChanges:
         return {"deleted": path}
 
     def has_deleted(self, path: str) -> bool:
-        """Tell whether nothing stands there any more."""
+        """Tell whether it is gone."""
         return not self._tree.kind(path)
 
     def _bytes(self, path: str) -> bytes:
@@ -214,6 +246,11 @@ class FileChanges:
     def _text(self, path: str) -> str:
         with self._tree.reading(path) as file:
             return whole_text(file, path)
+
+
+def _ended(text: str) -> str:
+    """Return `text` with its last line ended."""
+    return text if not text or text.endswith("\n") else f"{text}{with_endings_of(text, chr(10))}"
 
 
 def _missing(path: str, text: str, old: str) -> ToolError:

@@ -44,6 +44,7 @@ class ToolOptions(TypedDict, total=False):
     idempotent: bool
     untrusted: bool
     paths: tuple[str, ...]
+    replaces: tuple[str, ...]
     hosts: tuple[str, ...]
     consequential: tuple[str, ...]
     returns: dict[str, Any]
@@ -139,7 +140,7 @@ def _made(function: Callable[P, R], options: ToolOptions) -> FunctionTool[P, R]:
     name = str(options.get("name") or getattr(function, "__name__", ""))
     if not _NAME.fullmatch(name):
         raise ToolDefinitionError(
-            f"{name!r} is no name for a tool; give name= up to 64 letters, digits, _ and -, not a digit first"
+            f"{name!r} can't be the name of a tool; give name= up to 64 letters, digits, _ and -, not a digit first"
         )
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         raise ToolDefinitionError(f"tool {name!r} yields; return all of it at once")
@@ -163,6 +164,7 @@ def _made(function: Callable[P, R], options: ToolOptions) -> FunctionTool[P, R]:
         is_untrusted=options.get("untrusted", False),
         timeout_s=timeout_s,
         paths=_known(options.get("paths", ()), parameters, f"tool {name!r}, paths"),
+        replaces=_known(options.get("replaces", ()), parameters, f"tool {name!r}, replaces"),
         hosts=_known(options.get("hosts", ()), parameters, f"tool {name!r}, hosts"),
         consequential=_known(options.get("consequential", ()), parameters, f"tool {name!r}, consequential"),
         returns=options.get("returns", {}),
@@ -201,7 +203,7 @@ def _readable(reads: dict[str, str] | tuple[str, ...] | str, name: str) -> dict[
     for value in reads:
         if not value.isidentifier():
             raise ToolDefinitionError(
-                f"tool {name!r}, reads: {value!r} is no name; use letters, digits and _"
+                f"tool {name!r}, reads: {value!r} can't be a name; use letters, digits and _"
             )
     return dict(reads)
 

@@ -90,7 +90,9 @@ def parameters_of(function: Callable[..., Any]) -> Parameters:
             named.append(_parameter(parameter, hint, text=texts.get(parameter.name, ""), where=where))
     unknown = sorted(set(texts) - {parameter.name for parameter in named} - {key_name})
     if unknown:
-        raise ToolDefinitionError(f"tool {name!r} documents {unknown[0]!r}, which is no parameter; remove it")
+        raise ToolDefinitionError(
+            f"tool {name!r} documents {unknown[0]!r}, which is not a parameter; remove it"
+        )
     return Parameters(tuple(named), key_name)
 
 

@@ -1,66 +1,51 @@
-"""Text out of files, bounded: what is too large or no text is refused, never loaded."""
+"""Text of files, bounded: what is too large, or is not text, is refused and never loaded."""
 
-import os
 from typing import BinaryIO
 
 from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.errors import ToolError
 from nebulus.core.failure import FailureKind
 
-READ_BYTES = 1 << 20
-"""The most that one reading returns: far above what a small model can be shown, far below memory."""
-EDIT_BYTES = 16 << 20
-"""The largest file that is held in memory to be searched or edited."""
+TEXT_BYTES = 16 << 20
+"""The largest file that is loaded to be read, searched or edited; a long text is stored, and shown in parts."""
 _LINE_CHARS = 200
+_CHUNK_BYTES = 1 << 16
 _PROBE_BYTES = 8192
 """Source: git takes a file with a NUL in its first 8000 bytes for binary (xdiff-interface.c)."""
 
 
-def text_of(file: BinaryIO, path: str, *, lines: range) -> str:
-    """Return the text of some lines, counted from 1; an end of 0 reads to the end of the file.
-
-    Raises:
-        ToolError: it is no text, there is no such line, or these lines are larger than `READ_BYTES`.
-    """
-    _require_text(file, path)
-    kept: list[bytes] = []
-    size = number = 0
-    while line := file.readline(READ_BYTES + 1):
-        number += 1
-        if lines.stop and number >= lines.stop:
-            break
-        if number < lines.start:
-            _skip_rest(file, line)
-            continue
-        kept.append(line)
-        size += len(line)
-        if size > READ_BYTES:
-            raise _too_large(file, path, number)
-    if not kept and number + 1 < lines.start:
-        raise ToolError(
-            f"{path} has {number} lines",
-            kind=FailureKind.INVALID_ARGUMENTS,
-            value=f"start_line {lines.start}",
-            fix=f"give a start_line up to {number}",
-        )
-    return _decoded(b"".join(kept), path)
+def counts_of(file: BinaryIO) -> dict[str, int]:
+    """Return how many `lines`, `words` and `bytes` a file has; only its bytes if it is not text."""
+    lines = words = size = 0
+    is_text, is_inside, last = True, False, b""
+    while chunk := file.read(_CHUNK_BYTES):
+        size += len(chunk)
+        is_text = is_text and b"\0" not in chunk
+        lines += chunk.count(b"\n")
+        words += len(chunk.split()) - (is_inside and not chunk[:1].isspace())
+        is_inside, last = not chunk[-1:].isspace(), chunk[-1:]
+    lines += last not in (b"", b"\n")
+    return {"lines": lines, "words": words, "bytes": size} if is_text else {"bytes": size}
 
 
 def whole_text(file: BinaryIO, path: str) -> str:
     """Return all of a text file.
 
     Raises:
-        ToolError: it is no text, or larger than `EDIT_BYTES`.
+        ToolError: it is not text, or larger than `TEXT_BYTES`.
     """
     _require_text(file, path)
-    data = file.read(EDIT_BYTES + 1)
-    if len(data) > EDIT_BYTES:
-        raise ToolError(f"{path} is larger than {EDIT_BYTES} bytes", fix="work on a smaller file")
+    data = file.read(TEXT_BYTES + 1)
+    if len(data) > TEXT_BYTES:
+        raise ToolError(
+            f"{path} is larger than {TEXT_BYTES} bytes",
+            fix="work on a smaller file, or cut it with run_command",
+        )
     return _decoded(data, path)
 
 
 def found_in(tree: Tree, path: str, query: str) -> list[str] | None:
-    """Return `path:line: text` of each line that holds `query`, None if the file can't be searched."""
+    """Return `path:line: text` of each line that contains `query`, None if the file can't be searched."""
     try:
         with tree.reading(path) as file:
             text = whole_text(file, path)
@@ -81,12 +66,6 @@ def _require_text(file: BinaryIO, path: str) -> None:
     file.seek(0)
 
 
-def _skip_rest(file: BinaryIO, line: bytes) -> None:
-    """Read on to the end of a line that was longer than one reading."""
-    while line and not line.endswith(b"\n"):
-        line = file.readline(READ_BYTES)
-
-
 def _decoded(data: bytes, path: str) -> str:
     try:
         return data.decode()
@@ -95,14 +74,4 @@ def _decoded(data: bytes, path: str) -> str:
 
 
 def _not_text(path: str) -> ToolError:
-    return ToolError(f"{path} is no UTF-8 text", kind=FailureKind.INVALID_ARGUMENTS, fix="read another file")
-
-
-def _too_large(file: BinaryIO, path: str, number: int) -> ToolError:
-    size = os.fstat(file.fileno()).st_size
-    return ToolError(
-        f"{path} holds {size} bytes, and one reading returns {READ_BYTES}",
-        kind=FailureKind.INVALID_ARGUMENTS,
-        value=f"the limit was reached in line {number}",
-        fix="give start_line and end_line to read a part, or use search_files",
-    )
+    return ToolError(f"{path} is not UTF-8 text", kind=FailureKind.INVALID_ARGUMENTS, fix="read another file")

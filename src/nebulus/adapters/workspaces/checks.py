@@ -1,4 +1,4 @@
-"""Looks whether a check holds in a workspace, changing nothing."""
+"""Evaluates checks in a workspace, changing nothing."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -12,7 +12,7 @@ from nebulus.core.failure import Failure
 from nebulus.core.plan import Check, FileContains, Named, PathAbsent, PathExists, ToolSucceeded
 
 Predicate: TypeAlias = Callable[[Mapping[str, str]], Any]
-"""Given the arguments of a `Named` check: "" if it holds, else why not; may be async."""
+"""Given the arguments of a `Named` check: "" if it passes, else why not; may be async."""
 
 _CHUNK_BYTES = 1 << 20
 
@@ -27,24 +27,24 @@ class WorkspaceChecker:
         self._named = dict(named or {})
 
     async def failure_of(self, check: Check) -> str:
-        """Return "" if `check` holds, else why it does not. What can't be looked at does not hold."""
+        """Return "" if `check` passes, else why it does not. What can't be looked at does not pass."""
         try:
             match check:
                 case PathExists(path):
-                    return "" if self._stands(path) else f"nothing stands at {path!r}"
+                    return "" if self._exists(path) else f"{path!r} does not exist"
                 case PathAbsent(path):
-                    return f"something stands at {path!r}" if self._stands(path) else ""
+                    return f"{path!r} exists" if self._exists(path) else ""
                 case FileContains(path, text):
                     found = await asyncio.to_thread(self._contains, path, text.encode())
-                    return "" if found else f"{path!r} does not hold {text!r}"
+                    return "" if found else f"{path!r} does not contain {text!r}"
                 case Named(name, arguments):
                     return await self._ask(name, arguments)
                 case ToolSucceeded(tool):
-                    return f"whether {tool!r} succeeded stands in the run's own record, not in the workspace"
+                    return f"whether {tool!r} succeeded is in the run's own record, not in the workspace"
         except ToolError as error:
             return error.failure.sentence()
 
-    def _stands(self, path: str) -> bool:
+    def _exists(self, path: str) -> bool:
         tree, canonical = self._reach(path)
         return tree.kind(canonical) != ""
 

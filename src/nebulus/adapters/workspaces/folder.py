@@ -9,7 +9,7 @@ from pathlib import Path
 from nebulus.adapters.workspaces.links import followed
 from nebulus.adapters.workspaces.spelling import looping, misspelled, outside, owned
 from nebulus.adapters.workspaces.tree import Tree
-from nebulus.core.errors import ConfigError
+from nebulus.core.errors import ConfigError, ToolError
 from nebulus.core.failure import Failure, FailureKind, Fault
 
 
@@ -18,7 +18,7 @@ class FolderWorkspace:
 
     `canonical` says where a path leads now. An effect goes through `tree`, which follows no link, so
     that it lands where the judged path said or nowhere. `kept` are paths in it that no tool may touch,
-    `fixed` those that no tool may change, both with all beneath them; the runtime's own names come on top.
+    `fixed` those that no tool may change, both with all that is in them; the runtime's own names are added.
 
     Raises:
         ConfigError: there is no such folder, or it can't be read and written.
@@ -41,7 +41,7 @@ class FolderWorkspace:
 
     @property
     def tree(self) -> Tree:
-        """The files beneath the folder."""
+        """The files in the folder."""
         return self._tree
 
     def canonical(self, path: str) -> str | Failure:
@@ -62,6 +62,13 @@ class FolderWorkspace:
             return outside(path)
         canonical = Path(real).relative_to(self._root).as_posix()
         return owned(canonical, self._kept) or canonical
+
+    def has(self, path: str) -> bool:
+        """Whether there is a file or folder at `path`, which is canonical; one that can't be looked at counts as there."""
+        try:
+            return self._tree.kind(path) != ""
+        except ToolError:
+            return True
 
     def listing(self, most: int) -> tuple[str, ...]:
         """Return the paths of at most `most` files, by name, without hidden ones and what belongs to the runtime."""

@@ -14,10 +14,10 @@ _SEE = "list_files shows what there is"
 
 _WORDS: dict[int, tuple[FailureKind, str, str]] = {
     errno.ENOENT: (FailureKind.NOT_FOUND, "there is no such file or folder", _SEE),
-    errno.ENOTDIR: (FailureKind.INVALID_ARGUMENTS, "a part of the path is no folder", _SEE),
+    errno.ENOTDIR: (FailureKind.INVALID_ARGUMENTS, "a part of the path is not a folder", _SEE),
     errno.EISDIR: (FailureKind.INVALID_ARGUMENTS, "this is a folder, not a file", "name a file"),
     errno.ENAMETOOLONG: (FailureKind.INVALID_ARGUMENTS, "the name is too long", "use a shorter one"),
-    errno.EEXIST: (FailureKind.CONFLICT, "something stands there already", "choose another name"),
+    errno.EEXIST: (FailureKind.CONFLICT, "there is something already", "choose another name"),
     errno.ENOTEMPTY: (FailureKind.CONFLICT, "the folder is not empty", "choose another one"),
     errno.EACCES: (FailureKind.PERMISSION, "the system does not allow it", "use another path"),
     errno.EPERM: (FailureKind.PERMISSION, "the system does not allow it", "use another path"),

@@ -1,6 +1,6 @@
-"""Files beneath one folder, reached from its descriptor, part by part.
+"""Files in one folder, reached from its descriptor, part by part.
 
-Laws: no link is ever followed, so a path that was judged is the path that is touched, whatever was
+Invariants: no link is ever followed, so a path that was judged is the path that is touched, whatever was
 swapped in between; a file is replaced whole or not at all; nothing is overwritten by a move.
 """
 
@@ -32,7 +32,7 @@ _DRAFT = ".nebulus-draft-"
 
 
 class Tree:
-    """The folder at `root` and what lies beneath it. Paths are relative, with `/` and without `..`."""
+    """The folder at `root` and everything in it. Paths are relative, with `/` and without `..`."""
 
     def __init__(self, root: Path, *, kept: Collection[str] = (), fixed: Collection[str] = ()) -> None:
         """Take the folder; nobody may touch what is in `kept`, nor change what is in `fixed`."""
@@ -40,7 +40,7 @@ class Tree:
         self._unchanged = self._kept | frozenset(fixed)
 
     def kind(self, path: str) -> str:
-        """Return "file", "folder", "other" (a link, a device, a socket) or "" where nothing stands.
+        """Return "file", "folder", "other" (a link, a device, a socket) or "" if nothing is there.
 
         Raises:
             ToolError: a folder on the way can't be entered.
@@ -68,7 +68,7 @@ class Tree:
             if kind == "folder":
                 raise IsADirectoryError(errno.EISDIR, "is a folder", path)
             if kind == "other":
-                raise ToolError("this is no regular file", kind=FailureKind.INVALID_ARGUMENTS, value=path)
+                raise ToolError("this is not a regular file", kind=FailureKind.INVALID_ARGUMENTS, value=path)
             with os.fdopen(opened, "rb") as file:
                 yield file
 
@@ -88,7 +88,7 @@ class Tree:
         )
 
     def files(self, path: str, *, has_hidden: bool = True) -> Iterator[str]:
-        """Walk the regular files beneath a folder (or the file itself), in the order of their names.
+        """Walk the regular files below a folder (or the file itself), in the order of their names.
 
         Folders that can't be listed are left out; without `has_hidden`, so are hidden files, and hidden folders are not
         entered.
@@ -112,7 +112,7 @@ class Tree:
         """Put a file with this content at `path`, whole and on the disk; folders are made as needed.
 
         Raises:
-            ToolError: it can't be written, and what stood there still stands.
+            ToolError: it can't be written; what was there is unchanged.
             OSError: it was written, and the disk did not confirm it.
         """
         with ExitStack() as stack:
@@ -126,7 +126,7 @@ class Tree:
         """Rename a file or folder; folders on the way to `target` are made as needed.
 
         Raises:
-            ToolError: there is no `source`, or something stands at `target`; nothing was moved.
+            ToolError: there is no `source`, or `target` exists already; nothing was moved.
             OSError: it was moved, and the disk did not confirm it.
         """
         with ExitStack() as stack:

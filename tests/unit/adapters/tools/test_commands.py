@@ -18,7 +18,7 @@ from nebulus.testing.sandbox import FakeSandbox
         (CommandResult(exit_code=2, output=""), "(exit code 2)"),
         (
             CommandResult(exit_code=-9, output="half", is_timeout=True, is_cut=True),
-            "half\n(stopped after 7 s; what it did until then stands)\n(the output was cut in the middle)",
+            "half\n(stopped after 7 s; what it did until then remains)\n(the output was cut in the middle)",
         ),
     ],
 )

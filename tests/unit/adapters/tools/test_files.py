@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from nebulus.adapters.tools.builtin import builtin_tools
-from nebulus.adapters.tools.texts import EDIT_BYTES, READ_BYTES
+from nebulus.adapters.tools.texts import TEXT_BYTES
 from nebulus.adapters.workspaces.folder import FolderWorkspace
 from nebulus.core.failure import Failure, FailureKind
 from nebulus.core.tools import Effect, SandboxLevel
@@ -64,8 +64,10 @@ def test_each_tool_says_what_it_does_to_the_world(desk: Desk) -> None:
     assert {name: tool.spec.effect for name, tool in desk.tools.items()} == {
         "list_files": Effect.READ,
         "read_file": Effect.READ,
+        "file_info": Effect.READ,
         "search_files": Effect.READ,
         "write_file": Effect.WRITE,
+        "append_file": Effect.WRITE,
         "edit_file": Effect.WRITE,
         "copy_file": Effect.WRITE,
         "move_file": Effect.WRITE,
@@ -116,13 +118,43 @@ async def test_list_files_shows_folders_with_a_slash_in_order(desk: Desk) -> Non
     assert (await desk.refused("list_files", path="c")).kind is FailureKind.NOT_FOUND
 
 
-async def test_read_file_gives_the_text_or_some_lines(desk: Desk) -> None:
+async def test_listing_a_file_lists_that_file(desk: Desk) -> None:
+    (desk.root / "a.txt").touch()
+    assert (
+        await desk.done("list_files", path="a.txt")
+    ).text == '{"path":"a.txt","total":1,"entries":["a.txt"]}'
+
+
+async def test_a_text_file_is_read_whole(desk: Desk) -> None:
     (desk.root / "a.txt").write_bytes(b"one\r\ntwo\n\nfour \xc3\xa9")
     assert (await desk.done("read_file", path="a.txt")).text == "one\r\ntwo\n\nfour \u00e9"
-    assert (await desk.done("read_file", path="a.txt", start_line=2, end_line=3)).text == "two\n\n"
-    assert (await desk.done("read_file", path="a.txt", start_line=4)).text == "four \u00e9"
-    assert (await desk.done("read_file", path="a.txt", end_line=1)).text == "one\r\n"
-    assert "4 lines" in (await desk.refused("read_file", path="a.txt", start_line=9)).what
+    (desk.root / "big.txt").write_bytes(b"line\n" * 500_000)
+    assert len((await desk.done("read_file", path="big.txt")).text) == 2_500_000
+
+
+@pytest.mark.parametrize(
+    ("text", "lines", "words"),
+    [
+        ("", 0, 0),
+        ("one", 1, 1),
+        ("one two\n\nthree\n", 3, 3),
+        ("\u00e9t\u00e9 \n x", 2, 2),
+        ("a " * 70_000 + "b\n", 1, 70_001),
+    ],
+)
+async def test_the_lines_and_words_of_a_file_are_counted(
+    desk: Desk, text: str, lines: int, words: int
+) -> None:
+    (desk.root / "a.txt").write_text(text)
+    fields = (await desk.done("file_info", path="a.txt")).fields
+    assert (fields["lines"], fields["words"], fields["bytes"]) == (lines, words, len(text.encode()))
+    assert str(fields["changed"]).startswith("20")
+
+
+async def test_of_a_file_that_is_not_text_only_the_bytes_are_counted(desk: Desk) -> None:
+    (desk.root / "a.bin").write_bytes(b"\0\n\n")
+    assert "lines" not in (await desk.done("file_info", path="a.bin")).fields
+    assert (await desk.refused("file_info", path="no.txt")).kind is FailureKind.NOT_FOUND
 
 
 async def test_an_empty_file_is_read_as_nothing(desk: Desk) -> None:
@@ -130,27 +162,11 @@ async def test_an_empty_file_is_read_as_nothing(desk: Desk) -> None:
     assert (await desk.done("read_file", path="a.txt")).text == ""
 
 
-async def test_what_is_too_large_is_refused_with_a_range(desk: Desk) -> None:
-    (desk.root / "big.txt").write_bytes(b"line\n" * 500_000)
-    refused = await desk.refused("read_file", path="big.txt")
-    assert "start_line" in refused.fix
-    assert (await desk.done("read_file", path="big.txt", start_line=499_999)).text == "line\nline\n"
-    assert (
-        await desk.done("read_file", path="big.txt", start_line=400_000, end_line=400_000)
-    ).text == "line\n"
-
-
-async def test_one_endless_line_is_refused_and_can_be_skipped(desk: Desk) -> None:
-    (desk.root / "long.txt").write_bytes(b"x" * (3 * READ_BYTES) + b"\nsecond\n")
-    assert (await desk.refused("read_file", path="long.txt")).fix
-    assert (await desk.done("read_file", path="long.txt", start_line=2)).text == "second\n"
-
-
 @pytest.mark.parametrize("data", [b"\x7fELF\0\0", b"caf\xe9"])
-async def test_what_is_no_text_is_refused(desk: Desk, data: bytes) -> None:
+async def test_what_is_not_text_is_refused(desk: Desk, data: bytes) -> None:
     (desk.root / "a.bin").write_bytes(data)
     for name, arguments in (("read_file", {}), ("edit_file", {"old": "a", "new": "b"})):
-        assert "no UTF-8 text" in (await desk.refused(name, path="a.bin", **arguments)).what
+        assert "not UTF-8 text" in (await desk.refused(name, path="a.bin", **arguments)).what
 
 
 async def test_search_files_gives_path_line_and_text(desk: Desk) -> None:
@@ -162,7 +178,7 @@ async def test_search_files_gives_path_line_and_text(desk: Desk) -> None:
         "b.txt:1: find (me) too\nsrc/a.py:2: find (me)\n"
         "(2 lines found in 3 files; 1 skipped: no text, or too large)"
     )
-    assert (await desk.done("search_files", query="nope", path="src")).text == "(0 lines found in 1 files)"
+    assert (await desk.done("search_files", query="nope", path="src")).text == "(0 lines found in 1 file)"
     assert (await desk.done("search_files", query="x", path="src/a.py")).text.startswith(
         "src/a.py:1: x = 1\n"
     )
@@ -198,6 +214,28 @@ async def test_write_file_writes_the_whole_text_and_makes_folders(desk: Desk) ->
 async def test_write_file_refuses_a_folder(desk: Desk) -> None:
     (desk.root / "a").mkdir()
     assert (await desk.refused("write_file", path="a", content="x")).kind is FailureKind.INVALID_ARGUMENTS
+
+
+@pytest.mark.parametrize(
+    ("before", "text", "after"),
+    [
+        (None, "one", "one\n"),
+        ("one\n", "two", "one\ntwo\n"),
+        ("one", "two\nthree\n", "one\ntwo\nthree\n"),
+        ("one\r\ntwo", "three", "one\r\ntwo\r\nthree\r\n"),
+        ("", "one", "one\n"),
+    ],
+)
+async def test_text_is_added_at_the_end_on_lines_of_its_own(
+    desk: Desk, before: str | None, text: str, after: str
+) -> None:
+    if before is not None:
+        (desk.root / "a.txt").write_bytes(before.encode())
+    assert await desk.happened("append_file", path="a.txt", text=text) is False
+    await desk.done("append_file", path="a.txt", text=text)
+    assert (desk.root / "a.txt").read_bytes().decode() == after
+    assert await desk.happened("append_file", path="a.txt", text=text) is None
+    assert (await desk.refused("append_file", path="a.txt", text="")).kind is FailureKind.INVALID_ARGUMENTS
 
 
 async def test_edit_file_replaces_what_occurs_once(desk: Desk) -> None:
@@ -243,8 +281,8 @@ async def test_an_edit_that_both_states_could_show_is_not_guessed_at(
 async def test_a_file_too_large_to_edit_is_refused(desk: Desk) -> None:
     with (desk.root / "big").open("wb") as file:
         file.write(b"x" * 10_000)
-        file.truncate(EDIT_BYTES + 1)
-    (desk.root / "big").write_bytes(b"x" * (EDIT_BYTES + 1))
+        file.truncate(TEXT_BYTES + 1)
+    (desk.root / "big").write_bytes(b"x" * (TEXT_BYTES + 1))
     assert "larger than" in (await desk.refused("edit_file", path="big", old="a", new="b")).what
 
 

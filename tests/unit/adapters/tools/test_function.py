@@ -98,7 +98,7 @@ def test_all_options_reach_the_spec() -> None:
 @pytest.mark.parametrize(
     ("reads", "message"),
     [
-        ({"the owner": "whose"}, "'the owner' is no name"),
+        ({"the owner": "whose"}, "'the owner' can't be a name"),
         (("owner",), "say what each value is, as {name: meaning}"),
     ],
 )
@@ -229,9 +229,9 @@ def yielding() -> Iterator[int]:
     [
         ({}, silent, "no docstring"),
         ({}, yielding, "yields"),
-        ({"name": "two words"}, plain, "no name for a tool"),
-        ({"name": "x" * 65}, plain, "no name for a tool"),
-        ({}, lambda: None, "'<lambda>' is no name"),
+        ({"name": "two words"}, plain, "can't be the name of a tool"),
+        ({"name": "x" * 65}, plain, "can't be the name of a tool"),
+        ({}, lambda: None, "'<lambda>' can't be the name"),
         ({"timeout_s": 0}, plain, "timeout_s=0"),
         ({"paths": ("file",)}, plain, "paths names 'file'"),
         ({"paths": "path"}, plain, r"write \('path',\)"),

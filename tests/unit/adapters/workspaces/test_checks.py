@@ -57,9 +57,9 @@ async def test_what_holds_gives_no_reason(checker: WorkspaceChecker, check: Chec
 @pytest.mark.parametrize(
     ("check", "why"),
     [
-        (PathExists("b.txt"), "nothing stands at 'b.txt'"),
-        (PathAbsent("a.txt"), "something stands at 'a.txt'"),
-        (FileContains("a.txt", "moon"), "'a.txt' does not hold 'moon'"),
+        (PathExists("b.txt"), "'b.txt' does not exist"),
+        (PathAbsent("a.txt"), "'a.txt' exists"),
+        (FileContains("a.txt", "moon"), "'a.txt' does not contain 'moon'"),
         (FileContains("b.txt", "moon"), "no such file"),
         (FileContains("folder", "moon"), "is a folder"),
         (PathExists("escape/passwd"), "outside the workspace"),
@@ -68,7 +68,7 @@ async def test_what_holds_gives_no_reason(checker: WorkspaceChecker, check: Chec
         (Named("async"), "x is not 1"),
         (Named("broken"), "raised LookupError: nowhere"),
         (Named("truth"), "returned True, not text"),
-        (ToolSucceeded("pay"), "'pay' succeeded stands in the run's own record"),
+        (ToolSucceeded("pay"), "'pay' succeeded is in the run's own record"),
     ],
 )
 async def test_what_does_not_hold_says_why(checker: WorkspaceChecker, check: Check, why: str) -> None:

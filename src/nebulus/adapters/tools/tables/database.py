@@ -128,11 +128,6 @@ def fraction_of(value: Cell) -> Fraction:
     return Fraction(Decimal(repr(value))) if isinstance(value, float) else Fraction(value or 0)
 
 
-def counted(count: int, noun: str) -> str:
-    """Return a count with its noun: `1 row`, `2 rows`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
-
-
 def _folded(text: str | None) -> str | None:
     return None if text is None else str(text).casefold()
 

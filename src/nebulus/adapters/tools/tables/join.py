@@ -3,9 +3,10 @@
 from msgspec import Struct
 
 from nebulus.adapters.tools.tables.cells import Kind
-from nebulus.adapters.tools.tables.database import Database, Field, Loaded, counted
+from nebulus.adapters.tools.tables.database import Database, Field, Loaded
 from nebulus.adapters.tools.tables.names import Names, folded, wrong
 from nebulus.core.errors import ToolError
+from nebulus.core.text import counted
 
 _ON = "column_of_first = column_of_second where the names differ"
 

@@ -19,12 +19,12 @@ from nebulus.adapters.tools.tables.database import (
     Database,
     Field,
     Loaded,
-    counted,
     fraction_of,
     why_text,
 )
 from nebulus.adapters.tools.tables.names import Names, wrong
 from nebulus.adapters.tools.tables.request import Aggregate, Function, Order, aggregate_of
+from nebulus.core.text import counted
 
 Shown: TypeAlias = str | Written | None
 _MOST_GROUPS = 100_000

@@ -10,7 +10,7 @@ from msgspec import Meta
 from nebulus.adapters.tools.numbers import Written
 from nebulus.adapters.tools.tables.cells import Kind
 from nebulus.adapters.tools.tables.conditions import conditions_of
-from nebulus.adapters.tools.tables.database import Database, Field, Loaded, counted, open_database
+from nebulus.adapters.tools.tables.database import Database, Field, Loaded, open_database
 from nebulus.adapters.tools.tables.join import Side, joined
 from nebulus.adapters.tools.tables.names import Names, wrong
 from nebulus.adapters.tools.tables.query import Answer, Query, Shown, answered
@@ -19,7 +19,7 @@ from nebulus.adapters.tools.tables.source import Rows, rows_of
 from nebulus.adapters.tools.texts import whole_text
 from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.scalars import Scalar
-from nebulus.core.text import bounded
+from nebulus.core.text import bounded, counted
 from nebulus.ports.tool import ToolOutput
 
 _ROWS_LOOKED_AT = 3
