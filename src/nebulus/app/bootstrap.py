@@ -364,6 +364,38 @@ def policy(settings: Settings, folder: Path, scene: Scene, *, workspace: Path | 
     return open_policy(folder / settings.policy, scene, workspace=workspace, guarded=guarded)
 
 
+def client_policy(settings: Settings, folder: Path) -> Callable[[Scene], Policy] | None:
+    """Return what makes the policy that `settings` name for the tools of a client; None where they name none.
+
+    Raises:
+        ConfigError: the policy can't be read, or names a tool that `serve.tools` does not declare.
+    """
+    if not settings.policy:
+        return None
+    _require_cedar(settings)
+    from nebulus.adapters.policies.files import policy_by_tools
+
+    return policy_by_tools(
+        folder / settings.policy,
+        workspace=Path(os.path.realpath(folder)),
+        guarded=(folder / FILE_NAME, folder / STATE_FOLDER),
+        declared=settings.serve.tools,
+    )
+
+
+def client_workspace(settings: Settings, folder: Path) -> "FolderWorkspace | None":
+    """Return the folder in which paths of clients' calls are canonical; None where no policy looks at them.
+
+    Raises:
+        ConfigError: the folder can't be read and written.
+    """
+    if not settings.policy:
+        return None
+    from nebulus.adapters.workspaces.folder import FolderWorkspace
+
+    return FolderWorkspace(folder)
+
+
 def _require_cedar(settings: Settings) -> None:
     """Refuse to read a policy where nothing can decide by it.
 

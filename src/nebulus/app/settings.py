@@ -19,6 +19,7 @@ from nebulus.adapters.backends.hub_files import is_hub_name, read_name
 from nebulus.adapters.backends.settings import DEFAULT_LIMITS, AnswerLimits, BackendSettings, ToolForm
 from nebulus.adapters.sandboxes.limits import Limits as CommandLimits
 from nebulus.adapters.tools.groups import ToolGroups
+from nebulus.app.serve_settings import ServeSettings
 from nebulus.core.budget import Budget
 from nebulus.core.demand import ErrorCost, WorkKind
 from nebulus.core.errors import ConfigError
@@ -164,6 +165,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     route: RouteSettings = RouteSettings()
     sandbox: CommandLimits = CommandLimits()
     tools: ToolGroups = ToolGroups()
+    serve: ServeSettings = ServeSettings()
 
     def only(self, names: tuple[str, ...]) -> "Settings":
         """Return these settings with the named tiers alone, in their order here.
@@ -211,6 +213,7 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
         "sandbox": CommandLimits,
         "tools": ToolGroups,
         "route": RouteSettings,
+        "serve": ServeSettings,
     }
     values: dict[str, Any] = {
         name: _struct(_table(tables.pop(name), name, source), kind, f"{source}: {name}")

@@ -36,12 +36,14 @@ from nebulus import __version__
 from nebulus.cli import (
     approvals,
     ask,
+    connect,
     forecast_command,
     models,
     policy,
     probe_command,
     profile_commands,
     run_commands,
+    serve,
     signals,
     trust,
     verify,
@@ -64,6 +66,7 @@ _EPILOG = examples(
         "nebulus run -f tidy.md": "carry a runbook out in this folder",
         "nebulus run 'List the files in notes.' -m ollama:qwen3:8b": "a sentence, on another model",
         "nebulus ask 'What is a fjord?'": "one question, one answer, no tools",
+        "nebulus serve": "serve clients that speak to OpenAI or Anthropic",
         "nebulus models pull hf:Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF:Q4_K_M": "fetch a model, to use with -m",
         "nebulus show RUN --why": "why a run ended as it did",
     }
@@ -119,6 +122,8 @@ def nebulus(
 
 run_commands.register(app)
 ask.register(app)
+serve.register(app)
+connect.register(app)
 view_commands.register(app)
 models.register(app)
 probe_command.register(app)

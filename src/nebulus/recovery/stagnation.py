@@ -104,6 +104,15 @@ def blocked(
     )
 
 
+def repeated(history: CallHistory, tool: str, arguments: dict[str, Any], *, same_calls: int) -> str:
+    """Return why one more call would repeat what was done, or "" if it would not.
+
+    For histories in which nobody knows what the tools do: only the same calls with the same results count.
+    """
+    call = call_print(tool, arguments)
+    return _same_call(history, call, same_calls) or _cycle(history, call)
+
+
 def call_print(tool: str, arguments: dict[str, Any]) -> str:
     """Return the fingerprint of a call, ignoring white space and the order of keys."""
     return short_digest([tool, _plain(arguments)])

@@ -12,12 +12,14 @@ FLOORS: tuple[frozenset[str], ...] = (
     PRINCIPLES,
     frozenset({"loop"}),
     frozenset({"report"}),
+    frozenset({"transcript"}),
     frozenset({"adapters"}),
     frozenset({"testing"}),
     frozenset({"runtime"}),
     frozenset({"app"}),
     frozenset({""}),  # nebulus/__init__.py: the public names
-    frozenset({"proxy", "cli", "web"}),
+    frozenset({"proxy", "web"}),
+    frozenset({"cli"}),  # starts the others
     frozenset({"__main__"}),
 )
 HEIGHT = {folder: height for height, floor in enumerate(FLOORS) for folder in floor}

@@ -6,7 +6,7 @@ import re
 from tests.unit.house.source import SOURCE, Module, hold
 from tests.unit.house.test_floors import PRINCIPLES, folder_of
 
-PURE_FOLDERS = PRINCIPLES | {"core", "loop", "report"}
+PURE_FOLDERS = PRINCIPLES | {"core", "loop", "report", "transcript"}
 
 PURE_LIBRARIES = frozenset({"nebulus", "msgspec", "jsonschema_rs", "llguidance"})
 PURE_MODULES = """

@@ -13,6 +13,8 @@ _DIGITS = string.digits.encode()
 _MARKS = string.punctuation.encode()
 _BLANKS = b" \t\r\v\f"
 _LINE_ENDS = b"\n"
+_SPACES = b" \t\n\r\v\f\x1c\x1d\x1e\x1f"
+"""All white space in ASCII, as `str.split` sees it."""
 _NOT_ASCII = bytes(range(0x80, 0x100))
 _FOUR_BYTE_STARTS = bytes(range(0xF0, 0xF5))
 
@@ -85,4 +87,6 @@ def _tokens(text: str) -> float:
 
 
 def _solid_chars(text: str) -> int:
+    if text.isascii():  # the same, several times as fast
+        return len(text.encode().translate(None, _SPACES))
     return sum(map(len, text.split()))

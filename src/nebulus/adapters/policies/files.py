@@ -5,12 +5,14 @@ Invariant: a policy that can't be read is an error; a missing file never means "
 
 import os
 import tomllib
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from nebulus.adapters.policies.cedar import CedarPolicy
 from nebulus.adapters.policies.sources import PolicyText
 from nebulus.core.errors import ConfigError
 from nebulus.guard.check import Scene
+from nebulus.guard.offered import PLACEHOLDERS, rules_for, tools_named
 from nebulus.guard.rules import RuleFile, read_rules
 
 
@@ -28,6 +30,33 @@ def open_policy(
     cedar = tuple((other.name, _read(other)) for other in others)
     protected = inside(workspace, (path, *others, *guarded))
     return CedarPolicy(PolicyText(file=file, cedar=cedar, protected=protected), scene)
+
+
+def policy_by_tools(
+    path: Path, *, workspace: Path, guarded: tuple[Path, ...], declared: Collection[str]
+) -> Callable[[Scene], CedarPolicy]:
+    """Read the policy at `path`, and return what makes it a policy for the tools of a scene, without reading again.
+
+    Rules about tools that are not in the scene are left out of it. All that the rules name must be `declared`.
+
+    Raises:
+        ConfigError: a file is missing, contains something that can't be a policy, or names a tool that is not declared.
+    """
+    file, (_, *others) = read_policy(path)
+    for name in tools_named(file):
+        if name not in declared:
+            raise ConfigError(
+                f"{path.name}: the tool {name!r} is not declared; add [serve.tools.{name}] to the settings, with its effect"
+            )
+    cedar = tuple((other.name, _read(other)) for other in others)
+    protected = inside(workspace, (path, *others, *guarded))
+
+    def policy_of(scene: Scene) -> CedarPolicy:
+        specs = (*scene.specs, *PLACEHOLDERS)
+        text = PolicyText(file=rules_for(file, specs), cedar=cedar, protected=protected)
+        return CedarPolicy(text, Scene(specs=specs, agents=scene.agents))
+
+    return policy_of
 
 
 def read_policy(path: Path) -> tuple[RuleFile, tuple[Path, ...]]:

@@ -75,3 +75,9 @@ def test_messages_without_tools_are_dropped_tools() -> None:
 def test_the_cap_is_a_cut_whatever_the_server_says(finish: FinishReason, written: int, is_cut: bool) -> None:
     answer = ModelAnswer(text="x", calls=(RawCall("t", "{}"),), finish=finish, usage=Usage(0, written))
     assert check_truncation(answer, LONG).finish is (FinishReason.LENGTH if is_cut else finish)
+
+
+@given(st.text(alphabet=st.characters(max_codepoint=0x2100)))
+def test_the_floor_of_a_text_is_the_same_however_its_white_space_is_counted(text: str) -> None:
+    request = ModelRequest(messages=(Message("user", text * 9),))
+    assert floor_of_messages(request) == sum(map(len, (text * 9).split())) // 8
