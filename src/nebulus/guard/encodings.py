@@ -121,7 +121,7 @@ def _unescaped(token: str) -> str:
             return _of_bytes(token)
         case "\\", ("u" | "U"):
             return _of_code(token)
-        case "\\", digit if digit.isdigit():
+        case "\\", digit if digit and digit in "01234567":  # isdigit() is true of ¹ too
             return chr(int(token[1:], 8))
         case "\\", ("\r" | "\n"):
             return ""

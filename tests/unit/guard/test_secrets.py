@@ -102,3 +102,7 @@ def test_marks_inside_arguments_are_replaced_for_the_tools_that_were_granted_the
     arguments = {"list": ["[secret KEY]", 1], "inner": {"a": "x [secret KEY]"}}
     assert granted.revealed(arguments, "post") == {"list": [KEY, 1], "inner": {"a": f"x {KEY}"}}
     assert granted.revealed(arguments, "read") is arguments
+
+
+def test_a_backslash_before_a_raised_digit_is_no_escape() -> None:
+    assert KNOWN.hide("10\\¹ and \\²") == "10\\¹ and \\²"
