@@ -19,7 +19,8 @@ from bench.ceiling import PATIENT, RESERVE_TOKENS, JobTool, specs
 from nano.environment import Environment
 from nano.language import make_job
 from nebulus.app.application import open_application
-from nebulus.app.settings import EngineSettings, Settings, TierSettings, load_settings
+from nebulus.app.settings import EngineSettings, Settings, TierSettings
+from nebulus.app.settings_file import load_settings
 from nebulus.core.budget import Budget
 from nebulus.core.commands import Command
 from nebulus.core.events import CallJudged

@@ -9,11 +9,13 @@ from typing import Any, Literal, TypeAlias
 from msgspec.structs import replace
 
 from nebulus.app.application import Application, Predicates, Watch, open_application
-from nebulus.app.bootstrap import MEMORY, profiles
+from nebulus.app.bootstrap import MEMORY
+from nebulus.app.bootstrap_profiles import profiles
 from nebulus.app.forecasting import ForecastReport, forecast_goal
 from nebulus.app.probe import day_of
 from nebulus.app.results import decode_result, result_spec
-from nebulus.app.settings import SMOLLM2, EngineSettings, Settings, TierSettings, load_settings, tier_name
+from nebulus.app.settings import SMOLLM2, EngineSettings, Settings, TierSettings, tier_name
+from nebulus.app.settings_file import load_settings
 from nebulus.core.budget import Budget
 from nebulus.core.commands import Command
 from nebulus.core.errors import ConfigError

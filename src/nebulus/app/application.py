@@ -17,8 +17,8 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from nebulus.app import bootstrap
-from nebulus.app.settings import Settings
+from nebulus.app import bootstrap, bootstrap_profiles
+from nebulus.app.settings import Settings, validate_limits
 from nebulus.core.commands import Command
 from nebulus.core.config import RunConfig
 from nebulus.core.errors import BackendError, ConfigError
@@ -69,7 +69,12 @@ class Application:
         predicates: Predicates | None = None,
         backends: Mapping[str, ModelBackend] | None = None,
     ) -> None:
-        """Take tools in addition to the built-in ones, and backends by tier instead of those that settings name."""
+        """Take tools in addition to the built-in ones, and backends by tier instead of those that settings name.
+
+        Raises:
+            ConfigError: a limit is out of range, or the engine can't be used.
+        """
+        validate_limits(settings, "settings")
         self.settings, self.folder = settings, folder
         self._tools, self._predicates = tuple(tools), dict(predicates or {})
         self._policy, self._person = policy, person
@@ -182,7 +187,7 @@ class Application:
     @functools.cached_property
     def _skills(self) -> Skills:
         """What was measured of each tier, if tiers are chosen by that."""
-        return bootstrap.skills(self.settings)
+        return bootstrap_profiles.skills(self.settings)
 
     @functools.cached_property
     def _stored(self) -> ArtifactStore:

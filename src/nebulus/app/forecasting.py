@@ -6,7 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nebulus.app import bootstrap
+from nebulus.app import bootstrap, bootstrap_profiles
 from nebulus.app.probe import Store
 from nebulus.app.settings import Settings
 from nebulus.ceiling.forecast import Forecast, PlannedStep, forecast
@@ -67,7 +67,7 @@ async def forecast_goal(
     for name, tier in settings.tiers.items():
         if StepKind.EXECUTE not in tier.kinds:
             continue
-        model = bootstrap.model_identity(tier)
+        model = bootstrap_profiles.model_identity(tier)
         profile = store.find(model)
         if profile is None or not profile.rows:
             unmeasured[name] = f"nebulus probe {tier.model}"

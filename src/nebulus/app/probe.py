@@ -11,7 +11,7 @@ from typing import Protocol
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nebulus.app import bootstrap
+from nebulus.app import bootstrap_profiles
 from nebulus.app.probe_runs import ItemResult, ask_item
 from nebulus.app.settings import Settings
 from nebulus.ceiling.probe_plan import STANDARD, ItemSource, next_group, widest_spread
@@ -91,7 +91,7 @@ class Probe:
         Raises:
             ConfigError: the model or its profile can't be read, or the server can't be reached.
         """
-        model = bootstrap.model_identity(self._settings.tiers[self._tier])
+        model = bootstrap_profiles.model_identity(self._settings.tiers[self._tier])
         try:
             info = await self._backend.describe()
         except BackendError as error:

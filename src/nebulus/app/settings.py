@@ -6,11 +6,8 @@ the nearest thing that would be right; secrets are named by environment variable
 
 import difflib
 import re
-import tomllib
 from collections.abc import Iterator
-from enum import StrEnum
-from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Literal, TypeVar
 
 import msgspec
 from msgspec import Struct, field
@@ -27,7 +24,6 @@ from nebulus.core.limits import Limits
 from nebulus.core.plan import PlanMode
 from nebulus.core.routes import RouteMode, RoutePolicy
 from nebulus.core.tiers import StepKind, Tier
-from nebulus.recovery.strategy import check_overrides
 
 FILE_NAME = "nebulus.toml"
 STATE_FOLDER = ".nebulus"
@@ -175,62 +171,9 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
         """
         for name in names:
             if name not in self.tiers:
-                raise ConfigError(f"there is no tier {name!r}", fix=f"{_nearest(name, list(self.tiers))}")
+                raise ConfigError(f"there is no tier {name!r}", fix=f"{nearest(name, list(self.tiers))}")
         kept = {name: tier for name, tier in self.tiers.items() if not names or name in names}
         return msgspec.structs.replace(self, tiers=kept)
-
-
-def load_settings(path: Path | None, folder: Path) -> Settings:
-    """Return the settings of `path`, else of `nebulus.toml` in `folder`, else the defaults.
-
-    Raises:
-        ConfigError: the file is missing, is not TOML, or contains something impossible.
-    """
-    found = path or folder / FILE_NAME
-    if path is None and not found.exists():
-        return Settings()
-    try:
-        data = tomllib.loads(found.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{found} can't be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{found} is not TOML: {error}") from error
-    return read_settings(data, source=str(found))
-
-
-def read_settings(data: dict[str, Any], *, source: str) -> Settings:
-    """Return the settings in `data`; messages about what is wrong begin with `source`.
-
-    Raises:
-        ConfigError: an unknown key, a wrong type, or a value that can't be.
-    """
-    tables = dict(data)
-    tiers = _table(tables.pop("tiers", None), "tiers", source)
-    known: dict[str, type[Struct]] = {
-        "engine": EngineSettings,
-        "budget": Budget,
-        "limits": Limits,
-        "sandbox": CommandLimits,
-        "tools": ToolGroups,
-        "route": RouteSettings,
-        "serve": ServeSettings,
-    }
-    values: dict[str, Any] = {
-        name: _struct(_table(tables.pop(name), name, source), kind, f"{source}: {name}")
-        for name, kind in known.items()
-        if name in tables
-    }
-    if tiers:
-        values["tiers"] = {
-            name: _struct(_table(tier, f"tiers.{name}", source), TierSettings, f"{source}: tiers.{name}")
-            for name, tier in tiers.items()
-        }
-    settings = msgspec.structs.replace(_struct(tables, Settings, f"{source}: "), **values)
-    _validate(settings, source)
-    wrong = check_overrides(settings.limits)
-    if wrong:
-        raise ConfigError(f"{source}: limits.strategies: {wrong}")
-    return settings
 
 
 def tier_name(model: str) -> str:
@@ -288,8 +231,13 @@ _NEVER_NEGATIVE = (
 )
 
 
-def _validate(settings: Settings, source: str) -> None:
-    _validate_limits(settings, source)
+def validate(settings: Settings, source: str) -> None:
+    """Reject values that can't be meant.
+
+    Raises:
+        ConfigError: names the first of them, and what would be right; messages begin with `source`.
+    """
+    validate_limits(settings, source)
     _validate_engine(settings.engine.url, source)
     _validate_route(settings, source)
     if not settings.tiers:
@@ -331,19 +279,24 @@ def _validate_route(settings: Settings, source: str) -> None:
         if name not in settings.tiers:
             raise ConfigError(
                 f"{source}: route.pins.{kind.value}={name!r} is not a tier",
-                fix=_nearest(name, list(settings.tiers)),
+                fix=nearest(name, list(settings.tiers)),
             )
     if route.mode is RouteMode.PIN and not route.pins:
         raise ConfigError(f'{source}: route.mode="pin" needs route.pins, such as {{ act = "NAME" }}')
 
 
-def _validate_limits(settings: Settings, source: str) -> None:
+def validate_limits(settings: Settings, source: str) -> None:
+    """Reject numbers out of range.
+
+    Raises:
+        ConfigError: names the first of them, and the least that can be; messages begin with `source`.
+    """
     for name, table in (("budget", settings.budget), ("limits", settings.limits)):
         for key, value in _numbers_of(table):
             least = 1 if name == "limits" and key in _AT_LEAST_ONE else 0
-            if value < least:
+            if not value >= least or value == float("inf"):
                 raise ConfigError(
-                    f"{source}: {name}.{key}={value!r} is too small", fix=f"write {least} or more"
+                    f"{source}: {name}.{key}={value!r} is out of range", fix=f"write a number from {least} on"
                 )
     if min(settings.approvals.expires_s, settings.approvals.wait_s) < 0:
         raise ConfigError(f"{source}: approvals.expires_s and approvals.wait_s are seconds, from 0 on")
@@ -370,48 +323,7 @@ def _validate_engine(url: str, source: str) -> None:
         )
 
 
-def _table(value: Any, name: str, source: str) -> dict[str, Any]:
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ConfigError(
-            f"{source}: {name}={value!r} is not a table", fix=f"write [{name}] and settings below it"
-        )
-    return value
-
-
-def _struct(table: dict[str, Any], kind: type[_Kind], place: str) -> _Kind:
-    """Return `table` as a `kind`, its fields converted one by one so that an error names field and value."""
-    fields = {item.name: item for item in msgspec.structs.fields(kind)}
-    prefix = place if place.endswith(" ") else f"{place}."
-    values = {}
-    for key, value in table.items():
-        if key not in fields:
-            raise ConfigError(f"{prefix}{key} is not a setting", fix=f"{_nearest(key, list(fields))}")
-        try:
-            values[key] = msgspec.convert(value, fields[key].type)
-        except msgspec.ValidationError as error:
-            raise ConfigError(f"{prefix}{key}={value!r}: {error}{_choices(fields[key].type)}") from error
-    missing = [item.name for item in fields.values() if item.required and item.name not in values]
-    if missing:
-        raise ConfigError(f"{prefix}{missing[0]} is missing")
-    return kind(**values)
-
-
-def _choices(wanted: Any) -> str:
-    """Return, for a message, which words a setting of the type `wanted` may be; "" if it may be anything."""
-    words = sorted(_words_of(wanted))
-    return f"; there are {', '.join(map(repr, words))}" if words else ""
-
-
-def _words_of(wanted: Any) -> set[str]:
-    if isinstance(wanted, type) and issubclass(wanted, StrEnum):
-        return {item.value for item in wanted}
-    if get_origin(wanted) is Literal:
-        return set(map(str, get_args(wanted)))
-    return {word for inner in get_args(wanted) for word in _words_of(inner)}
-
-
-def _nearest(word: str, known: list[str]) -> str:
+def nearest(word: str, known: list[str]) -> str:
+    """Return, for a message, the word in `known` that is most like `word`, or all of them."""
     near = difflib.get_close_matches(word, known, n=1)
     return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"

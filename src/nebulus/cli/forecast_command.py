@@ -47,7 +47,7 @@ def forecast(
     It rests on what `nebulus probe` measured of each model: no model is asked, and none is started. It names the weakest
     steps, what would help them, and what the run will take. Where there is no profile, it says which command makes one.
     """
-    from nebulus.app import bootstrap
+    from nebulus.app import bootstrap_profiles
     from nebulus.app.forecasting import forecast_goal, require_forecast
     from nebulus.app.probe import day_of
     from nebulus.cli.console import reporting, show, show_json, stdout
@@ -65,7 +65,7 @@ def forecast(
                 settings,
                 text,
                 folder=workspace,
-                store=bootstrap.profiles(profiles),
+                store=bootstrap_profiles.profiles(profiles),
                 today=day_of(SystemClock()),
                 workspace=workspace,
             )

@@ -11,7 +11,8 @@ from msgspec import Struct
 
 from nebulus.adapters.trust.ledger import TrustLedger
 from nebulus.app.bootstrap import MEMORY
-from nebulus.app.settings import FILE_NAME, Settings, TierSettings, load_settings, tier_name
+from nebulus.app.settings import FILE_NAME, Settings, TierSettings, tier_name
+from nebulus.app.settings_file import load_settings
 from nebulus.app.trust import contacts_in_doubt, file_in_doubt, protect_from_now_on
 from nebulus.cli.trusting import require_trust
 from nebulus.core.errors import ConfigError, RunUnknownError

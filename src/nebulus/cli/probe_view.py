@@ -11,7 +11,7 @@ from msgspec import Struct
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from nebulus.app import bootstrap
+from nebulus.app import bootstrap, bootstrap_profiles
 from nebulus.app.probe import MEASURED_FIRST, Probe, ProbeLimits, ProbeStep
 from nebulus.ceiling.profile import Profile
 from nebulus.cli.console import show, show_json, stderr, stdout
@@ -45,7 +45,7 @@ async def measure(work: ProbeWork, limits: ProbeLimits) -> Profile:
     (tier,) = settings.tiers
     await bootstrap.fetch_models(settings, is_quiet=work.is_quiet)
     backend = bootstrap.backend(settings.tiers[tier].backend())
-    store = bootstrap.profiles(work.profiles)
+    store = bootstrap_profiles.profiles(work.profiles)
     try:
         probe = Probe(tier, settings, backend, store=store, clock=SystemClock())
         profile = await probe.open(is_fresh=work.is_fresh)

@@ -51,14 +51,14 @@ def register(app: typer.Typer) -> None:
 
 def list_(*, profiles: ProfilesOption = None, as_json: JsonOption = False) -> None:
     """List the profiles, with the models that they are about, and those that can't be read."""
-    from nebulus.app import bootstrap
+    from nebulus.app import bootstrap_profiles
     from nebulus.cli.console import reporting, show_json, stdout
     from nebulus.cli.console import show as show_lines
     from nebulus.report.profiles import listed_line, listed_row
     from nebulus.report.text import Line, safe
 
     with reporting(as_json=as_json):
-        store = bootstrap.profiles(profiles)
+        store = bootstrap_profiles.profiles(profiles)
         found = list(store.all())
         if as_json:
             show_json(
@@ -81,13 +81,13 @@ def list_(*, profiles: ProfilesOption = None, as_json: JsonOption = False) -> No
 
 def show(model: ModelArgument, *, profiles: ProfilesOption = None, as_json: JsonOption = False) -> None:
     """Show what a model was measured to do: rates with 90 % intervals, and how deep it carries."""
-    from nebulus.app import bootstrap
+    from nebulus.app import bootstrap_profiles
     from nebulus.cli.console import reporting, show_json, stdout
     from nebulus.cli.console import show as show_lines
     from nebulus.report.profiles import profile_document, profile_lines
 
     with reporting(as_json=as_json):
-        profile, stale = _named(model, bootstrap.profiles(profiles))
+        profile, stale = _named(model, bootstrap_profiles.profiles(profiles))
         if as_json:
             show_json(profile_document(profile, stale=stale))
         else:
@@ -102,13 +102,13 @@ def compare(
     as_json: JsonOption = False,
 ) -> None:
     """Show what two models were measured to do, side by side."""
-    from nebulus.app import bootstrap
+    from nebulus.app import bootstrap_profiles
     from nebulus.cli.console import reporting, show_json, stdout
     from nebulus.cli.console import show as show_lines
     from nebulus.report.profiles import comparison_document, comparison_lines
 
     with reporting(as_json=as_json):
-        store = bootstrap.profiles(profiles)
+        store = bootstrap_profiles.profiles(profiles)
         one, other = (_named(name, store)[0] for name in (first, second))
         if as_json:
             show_json(comparison_document(one, other))
@@ -131,12 +131,14 @@ def learn(
     """
     import asyncio
 
-    from nebulus.app import bootstrap
+    from nebulus.app import bootstrap_profiles
     from nebulus.cli.profile_learning import learned, learned_lines
     from nebulus.cli.view import open_view
 
     with open_view(workspace, config, as_json=as_json) as view:
-        found = asyncio.run(learned(run_id, view.settings, workspace, store=bootstrap.profiles(profiles)))
+        found = asyncio.run(
+            learned(run_id, view.settings, workspace, store=bootstrap_profiles.profiles(profiles))
+        )
         view.show(found, learned_lines)
 
 
@@ -147,7 +149,7 @@ def _named(name: str, store: "ProfileStore") -> "tuple[Profile, tuple[str, ...]]
         ConfigError: there is none, or it can't be read.
     """
     from nebulus.adapters.profiles.store import read_profile
-    from nebulus.app import bootstrap
+    from nebulus.app import bootstrap_profiles
     from nebulus.app.settings import TierSettings
     from nebulus.core.errors import ConfigError
 
@@ -156,7 +158,7 @@ def _named(name: str, store: "ProfileStore") -> "tuple[Profile, tuple[str, ...]]
     stored = store.folder / f"{name}.json"
     if "/" not in name and stored.exists():
         return read_profile(stored), ()
-    model = bootstrap.model_identity(TierSettings(model=name))
+    model = bootstrap_profiles.model_identity(TierSettings(model=name))
     profile = store.find(model)
     if profile is None:
         there = ", ".join(path.stem for path in sorted(store.folder.glob("*.json"))[:8])

@@ -8,7 +8,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nebulus.adapters.profiles.store import ProfileStore
-from nebulus.app import bootstrap
+from nebulus.app import bootstrap_profiles
 from nebulus.app.application import open_application
 from nebulus.app.settings import Settings
 from nebulus.ceiling.profile import Profile, Row
@@ -58,7 +58,7 @@ def add_run(
         if tier not in settings.tiers:
             yield Learned(tier=tier, why_not="the settings have no such tier any more")
             continue
-        model = bootstrap.model_identity(settings.tiers[tier])
+        model = bootstrap_profiles.model_identity(settings.tiers[tier])
         profile = store.find(model) or Profile(model=model)
         if changed := profile.model.changes(model):
             yield Learned(tier=tier, why_not=f"its profile is stale: {' and '.join(changed)} changed")

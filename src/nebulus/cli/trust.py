@@ -40,7 +40,7 @@ def trust(
     machine that gets no secret.
     """
     from nebulus.adapters.trust.ledger import TrustLedger
-    from nebulus.app.settings import load_settings
+    from nebulus.app.settings_file import load_settings
     from nebulus.app.trust import contacts_in_doubt, file_in_doubt, protect_from_now_on
     from nebulus.app.trust import trust as confirm
     from nebulus.cli.console import reporting, show_json

@@ -33,7 +33,7 @@ _ORDERING = re.compile(
     r"\b(?:sort|rank|order(?:ed)? by|highest|lowest|largest|smallest|longest|shortest|best|worst|newest|latest|oldest|top \d|most|least|compar\w*|before|after)\b",
     re.IGNORECASE,
 )
-_CODE = re.compile(r"\b[a-z]+[a-z0-9]*[A-Z]\w*|\b\w+_\w+\b|\b\w+\.\w+\(|`")
+_CODE = re.compile(r"\b[a-z][a-z0-9]*+[A-Z]|[^\W_]_[^\W_]|\w\.\w+\(|`")
 _EFFECTS = (Effect.READ, Effect.WRITE, Effect.IRREVERSIBLE, Effect.EGRESS)
 
 

@@ -9,7 +9,7 @@ import pytest
 import typer.main
 from typer.testing import CliRunner, Result
 
-from nebulus.app.settings import load_settings
+from nebulus.app.settings_file import load_settings
 from nebulus.cli.exits import Exit
 from nebulus.cli.main import app
 from nebulus.cli.starting_file import starting_text
@@ -23,6 +23,14 @@ COMMANDS = (
     "cancel",
     "demo",
     "ask",
+    "serve",
+    "connect",
+    "probe",
+    "profile list",
+    "profile show",
+    "profile compare",
+    "profile learn",
+    "forecast",
     "runs",
     "show",
     "plan",

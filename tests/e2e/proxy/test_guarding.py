@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from nebulus.app.settings import read_settings
+from nebulus.app.settings_file import read_settings
 from nebulus.core.answers import ModelRequest
 from nebulus.core.errors import ConfigError
 from nebulus.proxy.opening import open_upstream

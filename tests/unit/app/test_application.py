@@ -4,9 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from nebulus.app.application import FILES_LISTED, checked_run_id, new_run_id, open_application
+from nebulus.app.application import FILES_LISTED, Application, checked_run_id, new_run_id, open_application
 from nebulus.app.bootstrap import MEMORY
 from nebulus.app.settings import EngineSettings, Settings, TierSettings
+from nebulus.core.budget import Budget
 from nebulus.core.errors import ConfigError
 from nebulus.core.plan import PlanMode
 from nebulus.testing.backends import ScriptedBackend
@@ -51,3 +52,9 @@ def test_the_id_of_a_run_is_short_and_plain(run_id: str) -> None:
     with pytest.raises(ConfigError, match="can't be the id of a run"):
         checked_run_id(run_id)
     assert checked_run_id(new_run_id())
+
+
+def test_limits_that_a_program_sets_are_checked_like_those_of_a_file(tmp_path: Path) -> None:
+    settings = Settings(engine=EngineSettings(url=MEMORY), budget=Budget(seconds=float("nan")))
+    with pytest.raises(ConfigError, match=r"budget\.seconds=nan is out of range"):
+        Application(settings, tmp_path)

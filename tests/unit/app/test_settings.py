@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nebulus.adapters.backends.settings import BackendSettings
-from nebulus.app.settings import Settings, TierSettings, load_settings, read_model, read_settings
+from nebulus.app.settings import Settings, TierSettings, read_model
+from nebulus.app.settings_file import load_settings, read_settings
 from nebulus.core.demand import ErrorCost
 from nebulus.core.errors import ConfigError
 from nebulus.core.routes import RoutePolicy
@@ -61,10 +62,10 @@ def test_a_file_is_read_with_its_tiers_in_order(tmp_path: Path) -> None:
             "leaves no room in a window of 100",
         ),
         ({"tiers": {"a": {"model": "nano", "reasoning_tokens": -1}}}, "reasoning_tokens=-1 is negative"),
-        ({"budget": {"tokens": -5}}, "budget.tokens=-5 is too small; write 0 or more"),
-        ({"budget": {"calls": {"pay": -1}}}, "budget.calls.pay=-1 is too small"),
-        ({"limits": {"attempts": 0}}, "limits.attempts=0 is too small; write 1 or more"),
-        ({"limits": {"first_wait_s": -0.5}}, "limits.first_wait_s=-0.5 is too small; write 0 or more"),
+        ({"budget": {"tokens": -5}}, "budget.tokens=-5 is out of range; write a number from 0 on"),
+        ({"budget": {"calls": {"pay": -1}}}, "budget.calls.pay=-1 is out of range"),
+        ({"limits": {"attempts": 0}}, "limits.attempts=0 is out of range; write a number from 1 on"),
+        ({"limits": {"first_wait_s": -0.5}}, "limits.first_wait_s=-0.5 is out of range; write a number from 0 on"),
         ({"engine": {"url": "mysql://x/y"}}, "engine.url='mysql://x/y' is not a database that runs can live in"),
         ({"tiers": {"a": {"model": "nano", "kinds": ["run"]}}}, "there are 'answer', 'execute', 'extract', 'plan'"),
         ({"planning": "x"}, "planning='x': .*; there are 'next', 'outline'"),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from nebulus.adapters.profiles.store import ProfileStore
-from nebulus.app import bootstrap
+from nebulus.app import bootstrap_profiles
 from nebulus.app.application import open_application
 from nebulus.app.settings import EngineSettings, RouteSettings, Settings, TierSettings
 from nebulus.ceiling.profile import ModelIdentity, Profile, Row
@@ -59,5 +59,5 @@ def test_the_tier_whose_profile_is_good_enough_is_asked_first(tmp_path: Path) ->
 
 def test_a_run_that_climbs_the_ladder_reads_no_profile(tmp_path: Path) -> None:
     (tmp_path / "profiles" / "small.json").write_text("{")
-    assert bootstrap.skills(settings(RouteMode.LADDER)) == {}
+    assert bootstrap_profiles.skills(settings(RouteMode.LADDER)) == {}
     assert first_tier(tmp_path, RouteMode.LADDER) == "small"

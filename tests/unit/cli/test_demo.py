@@ -7,7 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from nebulus.app.bootstrap import nano_path
-from nebulus.app.settings import NANO, load_settings
+from nebulus.app.settings import NANO
+from nebulus.app.settings_file import load_settings
 from nebulus.cli.main import app
 from nebulus.core.plan import ToolSucceeded
 from nebulus.loop.runbook import read_runbook
