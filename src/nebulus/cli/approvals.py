@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from nebulus.report.text import Line
 
 HERE = Path()
-SHOWN_DIGITS = 12
 IdArgument = Annotated[
     str, typer.Argument(help="The id of a question, or its beginning; see `nebulus approvals`.")
 ]
@@ -52,6 +51,7 @@ def approvals(
 
 
 def _lines(item: "Waiting") -> "list[Line]":
+    from nebulus.report.summary import SHOWN_DIGITS
     from nebulus.report.text import Line, one_line, safe
 
     question = item.question

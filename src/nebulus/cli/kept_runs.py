@@ -105,12 +105,15 @@ async def read_journal(run_id: str, settings: Settings, folder: Path) -> list[di
 
 
 async def cancel(run_id: str, settings: Settings, folder: Path) -> RunInfo:
-    """Ask a run to stop, and return how it is then.
+    """Ask a run to stop, and return how it is then; one that has ended is left alone.
 
     Raises:
         RunUnknownError: no such run.
     """
     async with _supervisor(settings, folder) as supervisor:
+        before = await supervisor.info(run_id)
+        if before.status is RunStatus.ENDED:
+            return before
         await supervisor.cancel(run_id)
         return await supervisor.info(run_id)
 

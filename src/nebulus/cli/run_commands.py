@@ -219,6 +219,7 @@ def cancel(
     from nebulus.cli import kept_runs
     from nebulus.cli.console import reporting, show_json
     from nebulus.cli.place import again, settings_of
+    from nebulus.ports.engine import RunStatus
 
     with reporting(as_json=as_json):
         settings = settings_of(workspace, choice_of(config, None, None), only_looks=True)
@@ -226,7 +227,9 @@ def cancel(
         if as_json:
             show_json({"run_id": info.run_id, "status": info.status})
         else:
-            print(f"{info.run_id} is {info.status.value}; `{again(run_id, workspace)}` resumes it")
+            is_late = info.status is RunStatus.ENDED
+            how = "had ended before: nothing was cancelled" if is_late else f"is {info.status.value}"
+            print(f"{info.run_id} {how}; `{again(run_id, workspace)}` resumes it")
 
 
 def demo(

@@ -22,6 +22,8 @@ FAULTS: Mapping[Fault, str] = MappingProxyType(
         Fault.RUNTIME: "Nebulus, or this machine",
     }
 )
+SHOWN_DIGITS = 12
+"""How much is shown of the digest by which a question is answered: enough to be unique, short enough to type."""
 _EFFECTS_SHOWN = 8
 _SOURCES_SHOWN = 40
 
@@ -146,7 +148,12 @@ def _blocked(outcome: Blocked, resume: str) -> list[Line]:
             )
         )
     yes = f", or `{resume} --yes` to allow it without looking" if question.kind == "approval" else ""
-    return [*lines, *_to_go_on(resume, f"`{resume}` in a terminal, where you will be asked{yes}")]
+    lines += _to_go_on(resume, f"`{resume}` in a terminal, where you will be asked{yes}")
+    if question.run_id and question.digest and f"resume {question.run_id}" in resume:
+        answer = f"{{}} {question.digest[:SHOWN_DIGITS]}".format
+        commands = [resume.replace(f"resume {question.run_id}", answer(word)) for word in ("approve", "deny")]
+        lines.append(_field("or decide", f"`{commands[0]}`, or `{commands[1]} REASON`; then resume it"))
+    return lines
 
 
 def _refused(report: RunReport, outcome: Refused, resume: str) -> list[Line]:
