@@ -246,19 +246,17 @@ def _words(machine: Machine, task: Task, text: str) -> Parsed:
 
 
 def _unused(machine: Machine, task: Task) -> Finding | None:
-    """Return, once, the paths that the goal names and no call has used or found, when a model ends the work.
+    """Return, each once, the paths that the goal names and no call has used or found, when a model ends the work.
 
     Quotations are not pointed out: of 796 honest jobs, 100 quote what no right call contains.
     """
-    if task.attempts.is_reminded:
-        return None
-    if machine.unused_paths:
+    if machine.unused_paths and not task.attempts.is_reminded:
         return Finding(
             kind=FindingKind.UNUSED,
             rule=f"the goal names {', '.join(machine.unused_paths)}, and no call has used that",
             fix="make the calls that are missing; if it needs none, end the work again",
         )
-    if machine.missing_paths:
+    if machine.missing_paths and not machine.unused_paths and not task.attempts.is_told_missing:
         return Finding(
             kind=FindingKind.MISSING,
             rule=f"the goal names {', '.join(machine.missing_paths)}, and there is no such file. If the goal can't be "

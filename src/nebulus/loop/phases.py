@@ -225,6 +225,8 @@ class Attempts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     is_replanning: bool = False
     is_reminded: bool = False
     """Whether the model was told what the goal names and no call has used."""
+    is_told_missing: bool = False
+    """Whether it was told which path of the goal does not exist."""
     doubt: str = ""
     escalation_reasons: tuple[str, ...] = ()
     """Why each smaller tier gave up the task."""

@@ -53,7 +53,8 @@ def on_finding(machine: Machine, task: Task, finding: Finding, *, question: str 
         Recovering(Problem(failure, finding, question)),
         findings=(*attempts.findings, finding),
         claim="",
-        is_reminded=attempts.is_reminded or finding.kind in (FindingKind.UNUSED, FindingKind.MISSING),
+        is_reminded=attempts.is_reminded or finding.kind is FindingKind.UNUSED,
+        is_told_missing=attempts.is_told_missing or finding.kind is FindingKind.MISSING,
     )
     return replace(machine, state=state).with_task(recovering)
 

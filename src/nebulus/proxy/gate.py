@@ -23,9 +23,9 @@ _FIRST = frozenset(mark[0] for mark in _PREFIXES)
 _LONGEST = max(map(len, _MARKS))
 _OPENS = re.compile(
     "|".join(map(re.escape, sorted({*_MARKS, _FENCE}, key=len, reverse=True)))
-    + r"|(?:(?<=\n)|\A)[ \t]*+(?:[{\[(`](?!``)|[A-Za-z_][\w.\-:/]*+(?=[ \t]*+(?:[({]|\n[ \t]*+\{)))"
+    + r"|(?:(?<=\n)|\A)[ \t]*+(?:[{\[(`](?!``)|[A-Za-z_][\w.\-:/]*+(?=[ \t]{0,16}+(?:[({]|\n[ \t]{0,64}+\{)))"
 )
-"""Where a call may begin: at a mark, or at a bracket or a name that opens a line."""
+"""Where a call may begin: at a mark, or at a bracket or a name that opens a line. Blanks after a name are bounded."""
 _LINE = re.compile(r"(?:(?<=\n)|\A)[ \t]*(?:(?P<name>[A-Za-z_][\w.\-:/]*)[ \t]*)?(?:\n[ \t]*)?\Z")
 """The end of a text that may still become the line of a call."""
 _CALL_KEYS = re.compile(r"""['"](?:name|tool|tool_name|function|action|arguments|parameters)['"]""")

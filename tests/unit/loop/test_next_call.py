@@ -155,6 +155,16 @@ def test_a_file_that_was_looked_for_in_vain_is_pointed_out_once_and_is_a_doubt_a
     assert "in doubt: there is no old.md" in outcome.evidence[-1].what
 
 
+def test_a_file_is_pointed_out_as_missing_also_where_it_was_pointed_out_as_unused() -> None:
+    scene = finished(begun("Summarise old.md", READ))
+    assert scene.attempts.findings[-1].kind is FindingKind.UNUSED
+    missing = Failure(kind=FailureKind.NOT_FOUND, fault=Fault.TOOL, what="there is no such file")
+    tried = sc.broken(sc.allowed(feed(scene, sc.called("read", value="old.md"))), missing)
+    again = finished(made(tried, "look", "."))
+    assert again.attempts.findings[-1].kind is FindingKind.MISSING
+    assert isinstance(finished(again).outcome, Done)
+
+
 def test_a_file_that_was_found_in_the_end_is_not_missing() -> None:
     scene = made(looked_for("Summarise old.md"), "look", "old.md")
     outcome = finished(scene).outcome
