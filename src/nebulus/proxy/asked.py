@@ -129,10 +129,12 @@ def client_tools(definitions: Iterable[Mapping[str, Any]]) -> tuple[ToolSpec, ..
     return tuple(replace(tool, effect=Effect.IRREVERSIBLE) for tool in tools)
 
 
-def wrong_choice(choice: ToolChoice, tools: tuple[ToolSpec, ...]) -> Failure | None:
-    """Return what is wrong with a choice of tools, None if nothing is."""
+def checked_choice(choice: ToolChoice | Failure, tools: tuple[ToolSpec, ...]) -> ToolChoice | Failure:
+    """Return a choice of tools, or what is wrong with it."""
+    if isinstance(choice, Failure):
+        return choice
     if choice.kind is ChoiceKind.NAMED and choice.tool not in {tool.name for tool in tools}:
         return refused("tool_choice names a tool that is not offered", value=choice.tool)
     if choice.kind is ChoiceKind.REQUIRED and not tools:
         return refused("tool_choice requires a call, and no tool is offered", fix="offer tools")
-    return None
+    return choice

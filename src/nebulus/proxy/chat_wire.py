@@ -18,10 +18,10 @@ from nebulus.proxy.asked import (
     ClientRequest,
     ToolChoice,
     arguments_text,
+    checked_choice,
     client_tools,
     refused,
     text_of,
-    wrong_choice,
 )
 from nebulus.proxy.history import arranged
 from nebulus.proxy.reply import NoReply, Reply
@@ -89,10 +89,9 @@ class ChatWire:
         tools, notes = _functions(sent.tools or [])
         if isinstance(tools, Failure):
             return tools
-        choice = _choice(sent.tool_choice)
-        wrong = choice if isinstance(choice, Failure) else wrong_choice(choice, tools)
-        if isinstance(choice, Failure) or wrong is not None:
-            return wrong  # type: ignore[return-value]
+        choice = checked_choice(_choice(sent.tool_choice), tools)
+        if isinstance(choice, Failure):
+            return choice
         schema = _schema(sent.response_format)
         if isinstance(schema, Failure):
             return schema

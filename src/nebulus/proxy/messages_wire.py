@@ -18,10 +18,10 @@ from nebulus.proxy.asked import (
     ClientRequest,
     ToolChoice,
     arguments_text,
+    checked_choice,
     client_tools,
     refused,
     text_of,
-    wrong_choice,
 )
 from nebulus.proxy.history import arranged
 from nebulus.proxy.reply import NoReply, Reply
@@ -88,10 +88,9 @@ class MessagesWire:
         tools, notes = _tools(sent.tools or [])
         if isinstance(tools, Failure):
             return tools
-        choice = _choice(sent.tool_choice or {})
-        wrong = choice if isinstance(choice, Failure) else wrong_choice(choice, tools)
-        if isinstance(choice, Failure) or wrong is not None:
-            return wrong  # type: ignore[return-value]
+        choice = checked_choice(_choice(sent.tool_choice or {}), tools)
+        if isinstance(choice, Failure):
+            return choice
         history, changes = arranged(messages)
         if not history:
             return refused("messages is empty", fix="send at least one message")

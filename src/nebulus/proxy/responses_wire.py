@@ -17,10 +17,10 @@ from nebulus.proxy.asked import (
     ClientRequest,
     ToolChoice,
     arguments_text,
+    checked_choice,
     client_tools,
     refused,
     text_of,
-    wrong_choice,
 )
 from nebulus.proxy.history import arranged
 from nebulus.proxy.reply import NoReply, Reply
@@ -70,10 +70,9 @@ class ResponsesWire:
         messages, skipped = _messages(sent, offered)
         if isinstance(messages, Failure):
             return messages
-        choice = _choice(sent.tool_choice, offered)
-        wrong = choice if isinstance(choice, Failure) else wrong_choice(choice, tools)
-        if isinstance(choice, Failure) or wrong is not None:
-            return wrong  # type: ignore[return-value]
+        choice = checked_choice(_choice(sent.tool_choice, offered), tools)
+        if isinstance(choice, Failure):
+            return choice
         history, changes = arranged(messages)
         if not history:
             return refused("input is empty", fix="send at least one message")
