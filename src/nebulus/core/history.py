@@ -4,6 +4,9 @@ from msgspec import Struct
 
 from nebulus.core.tools import Effect
 
+VALUE_CHARS = 200
+"""How much of each argument is in the line of a call's arguments."""
+
 
 class CallRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):
     """One call that ran. Digests distinguish calls and results without storing them."""
@@ -30,6 +33,10 @@ class CallRecord(Struct, frozen=True, omit_defaults=True, kw_only=True):
     def is_change(self) -> bool:
         """Whether it changed the world."""
         return self.effect is not Effect.READ and not self.is_error
+
+    def was_given(self, value: str) -> bool:
+        """Whether `value` is one of its arguments, as far as their line shows them."""
+        return f" {value[:VALUE_CHARS]} " in f" {self.arguments_text} "
 
 
 class CallHistory(Struct, frozen=True, omit_defaults=True):

@@ -17,6 +17,7 @@ from nebulus.core.context import Label
 from nebulus.core.digest import canonical
 from nebulus.core.errors import StoreError
 from nebulus.core.findings import Call, Finding, FindingKind
+from nebulus.core.plan import GOAL
 from nebulus.core.references import (
     NO_VALUES,
     EarlierResult,
@@ -38,6 +39,11 @@ from nebulus.memory.results import find_result, last_or
 
 BEGINNING_CHARS = 200
 """How much of a value is shown to a person who sees its reference."""
+_OBJECT_FIX = (
+    'give {"from": "last"}, {"from": "call N"} or {"from": "step N"} as an object, or the text itself'
+)
+_TEXT_FIX = "write the text itself"
+"""Said where the schema that the model is shown takes no reference."""
 _FIX = 'give {"from": …} with the name of one of these, or the text itself'
 
 Stored: TypeAlias = Callable[[str], str]
@@ -249,7 +255,7 @@ def _written_reference(machine: Machine, spec: ToolSpec, call: Call) -> Finding 
             rule=f"{name} only names a result, and these words would be taken as they are",
             where=f"/{name}",
             value=value.strip(),
-            fix='give {"from": "last"}, {"from": "call N"} or {"from": "step N"} as an object, or the text itself',
+            fix=_TEXT_FIX if machine.state.plan.origin == GOAL else _OBJECT_FIX,
             tool=spec.name,
         )
     return None

@@ -77,7 +77,7 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def has_been_given(self, path: str) -> bool:
         """Whether a call that succeeded was given `path`."""
-        return any(not made.is_error and f" {path} " in f" {made.arguments_text} " for made in self.calls)
+        return any(not made.is_error and made.was_given(path) for made in self.calls)
 
     @property
     def tasks(self) -> tuple[Task, ...]:

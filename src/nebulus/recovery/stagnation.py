@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from nebulus.core.digest import short_digest
 from nebulus.core.findings import Call
-from nebulus.core.history import CallHistory, CallRecord
+from nebulus.core.history import VALUE_CHARS, CallHistory, CallRecord
 from nebulus.core.tools import ToolSpec
 
 SAME_CALLS = 2
@@ -79,7 +79,7 @@ def with_record(history: CallHistory, record: CallRecord) -> CallHistory:
 
 def arguments_line(values: Iterable[object]) -> str:
     """Return the values of a call's arguments in one bounded line."""
-    return " ".join(str(value)[:200] for value in values)[:1000]
+    return " ".join(str(value)[:VALUE_CHARS] for value in values)[:1000]
 
 
 def changed(history: CallHistory) -> CallHistory:

@@ -111,6 +111,14 @@ def test_a_reference_to_nothing_is_a_finding_that_says_what_there_is(source: obj
     assert said in scene.shown
 
 
+def test_what_would_fix_such_words_is_what_the_schema_allows() -> None:
+    in_goal = saved(sc.done(begun(), "look"), "the result of call 1").attempts.findings[-1]
+    assert in_goal.fix == "write the text itself"
+    step = sc.done(planned("look at a", "save_text what step 1 returned"), "look", "a", LONG)
+    in_plan = saved(step, "the result of step 1").attempts.findings[-1]
+    assert '{"from": "step N"}' in in_plan.fix
+
+
 def test_words_that_the_goal_quotes_may_be_written() -> None:
     scene = begun('Write "the result of call 1" to b.txt')
     assert (

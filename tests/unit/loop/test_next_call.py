@@ -191,6 +191,8 @@ def test_a_file_that_is_replaced_unseen_is_named_to_whoever_runs_the_call() -> N
     assert unseen(scene, "a.md") == ("a.md",)
     assert unseen(scene, "b.md") == ("b.md",)
     assert unseen(made(scene, "look", "a.md"), "a.md") == ()
+    deep = "folder/" * 40 + "a.md"
+    assert unseen(made(scene, "look", deep), deep) == ()
 
 
 def test_a_tool_called_finish_keeps_its_name() -> None:
