@@ -4,7 +4,6 @@ Invariants: an unknown key, a wrong type or an impossible value stops the start,
 the nearest thing that would be right; secrets are named by environment variable, never written here.
 """
 
-import difflib
 import re
 from collections.abc import Iterator
 from typing import Literal, TypeVar
@@ -23,6 +22,7 @@ from nebulus.core.errors import ConfigError
 from nebulus.core.limits import Limits
 from nebulus.core.plan import PlanMode
 from nebulus.core.routes import RouteMode, RoutePolicy
+from nebulus.core.text import nearest
 from nebulus.core.tiers import StepKind, Tier
 
 FILE_NAME = "nebulus.toml"
@@ -321,9 +321,3 @@ def _validate_engine(url: str, source: str) -> None:
             f"{source}: engine.url={url!r} is not a database that runs can live in",
             fix='write a path for SQLite, postgresql://USER@HOST/DATABASE, or "memory"',
         )
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """Return, for a message, the word in `known` that is most like `word`, or all of them."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(sorted(known))}"

@@ -17,12 +17,12 @@ from nebulus.app.settings import (
     RouteSettings,
     Settings,
     TierSettings,
-    nearest,
     validate,
 )
 from nebulus.core.budget import Budget
 from nebulus.core.errors import ConfigError
 from nebulus.core.limits import Limits
+from nebulus.core.text import nearest
 from nebulus.recovery.strategy import check_overrides
 
 _Kind = TypeVar("_Kind", bound=Struct)

@@ -16,11 +16,11 @@ from nebulus.core.errors import ConfigError
 from nebulus.core.failure import Failure
 from nebulus.core.findings import Call
 from nebulus.core.provenance import USER, Origin, Provenance
+from nebulus.core.text import nearest
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
 from nebulus.guard.check import Scene
 from nebulus.guard.command_paths import ClosedPaths
-from nebulus.guard.rules import nearest
 from nebulus.guard.schema import cedar_schema
 from nebulus.ports.guard import Policy, Workspace
 from nebulus.report.text import Line, one_line, safe

@@ -8,10 +8,11 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from nebulus.core.errors import ConfigError
+from nebulus.core.text import nearest
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.guard.compile import selected
 from nebulus.guard.patterns import host_arguments, wrong_host_pattern, wrong_path_pattern
-from nebulus.guard.rules import Extraction, Rule, RuleFile, nearest
+from nebulus.guard.rules import Extraction, Rule, RuleFile
 from nebulus.guard.schema import kind_of, numbers_of, properties_of
 from nebulus.guard.usage import RECENT_CALLS
 

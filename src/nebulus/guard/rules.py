@@ -4,15 +4,15 @@ Invariant: a rule that is misspelled, names something unknown, or can never matc
 fix; no rule is ever skipped.
 """
 
-import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias, TypeVar
 
 import msgspec
 from msgspec import Struct, field
 
 from nebulus.core.errors import ConfigError
+from nebulus.core.text import nearest
 from nebulus.core.tools import Effect
 from nebulus.guard.flow import Narrow
 
@@ -142,13 +142,6 @@ def read_rules(data: Mapping[str, Any], *, text: str, source: str) -> RuleFile:
     return RuleFile(
         source=source, rules=_named(rules, source), accepts=accepts, flow=flow, cedar=_files(data, source)
     )
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return the end of a message about an unknown name: the nearest known one, or all of them."""
-    names = sorted(known)
-    near = difflib.get_close_matches(word, names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names) or 'none'}"
 
 
 class _Place(Struct, frozen=True):
