@@ -70,6 +70,7 @@ def reporting(*, as_json: bool) -> Iterator[Hints]:
     hints = Hints()
     try:
         yield hints
+        sys.stdout.flush()  # here, not when the interpreter ends: a pipe that closed early is no error
     except NebulusError as error:
         code, failure = exit_of_error(error), envelope(error)
         if isinstance(error, RunCancelledError) and hints.resume:
