@@ -14,7 +14,14 @@ from nebulus.app.bootstrap_profiles import profiles
 from nebulus.app.forecasting import ForecastReport, forecast_goal
 from nebulus.app.probe import day_of
 from nebulus.app.results import decode_result, result_spec
-from nebulus.app.settings import SMOLLM2, EngineSettings, Settings, TierSettings, tier_name
+from nebulus.app.settings import (
+    SMOLLM2,
+    EngineSettings,
+    Settings,
+    TierSettings,
+    tier_name,
+    validate_votes,
+)
 from nebulus.app.settings_file import load_settings
 from nebulus.core.budget import Budget
 from nebulus.core.commands import Command
@@ -40,7 +47,8 @@ class Agent:
     report it, or narrows it. With a `workspace`, the built-in file tools are available too. `engine` is "memory"
     (nothing survives the process), a SQLite path, or a PostgreSQL URL. `policy` is a policy object or the path of a
     rules file (`.toml` or `.cedar`). `planning` is how a goal in prose is worked on: "next" (one call after the other) or
-    "outline" (a plan first). `checks` are predicates that a goal may name ("named NAME"). `watch` makes an
+    "outline" (a plan first). With `votes` above 1 a goal is tried up to that many times in copies of the workspace, and
+    done where more than half of these tries agree. `checks` are predicates that a goal may name ("named NAME"). `watch` makes an
     observer for each run, given its name.
 
         agent = Agent(tools=[weather], model="ollama:qwen3:8b")
@@ -69,6 +77,7 @@ class Agent:
         person: Person | None = None,
         budget: Budget | None = None,
         planning: Literal["next", "outline"] = "next",
+        votes: int = 1,
         checks: Predicates | None = None,
         watch: Sequence[Watch] = (),
     ) -> None:
@@ -91,8 +100,10 @@ class Agent:
             engine=EngineSettings(url=engine),
             budget=budget or Budget(),
             planning=_planning(planning),
+            votes=votes,
             policy=str(policy) if isinstance(policy, str | Path) else "",
         )
+        validate_votes(settings, "Agent")
         self._set_up(
             settings,
             Path.cwd(),

@@ -6,12 +6,12 @@ that can't fit); a run's world is opened once; what was opened is closed.
 
 import asyncio
 import datetime
-import functools
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -19,10 +19,12 @@ from msgspec.structs import replace
 
 from nebulus.app import bootstrap, bootstrap_profiles
 from nebulus.app.settings import Settings, validate_limits
+from nebulus.app.voting import VOTES, Decision, Trial, vote
 from nebulus.core.commands import Command
 from nebulus.core.config import RunConfig
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.events import RunStarted
+from nebulus.core.outcome import Outcome
 from nebulus.core.plan import Goal, Plan, PlanMode
 from nebulus.core.result import ResultSpec
 from nebulus.core.tools import SandboxLevel
@@ -48,6 +50,8 @@ Watch: TypeAlias = Callable[[str], Observer]
 """Makes the observer of the run of this name."""
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_TRIED_CHARS = 56
+"""How much of a run's id is in the ids of its tries: these must not get too long either."""
 
 
 FILES_LISTED = 40
@@ -82,6 +86,7 @@ class Application:
         self._breakers = Breakers(settings.limits)
         self._backends: dict[str, ModelBackend] = dict(backends or {})
         self._given = frozenset(self._backends)
+        self._trials: dict[str, Trial] = {}
         self.supervisor = Supervisor(
             bootstrap.engine(settings.engine.url, folder), self._open_world, before_rewind=self._withdraw
         )
@@ -100,13 +105,31 @@ class Application:
         """Check everything that can be checked, begin a run towards `goal`, and return its handle.
 
         A text without a `plan` is parsed as a runbook; a text or a `Goal` with its `plan` is used as it is. `place` is
-        stored with the run for whoever resumes it elsewhere.
+        stored with the run for whoever resumes it elsewhere. With `votes` in the settings, the goal is first tried in
+        copies of the workspace, which takes as long as these runs take.
 
         Raises:
             ConfigError: the goal, the run id, a server or the workspace can't be used, or a prompt can't fit a window;
                 nothing was begun.
         """
         name = checked_run_id(run_id) if run_id else new_run_id()
+        where = dict(place or {})
+        begun = partial(self._begin, goal, plan=plan, result=result)
+        if self.settings.votes > 1:
+            where[VOTES] = await self._voted(name, begun, workspace)
+        return await begun(name, workspace=workspace, place=where, handed_out=handed_out)
+
+    async def _begin(
+        self,
+        goal: str | Goal,
+        name: str,
+        *,
+        plan: Plan | None,
+        result: ResultSpec | None,
+        workspace: Path | None,
+        place: Mapping[str, str] | None = None,
+        handed_out: frozenset[type[Command]] = frozenset(),
+    ) -> RunHandle:
         async with AsyncExitStack() as stack:
             opened, request = await self._prepared(
                 name, goal, stack, plan=plan, result=result, workspace=workspace, place=place
@@ -114,6 +137,35 @@ class Application:
             handed_over = stack.pop_all()
         world = _already_open(opened, handed_over)
         return await self.supervisor.start(name, request, opened=world, handed_out=handed_out)
+
+    async def _voted(
+        self, name: str, begin: Callable[..., Awaitable[RunHandle]], workspace: Path | None
+    ) -> str:
+        """Try a goal in copies of the workspace, and return the address of what was decided."""
+
+        async def run(trial: Trial, root: Path | None) -> Outcome:
+            run_id = f"{name[:_TRIED_CHARS]}.try{trial.sample + 1}"
+            self._trials[run_id] = trial
+            try:
+                handle = await begin(run_id, workspace=root)
+                try:
+                    return await handle.result()
+                finally:
+                    await handle.release()
+            finally:
+                del self._trials[run_id]
+
+        original = None
+        if workspace is not None:
+            original = bootstrap.workspace_at(workspace, self.settings, self.folder)
+        decision = await vote(run, original, most=self.settings.votes)
+        return await asyncio.to_thread(self._stored.put, decision.encoded())
+
+    async def _decided(self, place: Mapping[str, str]) -> Decision | None:
+        """Return what tries decided about the run of this place, None where there were none."""
+        if VOTES not in place:
+            return None
+        return Decision.decoded(await asyncio.to_thread(self._stored.get, place[VOTES]))
 
     async def prepare(
         self,
@@ -158,6 +210,8 @@ class Application:
         where = dict(place or {})
         if workspace is not None:
             where["workspace"] = os.path.realpath(workspace)
+        if (decision := await self._decided(where)) and not decision.failure:
+            wanted = replace(wanted, checks=(*wanted.checks, decision.check()))
         opened = await stack.enter_async_context(self._opened(run_id, where))
         request = RunRequest(
             goal=wanted,
@@ -184,12 +238,12 @@ class Application:
             with closing(kept):
                 await asyncio.to_thread(kept.withdraw, run_id)
 
-    @functools.cached_property
+    @cached_property
     def _skills(self) -> Skills:
         """What was measured of each tier, if tiers are chosen by that."""
         return bootstrap_profiles.skills(self.settings)
 
-    @functools.cached_property
+    @cached_property
     def _stored(self) -> ArtifactStore:
         """One artifact store for all runs, so that what a run in memory stored is found again."""
         return bootstrap.artifacts(self.settings.engine.url, self.folder)
@@ -273,6 +327,10 @@ class Application:
                 breakers=self._breakers,
                 skills=self._skills,
             )
+            if run_id in self._trials:
+                world = self._trials[run_id].apply(world, kit.confined)
+            elif decision := await self._decided(place):
+                world = decision.apply(world)
             yield Opened(config, world)
 
 

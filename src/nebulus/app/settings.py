@@ -144,7 +144,8 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     all. `policy` is a file of rules, relative to this one; without it a small default holds. `secrets` names
     environment variables whose values stay out of prompts, records and logs, each with the tools that it is
     granted to. `planning` is how a goal in prose is worked on: "next" asks for one call after the other, "outline" for a
-    plan first. With `checks_arguments` off, a call is no longer compared with what its step assigns: to measure what
+    plan first. With `votes` above 1, a goal is tried up to that many times in copies of the workspace, and done where more
+    than half of these tries agree. With `checks_arguments` off, a call is no longer compared with what its step assigns: to measure what
     that is worth.
     """
 
@@ -158,6 +159,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     approvals: ApprovalSettings = ApprovalSettings()
     checks_arguments: bool = True
     planning: PlanMode = PlanMode.NEXT
+    votes: int = 1
     route: RouteSettings = RouteSettings()
     sandbox: CommandLimits = CommandLimits()
     tools: ToolGroups = ToolGroups()
@@ -221,6 +223,7 @@ def read_model(text: str) -> BackendSettings:
     return msgspec.convert({"kind": kind, "url": url, "model": model}, BackendSettings)
 
 
+MOST_VOTES = 9
 _NEVER_NEGATIVE = (
     "window_tokens",
     "reserve_tokens",
@@ -240,6 +243,7 @@ def validate(settings: Settings, source: str) -> None:
     validate_limits(settings, source)
     _validate_engine(settings.engine.url, source)
     _validate_route(settings, source)
+    validate_votes(settings, source)
     if not settings.tiers:
         raise ConfigError(f"{source}: tiers is empty", fix="name at least one")
     for name, tier in settings.tiers.items():
@@ -261,6 +265,19 @@ def validate(settings: Settings, source: str) -> None:
             raise ConfigError(
                 f"{source}: no tier may {kind.value}", fix=f"add {kind.value!r} to the kinds of one"
             )
+
+
+def validate_votes(settings: Settings, source: str) -> None:
+    """Reject a number of tries that can't be meant.
+
+    Raises:
+        ConfigError: it is out of range; the message begins with `source`.
+    """
+    if not 1 <= settings.votes <= MOST_VOTES:
+        raise ConfigError(
+            f"{source}: votes={settings.votes!r} is out of range",
+            fix=f"write a whole number from 1 (no tries in copies) to {MOST_VOTES}",
+        )
 
 
 _ENGINES = ("sqlite", "postgres", "postgresql", "postgresql+psycopg")

@@ -99,6 +99,12 @@ def run(
             "--planning", help="How to work on prose: call by call (next), or a plan first (outline)."
         ),
     ] = None,
+    votes: Annotated[
+        int | None,
+        typer.Option(
+            "--votes", min=1, max=9, help="Try it up to so many times in copies; do what most tries agree on."
+        ),
+    ] = None,
     require_proof: ProofOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -115,6 +121,11 @@ def run(
     place where each value of the answer was seen, or "claimed" where it was seen nowhere; --quiet leaves
     that out. Without an answer stdout stays empty, and the exit code says why.
 
+    With --votes 3 the goal is first tried up to three times in copies of the workspace. Where two of these
+    tries end with the same files and the same answer, that is done in the workspace; where they don't agree,
+    nothing is changed and the run has failed. It takes two or three times as long, and catches most of what
+    a small model gets wrong by chance.
+
     Before something that can't be undone you are asked; without a terminal and without --yes the run is
     blocked (exit 3), and `resume` asks again. --yes answers approvals only: it can't tell whether an
     effect of unknown outcome has happened.
@@ -127,7 +138,7 @@ def run(
     with reporting(as_json=as_json) as hints:
         work = Work(
             folder=workspace,
-            choice=choice_of(config, tier, model, planning=planning),
+            choice=choice_of(config, tier, model, planning=planning, votes=votes),
             says_yes=yes,
             is_quiet=quiet,
             as_json=as_json,
@@ -265,6 +276,7 @@ def choice_of(
     models: list[str] | None,
     *,
     planning: PlanMode | None = None,
+    votes: int | None = None,
 ) -> "Choice":
     """Return what the flags choose."""
     from nebulus.cli.place import Choice
@@ -274,6 +286,7 @@ def choice_of(
         tiers=tuple(tiers or ()),
         models=_absolute(models),
         planning=planning,
+        votes=votes,
     )
 
 

@@ -57,7 +57,19 @@ class Named(Struct, frozen=True, tag="named"):
     arguments: dict[str, str] = field(default_factory=dict)
 
 
-Check: TypeAlias = PathExists | PathAbsent | FileContains | ToolSucceeded | Named
+class EndsAs(Struct, frozen=True, tag="ends_as", kw_only=True):
+    """The files are as `agreed` of `tries` tries of the goal left them in copies of the workspace.
+
+    That the tries agree doesn't prove that they are right. `files` are digests of what the tries changed, by path,
+    "" for a file that is gone.
+    """
+
+    agreed: int
+    tries: int
+    files: dict[str, str]
+
+
+Check: TypeAlias = PathExists | PathAbsent | FileContains | ToolSucceeded | Named | EndsAs
 
 
 class StepStatus(StrEnum):
