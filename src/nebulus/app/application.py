@@ -19,7 +19,7 @@ from msgspec.structs import replace
 
 from nebulus.app import bootstrap, bootstrap_profiles
 from nebulus.app.settings import Settings, validate_limits
-from nebulus.app.voting import VOTES, Decision, Trial, vote
+from nebulus.app.voting import VOTES, Decision, Trial, id_of_try, vote
 from nebulus.core.commands import Command
 from nebulus.core.config import RunConfig
 from nebulus.core.errors import BackendError, ConfigError
@@ -50,8 +50,6 @@ Watch: TypeAlias = Callable[[str], Observer]
 """Makes the observer of the run of this name."""
 
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-_TRIED_CHARS = 56
-"""How much of a run's id is in the ids of its tries: these must not get too long either."""
 
 
 FILES_LISTED = 40
@@ -144,7 +142,7 @@ class Application:
         """Try a goal in copies of the workspace, and return the address of what was decided."""
 
         async def run(trial: Trial, root: Path | None) -> Outcome:
-            run_id = f"{name[:_TRIED_CHARS]}.try{trial.sample + 1}"
+            run_id = id_of_try(name, trial.sample)
             self._trials[run_id] = trial
             try:
                 handle = await begin(run_id, workspace=root)

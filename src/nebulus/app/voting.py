@@ -5,6 +5,7 @@ recorded like any run; tries that don't agree end the run as failed, with what d
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeAlias
@@ -31,8 +32,21 @@ from nebulus.voting.ends import GONE, End, changes, elected, most_alike
 
 VOTES = "votes"
 """In a run's place: the address of what the tries decided."""
+_ID_CHARS = 56
+"""How much of a run's id is in the ids of its tries: an id has at most 64 characters."""
 _SHOWN_CHARS = 800
 _REASON_CHARS = 250
+
+
+def id_of_try(run_id: str, sample: int) -> str:
+    """Return the id of a try of the run `run_id`; `sample` counts from 0."""
+    return f"{run_id[:_ID_CHARS]}.try{sample + 1}"
+
+
+def number_of_try(run_id: str) -> int:
+    """Return which try a run is, from its id, counted from 1; 0 for a run that is none."""
+    found = re.fullmatch(r".+\.try(\d)", run_id)
+    return int(found[1]) if found else 0
 
 
 class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -180,7 +194,8 @@ def _disagreement(ends: Sequence[End], *, needed: int) -> Failure:
         fault=Fault.MODEL,
         what=f"{why}, and nothing was changed",
         value=bounded(told, _SHOWN_CHARS),
-        fix="look at the tries, then state the goal more exactly, or use a larger model",
+        fix="look at the tries (their ids end in .try1, .try2 and so on); state the goal more exactly, or use a "
+        "larger model",
     )
 
 

@@ -56,6 +56,16 @@ ProofOption = Annotated[
         help="End with 8 where the goal is met but only the model says so: code has not checked all of it.",
     ),
 ]
+VotesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--votes",
+        min=1,
+        max=9,
+        help="Try the goal up to so many times in copies of the workspace, and do what more than half of these tries "
+        "agree on: the same files, the same answer. Where they don't agree, nothing is changed.",
+    ),
+]
 RunArgument = Annotated[str, typer.Argument(help="The name of a run; `nebulus runs` lists them.")]
 AcceptOption = Annotated[
     bool,

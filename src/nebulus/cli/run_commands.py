@@ -16,6 +16,7 @@ from nebulus.cli.options import (
     QuietOption,
     RunArgument,
     TierOption,
+    VotesOption,
     WorkspaceOption,
     YesOption,
     examples,
@@ -42,6 +43,8 @@ def register(app: typer.Typer) -> None:
                 "nebulus run 'Tidy the inbox.' --planning outline": "prose: a plan first, then its steps",
                 "cat tidy.md | nebulus run -": "from stdin",
                 "nebulus run -f tidy.md -m ollama:qwen3:8b": "without a nebulus.toml",
+                "nebulus run 'Add up the amounts in may.csv.' --result text --votes 3": "and only what two of "
+                "three tries agree on",
                 "nebulus run 'How warm is it in Oslo?' --result text": "and answer with a text, alone on stdout",
                 "nebulus run -f weather.md --result weather.json": "and answer in JSON of a schema",
                 "nebulus run -f tidy.md --json 2>/dev/null": "for scripts",
@@ -99,12 +102,7 @@ def run(
             "--planning", help="How to work on prose: call by call (next), or a plan first (outline)."
         ),
     ] = None,
-    votes: Annotated[
-        int | None,
-        typer.Option(
-            "--votes", min=1, max=9, help="Try it up to so many times in copies; do what most tries agree on."
-        ),
-    ] = None,
+    votes: VotesOption = None,
     require_proof: ProofOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -112,23 +110,17 @@ def run(
 ) -> None:
     """Carry out a goal: a sentence, or a runbook with numbered steps.
 
-    With prose, the model chooses one call after the other, seeing what each returned, or with --planning
-    outline makes a plan first; with a runbook, each step is as you wrote it (`nebulus plan` shows how it
-    is understood). Ends with 0 only if the goal is met.
+    With prose, the model chooses one call after the other, seeing what each returned, or with --planning outline
+    makes a plan first; a runbook's steps are carried out as you wrote them (`nebulus plan` shows how they are
+    understood). Ends with 0 only if the goal is met.
 
-    With --result the run gives an answer, from what it has found. The answer alone goes to stdout, in a
-    pipe as on a terminal: text as it is, JSON on one line. How the run ended goes to stderr, with the
-    place where each value of the answer was seen, or "claimed" where it was seen nowhere; --quiet leaves
-    that out. Without an answer stdout stays empty, and the exit code says why.
+    With --result the run gives an answer, from what it has found. The answer alone goes to stdout, in a pipe as on
+    a terminal: text as it is, JSON on one line. How the run ended goes to stderr, with the place where each value
+    of the answer was seen, or "claimed" where it was seen nowhere; --quiet leaves that out. Without an answer
+    stdout stays empty, and the exit code says why.
 
-    With --votes 3 the goal is first tried up to three times in copies of the workspace. Where two of these
-    tries end with the same files and the same answer, that is done in the workspace; where they don't agree,
-    nothing is changed and the run has failed. It takes two or three times as long, and catches most of what
-    a small model gets wrong by chance.
-
-    Before something that can't be undone you are asked; without a terminal and without --yes the run is
-    blocked (exit 3), and `resume` asks again. --yes answers approvals only: it can't tell whether an
-    effect of unknown outcome has happened.
+    Before something that can't be undone you are asked; without a terminal and without --yes the run is blocked
+    (exit 3), and `resume` asks again. --yes answers approvals only, not whether an effect has happened.
     """
     from nebulus.app.application import new_run_id
     from nebulus.cli.console import reporting

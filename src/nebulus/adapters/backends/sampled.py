@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nebulus.core.answers import ModelAnswer, ModelRequest
+from nebulus.core.answers import ModelAnswer, ModelRequest, Usage
 from nebulus.core.digest import short_digest
 from nebulus.core.errors import BackendError
 from nebulus.core.failure import Failure, FailureKind, Fault
@@ -98,7 +98,7 @@ class RecordedBackend(_Shared):
         answers = self._answers[asked_of(self._tier, request)]
         if not answers:
             raise BackendError(self._otherwise)
-        return answers.pop(0)
+        return replace(answers.pop(0), usage=Usage())  # the try has paid for it
 
 
 def asked_of(tier: str, request: ModelRequest) -> str:
