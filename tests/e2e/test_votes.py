@@ -8,9 +8,14 @@ import pytest
 
 from nebulus import Agent, Done, Failed, Refused, tool
 from nebulus.core.answers import ModelAnswer, ModelRequest
+from nebulus.core.context import Context
 from nebulus.core.errors import ConfigError
 from nebulus.core.failure import FailureKind
+from nebulus.core.findings import Call
 from nebulus.core.outcome import Proof, Question
+from nebulus.core.tools import ToolSpec
+from nebulus.core.verdict import Ask, Verdict
+from nebulus.guard.defaults import NOTHING_KNOWN, DefaultPolicy
 from nebulus.ports.guard import PersonReply
 from nebulus.testing.backends import ScriptedBackend, calls
 
@@ -123,6 +128,27 @@ def test_an_approval_is_asked_once_and_for_the_workspace_itself(folder: Path) ->
     assert len(asked) == 1
     assert ".try" not in asked[0].run_id
     assert not (folder / "amounts.txt").exists()
+
+
+def test_what_may_not_be_read_unasked_is_not_read_unasked_in_a_copy(folder: Path) -> None:
+    class Denying:
+        async def ask(self, question: Question) -> PersonReply:
+            return PersonReply(is_yes=False, text="That is private.")
+
+    class AskingToRead(DefaultPolicy):
+        def judge(self, call: Call, spec: ToolSpec, context: Context = NOTHING_KNOWN) -> Verdict:
+            if call.tool == "read_file":
+                return Ask("private", "it is private")
+            return super().judge(call, spec, context)
+
+    def reading(request: ModelRequest) -> ModelAnswer:
+        return calls("read_file", path="amounts.txt")
+
+    backend = ScriptedBackend(reading)
+    agent = Agent(model=backend, workspace=folder, votes=2, person=Denying(), policy=AskingToRead())
+    outcome = agent.run("What is in amounts.txt?")
+    assert isinstance(outcome, Failed), outcome
+    assert not any("1\n2" in message.content for request in backend.requests for message in request.messages)
 
 
 def test_a_denied_approval_ends_the_run_without_another_question_to_the_model(folder: Path) -> None:

@@ -26,7 +26,7 @@ from nebulus.core.plan import EndsAs
 from nebulus.core.text import bounded
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.core.verdict import Refuse, Verdict
-from nebulus.ports.guard import PersonReply, Policy
+from nebulus.ports.guard import Person, PersonReply, Policy
 from nebulus.runtime.world import World
 from nebulus.voting.ends import GONE, End, changes, elected, most_alike
 
@@ -92,13 +92,17 @@ class Trial:
         """A tool that was wanted and changes something outside of the copy."""
 
     def apply(self, world: World, confined: frozenset[str]) -> World:
-        """Return `world` for this try: other samples, nobody is asked, and only `confined` tools change anything."""
+        """Return `world` for this try: other samples, and only `confined` tools change anything, unasked."""
         backends = {
             tier: SampledBackend(inner, tier=tier, sample=self.sample, heard=self.heard)
             for tier, inner in world.backends.items()
         }
+        changing = confined - {name for name, tool in world.tools.items() if tool.spec.effect is Effect.READ}
         return replace(
-            world, backends=backends, policy=_InCopy(world.policy, self, confined), person=_Consenting()
+            world,
+            backends=backends,
+            policy=_InCopy(world.policy, self, confined),
+            person=_Consenting(world.person, changing),
         )
 
 
@@ -122,11 +126,19 @@ class _InCopy:
 
 
 class _Consenting:
-    """Says yes to approvals in a copy: the person is asked when it is done in the workspace."""
+    """Says yes to changes in a copy, for which the person is asked when they are made in the workspace.
+
+    Anything else is the person's to decide now: what a tool reads is shown to the model in a try as well.
+    """
+
+    def __init__(self, person: Person, changing: frozenset[str]) -> None:
+        self._person, self._changing = person, changing
 
     async def ask(self, question: Question) -> PersonReply | None:
-        """Say yes to an approval, and nothing to anything else."""
-        return PersonReply(is_yes=True, by="a try in a copy") if question.kind == "approval" else None
+        """Say yes to the approval of a change, and pass on everything else."""
+        if question.kind == "approval" and question.tool in self._changing:
+            return PersonReply(is_yes=True, by="a try in a copy")
+        return await self._person.ask(question)
 
 
 Run: TypeAlias = Callable[[Trial, Path | None], Awaitable[Outcome]]
