@@ -75,10 +75,14 @@ class Decision(Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Return `world` with models that repeat the answers of the tries, or say why they didn't agree."""
         otherwise = self.failure or OTHER_TURN
         backends = {
-            tier: RecordedBackend(inner, tier=tier, heard=self.heard, otherwise=otherwise)
+            tier: RecordedBackend(inner, tier=tier, heard=self.heard, root=_root(world), otherwise=otherwise)
             for tier, inner in world.backends.items()
         }
         return replace(world, backends=backends)
+
+
+def _root(world: World) -> str:
+    return str(world.workspace.root) if world.workspace is not None else ""
 
 
 class Trial:
@@ -94,7 +98,7 @@ class Trial:
     def apply(self, world: World, confined: frozenset[str]) -> World:
         """Return `world` for this try: other samples, and only `confined` tools change anything, unasked."""
         backends = {
-            tier: SampledBackend(inner, tier=tier, sample=self.sample, heard=self.heard)
+            tier: SampledBackend(inner, tier=tier, sample=self.sample, heard=self.heard, root=_root(world))
             for tier, inner in world.backends.items()
         }
         changing = confined - {name for name, tool in world.tools.items() if tool.spec.effect is Effect.READ}

@@ -56,12 +56,15 @@ class _Shared:
 class SampledBackend(_Shared):
     """Asks the inner backend in a try, and appends what it hears to `heard`.
 
-    `sample` is the number of the try, from 0; from 1 on, the samples differ.
+    `sample` is the number of the try, from 0; from 1 on, the samples differ. `root` is the path of the workspace.
     """
 
-    def __init__(self, inner: ModelBackend, *, tier: str, sample: int, heard: list[Heard]) -> None:
+    def __init__(
+        self, inner: ModelBackend, *, tier: str, sample: int, heard: list[Heard], root: str = ""
+    ) -> None:
         super().__init__(inner)
-        self._tier, self._sample, self._heard = tier, sample, heard
+        self._tier, self._root = tier, root
+        self._sample, self._heard = sample, heard
 
     async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
         """Answer with the sample of this try. Raises: as the inner one."""
@@ -73,18 +76,28 @@ class SampledBackend(_Shared):
                 seed=request.seed + _SEEDS_APART * self._sample,
             )
         answer = await self._inner.answer(varied, on_text)
-        self._heard.append(Heard(asked_of(self._tier, request), answer))
+        self._heard.append(Heard(asked_of(self._tier, request, self._root), answer))
         return answer
 
 
 class RecordedBackend(_Shared):
-    """Repeats the answers of a try, and asks no model. `otherwise` is raised where none of them fits."""
+    """Repeats the answers of a try, and asks no model. `otherwise` is raised where none of them fits.
+
+    `root` is the path of the workspace.
+    """
 
     def __init__(
-        self, inner: ModelBackend, *, tier: str, heard: Sequence[Heard], otherwise: Failure = OTHER_TURN
+        self,
+        inner: ModelBackend,
+        *,
+        tier: str,
+        heard: Sequence[Heard],
+        root: str = "",
+        otherwise: Failure = OTHER_TURN,
     ) -> None:
         super().__init__(inner)
-        self._tier, self._otherwise = tier, otherwise
+        self._tier, self._root = tier, root
+        self._otherwise = otherwise
         self._answers: dict[str, list[ModelAnswer]] = defaultdict(list)
         for one in heard:
             self._answers[one.asked].append(one.answer)
@@ -95,16 +108,20 @@ class RecordedBackend(_Shared):
         Raises:
             BackendError: nothing was.
         """
-        answers = self._answers[asked_of(self._tier, request)]
+        answers = self._answers[asked_of(self._tier, request, self._root)]
         if not answers:
             raise BackendError(self._otherwise)
         return replace(answers.pop(0), usage=Usage())  # the try has paid for it
 
 
-def asked_of(tier: str, request: ModelRequest) -> str:
-    """Return the digest of a question. Digits in texts don't count: times and dates differ from try to try."""
+def asked_of(tier: str, request: ModelRequest, root: str = "") -> str:
+    """Return the digest of a question, without what differs from try to try: digits (times, dates), and the `root`."""
+
+    def shared(text: str) -> str:
+        return _DIGIT.sub("0", text.replace(root, ".") if root else text)
+
     said = [
-        (message.role, _DIGIT.sub("0", message.content), message.calls, message.call_id)
+        (message.role, shared(message.content), message.calls, message.call_id)
         for message in request.messages
     ]
     return short_digest((tier, said, [spec.name for spec in request.tools], request.form, request.seed))
