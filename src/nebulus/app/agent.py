@@ -1,9 +1,10 @@
 """The library's entry point: an agent with your own tools, in a few lines."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from msgspec.structs import replace
@@ -12,6 +13,7 @@ from nebulus.app.application import Application, Predicates, Watch, open_applica
 from nebulus.app.bootstrap import MEMORY
 from nebulus.app.bootstrap_profiles import profiles
 from nebulus.app.forecasting import ForecastReport, forecast_goal
+from nebulus.app.inputs import inputs_of
 from nebulus.app.probe import day_of
 from nebulus.app.results import decode_result, result_spec
 from nebulus.app.settings import (
@@ -37,6 +39,8 @@ from nebulus.runtime.supervise import read_outcome
 from nebulus.runtime.world import SystemClock
 
 Model: TypeAlias = str | ModelBackend
+Inputs: TypeAlias = Mapping[str, Any]
+NO_INPUTS: Inputs = MappingProxyType({})
 
 
 class Agent:
@@ -159,11 +163,16 @@ class Agent:
         await self._stack.aclose()
         self._stack = AsyncExitStack()
 
-    def run(self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None) -> Outcome:
+    def run(
+        self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None, inputs: Inputs = NO_INPUTS
+    ) -> Outcome:
         """Carry out `goal` and return its outcome. A goal is prose, a runbook with numbered steps, or a `Goal`.
 
         `result` is the type of the answer: `str`, a msgspec Struct, a dataclass, a TypedDict, a Pydantic model, or a
-        JSON Schema. `outcome.answer` is then of that type.
+        JSON Schema. `outcome.answer` is then of that type. `inputs` is data that the goal is about, by name: text, or
+        what JSON can express. It is shown to the model as text from outside, which gives no instructions:
+
+            agent.run("Which date does the letter name?", inputs={"letter": letter}, result=str)
 
         Raises:
             ConfigError: a model, the workspace, the goal or the type can't be used, and nothing was begun; or an
@@ -172,18 +181,20 @@ class Agent:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.run_async(goal, plan=plan, result=result))
+            return asyncio.run(self.run_async(goal, plan=plan, result=result, inputs=inputs))
         raise ConfigError(
             "an event loop is already running (a notebook, or an async program)",
             fix="write `await agent.run_async(...)` instead of `agent.run(...)`",
         )
 
-    async def run_async(self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None) -> Outcome:
+    async def run_async(
+        self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None, inputs: Inputs = NO_INPUTS
+    ) -> Outcome:
         """As `run`, inside a running event loop."""
         if self._application is None:
             async with self:
-                return await self.run_async(goal, plan=plan, result=result)
-        handle = await self.start(goal, plan=plan, result=result)
+                return await self.run_async(goal, plan=plan, result=result, inputs=inputs)
+        handle = await self.start(goal, plan=plan, result=result, inputs=inputs)
         return _typed(await handle.result(), result)
 
     def forecast(self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None) -> ForecastReport:
@@ -212,13 +223,13 @@ class Agent:
             workspace=self._workspace,
         )
 
-    def ask(self, question: str, *, result: Any = str) -> Outcome:
+    def ask(self, question: str, *, result: Any = str, inputs: Inputs = NO_INPUTS) -> Outcome:
         """Answer `question` with one model call and without tools. Raises: as `run`."""
-        return self._without_tools().run(question, result=result)
+        return self._without_tools().run(question, result=result, inputs=inputs)
 
-    async def ask_async(self, question: str, *, result: Any = str) -> Outcome:
+    async def ask_async(self, question: str, *, result: Any = str, inputs: Inputs = NO_INPUTS) -> Outcome:
         """As `ask`, inside a running event loop."""
-        return await self._without_tools().run_async(question, result=result)
+        return await self._without_tools().run_async(question, result=result, inputs=inputs)
 
     def _without_tools(self) -> "Agent":
         agent = Agent.__new__(Agent)
@@ -233,6 +244,7 @@ class Agent:
         *,
         plan: Plan | None = None,
         result: Any = None,
+        inputs: Inputs = NO_INPUTS,
         run_id: str = "",
         handed_out: Iterable[type[Command]] = (),
     ) -> RunHandle:
@@ -247,6 +259,7 @@ class Agent:
             goal,
             plan=plan,
             result=None if result is None else result_spec(result),
+            inputs=inputs_of(inputs),
             workspace=self._workspace,
             run_id=run_id,
             handed_out=frozenset(handed_out),

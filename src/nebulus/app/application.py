@@ -9,12 +9,13 @@ import datetime
 import os
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from nebulus.app import bootstrap, bootstrap_profiles
@@ -25,7 +26,7 @@ from nebulus.core.config import RunConfig
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.events import RunStarted
 from nebulus.core.outcome import Outcome
-from nebulus.core.plan import Goal, Plan, PlanMode
+from nebulus.core.plan import Goal, Input, Plan, PlanMode
 from nebulus.core.result import ResultSpec
 from nebulus.core.tools import SandboxLevel
 from nebulus.guard.check import Scene
@@ -95,6 +96,7 @@ class Application:
         *,
         plan: Plan | None = None,
         result: ResultSpec | None = None,
+        inputs: tuple[Input, ...] = (),
         workspace: Path | None = None,
         run_id: str = "",
         place: Mapping[str, str] | None = None,
@@ -102,8 +104,8 @@ class Application:
     ) -> RunHandle:
         """Check everything that can be checked, begin a run towards `goal`, and return its handle.
 
-        A text without a `plan` is parsed as a runbook; a text or a `Goal` with its `plan` is used as it is. `place` is
-        stored with the run for whoever resumes it elsewhere. With `votes` in the settings, the goal is first tried in
+        A text without a `plan` is parsed as a runbook; a text or a `Goal` with its `plan` is used as it is. `inputs` is
+        data that the goal is about. `place` is stored with the run for whoever resumes it elsewhere. With `votes` in the settings, the goal is first tried in
         copies of the workspace, which takes as long as these runs take.
 
         Raises:
@@ -111,41 +113,48 @@ class Application:
                 nothing was begun.
         """
         name = checked_run_id(run_id) if run_id else new_run_id()
-        where = dict(place or {})
-        begun = partial(self._begin, goal, plan=plan, result=result)
+        asked = _Asked(
+            goal=goal, plan=plan, result=result, inputs=inputs, workspace=workspace, place=dict(place or {})
+        )
         if self.settings.votes > 1:
-            where[VOTES] = await self._voted(name, begun, workspace)
-        return await begun(name, workspace=workspace, place=where, handed_out=handed_out)
+            asked = replace(asked, place={**asked.place, VOTES: await self._voted(name, asked)})
+        return await self._begin(name, asked, handed_out=handed_out)
 
-    async def _begin(
+    async def prepare(
         self,
         goal: str | Goal,
-        name: str,
         *,
-        plan: Plan | None,
-        result: ResultSpec | None,
-        workspace: Path | None,
-        place: Mapping[str, str] | None = None,
-        handed_out: frozenset[type[Command]] = frozenset(),
+        plan: Plan | None = None,
+        result: ResultSpec | None = None,
+        workspace: Path | None = None,
+    ) -> RunRequest:
+        """Return what `start` would begin, with everything checked that can be; nothing is begun.
+
+        Raises:
+            ConfigError: as `start`.
+        """
+        asked = _Asked(goal=goal, plan=plan, result=result, workspace=workspace)
+        async with AsyncExitStack() as stack:
+            _, request = await self._prepared(new_run_id(), asked, stack)
+            return request
+
+    async def _begin(
+        self, name: str, asked: "_Asked", *, handed_out: frozenset[type[Command]] = frozenset()
     ) -> RunHandle:
         async with AsyncExitStack() as stack:
-            opened, request = await self._prepared(
-                name, goal, stack, plan=plan, result=result, workspace=workspace, place=place
-            )
+            opened, request = await self._prepared(name, asked, stack)
             handed_over = stack.pop_all()
         world = _already_open(opened, handed_over)
         return await self.supervisor.start(name, request, opened=world, handed_out=handed_out)
 
-    async def _voted(
-        self, name: str, begin: Callable[..., Awaitable[RunHandle]], workspace: Path | None
-    ) -> str:
+    async def _voted(self, name: str, asked: "_Asked") -> str:
         """Try a goal in copies of the workspace, and return the address of what was decided."""
 
         async def run(trial: Trial, root: Path | None) -> Outcome:
             run_id = id_of_try(name, trial.sample)
             self._trials[run_id] = trial
             try:
-                handle = await begin(run_id, workspace=root)
+                handle = await self._begin(run_id, replace(asked, workspace=root))
                 try:
                     return await handle.result()
                 finally:
@@ -154,8 +163,8 @@ class Application:
                 del self._trials[run_id]
 
         original = None
-        if workspace is not None:
-            original = bootstrap.workspace_at(workspace, self.settings, self.folder)
+        if asked.workspace is not None:
+            original = bootstrap.workspace_at(asked.workspace, self.settings, self.folder)
         decision = await vote(run, original, most=self.settings.votes)
         return await asyncio.to_thread(self._stored.put, decision.encoded())
 
@@ -165,49 +174,14 @@ class Application:
             return None
         return Decision.decoded(await asyncio.to_thread(self._stored.get, place[VOTES]))
 
-    async def prepare(
-        self,
-        goal: str | Goal,
-        *,
-        plan: Plan | None = None,
-        result: ResultSpec | None = None,
-        workspace: Path | None = None,
-        place: Mapping[str, str] | None = None,
-    ) -> RunRequest:
-        """Return what `start` would begin, with everything checked that can be; nothing is begun.
-
-        Raises:
-            ConfigError: as `start`.
-        """
-        async with AsyncExitStack() as stack:
-            _, request = await self._prepared(
-                new_run_id(), goal, stack, plan=plan, result=result, workspace=workspace, place=place
-            )
-            return request
-
     async def _prepared(
-        self,
-        run_id: str,
-        goal: str | Goal,
-        stack: AsyncExitStack,
-        *,
-        plan: Plan | None,
-        result: ResultSpec | None,
-        workspace: Path | None,
-        place: Mapping[str, str] | None,
+        self, run_id: str, asked: "_Asked", stack: AsyncExitStack
     ) -> tuple[Opened, RunRequest]:
         """Open a run's world on `stack`, and return it with the request that fits it."""
-        if isinstance(goal, Goal):
-            wanted, steps = goal, plan or Plan(())
-        elif plan is None:
-            wanted, steps = read_runbook(bootstrap.secrets(self.settings).hide(goal))
-        else:
-            wanted, steps = Goal(text=bootstrap.secrets(self.settings).hide(goal)), plan
-        if result is not None:
-            wanted = replace(wanted, result=result)
-        where = dict(place or {})
-        if workspace is not None:
-            where["workspace"] = os.path.realpath(workspace)
+        wanted, steps = asked.understood(bootstrap.secrets(self.settings).hide)
+        where = dict(asked.place)
+        if asked.workspace is not None:
+            where["workspace"] = os.path.realpath(asked.workspace)
         if (decision := await self._decided(where)) and not decision.failure:
             wanted = replace(wanted, checks=(*wanted.checks, decision.check()))
         opened = await stack.enter_async_context(self._opened(run_id, where))
@@ -330,6 +304,34 @@ class Application:
             elif decision := await self._decided(place):
                 world = decision.apply(world)
             yield Opened(config, world)
+
+
+class _Asked(Struct, frozen=True, kw_only=True):
+    """What somebody wants a run for; the fields are the arguments of `Application.start`."""
+
+    goal: str | Goal
+    plan: Plan | None = None
+    result: ResultSpec | None = None
+    inputs: tuple[Input, ...] = ()
+    workspace: Path | None = None
+    place: dict[str, str] = field(default_factory=dict)
+
+    def understood(self, hide: Callable[[str], str]) -> tuple[Goal, Plan]:
+        """Return the goal and the plan; `hide` takes secrets out of texts.
+
+        Raises:
+            ConfigError: the text is a runbook that can't be read.
+        """
+        if isinstance(self.goal, Goal):
+            wanted, steps = self.goal, self.plan or Plan(())
+        elif self.plan is None:
+            wanted, steps = read_runbook(hide(self.goal))
+        else:
+            wanted, steps = Goal(text=hide(self.goal)), self.plan
+        if self.result is not None:
+            wanted = replace(wanted, result=self.result)
+        given = tuple(Input(one.name, hide(one.value)) for one in self.inputs)
+        return replace(wanted, inputs=(*wanted.inputs, *given)), steps
 
 
 def _listing(opened: Opened) -> tuple[str, ...]:

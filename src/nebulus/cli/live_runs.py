@@ -27,7 +27,7 @@ from nebulus.cli.terminal import TerminalFace
 from nebulus.cli.watch import Face, NoFace, PlainFace, Watcher, is_terminal
 from nebulus.core.errors import ConfigError, RunUnknownError
 from nebulus.core.outcome import Done, Question
-from nebulus.core.plan import Goal
+from nebulus.core.plan import Goal, Input
 from nebulus.core.result import ResultSpec
 from nebulus.core.text import counted
 from nebulus.ports.guard import Person
@@ -52,6 +52,8 @@ class Work(Struct, frozen=True, kw_only=True):
     """A claimed end has an exit code of its own."""
     person: Person | None = None
     """None for the flag, the terminal, or nobody."""
+    inputs: tuple[Input, ...] = ()
+    """The data that the goal is about."""
 
 
 Start: TypeAlias = Callable[[Application, Person | None], Awaitable[RunHandle]]
@@ -69,7 +71,12 @@ async def begin(
     async def start(application: Application, _: Person | None) -> RunHandle:
         await _require_free(application.supervisor, run_id)
         handle = await application.start(
-            goal, result=result, workspace=work.folder, run_id=run_id, place=work.choice.remembered()
+            goal,
+            result=result,
+            inputs=work.inputs,
+            workspace=work.folder,
+            run_id=run_id,
+            place=work.choice.remembered(),
         )
         hints.resume = again(run_id, work.folder)
         return handle

@@ -10,11 +10,13 @@ import typer
 from nebulus.cli.options import (
     AcceptOption,
     ConfigOption,
+    InputOption,
     JsonOption,
     ModelOption,
     ProofOption,
     QuietOption,
     RunArgument,
+    RunIdOption,
     TierOption,
     VotesOption,
     WorkspaceOption,
@@ -87,9 +89,7 @@ def run(
     tier: TierOption = None,
     model: ModelOption = None,
     config: ConfigOption = None,
-    run_id: Annotated[
-        str, typer.Option("--run-id", help="A name for the run; made from the time without it.")
-    ] = "",
+    run_id: RunIdOption = "",
     result: Annotated[
         str,
         typer.Option(
@@ -102,6 +102,7 @@ def run(
             "--planning", help="How to work on prose: call by call (next), or a plan first (outline)."
         ),
     ] = None,
+    inputs: InputOption = None,
     votes: VotesOption = None,
     require_proof: ProofOption = False,
     yes: YesOption = False,
@@ -114,15 +115,14 @@ def run(
     makes a plan first; a runbook's steps are carried out as you wrote them (`nebulus plan` shows how they are
     understood). Ends with 0 only if the goal is met.
 
-    With --result the run gives an answer, from what it has found. The answer alone goes to stdout, in a pipe as on
-    a terminal: text as it is, JSON on one line. How the run ended goes to stderr, with the place where each value
-    of the answer was seen, or "claimed" where it was seen nowhere; --quiet leaves that out. Without an answer
-    stdout stays empty, and the exit code says why.
+    With --result the run gives an answer, alone on stdout: text, or JSON on one line. How it ended goes to stderr,
+    with the place where each value was seen, or "claimed" where it was seen nowhere; --quiet leaves that out.
 
-    Before something that can't be undone you are asked; without a terminal and without --yes the run is blocked
-    (exit 3), and `resume` asks again. --yes answers approvals only, not whether an effect has happened.
+    Before something that can't be undone you are asked. Without a terminal and without --yes the run is blocked
+    (exit 3); `resume` asks again. --yes answers approvals only, not whether an effect has happened.
     """
     from nebulus.app.application import new_run_id
+    from nebulus.app.inputs import inputs_of, read_inputs
     from nebulus.cli.console import reporting
     from nebulus.cli.live_runs import Work, begin, finish
     from nebulus.cli.results import requested_result
@@ -135,10 +135,11 @@ def run(
             is_quiet=quiet,
             as_json=as_json,
             requires_proof=require_proof,
+            inputs=inputs_of(read_inputs(inputs or ())),
         )
-        spec = requested_result(result)
         text, name = goal_text(" ".join(goal or ()), file), run_id or new_run_id()
-        finish(asyncio.run(begin(text, work, run_id=name, hints=hints, result=spec)), work)
+        report = begin(text, work, run_id=name, hints=hints, result=requested_result(result))
+        finish(asyncio.run(report), work)
 
 
 def resume(

@@ -118,15 +118,28 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return (self.number - 1,) if self.number > 1 else ()
 
 
+class Input(Struct, frozen=True):
+    """Data that a goal is about: shown to the model whole, as text from outside that is no instruction."""
+
+    name: str
+    value: str
+
+    @property
+    def provenance(self) -> Provenance:
+        """Where it came from: the user handed it over, and nobody says that its content may be trusted."""
+        return Provenance((Origin("document", self.name),), is_trusted=False)
+
+
 class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the user wants, verbatim, what must always be true, and the checks that decide when it is met.
 
-    `result` describes the answer that is wanted; None if only the outcome is.
+    `inputs` is the data that it is about. `result` describes the answer that is wanted; None if only the outcome is.
     """
 
     text: str
     constraints: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
+    inputs: tuple[Input, ...] = ()
     result: ResultSpec | None = None
 
 
