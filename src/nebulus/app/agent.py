@@ -30,6 +30,7 @@ from nebulus.core.commands import Command
 from nebulus.core.errors import ConfigError
 from nebulus.core.outcome import Blocked, Done, Outcome, Question
 from nebulus.core.plan import Goal, Plan, PlanMode
+from nebulus.delegation.contract import WorkerSpec
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.engine import RunInfo
 from nebulus.ports.guard import Person, PersonReply, Policy
@@ -50,7 +51,7 @@ class Agent:
     `ollama:qwen3:8b`, `http://localhost:8000#NAME`) or a backend object; `smollm2` if it is left out. `window_tokens` sets the window's size if the server does not
     report it, or narrows it. With a `workspace`, the built-in file tools are available too. `engine` is "memory"
     (nothing survives the process), a SQLite path, or a PostgreSQL URL. `policy` is a policy object or the path of a
-    rules file (`.toml` or `.cedar`). `planning` is how a goal in prose is worked on: "next" (one call after the other) or
+    rules file (`.toml` or `.cedar`). `workers` (see `worker`) are what it may hand work over to. `planning` is how a goal in prose is worked on: "next" (one call after the other) or
     "outline" (a plan first). With `votes` above 1 a goal is tried up to that many times in copies of the workspace, and
     done where more than half of these tries agree. `checks` are predicates that a goal may name ("named NAME"). `watch` makes an
     observer for each run, given its name.
@@ -73,6 +74,7 @@ class Agent:
         self,
         *,
         tools: Sequence[Tool] = (),
+        workers: Sequence[WorkerSpec] = (),
         model: Model | Sequence[Model] = SMOLLM2,
         window_tokens: int = 0,
         workspace: str | Path | None = None,
@@ -113,6 +115,7 @@ class Agent:
             Path.cwd(),
             workspace=None if workspace is None else Path(workspace),
             tools=tools,
+            workers=workers,
             policy=None if isinstance(policy, str | Path) else policy,
             person=person,
             predicates=checks,
@@ -234,7 +237,11 @@ class Agent:
     def _without_tools(self) -> "Agent":
         agent = Agent.__new__(Agent)
         agent._set_up(
-            self._settings, self._folder, workspace=None, person=self._replies, **{**self._plugs, "tools": ()}
+            self._settings,
+            self._folder,
+            workspace=None,
+            person=self._replies,
+            **{**self._plugs, "tools": (), "workers": ()},
         )
         return agent
 

@@ -5,35 +5,37 @@ that can't fit); a run's world is opened once; what was opened is closed.
 """
 
 import asyncio
-import datetime
 import os
-import re
-import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
+from contextvars import Context
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from msgspec import Struct, field
 from msgspec.structs import replace
 
 from nebulus.app import bootstrap, bootstrap_profiles
+from nebulus.app.asked import Asked, checked_run_id, new_run_id
 from nebulus.app.settings import Settings, validate_limits
 from nebulus.app.voting import VOTES, Decision, Trial, id_of_try, vote
+from nebulus.app.workers import hired, worker_tools
+from nebulus.core.budget import Spent
 from nebulus.core.commands import Command
 from nebulus.core.config import RunConfig
-from nebulus.core.errors import BackendError, ConfigError
+from nebulus.core.errors import BackendError, ConfigError, RunUnknownError
 from nebulus.core.events import RunStarted
 from nebulus.core.outcome import Outcome
 from nebulus.core.plan import Goal, Input, Plan, PlanMode
 from nebulus.core.result import ResultSpec
 from nebulus.core.tools import SandboxLevel
+from nebulus.delegation.contract import Contract, WorkerSpec
+from nebulus.delegation.scope import ScopedPolicy
 from nebulus.guard.check import Scene
 from nebulus.loop.machine import new_machine
 from nebulus.loop.request import minimal_requests
 from nebulus.loop.route import Skills
-from nebulus.loop.runbook import read_runbook, with_implied_checks
+from nebulus.loop.runbook import with_implied_checks
 from nebulus.loop.transitions import feed
 from nebulus.memory.window import too_large
 from nebulus.ports.backend import BackendInfo, ModelBackend
@@ -49,9 +51,6 @@ from nebulus.runtime.world import Observers, World
 Predicates: TypeAlias = Mapping[str, Callable[..., Any]]
 Watch: TypeAlias = Callable[[str], Observer]
 """Makes the observer of the run of this name."""
-
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
 
 FILES_LISTED = 40
 """A workspace with more files is not listed at the start: the model lists the folders that it needs."""
@@ -71,8 +70,9 @@ class Application:
         watch: Sequence[Watch] = (),
         predicates: Predicates | None = None,
         backends: Mapping[str, ModelBackend] | None = None,
+        workers: Sequence[WorkerSpec] = (),
     ) -> None:
-        """Take tools in addition to the built-in ones, and backends by tier instead of those that settings name.
+        """Take tools and workers in addition to the built-in tools, and backends by tier instead of those that settings name.
 
         Raises:
             ConfigError: a limit is out of range, or the engine can't be used.
@@ -80,6 +80,7 @@ class Application:
         validate_limits(settings, "settings")
         self.settings, self.folder = settings, folder
         self._tools, self._predicates = tuple(tools), dict(predicates or {})
+        self._workers = tuple(workers)
         self._policy, self._person = policy, person
         self._watch = tuple(watch)
         self._breakers = Breakers(settings.limits)
@@ -113,7 +114,7 @@ class Application:
                 nothing was begun.
         """
         name = checked_run_id(run_id) if run_id else new_run_id()
-        asked = _Asked(
+        asked = Asked(
             goal=goal, plan=plan, result=result, inputs=inputs, workspace=workspace, place=dict(place or {})
         )
         if self.settings.votes > 1:
@@ -133,13 +134,13 @@ class Application:
         Raises:
             ConfigError: as `start`.
         """
-        asked = _Asked(goal=goal, plan=plan, result=result, workspace=workspace)
+        asked = Asked(goal=goal, plan=plan, result=result, workspace=workspace)
         async with AsyncExitStack() as stack:
             _, request = await self._prepared(new_run_id(), asked, stack)
             return request
 
     async def _begin(
-        self, name: str, asked: "_Asked", *, handed_out: frozenset[type[Command]] = frozenset()
+        self, name: str, asked: Asked, *, handed_out: frozenset[type[Command]] = frozenset()
     ) -> RunHandle:
         async with AsyncExitStack() as stack:
             opened, request = await self._prepared(name, asked, stack)
@@ -147,7 +148,7 @@ class Application:
         world = _already_open(opened, handed_over)
         return await self.supervisor.start(name, request, opened=world, handed_out=handed_out)
 
-    async def _voted(self, name: str, asked: "_Asked") -> str:
+    async def _voted(self, name: str, asked: Asked) -> str:
         """Try a goal in copies of the workspace, and return the address of what was decided."""
 
         async def run(trial: Trial, root: Path | None) -> Outcome:
@@ -168,15 +169,29 @@ class Application:
         decision = await vote(run, original, most=self.settings.votes)
         return await asyncio.to_thread(self._stored.put, decision.encoded())
 
+    async def _carry_out(self, place: Mapping[str, str], agreed: Contract) -> tuple[Outcome, Spent]:
+        """Let a worker's run carry out a contract, or take it up where it was; return its end and what it spent."""
+        before, run_id = Spent(), agreed.run_id
+        try:
+            await self.supervisor.info(run_id)
+        except RunUnknownError:
+            handle = await self._begin(run_id, Asked.under(agreed, place))
+        else:
+            before = (await self.supervisor.machine(run_id)).spent
+            handle = await self.supervisor.resume(run_id)
+        try:
+            outcome = await handle.result()
+        finally:
+            await handle.release()
+        return outcome, (await self.supervisor.machine(run_id)).spent.minus(before)
+
     async def _decided(self, place: Mapping[str, str]) -> Decision | None:
         """Return what tries decided about the run of this place, None where there were none."""
         if VOTES not in place:
             return None
         return Decision.decoded(await asyncio.to_thread(self._stored.get, place[VOTES]))
 
-    async def _prepared(
-        self, run_id: str, asked: "_Asked", stack: AsyncExitStack
-    ) -> tuple[Opened, RunRequest]:
+    async def _prepared(self, run_id: str, asked: Asked, stack: AsyncExitStack) -> tuple[Opened, RunRequest]:
         """Open a run's world on `stack`, and return it with the request that fits it."""
         wanted, steps = asked.understood(bootstrap.secrets(self.settings).hide)
         where = dict(asked.place)
@@ -244,12 +259,40 @@ class Application:
             route=self.settings.route.policy(),
         )
 
+    async def _equipped(
+        self, kit: bootstrap.Kit, place: Mapping[str, str]
+    ) -> tuple[tuple[Tool, ...], RunConfig]:
+        """Return the tools of the run of this place, workers among them, and its configuration.
+
+        A worker's run has those that its contract gives.
+        """
+
+        def carry_out(agreed: Contract) -> Awaitable[tuple[Outcome, Spent]]:
+            # in a context of its own: the engine must not take it for a part of this run
+            return asyncio.create_task(self._carry_out(place, agreed), context=Context())
+
+        workers = worker_tools(self._workers, kit.tools, carry_out, always=(kit.looking,))
+        tools, contract = (*kit.tools, *workers), hired(place)
+        if contract is None:
+            return tools, await self._config(tools)
+        given = contract.authority
+        tools = tuple(tool for tool in tools if tool.spec.name in given.tools)
+        config = await self._config(tools)
+        return tools, replace(config, agent=contract.agent, authority=given, budget=given.budget)
+
     def _policy_for(self, config: RunConfig, kit: bootstrap.Kit) -> Policy:
-        if self._policy is not None:
-            return self._policy
-        scene = Scene(specs=config.tools, agents=(config.agent, *(tier.name for tier in config.tiers)))
-        root = kit.workspace.root if kit.workspace else None
-        return bootstrap.policy(self.settings, self.folder, scene, workspace=root)
+        policy = self._policy
+        if policy is None:
+            agents = (
+                config.agent,
+                *(tier.name for tier in config.tiers),
+                *(one.name for one in self._workers),
+            )
+            specs = {spec.name: spec for spec in (*(tool.spec for tool in kit.tools), *config.tools)}
+            scene = Scene(specs=tuple(specs.values()), agents=agents)
+            root = kit.workspace.root if kit.workspace else None
+            policy = bootstrap.policy(self.settings, self.folder, scene, workspace=root)
+        return policy if config.authority is None else ScopedPolicy(policy, config.authority)
 
     async def _describe(self, tier: str) -> BackendInfo:
         if tier not in self._backends:
@@ -282,12 +325,12 @@ class Application:
             kit = await stack.enter_async_context(
                 bootstrap.tools(place, self._tools, self.settings, stored=self._stored, folder=self.folder)
             )
-            config = await self._config(kit.tools)
+            tools, config = await self._equipped(kit, place)
             known = bootstrap.secrets(self.settings)
             stack.enter_context(redacted_logs(known))
             world = World(
                 backends=self._backends,
-                tools={tool.spec.name: tool for tool in kit.tools},
+                tools={tool.spec.name: tool for tool in tools},
                 policy=self._policy_for(config, kit),
                 person=stack.enter_context(bootstrap.person(self.settings, self.folder, self._person)),
                 workspace=kit.workspace,
@@ -306,40 +349,15 @@ class Application:
             yield Opened(config, world)
 
 
-class _Asked(Struct, frozen=True, kw_only=True):
-    """What somebody wants a run for; the fields are the arguments of `Application.start`."""
-
-    goal: str | Goal
-    plan: Plan | None = None
-    result: ResultSpec | None = None
-    inputs: tuple[Input, ...] = ()
-    workspace: Path | None = None
-    place: dict[str, str] = field(default_factory=dict)
-
-    def understood(self, hide: Callable[[str], str]) -> tuple[Goal, Plan]:
-        """Return the goal and the plan; `hide` takes secrets out of texts.
-
-        Raises:
-            ConfigError: the text is a runbook that can't be read.
-        """
-        if isinstance(self.goal, Goal):
-            wanted, steps = self.goal, self.plan or Plan(())
-        elif self.plan is None:
-            wanted, steps = read_runbook(hide(self.goal))
-        else:
-            wanted, steps = Goal(text=hide(self.goal)), self.plan
-        if self.result is not None:
-            wanted = replace(wanted, result=self.result)
-        given = tuple(Input(one.name, hide(one.value)) for one in self.inputs)
-        return replace(wanted, inputs=(*wanted.inputs, *given)), steps
-
-
 def _listing(opened: Opened) -> tuple[str, ...]:
     """Return the names of the workspace's files, as a model is shown them; none if there are too many, or no use."""
     world = opened.world
     if world.workspace is None or opened.config.planning is not PlanMode.NEXT:
         return ()
     found = world.workspace.listing(FILES_LISTED + 1)
+    given = opened.config.authority
+    if given is not None and given.paths:
+        found = tuple(name for name in found if given.covers(name))
     return tuple(world.secrets.hide(name) for name in found) if len(found) <= FILES_LISTED else ()
 
 
@@ -365,23 +383,3 @@ async def open_application(settings: Settings, folder: Path, **plugs: Any) -> As
             yield application
     finally:
         await application.close()
-
-
-def new_run_id() -> str:
-    """Return a name for a run: sortable by time, unlikely to be taken."""
-    now = datetime.datetime.now(tz=datetime.UTC)
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-
-
-def checked_run_id(run_id: str) -> str:
-    """Return `run_id`: it is typed in commands and is part of names, so it must be short and plain.
-
-    Raises:
-        ConfigError: it is too long, or has other characters.
-    """
-    if not _RUN_ID.fullmatch(run_id):
-        raise ConfigError(
-            f"{run_id[:80]!r} can't be the id of a run",
-            fix="take up to 64 letters, digits, -, _ and ., a letter or digit first",
-        )
-    return run_id

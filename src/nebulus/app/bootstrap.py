@@ -51,6 +51,8 @@ class Kit(Struct, frozen=True, kw_only=True):
     tools: tuple[Tool, ...]
     workspace: "FolderWorkspace | None" = None
     sandbox: Sandbox | None = None
+    looking: str = ""
+    """The tool that looks inside stored results: every run has it."""
     confined: frozenset[str] = frozenset()
     """The tools that change nothing outside of the workspace."""
 
@@ -171,7 +173,7 @@ async def tools(
 
     looking = looking_tool(stored or artifacts(MEMORY, Path()))
     if "workspace" not in place:
-        yield Kit(tools=(*own, looking))
+        yield Kit(tools=(*own, looking), looking=looking.spec.name)
         return
     from nebulus.adapters.tools.builtin import builtin_tools
 
@@ -181,7 +183,7 @@ async def tools(
     built_in = builtin_tools(workspace, sandbox, settings.tools)
     confined = frozenset(tool.spec.name for tool in built_in)
     kit = (*built_in, *own, looking)
-    yield Kit(tools=kit, workspace=workspace, sandbox=sandbox, confined=confined)
+    yield Kit(tools=kit, workspace=workspace, sandbox=sandbox, looking=looking.spec.name, confined=confined)
 
 
 def workspace_at(root: Path, settings: Settings, folder: Path) -> "FolderWorkspace":

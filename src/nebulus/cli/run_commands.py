@@ -121,7 +121,7 @@ def run(
     Before something that can't be undone you are asked. Without a terminal and without --yes the run is blocked
     (exit 3); `resume` asks again. --yes answers approvals only, not whether an effect has happened.
     """
-    from nebulus.app.application import new_run_id
+    from nebulus.app.asked import new_run_id
     from nebulus.app.inputs import inputs_of, read_inputs
     from nebulus.cli.console import reporting
     from nebulus.cli.live_runs import Work, begin, finish

@@ -118,16 +118,17 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return (self.number - 1,) if self.number > 1 else ()
 
 
-class Input(Struct, frozen=True):
-    """Data that a goal is about: shown to the model whole, as text from outside that is no instruction."""
+class Input(Struct, frozen=True, omit_defaults=True):
+    """Data that a goal is about: shown to the model whole, and no instruction. `label` says where it came from."""
 
     name: str
     value: str
+    label: Provenance | None = None
 
     @property
     def provenance(self) -> Provenance:
-        """Where it came from: the user handed it over, and nobody says that its content may be trusted."""
-        return Provenance((Origin("document", self.name),), is_trusted=False)
+        """Its label; without one it is a document, and nobody says that its content may be trusted."""
+        return self.label or Provenance((Origin("document", self.name),), is_trusted=False)
 
 
 class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -36,6 +36,7 @@ from nebulus.core.events import (
     RunStarted,
     ToolFailed,
     ToolReturned,
+    WorkerBlocked,
 )
 from nebulus.core.journal import (
     GENESIS,
@@ -349,7 +350,7 @@ class RunDriver:
     def _can_be_repeated(self, event: Event) -> bool:
         """Whether only time is lost if a crash loses `event`."""
         match event:
-            case ToolReturned() | ToolFailed() | OutcomeUnknown():
+            case ToolReturned() | ToolFailed() | OutcomeUnknown() | WorkerBlocked():
                 return self.machine.calls[-1].effect is Effect.READ if self.machine.calls else False
             case RunStarted() | RunResumed() | PersonAnswered() | PersonAbsent():
                 return False
