@@ -80,7 +80,7 @@ class Application:
         validate_limits(settings, "settings")
         self.settings, self.folder = settings, folder
         self._tools, self._predicates = tuple(tools), dict(predicates or {})
-        self._workers = tuple(workers)
+        self._workers = (*workers, *(one.spec(name) for name, one in settings.workers.items()))
         self._policy, self._person = policy, person
         self._watch = tuple(watch)
         self._breakers = Breakers(settings.limits)

@@ -16,6 +16,7 @@ from nebulus.adapters.backends.settings import DEFAULT_LIMITS, AnswerLimits, Bac
 from nebulus.adapters.sandboxes.limits import Limits as CommandLimits
 from nebulus.adapters.tools.groups import ToolGroups
 from nebulus.app.serve_settings import ServeSettings
+from nebulus.app.worker_settings import WorkerSettings
 from nebulus.core.budget import Budget
 from nebulus.core.demand import ErrorCost, WorkKind
 from nebulus.core.errors import ConfigError
@@ -164,6 +165,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     sandbox: CommandLimits = CommandLimits()
     tools: ToolGroups = ToolGroups()
     serve: ServeSettings = ServeSettings()
+    workers: dict[str, WorkerSettings] = field(default_factory=dict)
 
     def only(self, names: tuple[str, ...]) -> "Settings":
         """Return these settings with the named tiers alone, in their order here.
@@ -243,6 +245,7 @@ def validate(settings: Settings, source: str) -> None:
     validate_limits(settings, source)
     _validate_engine(settings.engine.url, source)
     _validate_route(settings, source)
+    _validate_workers(settings, source)
     validate_votes(settings, source)
     if not settings.tiers:
         raise ConfigError(f"{source}: tiers is empty", fix="name at least one")
@@ -283,6 +286,14 @@ def validate_votes(settings: Settings, source: str) -> None:
 _ENGINES = ("sqlite", "postgres", "postgresql", "postgresql+psycopg")
 _AT_LEAST_ONE = ("attempts", "calls", "goal_calls", "parallel_steps", "breaker_failures")
 """Limits of which 0 would let nothing happen at all; elsewhere 0 is a choice, in a budget "no limit"."""
+
+
+def _validate_workers(settings: Settings, source: str) -> None:
+    for name, one in settings.workers.items():
+        try:
+            one.spec(name)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: workers.{name}: {error.what}", fix=error.fix) from error
 
 
 def _validate_route(settings: Settings, source: str) -> None:

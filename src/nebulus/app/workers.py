@@ -77,15 +77,7 @@ def worker(
     Raises:
         ConfigError: the name, the goal, or a type can't be used.
     """
-    if not _NAME.fullmatch(name):
-        raise ConfigError(
-            f"{name!r} can't be the name of a worker",
-            fix="take up to 64 letters, digits, _ and -, not a digit first",
-        )
-    if not goal.strip():
-        raise ConfigError(f"the worker {name!r} has no goal", fix="say in a sentence what it does")
-    if not timeout_s > 0:
-        raise ConfigError(f"the worker {name!r} has timeout_s={timeout_s!r}", fix="give seconds above 0")
+    _require_sense(name, goal, timeout_s=timeout_s)
     kinds = dict(inputs or {})
     return WorkerSpec(
         name=name,
@@ -107,6 +99,23 @@ def worker(
         budget=budget or Budget(),
         timeout_s=timeout_s,
     )
+
+
+def _require_sense(name: str, goal: str, *, timeout_s: float) -> None:
+    """Refuse a worker that can't be meant.
+
+    Raises:
+        ConfigError: its name, its goal or its time can't be used.
+    """
+    if not _NAME.fullmatch(name):
+        raise ConfigError(
+            f"{name!r} can't be the name of a worker",
+            fix="take up to 64 letters, digits, _ and -, not a digit first",
+        )
+    if not goal.strip():
+        raise ConfigError(f"the worker {name!r} has no goal", fix="say in a sentence what it does")
+    if not timeout_s > 0:
+        raise ConfigError(f"the worker {name!r} has timeout_s={timeout_s!r}", fix="give seconds above 0")
 
 
 class WorkerTool:
@@ -135,7 +144,7 @@ class WorkerTool:
 
     async def hand_over(self, arguments: dict[str, Any], key: str, handed: HandOver) -> Handed:
         """Let a run do the work, and return what it hands back."""
-        agreed = contract(self._worker, arguments, key, handed)
+        agreed = contract(self._worker, arguments, handed, key=key)
         if isinstance(agreed, Failure):
             return Handed(agreed)
         try:

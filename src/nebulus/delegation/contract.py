@@ -65,7 +65,9 @@ class Contract(Struct, frozen=True, kw_only=True):
     authority: Authority
 
 
-def contract(worker: WorkerSpec, arguments: dict[str, Any], key: str, handed: HandOver) -> Contract | Failure:
+def contract(
+    worker: WorkerSpec, arguments: dict[str, Any], handed: HandOver, *, key: str
+) -> Contract | Failure:
     """Return the contract for a call of a worker, with the same run for each attempt at the same call.
 
     A failure says what can't be handed over.

@@ -269,6 +269,8 @@ def _of_call(before: Machine, event: CallEvent) -> Said:
             return _judged(event, name)
         case e.CallDropped(reason=reason):
             return LineKind.DROPPED, f"{name} is not called: {one_line(reason, 300)}"
+        case e.ToolReturned(result=result, handed=handed) if handed is not None:
+            return LineKind.RESULT, f"{name} (run {handed.run_id}) -> {one_line(result.text)}"
         case e.ToolReturned(result=result):
             return LineKind.RESULT, f"{name} -> {one_line(result.text)}"
         case e.ToolFailed(failure=failure):

@@ -36,7 +36,6 @@ from nebulus.core.events import (
     RunStarted,
     ToolFailed,
     ToolReturned,
-    WorkerBlocked,
 )
 from nebulus.core.journal import (
     GENESIS,
@@ -350,7 +349,7 @@ class RunDriver:
     def _can_be_repeated(self, event: Event) -> bool:
         """Whether only time is lost if a crash loses `event`."""
         match event:
-            case ToolReturned() | ToolFailed() | OutcomeUnknown() | WorkerBlocked():
+            case ToolReturned() | ToolFailed() | OutcomeUnknown():
                 return self.machine.calls[-1].effect is Effect.READ if self.machine.calls else False
             case RunStarted() | RunResumed() | PersonAnswered() | PersonAbsent():
                 return False
