@@ -83,8 +83,8 @@ def message_of(error: BaseException) -> str:
 def without_keys(text: str) -> str:
     """Return `text` with each value hidden whose name or whose form shows that it is a secret."""
     lowered = text.translate(_LOWER)
-    found = [(place, _NAMED) for name in _NAMES for place in _positions(name, lowered)]
-    found += [(place, _SHAPED) for shape in _SHAPES for place in _positions(shape, text)]
+    found = [(place, _NAMED) for name in _NAMES if name in lowered for place in _positions(name, lowered)]
+    found += [(place, _SHAPED) for shape in _SHAPES if shape in text for place in _positions(shape, text)]
     parts: list[str] = []
     read = words_end = 0
     for place, pattern in sorted(found, key=lambda pair: pair[0]):

@@ -302,7 +302,7 @@ class RunDriver:
             self._record(event)
         await self._save()
         raise RunCancelledError(
-            f"run {self._journal.run_id!r} stopped because it was asked to; resume it to continue"
+            f"run {self._journal.run_id!r} stopped because it was asked to", fix="resume it to continue"
         )
 
     def _is_effect(self, key: Key) -> bool:
@@ -359,8 +359,8 @@ class RunDriver:
     def _settle(self, record: Record, data: bytes) -> None:
         if record.chain != chained(self._chain, data):
             raise JournalError(
-                f"record {record.position} was changed after it was written, or one before it is missing; "
-                f"`nebulus verify {self._journal.run_id}` says more"
+                f"record {record.position} was changed after it was written, or one before it is missing",
+                fix=f"`nebulus verify {self._journal.run_id}` says more",
             )
         self.machine, self._chain = feed(self.machine, record.event), record.chain
         self.records.append(record)

@@ -86,7 +86,7 @@ def _link_at(path: str) -> str | None:
     try:
         return os.readlink(path)  # noqa: PTH115
     except OSError as error:
-        if error.errno in (errno.EINVAL, errno.ENOENT, errno.ENOTDIR):  # No link, or nothing at all.
+        if error.errno in (errno.EINVAL, errno.ENOENT, errno.ENOTDIR):  # Not a link, or missing.
             return None
         raise
 
