@@ -14,8 +14,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+from nebulus.adapters.workspaces.paths import owned, unchangeable
 from nebulus.adapters.workspaces.refusals import refused
-from nebulus.adapters.workspaces.spelling import owned, unchangeable
 from nebulus.core.errors import ToolError
 from nebulus.core.failure import Failure, FailureKind
 

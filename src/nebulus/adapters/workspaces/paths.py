@@ -15,7 +15,7 @@ OWN_NAMES = frozenset({".nebulus", "nebulus.toml"})
 _EXAMPLE = "give a path inside the workspace, such as notes/today.txt"
 
 
-def misspelled(path: str) -> Failure | None:
+def malformed(path: str) -> Failure | None:
     """Return why `path` is not a path that we take, None if it may be resolved.
 
     Refused: nothing, control characters (NUL, newline), text that is not Unicode, backslashes, drive
