@@ -20,7 +20,7 @@ from nebulus.core.tools import SandboxLevel, ToolSpec
 from nebulus.core.verdict import Refuse, Verdict
 from nebulus.loop.given import Results, real_arguments, real_values, results_of
 from nebulus.loop.machine import Machine
-from nebulus.ports.guard import Policy, Workspace
+from nebulus.ports.guard import Workspace
 from nebulus.recovery.stagnation import blocked
 from nebulus.runtime.world import World
 
@@ -74,7 +74,11 @@ def _decide(
         return Refuse("workspace", paths.what), {}
     if _STRENGTH[world.sandbox_level] < _STRENGTH[spec.least_sandbox]:
         return Refuse("sandbox", _too_weak(spec, world.sandbox_level)), paths
-    return verdict_of(world.policy, _with(call, paths), spec, command.context), paths
+    try:
+        return world.policy.judge(_with(call, paths), spec, command.context), paths
+    except Exception as error:  # noqa: BLE001 - whatever failed, the call is refused, and the record says why
+        why = f"the policy could not decide: {type(error).__name__}: {error}"
+        return Refuse("guard.error", bounded(why, 400)), paths
 
 
 def _with(call: Call, arguments: dict[str, Any]) -> Call:
@@ -110,12 +114,3 @@ def canonical_paths(call: Call, spec: ToolSpec, workspace: Workspace | None) -> 
             return path
         paths[name] = path
     return paths
-
-
-def verdict_of(policy: Policy, call: Call, spec: ToolSpec, context: Context) -> Verdict:
-    """Return the policy's verdict; a policy that fails refuses the call."""
-    try:
-        return policy.judge(call, spec, context)
-    except Exception as error:  # noqa: BLE001 - whatever failed, the call is refused, and the record says why
-        why = f"the policy could not decide: {type(error).__name__}: {error}"
-        return Refuse("guard.error", bounded(why, 400))
