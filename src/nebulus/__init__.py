@@ -7,9 +7,10 @@ from nebulus.adapters.tools.function import ToolOptions, tool
 from nebulus.app.agent import Agent
 from nebulus.app.forecasting import ForecastReport
 from nebulus.core.budget import Budget
-from nebulus.core.commands import Command
+from nebulus.core.commands import Command, Finish, RunTool
 from nebulus.core.errors import NebulusError
 from nebulus.core.events import Event
+from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.journal import Record
 from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Outcome, Question, Refused
 from nebulus.core.plan import Check, Goal, Plan, Step
@@ -36,7 +37,11 @@ __all__ = [
     "Event",
     "Exhausted",
     "Failed",
+    "Failure",
+    "FailureKind",
+    "Fault",
     "FieldSource",
+    "Finish",
     "ForecastReport",
     "Goal",
     "Machine",
@@ -55,6 +60,7 @@ __all__ = [
     "RunHandle",
     "RunInfo",
     "RunStatus",
+    "RunTool",
     "Step",
     "Tool",
     "ToolOptions",

@@ -100,6 +100,11 @@ async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
         return await _after_break(tool, command, failure)
     except Exception as error:  # noqa: BLE001 - a tool's own error: recorded as a failure or as unknown, never lost
         return await _after_break(tool, command, _raised(tool.spec, error))
+    return await event_of(given, tool, command, world)
+
+
+async def event_of(given: object, tool: Tool, command: RunTool, world: World) -> ToolEvent:
+    """Return the event that answers `command` with what its tool returned: checked, and stored if it is large."""
     output = recordable(given)
     if output is None:
         what = f"{tool.spec.name} returned a {type(given).__name__}, not a ToolOutput or a Failure"

@@ -8,14 +8,17 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
-from nebulus.core.commands import Command, Finish
+from nebulus.core.commands import Command, Finish, RunTool
 from nebulus.core.errors import ConfigError
 from nebulus.core.events import Event, PersonAnswered
+from nebulus.core.failure import Failure
 from nebulus.core.journal import Record
 from nebulus.core.outcome import Outcome, Question
 from nebulus.loop.machine import Machine
 from nebulus.loop.pending import questions
+from nebulus.ports.tool import ToolOutput
 from nebulus.runtime.driver import RunDriver
+from nebulus.runtime.effects import event_of
 
 
 class RunHandle:
@@ -65,6 +68,18 @@ class RunHandle:
             return (Finish(outcome=running.result()),)
         return idle.result()
 
+    async def event_of(self, command: RunTool, output: ToolOutput | Failure) -> Event:
+        """Return the event that answers a handed-out `command`, for `advance`: what the host's own tool returned.
+
+        It is checked and recorded as if the runtime had run the tool: a large result becomes an artifact, a result that
+        breaks the tool's promise becomes a failure.
+
+        Raises:
+            ConfigError: the run is not under way in this process.
+        """
+        world = self._attached_driver.world
+        return await event_of(output, world.tools[command.call.tool], command, world)
+
     def questions(self) -> tuple[Question, ...]:
         """Return the questions that wait for a person now."""
         return questions(self.machine) if self._driver is not None else ()
@@ -95,14 +110,18 @@ class RunHandle:
         Raises:
             ConfigError: the run is not under way in this process.
         """
-        if self._driver is None:
-            raise ConfigError(f"run {self.run_id!r} is not under way in this process")
-        return self._driver.machine
+        return self._attached_driver.machine
 
     @property
     def is_done(self) -> bool:
         """Whether the run is no longer under way in this process."""
         return self._task is not None and self._task.done()
+
+    @property
+    def _attached_driver(self) -> RunDriver:
+        if self._driver is None:
+            raise ConfigError(f"run {self.run_id!r} is not under way in this process")
+        return self._driver
 
     @property
     def _running(self) -> "asyncio.Future[Outcome]":
