@@ -8,9 +8,10 @@ from nebulus.app.agent import Agent
 from nebulus.app.forecasting import ForecastReport
 from nebulus.app.workers import worker
 from nebulus.core.budget import Budget
-from nebulus.core.commands import Command
+from nebulus.core.commands import Command, Finish, RunTool
 from nebulus.core.errors import NebulusError
 from nebulus.core.events import Event
+from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.journal import Record
 from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Outcome, Question, Refused
 from nebulus.core.plan import Check, Goal, Plan, Step
@@ -38,7 +39,11 @@ __all__ = [
     "Event",
     "Exhausted",
     "Failed",
+    "Failure",
+    "FailureKind",
+    "Fault",
     "FieldSource",
+    "Finish",
     "ForecastReport",
     "Goal",
     "Machine",
@@ -57,6 +62,7 @@ __all__ = [
     "RunHandle",
     "RunInfo",
     "RunStatus",
+    "RunTool",
     "Step",
     "Tool",
     "ToolOptions",

@@ -13,13 +13,11 @@ from typing import Protocol
 
 import pytest
 
+from nebulus.adapters.engines.batches import VERSION
 from nebulus.adapters.engines.dbos import DbosEngine
 from nebulus.adapters.engines.memory import MemoryEngine, MemoryStore
-from nebulus.adapters.engines.open_run import WallClock
-from nebulus.adapters.engines.version import VERSION
-from nebulus.core.errors import NebulusError
+from nebulus.core.errors import NebulusError, RunCancelledError
 from nebulus.ports.engine import Body, Engine, OpenRun
-from nebulus.ports.world import Clock
 
 SCHEMA = "nebulus_test"
 POSTGRES = "NEBULUS_TEST_POSTGRES"
@@ -27,6 +25,23 @@ ROOT = Path(__file__).parents[2]
 PROGRAM = Path(__file__).with_name("engine_process.py")
 
 Hook = Callable[[], Awaitable[None]]
+
+
+class Steps:
+    """A run, used as its driver does: first comes its past, then what is new is performed and recorded."""
+
+    def __init__(self, run: OpenRun) -> None:
+        self._run, self._count = run, 0
+
+    async def step(self, perform: Callable[[], Awaitable[bytes]]) -> bytes:
+        self._count += 1
+        if self._count <= len(self._run.past):
+            return self._run.past[self._count - 1]
+        if await self._run.stop_asked():
+            raise RunCancelledError(f"stopped before step {self._count}")
+        result = await perform()
+        await self._run.record(result)
+        return result
 
 
 class Counter:
@@ -37,9 +52,9 @@ class Counter:
         self.at = dict(at or {})
 
     async def body(self, run: OpenRun, request: bytes) -> bytes:
-        counted = []
+        counted, steps = [], Steps(run)
         for number in range(1, json.loads(request) + 1):
-            counted.append(json.loads(await run.step(f"count:{number}", partial(self._perform, number))))
+            counted.append(json.loads(await steps.step(partial(self._perform, number))))
         return json.dumps(counted).encode()
 
     async def _perform(self, number: int) -> bytes:
@@ -72,7 +87,7 @@ class Other(Protocol):
 class Home(Protocol):
     """One storage."""
 
-    def engine(self, *, version: str = VERSION, clock: Clock | None = None) -> Engine:
+    def engine(self, *, version: str = VERSION) -> Engine:
         """An engine of this process, not yet open."""
         ...
 
@@ -85,8 +100,8 @@ class MemoryHome:
     def __init__(self) -> None:
         self.store = MemoryStore()
 
-    def engine(self, *, version: str = VERSION, clock: Clock | None = None) -> MemoryEngine:
-        return MemoryEngine(self.store, version=version, clock=clock or WallClock())
+    def engine(self, *, version: str = VERSION) -> MemoryEngine:
+        return MemoryEngine(self.store, version=version)
 
     async def other(self, run_id: str, request: bytes, *, notes: Path, hang_at: int) -> "OtherTask":
         other = OtherTask(self.engine(), notes, hang_at)
@@ -133,8 +148,8 @@ class DbosHome:
     def __init__(self, address: str) -> None:
         self.address = address
 
-    def engine(self, *, version: str = VERSION, clock: Clock | None = None) -> DbosEngine:
-        return DbosEngine(self.address, schema=SCHEMA, version=version, clock=clock or WallClock())
+    def engine(self, *, version: str = VERSION) -> DbosEngine:
+        return DbosEngine(self.address, schema=SCHEMA, version=version)
 
     async def other(self, run_id: str, request: bytes, *, notes: Path, hang_at: int) -> "OtherProcess":
         other = await self._process(run_id, request.decode(), str(notes), str(hang_at))
@@ -205,10 +220,8 @@ async def breaks() -> None:
 
 
 @asynccontextmanager
-async def opened(
-    home: Home, body: Body, *, version: str = "1", clock: Clock | None = None
-) -> AsyncIterator[Engine]:
-    engine = home.engine(version=version, clock=clock)
+async def opened(home: Home, body: Body, *, version: str = "1") -> AsyncIterator[Engine]:
+    engine = home.engine(version=version)
     await engine.open(body)
     try:
         yield engine

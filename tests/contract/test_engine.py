@@ -76,34 +76,29 @@ async def test_who_resumes_a_run_is_given_its_past(home: Home, run_id: str, coun
     assert seen == [(b"1", b"2")]
 
 
-async def test_no_step_can_take_the_place_of_one_that_raised(home: Home, run_id: str) -> None:
+async def test_nothing_is_recorded_after_a_batch_that_could_not_be(home: Home, run_id: str) -> None:
     async def body(run: OpenRun, request: bytes) -> bytes:
-        with pytest.raises(Broken):
-            await run.step("first", fails)
-        return await run.step("second", succeeds)
-
-    async def fails() -> bytes:
+        await run.record(b"1")
+        with pytest.raises(StoreError, match="not UTF-8"):
+            await run.record(b"\xff")
+        with pytest.raises(StoreError, match="no longer works on run"):
+            await run.record(b"3")
         raise Broken
 
-    async def succeeds() -> bytes:
-        return b"1"
-
     async with opened(home, body) as engine:
-        with pytest.raises(JournalError, match="'first' raised Broken"):
+        with pytest.raises(Broken):
             await engine.start(run_id, b"{}")
-        assert await engine.past_of(run_id) == ()
+        assert await engine.past_of(run_id) == (b"1",)
 
 
-async def test_two_steps_at_once_are_refused(home: Home, run_id: str) -> None:
+async def test_batches_recorded_at_the_same_time_keep_their_order(home: Home, run_id: str) -> None:
     async def body(run: OpenRun, request: bytes) -> bytes:
-        async def nested() -> bytes:
-            return await run.step("inner", nested)
-
-        return await run.step("outer", nested)
+        await asyncio.gather(*(run.record(batch) for batch in (b"1", b"1", b"2")))
+        return b"{}"
 
     async with opened(home, body) as engine:
-        with pytest.raises(JournalError, match="'outer' is still in flight"):
-            await engine.start(run_id, b"{}")
+        await engine.start(run_id, b"{}")
+        assert await engine.past_of(run_id) == (b"1", b"1", b"2")
 
 
 async def test_a_cancelled_task_leaves_its_run_interrupted_and_resumable(
@@ -126,24 +121,6 @@ async def test_a_cancelled_task_leaves_its_run_interrupted_and_resumable(
     async with opened(home, counter.body) as engine:
         assert await engine.resume(run_id) == b"[1, 2, 3, 4]"
     assert counter.performed == [1, 2, 3, 3, 4]
-
-
-async def test_a_body_that_asks_for_another_step_than_the_recorded_one_is_refused(
-    home: Home, run_id: str, counter: Counter
-) -> None:
-    async def changed(run: OpenRun, request: bytes) -> bytes:
-        await run.step("count:1", never)
-        return await run.step("count:two", never)
-
-    async def never() -> bytes:
-        raise AssertionError("performed although the past is not over")
-
-    await break_at(home, run_id, counter, 3)
-    async with opened(home, changed) as engine:
-        with pytest.raises(JournalError, match=r"record 2 .* is 'count:2', but .* 'count:two'.* keep=1"):
-            await engine.resume(run_id)
-    async with opened(home, counter.body) as engine:
-        assert await engine.resume(run_id) == b"[1, 2, 3, 4, 5]"
 
 
 @pytest.mark.parametrize(("keep", "again"), [(0, [1, 2, 3]), (1, [2, 3]), (2, [3]), (3, []), (9, [])])
@@ -255,9 +232,7 @@ async def test_a_run_of_another_version_is_listed_with_it_and_refused(
 )
 async def test_a_result_comes_back_byte_by_byte(home: Home, run_id: str, result: bytes) -> None:
     async def body(run: OpenRun, request: bytes) -> bytes:
-        return await run.step("step", perform)
-
-    async def perform() -> bytes:
+        await run.record(result)
         return result
 
     async with opened(home, body) as engine:
@@ -265,19 +240,6 @@ async def test_a_result_comes_back_byte_by_byte(home: Home, run_id: str, result:
         assert await engine.past_of(run_id) == (result,)
         info = await engine.info(run_id)
     assert (info.request, info.result) == (result, result)
-
-
-async def test_what_is_no_text_is_refused(home: Home, run_id: str) -> None:
-    async def body(run: OpenRun, request: bytes) -> bytes:
-        return await run.step("step", perform)
-
-    async def perform() -> bytes:
-        return b"\xff"
-
-    async with opened(home, body) as engine:
-        with pytest.raises(StoreError, match="step 'step' is not UTF-8"):
-            await engine.start(run_id, b"{}")
-        assert await engine.past_of(run_id) == ()
 
 
 async def test_runs_in_one_process_do_not_disturb_each_other(

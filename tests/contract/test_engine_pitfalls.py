@@ -16,7 +16,7 @@ import psycopg
 import pytest
 from aiohttp import ClientSession, web
 
-from nebulus.core.errors import ConfigError, JournalError, RunCancelledError
+from nebulus.core.errors import ConfigError, RunCancelledError
 from nebulus.ports.engine import OpenRun, RunStatus
 from tests.contract.engine_homes import (
     ROOT,
@@ -25,6 +25,7 @@ from tests.contract.engine_homes import (
     Counter,
     DbosHome,
     OtherProcess,
+    Steps,
     break_at,
     breaks,
     home_on,
@@ -106,28 +107,46 @@ async def test_pitfall_3_a_stop_during_a_step_does_not_throw_its_result_away(
     assert counter.performed == [1, 2, 3]
 
 
-async def test_pitfall_4_changed_arguments_are_noticed_because_the_name_carries_their_digest(
+async def test_pitfall_4_what_was_recorded_is_handed_over_unchanged_whatever_the_body_now_does(
     home: DbosHome, run_id: str
 ) -> None:
     amount = 10
-    may_end = False
 
     async def body(run: OpenRun, request: bytes) -> bytes:
-        paid = await run.step(f"pay:{amount}", pay)
-        assert may_end
-        return paid
-
-    async def pay() -> bytes:
-        return json.dumps(amount).encode()
+        if run.past:
+            return run.past[0]
+        await run.record(json.dumps(amount).encode())
+        raise Broken
 
     async with opened(home, body) as engine:
-        with pytest.raises(AssertionError):
+        with pytest.raises(Broken):
             await engine.start(run_id, b"{}")
         amount = 99
-        with pytest.raises(JournalError, match=r"'pay:10'.*'pay:99'"):
-            await engine.resume(run_id)
-        amount, may_end = 10, True
         assert await engine.resume(run_id) == b"10"
+
+
+async def test_a_workflow_that_starts_late_never_takes_the_place_of_a_later_one(
+    home: DbosHome, run_id: str
+) -> None:
+    attempts = 0
+
+    async def body(run: OpenRun, request: bytes) -> bytes:
+        nonlocal attempts
+        attempts += 1
+        if attempts < 10:
+            raise Broken  # before the event loop had a chance to start the workflow
+        return b'"done"'
+
+    async with opened(home, body) as engine:
+        with pytest.raises(Broken):
+            await engine.start(run_id, b"{}")
+        for _ in range(8):
+            with pytest.raises(Broken):
+                await engine.resume(run_id)
+        assert await engine.resume(run_id) == b'"done"'
+    assert rows(home, f"SELECT status FROM workflow_status WHERE workflow_uuid = '{run_id}'") == [
+        ("SUCCESS",)
+    ]
 
 
 class TwoArgumentsError(Exception):
@@ -250,7 +269,7 @@ async def test_a_body_may_make_its_own_http_session(home: DbosHome, run_id: str)
                 async with session.get(request.decode()) as response:
                     return await response.read()
 
-            return await run.step("fetch", fetch)
+            return await Steps(run).step(fetch)
 
     site = web.Application()
     site.router.add_get("/", answer)
@@ -281,14 +300,12 @@ def test_a_process_prints_nothing_and_ends_although_it_closed_nothing(home: Dbos
         "import asyncio, sys\n"
         "from nebulus.adapters.engines.dbos import DbosEngine\n"
         "async def body(run, request):\n"
-        "    return await run.step('step', perform)\n"
-        "async def perform():\n"
+        "    await run.record(request)\n"
         "    return request\n"
-        "request = b'{}'\n"
         "async def main():\n"
         "    engine = DbosEngine(sys.argv[1], schema=sys.argv[2])\n"
         "    await engine.open(body)\n"
-        "    await engine.start(sys.argv[3], request)\n"
+        "    await engine.start(sys.argv[3], b'{}')\n"
         "asyncio.run(main())\n"
     )
     done = program_output(program, home.address, SCHEMA, run_id)

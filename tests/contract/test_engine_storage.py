@@ -16,7 +16,7 @@ from nebulus.adapters.engines.dbos import DbosEngine
 from nebulus.adapters.engines.leases import PostgresLeases, new_owner
 from nebulus.core.errors import ConfigError, NebulusError, StoreError
 from nebulus.ports.engine import OpenRun, RunStatus
-from tests.contract.engine_homes import POSTGRES, SCHEMA, Counter, DbosHome, opened
+from tests.contract.engine_homes import POSTGRES, SCHEMA, Counter, DbosHome, Steps, opened
 
 Shortage = Callable[[Path], AbstractContextManager[None]]
 
@@ -150,6 +150,7 @@ async def test_a_full_disk_stops_the_run_and_loses_nothing(
     is_short = True
 
     async def body(run: OpenRun, _: bytes) -> bytes:
+        steps = Steps(run)
         for number in range(20):
 
             async def perform(number: int = number) -> bytes:
@@ -157,7 +158,7 @@ async def test_a_full_disk_stops_the_run_and_loses_nothing(
                 return LARGE
 
             with shortage(folder) if number == 2 and is_short else nullcontext():
-                await run.step(f"write:{number}", perform)
+                await steps.step(perform)
         return b'"all"'
 
     home = DbosHome(str(folder / "runs.db"))

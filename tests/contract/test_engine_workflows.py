@@ -15,14 +15,13 @@ from dbos._dbos import _get_dbos_instance
 from dbos._schemas.system_database import SystemSchema
 
 from nebulus.adapters.approvals.store import ApprovalStore
-from nebulus.adapters.engines.open_run import Entry
 from nebulus.adapters.engines.workflows import record
 from nebulus.adapters.stores import DatabaseStore
 from nebulus.core.errors import StoreError
 from nebulus.core.outcome import Question
 from nebulus.ports.engine import OpenRun, RunStatus
 from nebulus.testing.people import YES
-from tests.contract.engine_homes import Broken, Counter, DbosHome, breaks, home_on, opened
+from tests.contract.engine_homes import Broken, Counter, DbosHome, Steps, breaks, home_on, opened
 
 WORKFLOWS, STEPS = SystemSchema.workflow_status, SystemSchema.operation_outputs
 
@@ -90,11 +89,9 @@ async def test_a_record_is_the_row_that_a_step_of_dbos_would_be(home: DbosHome, 
         with dbos.SetWorkflowID(f"twin-{run_id}"):
             twin()
 
-    async def perform() -> bytes:
-        return text.encode()
-
     async def body(run: OpenRun, request: bytes) -> bytes:
-        return await run.step("event", perform)
+        await run.record(text.encode())
+        return request
 
     async with opened(home, body) as engine:
         await engine.start(run_id, b"{}")
@@ -113,10 +110,10 @@ async def test_a_record_whose_confirmation_was_lost_is_written_once_and_by_its_o
     async def body(run: OpenRun, request: bytes) -> bytes:
         token = rows_of(WORKFLOWS, run_id)[0]["owner_xid"]
         for _ in range(2):
-            record(run_id, token, number=1, entry=Entry("event", "1"), now_ms=7)
+            record(run_id, token, number=1, batch="1", now_ms=7)
         for other, number, text in ((token, 1, "2"), ("another", 2, "1")):
             with pytest.raises(StoreError, match="taken this run over"):
-                record(run_id, other, number=number, entry=Entry("event", text), now_ms=7)
+                record(run_id, other, number=number, batch=text, now_ms=7)
         return b"{}"
 
     async with opened(home, body) as engine:
@@ -148,12 +145,9 @@ async def test_the_first_page_of_ten_thousand_runs_takes_two_queries_and_loads_n
 async def test_taking_up_a_run_costs_no_query_for_each_record(tmp_path: Path) -> None:
     size = 0
 
-    async def perform() -> bytes:
-        return b"1"
-
     async def body(run: OpenRun, request: bytes) -> bytes:
-        for _ in range(size):
-            await run.step("event", perform)
+        for _ in range(size - len(run.past)):
+            await run.record(b"1")
         raise Broken
 
     spent = []
@@ -176,7 +170,7 @@ async def test_two_runs_get_on_at_the_same_time(home: DbosHome, run_id: str) -> 
 
     async def body(run: OpenRun, request: bytes) -> bytes:
         for _ in range(3):
-            await run.step("event", meet)
+            await run.record(await meet())
         return b"{}"
 
     async with opened(home, body) as engine:
@@ -191,7 +185,7 @@ async def test_a_run_that_a_step_starts_is_a_run_of_its_own(home: DbosHome, run_
         async def start_another() -> bytes:
             return await engine.start(f"{run_id}-inner", b"0")
 
-        return await run.step("event", start_another) if request == b"1" else b'"inner"'
+        return await Steps(run).step(start_another) if request == b"1" else b'"inner"'
 
     async with opened(home, body) as engine:
         assert await engine.start(run_id, b"1") == b'"inner"'

@@ -5,10 +5,22 @@ from pathlib import Path
 
 import pytest
 
-from nebulus import Agent, Blocked, Done, Refused, tool
-from nebulus.core.answers import ModelAnswer, ModelRequest
+from nebulus import (
+    Agent,
+    Blocked,
+    Done,
+    Failure,
+    FailureKind,
+    Fault,
+    Finish,
+    Refused,
+    RunTool,
+    ToolOutput,
+    tool,
+)
+from nebulus.core.answers import FinishReason, ModelAnswer, ModelRequest, RawCall
 from nebulus.core.errors import ConfigError
-from nebulus.testing.backends import ScriptedBackend, calls
+from nebulus.testing.backends import ScriptedBackend, calls, says
 
 RUNBOOK = "Pay.\n\n1. Use pay with city = Oslo"
 RULES = '[[policy]]\ntool = "pay"\nthen = "deny"\nreason = "not in Oslo"\n'
@@ -115,3 +127,22 @@ async def test_the_records_of_a_run_are_yielded_as_they_come() -> None:
 async def test_an_agent_that_is_not_open_says_how_to_open_it() -> None:
     with pytest.raises(ConfigError, match="async with Agent"):
         await Agent(tools=[pay], model=ScriptedBackend(paying)).start(RUNBOOK)
+
+
+async def test_a_host_runs_tools_itself_several_at_a_time_and_hands_in_what_they_returned() -> None:
+    reads = tuple(RawCall("weather", f'{{"city": "{city}"}}') for city in ("Oslo", "Bergen"))
+    both = ModelAnswer(calls=reads, finish=FinishReason.CALLS)
+    backend = ScriptedBackend([both, says("Bergen does not answer.")])
+    async with Agent(tools=[weather], model=backend) as agent:
+        handle = await agent.start("Look.\n\n1. Look at Oslo and Bergen", handed_out=[RunTool])
+        oslo, bergen = await handle.advance()
+        assert isinstance(oslo, RunTool)
+        assert isinstance(bergen, RunTool)
+        late = Failure(kind=FailureKind.PERMANENT, fault=Fault.TOOL, what="no such station")
+        await handle.advance(await handle.event_of(bergen, late))
+        long = ToolOutput(text="8 degrees. " * 2000)
+        (end,) = await handle.advance(await handle.event_of(oslo, long))
+        assert isinstance(end, Finish)
+        [stored] = handle.machine.state.artifacts
+        assert [record.is_error for record in handle.machine.calls] == [True, False]
+    assert stored.size_bytes == len(long.text)

@@ -248,7 +248,7 @@ def closed_by_rules(settings: Settings, folder: Path, *, workspace: Path) -> "tu
 
 
 def checker(workspace: "FolderWorkspace | None", predicates: Mapping[str, Any]) -> Checker:
-    """Return what looks whether checks hold."""
+    """Return what evaluates checks."""
     from nebulus.adapters.workspaces.checks import WorkspaceChecker
 
     return WorkspaceChecker(workspace, predicates)
@@ -271,7 +271,7 @@ def artifacts(url: str, folder: Path) -> ArtifactStore:
 
 @contextmanager
 def person(settings: Settings, folder: Path, here: Person | None) -> Iterator[Person]:
-    """Open who is asked: `here`, if somebody is, and whoever answers from another process.
+    """Open the person who is asked: `here`, if there is one, and whoever answers from another process.
 
     Raises:
         ConfigError: the store of questions can't be opened.
@@ -306,7 +306,7 @@ def policy(settings: Settings, folder: Path, scene: Scene, *, workspace: Path | 
     """Return the policy that `settings` name, checked against `scene`; the small default where they name none.
 
     Raises:
-        ConfigError: the policy can't be read, or can't hold.
+        ConfigError: the policy can't be read or used.
     """
     if not settings.policy:
         return DefaultPolicy()
@@ -368,7 +368,7 @@ def _require_cedar(settings: Settings) -> None:
 def secrets(settings: Settings) -> Secrets:
     """Return the secrets that `settings` name, with their values.
 
-    The keys of model servers are among them, but for a stand-in too short to be one.
+    The keys of model servers are among them, except a placeholder too short to be one.
 
     Raises:
         ConfigError: one is not set, or too short to be told from ordinary text.

@@ -95,6 +95,6 @@ def require_forecast(report: ForecastReport) -> ForecastReport:
     if not report.forecasts:
         commands = " or ".join(f"`{command}`" for command in report.unmeasured.values())
         raise ConfigError(
-            f"no profile: {', '.join(report.unmeasured)} was never measured; run {commands} first"
+            f"no profile: {', '.join(report.unmeasured)} was never measured", fix=f"run {commands} first"
         )
     return report

@@ -20,7 +20,7 @@ from nebulus.core.errors import ConfigError
 
 _IN_MEMORY = "memory"
 _SIBLINGS = ("approvals.sqlite", "artifacts")
-"""What is kept beside the file of the runs, apart from names that begin with the file's own."""
+"""Files in the folder of the runs, apart from names that begin with the name of the runs' file."""
 
 
 class Governing(Struct, frozen=True, kw_only=True):
@@ -94,7 +94,7 @@ def _require_own_folder(file: Path, url: str) -> None:
     foreign = sorted(entry.name for entry in file.parent.iterdir() if not entry.name.startswith(own))
     if foreign:
         raise ConfigError(
-            f"engine.url={url!r} keeps the runs beside {foreign[0]!r}, which no tool could read then",
+            f"engine.url={url!r} keeps the runs next to {foreign[0]!r}, which no tool could then read",
             fix=f"give them a folder of their own, such as {STATE_FOLDER}/{file.name}",
         )
 

@@ -176,6 +176,8 @@ def require_limits(limits: ProbeLimits) -> None:
         ConfigError: one is not positive.
     """
     if limits.questions < 1:
-        raise ConfigError(f"--max-questions={limits.questions} asks nothing; give a whole number, at least 1")
+        raise ConfigError(
+            f"--max-questions={limits.questions} asks nothing", fix="give a whole number, at least 1"
+        )
     if limits.minutes <= 0:
-        raise ConfigError(f"--minutes={limits.minutes:g} leaves no time; give a number greater than 0")
+        raise ConfigError(f"--minutes={limits.minutes:g} leaves no time", fix="give a number greater than 0")

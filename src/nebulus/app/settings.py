@@ -141,8 +141,8 @@ class RouteSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
 class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """All settings. Tiers are ordered from small to large, as in the file.
 
-    `commands` are run in the best sandbox that holds on this machine, in the one that is named, or not at
-    all. `policy` is a file of rules, relative to this one; without it a small default holds. `secrets` names
+    `commands` are run in the best sandbox that works on this machine, in the one that is named, or never.
+    `policy` is a file of rules, relative to this one; without it a small default applies. `secrets` names
     environment variables whose values stay out of prompts, records and logs, each with the tools that it is
     granted to. `planning` is how a goal in prose is worked on: "next" asks for one call after the other, "outline" for a
     plan first. With `votes` above 1, a goal is tried up to that many times in copies of the workspace, and done where more

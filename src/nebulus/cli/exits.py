@@ -37,7 +37,7 @@ class Exit(IntEnum):
     EXHAUSTED = 5
     FAILED = 6
     UNAVAILABLE = 7
-    """The run is unknown, or another process holds it."""
+    """The run is unknown, or another process is working on it."""
     CLAIMED = 8
     """The goal is met, but only the model says so, and `--require-proof` asked for more."""
     HUNG_UP = 129

@@ -17,7 +17,7 @@ A command works in the current folder, or in that of `--workspace`. It contains 
 | 4 | refused: the policy, or a person, forbids what a step needs |
 | 5 | exhausted: a budget is spent |
 | 6 | failed: something broke that could not be fixed |
-| 7 | unavailable: the run is unknown, or another process holds it |
+| 7 | unavailable: the run is unknown, or another process is working on it |
 | 8 | claimed: the goal is met, but only the model says so; only with `--require-proof` |
 | 129 | hung up: its terminal was closed (SIGHUP) |
 | 130 | interrupted: stopped by Ctrl-C or by `nebulus cancel` |

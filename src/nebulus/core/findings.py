@@ -15,7 +15,7 @@ class FindingKind(StrEnum):
     UNREADABLE = "unreadable"
     AMBIGUOUS = "ambiguous"
     UNCONFIRMED = "unconfirmed"
-    """It holds a call, on less evidence than its tool needs: one constrained question decides."""
+    """It contains a call, on less evidence than its tool needs: one constrained question decides."""
     NO_CALL = "no_call"
     UNKNOWN_TOOL = "unknown_tool"
     INVALID_ARGUMENTS = "invalid_arguments"

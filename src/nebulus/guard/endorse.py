@@ -21,5 +21,5 @@ def leaves(value: Any) -> Iterator[Scalar]:
 
 
 def is_blank(value: Any) -> bool:
-    """Whether a JSON value is nothing at all: null, or empty."""
+    """Whether a JSON value is null or empty."""
     return value is None or value in ("", [], {})

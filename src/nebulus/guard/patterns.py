@@ -1,6 +1,6 @@
-"""Patterns for paths and hosts, matched on what was made canonical before.
+"""Patterns for paths and hosts, matched against canonical forms.
 
-Laws: a path is relative to the workspace, with links and `..` resolved; a host is parsed and not searched
+Invariants: a path is relative to the workspace, with links and `..` resolved; a host is parsed and not searched
 for in text. What can't be read matches every rule that restricts, and none that allows.
 """
 
@@ -21,21 +21,21 @@ _PIECES = re.compile(r"\*\*/|\*\*|\*|\?|[^*?]+")
 _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*|[0-9a-f.]*:[0-9a-f:.]*")
 """Source: RFC 1123 section 2.1 with the underscore that is met in practice, or an IPv6 address."""
 _MAILBOX = re.compile(r"[\w.+'=&~^-]+")
-"""What stands before the @ of one address; nothing of what a list, a header or a URL is made with."""
+"""The part of one address before the @; no character that separates a list, a header or a URL."""
 _HOST_PATTERN = re.compile(r"(\*\.)?[a-z0-9_-]+(\.[a-z0-9_-]+)*|\*")
 
 
 @lru_cache(maxsize=1024)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    spelled = {"**/": r"(?:.*/)?", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
+    translated = {"**/": r"(?:.*/)?", "**": r".*", "*": r"[^/]*", "?": r"[^/]"}
     return re.compile(
-        "".join(spelled.get(piece, re.escape(piece)) for piece in _PIECES.findall(pattern)), re.DOTALL
+        "".join(translated.get(piece, re.escape(piece)) for piece in _PIECES.findall(pattern)), re.DOTALL
     )
 
 
 @lru_cache(maxsize=1024)
 def _fixed(pattern: str) -> str:
-    """Return what stands before the first wildcard."""
+    """Return the part before the first wildcard."""
     return re.split(r"[*?]", pattern, maxsplit=1)[0]
 
 
@@ -47,7 +47,7 @@ def matches_path(pattern: str, path: str) -> bool:
 
 @lru_cache(maxsize=8192)
 def reaches_path(pattern: str, path: str) -> bool:
-    """Whether `path` is one that `pattern` means, or a folder that is known to hold such paths."""
+    """Whether `pattern` matches `path`, or `path` is a folder that is known to contain such paths."""
     if path in (UNKNOWN, ".") or matches_path(pattern, path):
         return True
     fixed = _fixed(pattern)
@@ -152,7 +152,7 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def any_reached(patterns: Iterable[str], paths: tuple[str, ...]) -> bool:
-    """Whether one of `paths` is, or holds, what one of `patterns` means."""
+    """Whether one of `patterns` matches one of `paths`, or something in it."""
     return any(reaches_path(pattern, path) for pattern in patterns for path in paths)
 
 

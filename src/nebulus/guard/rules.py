@@ -1,6 +1,6 @@
 """The rules that a person writes in TOML, as values.
 
-Invariant: a rule that is misspelled, names something unknown, or can never match is an error with its line and its
+Invariant: a rule that is malformed, names something unknown, or can never match is an error with its line and its
 fix; no rule is ever skipped.
 """
 

@@ -1,7 +1,7 @@
 """Secrets stay out of prompts, journals and logs: redacted by value, by name and by form.
 
 Invariants: what a run records is redacted first, and the machine goes on from what was recorded, so that no
-prompt can hold what the journal does not; only strings that somebody wrote are redacted, never encoded JSON
+prompt can contain what the journal does not; only strings that somebody wrote are redacted, never encoded JSON
 and never the names of fields; a secret is handed only to a tool that it was granted to, in place of its mark,
 at the last moment.
 """

@@ -18,7 +18,7 @@ from nebulus.loop.phases import Task
 from nebulus.loop.steps import still_required
 from nebulus.memory.look import as_text
 from nebulus.memory.offer import named_tools
-from nebulus.memory.references import INLINE_CHARS, referenced, resolve, unresolved
+from nebulus.memory.references import INLINE_CHARS, mentioned_steps, referenced, resolve, unresolved
 
 
 class ArgumentCheck(Struct, frozen=True):
@@ -45,7 +45,8 @@ def check_arguments(machine: Machine, task: Task, calls: tuple[ResolvedCall, ...
     if not named_tools(step.text, (tool,)):
         return ArgumentCheck()
     sources = _sources(machine, task, calls[0])
-    others = [fact for fact in facts if f"step {fact.step}" not in sources.values()]
+    mentioned = {number for number in mentioned_steps(step.text) if f"step {number}" not in sources.values()}
+    others = [fact for fact in facts if fact.step in mentioned] if mentioned else []
     text, known = resolve(step.text, others), referenced(step.text, others)
     left = unresolved(step.text, others) if sources else ()
     words = {f"step {mention.step}": mention.words for mention in left}

@@ -27,6 +27,7 @@ from nebulus.guard.usage import usage_with
 from nebulus.ports.guard import Policy, Workspace
 from nebulus.proxy.asked import ClientRequest
 from nebulus.recovery.stagnation import recorded, repeated, with_record
+from nebulus.runtime.judge import canonical_paths
 
 AGENT = "client"
 """The name under which rules know whoever proposes calls here."""
@@ -93,15 +94,9 @@ class CallGuard:
     def _verdict(
         self, call: Call, spec: ToolSpec, policy: Policy, *, sources: PromptSources, usage: RunUsage
     ) -> Verdict:
-        paths: dict[str, str] = {}
-        for name in spec.paths:
-            given = call.arguments.get(name)
-            if given is None or self._workspace is None:
-                continue
-            path = self._workspace.canonical(str(given))
-            if isinstance(path, Failure):
-                return Refuse("workspace", path.sentence())
-            paths[name] = path
+        paths = canonical_paths(call, spec, self._workspace)
+        if isinstance(paths, Failure):
+            return Refuse("workspace", paths.sentence())
         labels = label_all(call, spec, sources)
         context = Context(
             agent=AGENT, tier=sources.tier, is_tainted=sources.is_tainted, labels=labels, usage=usage

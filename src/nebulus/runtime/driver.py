@@ -76,7 +76,7 @@ class RunDriver:
     def __init__(
         self, journal: OpenRun, world: World, *, handed_out: frozenset[type[Command]] = frozenset()
     ) -> None:
-        self._journal, self._world, self._handed_out = journal, world, handed_out
+        self._journal, self.world, self._handed_out = journal, world, handed_out
         self._pending: list[RawRecord] = []
         self._unsaved_s, self._must_save, self._saved_steps = 0.0, False, 0
         self._chain = GENESIS
@@ -113,7 +113,7 @@ class RunDriver:
         """Wait until the host must act, and return the commands to perform: handed-out ones, or `Finish`."""
         await self._idle.wait()
         known = (*self._handed_out, Finish)
-        return tuple(handed_out(one, self._world) for one in commands(self.machine) if isinstance(one, known))
+        return tuple(handed_out(one, self.world) for one in commands(self.machine) if isinstance(one, known))
 
     async def watch(self) -> AsyncIterator[Record]:
         """Yield every record of the run: the existing ones, then each new one, until the end."""
@@ -189,14 +189,14 @@ class RunDriver:
     def _decided(self, command: Decision) -> Event:
         match command:
             case ChooseRoute():
-                return deciding.choose_route(self.machine, command, self._world.skills)
+                return deciding.choose_route(self.machine, command, self.world.skills)
             case ParseAnswer():
-                store, composed = self._world.artifacts, self._answered(command)
+                store, composed = self.world.artifacts, self._answered(command)
                 return deciding.parse_answer(self.machine, command, composed, stored=store.get)
             case JudgeCall():
-                return judge(self.machine, command, self._world)
+                return judge(self.machine, command, self.world)
             case ChooseRecovery():
-                return deciding.choose_recovery(self.machine, command, now_s=self._world.clock.time_s())
+                return deciding.choose_recovery(self.machine, command, now_s=self.world.clock.time_s())
             case _:
                 assert_never(command)
 
@@ -263,24 +263,24 @@ class RunDriver:
                 return None
 
     async def _perform(self, command: Command) -> Event:
-        self._world.observers.on_command(command)
+        self.world.observers.on_command(command)
         match command:
             case AskModel():
                 composed = self._compose(command)
                 self._composed[_place(command.step, command.call_id)] = composed
-                return await ask_model(command, composed, self._world)
+                return await ask_model(command, composed, self.world)
             case RunTool():
                 call_id = command.call.call_id
                 may_have_run, self._may_have_run = (
                     call_id in self._may_have_run,
                     self._may_have_run - {call_id},
                 )
-                return await perform(command, self._world, may_have_run=may_have_run)
+                return await perform(command, self.world, may_have_run=may_have_run)
             case AskPerson():
                 async with self._people:  # a person is asked one question at a time
-                    return await perform(command, self._world, may_have_run=False)
+                    return await perform(command, self.world, may_have_run=False)
             case EvaluateChecks() | Wait():
-                return await perform(command, self._world, may_have_run=False)
+                return await perform(command, self.world, may_have_run=False)
             case _:
                 raise AssertionError(f"{type(command).__name__} is not performed")
 
@@ -302,7 +302,7 @@ class RunDriver:
             self._record(event)
         await self._save()
         raise RunCancelledError(
-            f"run {self._journal.run_id!r} stopped because it was asked to; resume it to continue"
+            f"run {self._journal.run_id!r} stopped because it was asked to", fix="resume it to continue"
         )
 
     def _is_effect(self, key: Key) -> bool:
@@ -326,7 +326,7 @@ class RunDriver:
     def _record(self, event: Event) -> None:
         """Make `event`, redacted and readable again, the next record."""
         known, data = recordable(event, self.machine)
-        hidden = self._world.secrets.without(known)
+        hidden = self.world.secrets.without(known)
         if hidden is not known:
             known, data = recordable(hidden, self.machine)
         record = Record(position=self.machine.position + 1, event=known, chain=chained(self._chain, data))
@@ -359,12 +359,12 @@ class RunDriver:
     def _settle(self, record: Record, data: bytes) -> None:
         if record.chain != chained(self._chain, data):
             raise JournalError(
-                f"record {record.position} was changed after it was written, or one before it is missing; "
-                f"`nebulus verify {self._journal.run_id}` says more"
+                f"record {record.position} was changed after it was written, or one before it is missing",
+                fix=f"`nebulus verify {self._journal.run_id}` says more",
             )
         self.machine, self._chain = feed(self.machine, record.event), record.chain
         self.records.append(record)
-        self._world.observers.on_record(record)
+        self.world.observers.on_record(record)
         for queue in self._watchers:
             queue.put_nowait(record)
 

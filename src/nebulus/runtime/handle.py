@@ -8,14 +8,17 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
-from nebulus.core.commands import Command, Finish
+from nebulus.core.commands import Command, Finish, RunTool
 from nebulus.core.errors import ConfigError
 from nebulus.core.events import Event, PersonAnswered
+from nebulus.core.failure import Failure
 from nebulus.core.journal import Record
 from nebulus.core.outcome import Outcome, Question
 from nebulus.loop.machine import Machine
 from nebulus.loop.pending import questions
+from nebulus.ports.tool import ToolOutput
 from nebulus.runtime.driver import RunDriver
+from nebulus.runtime.effects import event_of
 
 
 class RunHandle:
@@ -35,8 +38,7 @@ class RunHandle:
             RunCancelledError: somebody asked the run to stop.
             StoreError: the engine's storage refused; what was recorded before is kept.
         """
-        assert self._task is not None
-        return await asyncio.shield(self._task)
+        return await asyncio.shield(self._running)
 
     async def events(self) -> AsyncIterator[Record]:
         """Yield every record of the run: the existing ones, then each new one, until the end."""
@@ -53,18 +55,30 @@ class RunHandle:
         Raises:
             NebulusError: as `result`, if the run ended without an outcome.
         """
-        assert self._task is not None
+        running = self._running
         if self._driver is None:
             return (Finish(outcome=await self.result()),)
         if event is not None:
             self._driver.submit(event)
         idle = asyncio.ensure_future(self._driver.wait_idle())
-        both: set[asyncio.Future[Any]] = {idle, self._task}
+        both: set[asyncio.Future[Any]] = {idle, running}
         await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-        if self._task.done():
+        if running.done():
             idle.cancel()
-            return (Finish(outcome=self._task.result()),)
+            return (Finish(outcome=running.result()),)
         return idle.result()
+
+    async def event_of(self, command: RunTool, output: ToolOutput | Failure) -> Event:
+        """Return the event that answers a handed-out `command`, for `advance`: what the host's own tool returned.
+
+        It is checked and recorded as if the runtime had run the tool: a large result becomes an artifact, a result that
+        breaks the tool's promise becomes a failure.
+
+        Raises:
+            ConfigError: the run is not under way in this process.
+        """
+        world = self._attached_driver.world
+        return await event_of(output, world.tools[command.call.tool], command, world=world)
 
     def questions(self) -> tuple[Question, ...]:
         """Return the questions that wait for a person now."""
@@ -79,7 +93,9 @@ class RunHandle:
         waiting = [question.question_id for question in self.questions()]
         if self._driver is None or question_id not in waiting:
             known = ", ".join(waiting) or "none"
-            raise ConfigError(f"run {self.run_id!r} has no open question {question_id!r}; open: {known}")
+            raise ConfigError(
+                f"run {self.run_id!r} has no open question {question_id!r}", fix=f"open: {known}"
+            )
         self._driver.submit(PersonAnswered(question_id=question_id, is_yes=is_yes, text=text, by=by))
 
     async def cancel(self) -> None:
@@ -94,14 +110,24 @@ class RunHandle:
         Raises:
             ConfigError: the run is not under way in this process.
         """
-        if self._driver is None:
-            raise ConfigError(f"run {self.run_id!r} is not under way in this process")
-        return self._driver.machine
+        return self._attached_driver.machine
 
     @property
     def is_done(self) -> bool:
         """Whether the run is no longer under way in this process."""
         return self._task is not None and self._task.done()
+
+    @property
+    def _attached_driver(self) -> RunDriver:
+        if self._driver is None:
+            raise ConfigError(f"run {self.run_id!r} is not under way in this process")
+        return self._driver
+
+    @property
+    def _running(self) -> "asyncio.Future[Outcome]":
+        if self._task is None:
+            raise ConfigError(f"run {self.run_id!r} was not begun", fix="get its handle from start or resume")
+        return self._task
 
     def stop(self) -> None:
         """Stop driving the run as soon as no effect is under way; `result` then raises."""

@@ -20,6 +20,7 @@ from nebulus.core.tools import SandboxLevel, ToolSpec
 from nebulus.core.verdict import Refuse, Verdict
 from nebulus.loop.given import Results, real_arguments, real_values, results_of
 from nebulus.loop.machine import Machine
+from nebulus.ports.guard import Workspace
 from nebulus.recovery.stagnation import blocked
 from nebulus.runtime.world import World
 
@@ -54,7 +55,7 @@ def judge(machine: Machine, command: JudgeCall, world: World) -> CallJudged | Ca
 
 
 def _real(machine: Machine, step: int, call: Call, *, world: World) -> tuple[Call | Finding, Results]:
-    """Return the call with what its references stand for, and these results; or why one stands for nothing."""
+    """Return the call with what its references stand for, and these results; or why one refers to nothing."""
     results = results_of(machine, step, call)
     if isinstance(results, Finding):
         return results, {}
@@ -68,14 +69,14 @@ def _decide(
     command: JudgeCall, call: Call, spec: ToolSpec, *, world: World
 ) -> tuple[Verdict, dict[str, str]]:
     """Return the verdict on the call with its real values, and the canonical paths that it applies to."""
-    paths = _canonical_paths(call, spec, world)
+    paths = canonical_paths(call, spec, world.workspace)
     if isinstance(paths, Failure):
         return Refuse("workspace", paths.what), {}
     if _STRENGTH[world.sandbox_level] < _STRENGTH[spec.least_sandbox]:
         return Refuse("sandbox", _too_weak(spec, world.sandbox_level)), paths
     try:
         return world.policy.judge(_with(call, paths), spec, command.context), paths
-    except Exception as error:  # noqa: BLE001 - whatever broke, the call is refused, and the record says why
+    except Exception as error:  # noqa: BLE001 - whatever failed, the call is refused, and the record says why
         why = f"the policy could not decide: {type(error).__name__}: {error}"
         return Refuse("guard.error", bounded(why, 400)), paths
 
@@ -101,14 +102,15 @@ def _recorded(call: Call, context: Context) -> JudgedCall:
     )
 
 
-def _canonical_paths(call: Call, spec: ToolSpec, world: World) -> dict[str, str] | Failure:
+def canonical_paths(call: Call, spec: ToolSpec, workspace: Workspace | None) -> dict[str, str] | Failure:
+    """Return the paths among the arguments of `call` in canonical form; the failure if one leads out."""
     paths: dict[str, str] = {}
     for name in spec.paths:
         given = call.arguments.get(name)
-        if given is None or world.workspace is None:
+        if given is None or workspace is None:
             continue
-        canonical_path = world.workspace.canonical(str(given))
-        if isinstance(canonical_path, Failure):
-            return canonical_path
-        paths[name] = canonical_path
+        path = workspace.canonical(str(given))
+        if isinstance(path, Failure):
+            return path
+        paths[name] = path
     return paths

@@ -32,7 +32,7 @@ from nebulus.runtime.world import World
 class RunRequest(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """All that is needed to resume a run elsewhere: goal, plan, configuration, and where its world is.
 
-    `place` says where the workspace and the settings file are, for whoever opens the world; it contains no secrets.
+    `place` says where the workspace and the settings file are, for the process that opens the world; it contains no secrets.
     """
 
     goal: Goal
@@ -174,7 +174,7 @@ class Supervisor:
         began = dict(replay(events_of(batches)).step_began)
         if step not in began:
             known = ", ".join(map(str, sorted(began))) or "none"
-            raise ConfigError(f"run {run_id} never began step {step}; the steps that it began are {known}")
+            raise ConfigError(f"run {run_id} never began step {step}", fix=f"name one that it began: {known}")
         seen = 0
         for index, batch in enumerate(batches):
             if seen >= began[step]:
@@ -305,7 +305,7 @@ def _taken_up(machine: Machine, here: Opened, taken: _Taken) -> tuple[Event, ...
     changed = [name for name, is_changed in is_other.items() if is_changed]
     if changed and not taken.accepts_changes:
         raise ConfigError(
-            f"{' and '.join(changed)} changed since this run began; restore them, or accept the change"
+            f"{' and '.join(changed)} changed since this run began", fix="restore them, or accept the change"
         )
     is_same = before == now and machine.policy_digest == policy_digest
     if is_same and taken.resumed is None:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from nebulus.adapters.workspaces.links import followed
-from nebulus.adapters.workspaces.spelling import looping, misspelled, outside
+from nebulus.adapters.workspaces.paths import looping, malformed, outside
 from nebulus.core.failure import Failure
 
 
@@ -23,7 +23,7 @@ class FakeWorkspace:
 
     def canonical(self, path: str) -> str | Failure:
         """Return `path` relative to the root, with links and `..` resolved; a failure if it leads outside."""
-        wrong = misspelled(path)
+        wrong = malformed(path)
         if wrong is not None:
             return wrong
         real = followed(posixpath.join(self._root, path), self._links.get)

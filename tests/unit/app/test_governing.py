@@ -44,7 +44,7 @@ def test_runs_that_can_not_be_closed_off_are_refused_with_the_reason(work: Path)
         found(work, engine_at("runs.sqlite"))
     (work / "data").mkdir()
     (work / "data" / "input.csv").write_text("1")
-    with pytest.raises(ConfigError, match=r"beside 'input\.csv'"):
+    with pytest.raises(ConfigError, match=r"next to 'input\.csv'"):
         found(work, engine_at("data/runs.sqlite"))
 
 

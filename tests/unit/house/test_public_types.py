@@ -44,10 +44,10 @@ def hidden_types(thing: Any) -> list[str]:
         if name.startswith("RunHandle.") and name.split(".")[1] in {
             "__init__",
             "attach",
+            "drive",
             "end_with",
-            "hold",
+            "release",
             "stop",
-            "let_go",
         }:
             continue  # the runtime's own side of a handle
         for annotation in get_type_hints(function).values():

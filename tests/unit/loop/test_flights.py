@@ -93,6 +93,12 @@ def test_an_effect_waits_for_everything_before_it_and_nothing_passes_it() -> Non
     assert wanted(come_back(scene, call_id(scene, 2), "ok")) == [("JudgeCall", "d")]
 
 
+def test_reads_after_an_effect_that_is_settled_are_under_way_at_once() -> None:
+    scene = allow(proposing(("put", "a"), ("look", "b"), ("look", "c")))
+    scene = come_back(scene, call_id(scene, 0), "ok")
+    assert wanted(scene) == [("JudgeCall", "b"), ("JudgeCall", "c")]
+
+
 def test_an_effect_is_judged_with_what_the_calls_before_it_have_done() -> None:
     scene = proposing(("put", "a"), ("put", "b"))
     scene = come_back(allow(scene), call_id(scene, 0), "ok")

@@ -92,6 +92,22 @@ def test_a_refused_step_is_tried_again_and_may_be_refused_as_often_as_before() -
     assert isinstance(again.command, AskModel)
 
 
+def test_a_person_who_has_helped_once_may_be_asked_again_after_the_failed_run_was_resumed() -> None:
+    denied = replace(BROKEN, kind=FailureKind.PERMISSION)
+
+    def tried(scene: Scene) -> Scene:
+        while scene.outcome is None and isinstance(scene.command, AskModel):
+            scene = feed(scene, sc.called("put", value="a"))
+            scene = sc.broken(sc.allowed(scene), denied) if scene.flights else scene
+        return scene
+
+    helped = sc.answered(tried(sc.begun(PUT_A)))
+    assert helped.attempts.is_helped
+    failed = tried(helped)
+    assert isinstance(failed.outcome, Failed)
+    assert not resumed(failed).attempts.is_helped
+
+
 def test_an_exhausted_run_goes_on_with_a_larger_budget_and_ends_again_without_one() -> None:
     steps = (PUT_A, sc.step(2, "look", ToolSucceeded("look")))
     exhausted = sc.done(sc.begun(*steps, given=sc.setup(budget=Budget(model_calls=1))), "put")
@@ -171,6 +187,15 @@ def test_a_blocked_run_with_another_configuration_asks_on_with_a_tier_that_is_th
     blocked = sc.absent(sc.held(feed(scene, sc.called("put", value="a"))))
     again = sc.answered(resumed(blocked, tiers=(OTHER,)))
     assert isinstance(sc.returned(again).outcome, Done), "who did the step can still be said"
+
+
+def test_a_step_whose_call_is_under_way_stays_at_the_tier_of_the_same_name() -> None:
+    scene = sc.begun(PUT_A, given=TWO_TIERS)
+    for _ in range(2):
+        scene = feed(scene, sc.said(""))
+    running = sc.allowed(feed(scene, sc.called("put", value="a")))
+    again = resumed(running, tiers=(OTHER, sc.SMALL, sc.LARGE))
+    assert again.machine.tier_of(again.machine.task(1)).name == "large"
 
 
 def test_a_tier_that_was_to_be_next_may_be_gone() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from nebulus.core.answers import FinishReason, ModelAnswer, ModelRequest, RawCall
 from nebulus.core.commands import AskPerson, Command, Finish, RunTool
 from nebulus.core.errors import ConfigError, IllegalEventError, JournalError
 from nebulus.core.events import (
@@ -20,11 +21,12 @@ from nebulus.core.events import (
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.journal import decode_batch
 from nebulus.core.outcome import Done
-from nebulus.core.plan import Plan
+from nebulus.core.plan import Plan, Step, ToolSucceeded
 from nebulus.core.tiers import Tier
 from nebulus.core.tools import Effect
 from nebulus.loop.transitions import replay
 from nebulus.memory.record import RECORDED_CHARS
+from nebulus.ports.backend import OnText
 from nebulus.ports.tool import ToolOutput
 from nebulus.runtime.driver import RunDriver
 from nebulus.runtime.perform import perform
@@ -152,6 +154,41 @@ async def test_no_effect_begins_before_the_verdict_that_allows_it_is_durable() -
     kit = {name: tool if name == "look" else Watching(tool.spec) for name, tool in kit.items()}
     assert isinstance(await w.driven(run, kit, PLAN), Done)
     assert [type(state).__name__ for state in seen] == ["Running"] * 4
+
+
+async def test_the_result_of_an_effect_is_durable_before_a_model_is_asked_again() -> None:
+    run, durable = FakeRun(), []
+
+    class PutsThenSends(w.LiteralModel):
+        async def answer(self, request: ModelRequest, on_text: OnText | None = None) -> ModelAnswer:
+            durable.append(sum(isinstance(event, ToolReturned) for event in w.events_of(run)))
+            call = RawCall("send" if len(durable) > 1 else "put", '{"value": "b"}')
+            return ModelAnswer(calls=(call,), finish=FinishReason.CALLS)
+
+    both = Step(number=1, text="put and send b", checks=(ToolSucceeded("put"), ToolSucceeded("send")))
+    assert isinstance(await w.driven(run, w.tools(), Plan((both,)), model=PutsThenSends()), Done)
+    assert durable == [0, 1]
+
+
+async def test_effects_under_way_are_not_cancelled_when_their_run_is() -> None:
+    under_way, may_end, kit = asyncio.Semaphore(0), asyncio.Event(), w.tools()
+
+    class Slow(FakeTool):
+        async def run(self, arguments: dict[str, Any], key: str) -> ToolOutput | Failure:
+            under_way.release()
+            await may_end.wait()
+            return await super().run(arguments, key)
+
+    kit |= {name: Slow(kit[name].spec) for name in ("put", "sync")}
+    driving = asyncio.create_task(w.driven(FakeRun(), kit, w.plan_of("put a", "sync b", after=())))
+    for _ in range(2):
+        await under_way.acquire()
+    driving.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await driving
+    may_end.set()
+    await asyncio.sleep(0.01)
+    assert [len(kit[name].effects) for name in ("put", "sync")] == [1, 1]
 
 
 async def by_hand(run: FakeRun, kit: Kit, handed_out: frozenset[type[Command]]) -> None:

@@ -40,7 +40,9 @@ class StoredPerson:
 
     def _settle(self, question: Question, said: PersonReply) -> PersonReply | None:
         """Record what was said here and use it up; what somebody else said first counts."""
-        with suppress(ConfigError):  # Answered from elsewhere, or too late: the store says what holds.
+        with suppress(
+            ConfigError
+        ):  # Answered from elsewhere, or too late: the store has the answer that counts.
             self._store.answer(question.digest, said)
         return self._store.take(question)
 

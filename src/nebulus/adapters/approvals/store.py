@@ -1,7 +1,7 @@
 """Questions and their answers, in the database of the runs (SQLite or PostgreSQL).
 
-Invariants: an answer belongs to the digest of one question and to nothing else; it serves once, and whoever took
-it and died before that was recorded takes it again, until the run goes back (`withdraw`); an approval that
+Invariants: an answer belongs to the digest of one question and to nothing else; it is used once, and a run whose process died
+before that was recorded may use it again, until the run goes back (`withdraw`); an approval that
 nobody gave in time is a no, and one that nobody used in time as well. What happened to the world has no
 time limit: no answer is never taken for "it did not happen".
 

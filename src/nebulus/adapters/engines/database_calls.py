@@ -1,4 +1,4 @@
-"""Questions to the database, asked from threads: the event loop never waits for a disk or a server.
+"""Calls of the database, made in threads: the event loop never waits for a disk or a server.
 
 Invariants: a cancelled task still waits for its answer, so that it leaves no write behind unless the database
 is silent; the threads are daemons, so a silent database can't keep the process alive.
@@ -24,7 +24,7 @@ PATIENCE_S = 30.0
 timeout of dbos 3.4."""
 
 FAREWELL_S = 5.0
-"""How long it may take when a task is cancelled, or a process lets go of something."""
+"""How long it may take when a task is cancelled, or a process releases something."""
 
 _FOREIGN = frozenset({"dbos", "sqlalchemy", "sqlite3", "psycopg"})
 _idle: deque[SimpleQueue[Callable[[], None]]] = deque()

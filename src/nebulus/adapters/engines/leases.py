@@ -1,4 +1,4 @@
-"""Who holds a run: a lock for each run that a process has open, which other processes can see.
+"""Which process works on a run: a lock for each run that a process has open, visible to other processes.
 
 Invariant: the operating system or the database frees the lock of a process that died. A lock that was lost
 while its process lives harms nothing: DBOS lets only the newest owner of a workflow record.
@@ -33,7 +33,7 @@ _SESSION: dict[str, Any] = {
 living machine is noticed at once. Source: PostgreSQL 15 manual, "Parameter Key Words" and "TCP Settings"."""
 
 _NO_IDLE_TIMEOUT = "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'idle_session_timeout'"
-"""The session is idle while a run is held; servers before PostgreSQL 14 don't know the setting."""
+"""The session is idle while a run is under way; servers before PostgreSQL 14 don't know the setting."""
 
 _HELD = (
     "SELECT (classid::bigint << 32) | objid::bigint FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 1"
@@ -71,7 +71,7 @@ def whereabouts(owner: str) -> str:
 class FileLeases:
     """Locked bytes of the empty file `path`, one for each run: for the processes of one machine.
 
-    Every method may block, and raises StoreError where nobody can find out who holds a run.
+    Every method may block, and raises StoreError where locks can't be used.
     """
 
     def __init__(self, path: Path) -> None:
@@ -79,7 +79,7 @@ class FileLeases:
         self._own: set[str] = set()
 
     def take(self, run_id: str) -> bool:
-        """Hold the run from now on; False if somebody else does."""
+        """Lock the run; False if another process has locked it."""
         try:
             self._lock(fcntl.F_OFD_SETLK, fcntl.F_WRLCK, run_id)
         except BlockingIOError:
@@ -88,13 +88,13 @@ class FileLeases:
         return True
 
     def release(self, run_id: str) -> None:
-        """Let go of the run, if it is held."""
+        """Unlock the run, if this process locked it."""
         if run_id in self._own:
             self._own.discard(run_id)
             self._lock(fcntl.F_OFD_SETLK, fcntl.F_UNLCK, run_id)
 
     def held(self, run_ids: Iterable[str]) -> set[str]:
-        """Return those that a living process holds, this one included. Looking locks nothing."""
+        """Return those that a living process has locked, this one included. Looking locks nothing."""
         return {run_id for run_id in run_ids if run_id in self._own or self._is_locked(run_id)}
 
     def renew(self) -> None:
@@ -120,7 +120,7 @@ class FileLeases:
             raise
         except OSError as error:
             raise StoreError(
-                f"no lock can be held in {self._path}: {error}", fix="keep runs elsewhere"
+                f"nothing can be locked in {self._path}: {error}", fix="keep runs elsewhere"
             ) from error
 
 
@@ -138,7 +138,7 @@ class PostgresLeases:
         self._session: psycopg.Connection | None = None
 
     def take(self, run_id: str) -> bool:
-        """Hold the run from now on; False if somebody else does."""
+        """Lock the run; False if another process has locked it."""
         key = _key(run_id, self._schema)
         [(is_ours,)] = self._rows("SELECT pg_try_advisory_lock(%s)", key)
         if is_ours:
@@ -146,14 +146,14 @@ class PostgresLeases:
         return bool(is_ours)
 
     def release(self, run_id: str) -> None:
-        """Let go of the run, if it is held."""
+        """Unlock the run, if this process locked it."""
         key = _key(run_id, self._schema)
         if key in self._keys:
             self._keys.discard(key)
             self._rows("SELECT pg_advisory_unlock(%s)", key)
 
     def held(self, run_ids: Iterable[str]) -> set[str]:
-        """Return those that a living process holds, this one included."""
+        """Return those that a living process has locked, this one included."""
         keys = {key for (key,) in self._rows(_HELD)}
         return {run_id for run_id in run_ids if _key(run_id, self._schema) in keys}
 
@@ -183,7 +183,7 @@ class PostgresLeases:
             self._session = psycopg.connect(self._url, autocommit=True, **_SESSION)
             self._session.execute(_NO_IDLE_TIMEOUT)
             for key in self._keys:
-                # Where the server still takes our lost session for alive, that one is the lock meanwhile.
+                # Where the server still considers our lost session alive, that session keeps the lock meanwhile.
                 self._session.execute("SELECT pg_try_advisory_lock(%s)", (key,))
         return self._session
 

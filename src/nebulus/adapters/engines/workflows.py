@@ -13,13 +13,15 @@ from typing import Any
 
 import dbos
 import sqlalchemy as sa
+from dbos._context import get_local_dbos_context
 from dbos._core import execute_dequeued_workflow
 from dbos._dbos import _get_dbos_instance
 from dbos._queue import _INTERNAL_QUEUE_CONSTRUCTION, Queue
 from dbos._schemas.system_database import SystemSchema
 from dbos._sys_db import SystemDatabase, db_retry
+from sqlalchemy.dialects import postgresql, sqlite
 
-from nebulus.adapters.engines.open_run import Entry, cut
+from nebulus.adapters.engines.batches import refuse_negative
 from nebulus.core.errors import ConfigError, JournalError, RunUnknownError, StoreError
 from nebulus.ports.engine import RunInfo, RunStatus
 
@@ -29,7 +31,10 @@ WORKFLOW = "nebulus.run"
 SERIALIZER = dbos.DBOSPortableJSONSerializer()
 """JSON: a database can't make Python execute anything, and any language can read it."""
 
-TAKEN_OVER = "another process has taken this run over; this one must let go of it"
+TAKEN_OVER = "another process has taken this run over; this one can record nothing more"
+
+_STEP = "event"
+"""The name of every step of a run in DBOS."""
 
 _STOP = "stop_asked"
 """The attribute of a workflow that asks its process to stop between two steps."""
@@ -44,6 +49,12 @@ _TIES = 32
 def adopt_loop() -> None:
     """Let workflows run in this event loop."""
     _get_dbos_instance()._background_event_loop.set_main_loop()
+
+
+def current() -> tuple[str, str]:
+    """Return the run whose workflow is being executed, and the token of the process that claimed it."""
+    context = get_local_dbos_context()
+    return (context.workflow_id, context.owner_xid or "") if context else ("", "")
 
 
 def enqueue(run_id: str, workflow: Any, request: str) -> None:
@@ -61,8 +72,8 @@ def enqueue(run_id: str, workflow: Any, request: str) -> None:
 
 def enqueue_again(
     status: dbos.WorkflowStatus, keep: int | None, *, is_reopened: bool
-) -> Sequence[Entry] | None:
-    """Make a run ready to be claimed, cut to `keep` steps, and return its past.
+) -> Sequence[str] | None:
+    """Make a run ready to be claimed, cut to `keep` steps, and return the steps that it kept.
 
     None if it ended, and is neither cut nor reopened.
 
@@ -70,11 +81,11 @@ def enqueue_again(
         ConfigError: `keep` is negative.
     """
     run_id, is_over = status.workflow_id, status.status in _OVER
-    cut((), keep)  # What is not a number of steps is refused before anything changes.
+    refuse_negative(keep)  # before anything changes
     if not is_over:
         dbos.DBOS.resume_workflow(run_id, queue_name=_queue_of(run_id))  # Nobody else can record any more.
-    recorded = entries(run_id)
-    kept = cut(recorded, keep)
+    recorded = steps(run_id)
+    kept = recorded[:keep]
     if len(kept) < len(recorded) or status.status == "ERROR" or (is_over and is_reopened):
         if not is_over:
             dbos.DBOS.cancel_workflow(run_id)
@@ -99,10 +110,10 @@ def claim(run_id: str, token: str, *, owner: str, version: str) -> bool:
     return bool(claimed)
 
 
-def record(run_id: str, token: str, *, number: int, entry: Entry, now_ms: int) -> None:
-    """Record `entry` as step `number` (from 1) of a run's workflow; it is durable when this returns.
+def record(run_id: str, token: str, *, number: int, batch: str, now_ms: int) -> None:
+    """Record `batch` as step `number` (from 1) of a run's workflow; it is durable when this returns.
 
-    Recording the same again does nothing.
+    Recording the same again does nothing, so that a lost confirmation can be asked for again.
 
     Raises:
         StoreError: the run was taken over.
@@ -111,33 +122,58 @@ def record(run_id: str, token: str, *, number: int, entry: Entry, now_ms: int) -
         "run_id": run_id,
         "token": token,
         "number": number,
-        "name": entry.name,
-        "result": SERIALIZER.serialize(entry.result),
+        "result": SERIALIZER.serialize(batch),
         "now_ms": now_ms,
     }
-    database = _get_dbos_instance()._sys_db
-    try:
-        is_recorded = _executed(database, _insertion(), row)
-    except sa.exc.IntegrityError:
-        is_recorded = _executed(database, _search(), row)  # Committed before its connection was lost.
-    if not is_recorded:
+    if not _is_inserted(_get_dbos_instance()._sys_db, row):
         raise StoreError(TAKEN_OVER)
 
 
 @db_retry()
-def _executed(database: SystemDatabase, statement: sa.Executable, values: dict[str, Any]) -> bool:
-    """Execute `statement`, again on a new connection if it was lost; return whether it yielded a row."""
+def _is_inserted(database: SystemDatabase, row: dict[str, Any]) -> bool:
     with database.engine.begin() as connection:
-        return connection.execute(statement, values).first() is not None
+        return connection.execute(_insertion(database.engine.dialect.name), row).first() is not None
+
+
+@cache
+def _insertion(dialect: str) -> sa.Executable:
+    """Insert a step where its workflow still has this owner, which stays so until the commit."""
+    workflow, step = SystemSchema.workflow_status.c, SystemSchema.operation_outputs
+    now_ms = sa.bindparam("now_ms", type_=sa.BigInteger)
+    values = {
+        "workflow_uuid": workflow.workflow_uuid,
+        "function_id": sa.bindparam("number", type_=sa.Integer),
+        "function_name": sa.literal(_STEP, sa.Text),
+        "output": sa.bindparam("result", type_=sa.Text),
+        "serialization": sa.literal(SERIALIZER.name(), sa.Text),
+        "started_at_epoch_ms": now_ms,
+        "completed_at_epoch_ms": now_ms,
+        "application_name": workflow.application_name,
+        "retention_timestamp": now_ms,
+    }
+    owned = sa.select(*values.values()).where(
+        workflow.workflow_uuid == sa.bindparam("run_id", type_=sa.Text),
+        workflow.owner_xid == sa.bindparam("token", type_=sa.Text),
+    )
+    insert = (postgresql.insert if dialect == "postgresql" else sqlite.insert)(step)
+    insertion = insert.from_select(list(values), owned.with_for_update(key_share=True))
+    same = (step.c.output == insertion.excluded.output) & (
+        step.c.completed_at_epoch_ms == insertion.excluded.completed_at_epoch_ms
+    )
+    return insertion.on_conflict_do_update(
+        index_elements=[step.c.workflow_uuid, step.c.function_id],
+        set_={"output": insertion.excluded.output},
+        where=same,
+    ).returning(step.c.function_id)
 
 
 def ask_to_stop(run_id: str) -> None:
-    """Ask the process that holds a run to stop it between two steps."""
+    """Ask the process that works on a run to stop it between two steps."""
     dbos.DBOS.update_workflow_attributes(run_id, {_STOP: True})
 
 
 def is_stop_asked(status: dbos.WorkflowStatus) -> bool:
-    """Whether somebody asked the process that holds a run to stop it."""
+    """Whether somebody asked the process that works on a run to stop it."""
     return bool((status.attributes or {}).get(_STOP))
 
 
@@ -155,12 +191,10 @@ def status_of(run_id: str, *, is_whole: bool = True) -> dbos.WorkflowStatus:
     return found[0]
 
 
-def entries(run_id: str) -> list[Entry]:
+def steps(run_id: str) -> list[str]:
     """Return what is recorded of a run."""
-    return [
-        Entry(step["function_name"], _as_text(step["output"], f"a step of {run_id!r}"))
-        for step in dbos.DBOS.list_workflow_steps(run_id)
-    ]
+    recorded = dbos.DBOS.list_workflow_steps(run_id)
+    return [_as_text(step["output"], f"a step of {run_id!r}") for step in recorded]
 
 
 def page(limit: int | None, after: str | None) -> list[dbos.WorkflowStatus]:
@@ -181,12 +215,12 @@ def page(limit: int | None, after: str | None) -> list[dbos.WorkflowStatus]:
     return [status for status in found if last is None or _order(status) < _order(last)][:limit]
 
 
-def described(status: dbos.WorkflowStatus, *, is_held: bool) -> RunInfo:
-    """Return a workflow as the port describes it, given whether a living process holds the run."""
+def described(status: dbos.WorkflowStatus, *, is_leased: bool) -> RunInfo:
+    """Return a workflow as the port describes it, given whether a living process works on the run."""
     created_s, updated_s = ((moment or 0) / 1000 for moment in (status.created_at, status.updated_at))
     return RunInfo(
         run_id=status.workflow_id,
-        status=_run_status(status, is_held=is_held),
+        status=_run_status(status, is_leased=is_leased),
         created_s=created_s,
         updated_s=max(updated_s, created_s),
         version=status.app_version or "",
@@ -195,13 +229,13 @@ def described(status: dbos.WorkflowStatus, *, is_held: bool) -> RunInfo:
     )
 
 
-def _run_status(status: dbos.WorkflowStatus, *, is_held: bool) -> RunStatus:
+def _run_status(status: dbos.WorkflowStatus, *, is_leased: bool) -> RunStatus:
     match status.status:
         case "SUCCESS":
             return RunStatus.ENDED
         case "CANCELLED":
             return RunStatus.CANCELLED
-        case _ if is_held:
+        case _ if is_leased:
             return RunStatus.RUNNING
         case _:
             return RunStatus.CANCELLED if is_stop_asked(status) else RunStatus.INTERRUPTED
@@ -225,39 +259,3 @@ def _as_text(value: object, what: str) -> str:
     if not isinstance(value, str):
         raise JournalError(f"{what} is {type(value).__name__}, not text", fix="something else wrote it")
     return value
-
-
-@cache
-def _insertion() -> sa.Executable:
-    """Insert a step where its workflow still has this owner, which stays so until the commit."""
-    workflow, step = SystemSchema.workflow_status.c, SystemSchema.operation_outputs
-    now_ms = sa.bindparam("now_ms", type_=sa.BigInteger)
-    values = {
-        "workflow_uuid": workflow.workflow_uuid,
-        "function_id": sa.bindparam("number", type_=sa.Integer),
-        "function_name": sa.bindparam("name", type_=sa.Text),
-        "output": sa.bindparam("result", type_=sa.Text),
-        "serialization": sa.literal(SERIALIZER.name(), sa.Text),
-        "started_at_epoch_ms": now_ms,
-        "completed_at_epoch_ms": now_ms,
-        "application_name": workflow.application_name,
-        "retention_timestamp": now_ms,
-    }
-    owned = sa.select(*values.values()).where(
-        workflow.workflow_uuid == sa.bindparam("run_id", type_=sa.Text),
-        workflow.owner_xid == sa.bindparam("token", type_=sa.Text),
-    )
-    insertion = step.insert().from_select(list(values), owned.with_for_update(key_share=True))
-    return insertion.returning(step.c.function_id)
-
-
-@cache
-def _search() -> sa.Executable:
-    """Select the step that `_insertion` writes."""
-    step = SystemSchema.operation_outputs.c
-    return sa.select(step.function_id).where(
-        step.workflow_uuid == sa.bindparam("run_id"),
-        step.function_id == sa.bindparam("number"),
-        step.output == sa.bindparam("result"),
-        step.completed_at_epoch_ms == sa.bindparam("now_ms"),
-    )

@@ -53,7 +53,7 @@ class CedarPolicy:
     """Decides calls of the tools of `scene` by `text`.
 
     Raises:
-        ConfigError: the policy can't hold: it is malformed, names what is not there, or can never match.
+        ConfigError: the policy can't be used: it is malformed, names something that does not exist, or can never match.
     """
 
     def __init__(self, text: PolicyText, scene: Scene) -> None:
@@ -113,7 +113,7 @@ class CedarPolicy:
         """Return the verdict on a call with everything that led to it.
 
         Raises:
-            ValueError, TypeError: the call can't be put to the policy at all.
+            ValueError, TypeError: the call can't be expressed as a request to the policy.
         """
         flow = flow_of(call, spec, context, accepts=self._accepts)
         request = self._request(call, spec, context, flow=flow)

@@ -24,7 +24,7 @@ def open_policy(
     No tool may change those of the policy's own files, and of `guarded`, that are in `workspace`.
 
     Raises:
-        ConfigError: a file is missing, or holds something that can't be a policy.
+        ConfigError: a file is missing, or contains something that can't be a policy.
     """
     file, (_, *others) = read_policy(path)
     cedar = tuple((other.name, _read(other)) for other in others)
@@ -46,7 +46,8 @@ def policy_by_tools(
     for name in tools_named(file):
         if name not in declared:
             raise ConfigError(
-                f"{path.name}: the tool {name!r} is not declared; add [serve.tools.{name}] to the settings, with its effect"
+                f"{path.name}: the tool {name!r} is not declared",
+                fix=f"add [serve.tools.{name}] to the settings, with its effect",
             )
     cedar = tuple((other.name, _read(other)) for other in others)
     protected = inside(workspace, (path, *others, *guarded))

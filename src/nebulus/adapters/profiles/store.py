@@ -67,7 +67,8 @@ class ProfileStore:
             write_private(path, encode_profile(profile))
         except OSError as error:
             raise ConfigError(
-                f"the profile {path} can't be written: {error.strerror}; {FOLDER_VARIABLE} names another folder"
+                f"the profile {path} can't be written: {error.strerror}",
+                fix=f"name another folder in {FOLDER_VARIABLE}",
             ) from error
         return path
 

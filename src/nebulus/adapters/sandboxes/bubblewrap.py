@@ -1,8 +1,8 @@
 """Commands in namespaces of their own: bubblewrap, with a filter of system calls and resource limits.
 
-Invariants: what is not named here is not there: of the host's files only programs and libraries can be read,
-only the workspace and private folders can be written, there is no network, no host process and no host
-environment; whoever starts it takes it down.
+Invariants: a command sees only what is named here. Of the host's files it can read only programs and libraries; it
+can write only to the workspace and to private folders; there is no network, no host process and no host
+environment. The sandbox ends when the process that started it ends.
 """
 
 import os
@@ -31,7 +31,7 @@ PRIVATE = ("/dev", "/proc", "/tmp")  # noqa: S108
 
 
 class Bubblewrap:
-    """The sandbox of level NAMESPACES. Made by `find_sandbox`, which has seen it hold.
+    """The sandbox of level NAMESPACES. Made by `find_sandbox`, after it passed the probe.
 
     `readable` are further host paths that a command may read (a toolchain, a virtual environment). What is
     not for commands in `reach` is empty for them if it is a folder, and can't be changed if it is a file.

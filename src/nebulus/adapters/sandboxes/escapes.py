@@ -1,9 +1,9 @@
 """Tries to get out of the sandbox that it runs in: `python -I -S escapes.py SECRET PARENT`.
 
-`SECRET` is a file of the host's that nothing in the sandbox may know, `PARENT` a process that it may not
-reach. Each line that it prints says what a command can do and must not ("breach: …") or must be able to do
-and can't ("broken: …"); "probed" stands at the end. It does no harm where nothing contains it: a file that
-it could make is taken away, and nothing is set to another value than it has.
+`SECRET` is a file of the host that nothing in the sandbox may read, `PARENT` a process that it may not
+reach. Each line that it prints says what a command can do and must not ("breach: …"), or must be able to do
+and can't ("broken: …"); the last line is "probed". It does no harm where nothing contains it: it removes every
+file that it could create, and changes no value.
 """
 
 import ctypes

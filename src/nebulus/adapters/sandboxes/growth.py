@@ -1,7 +1,8 @@
-"""How much a command adds to the files beneath some folders, found out from outside while it runs.
+"""How much a command adds to the files in some folders, measured from outside while it runs.
 
-The kernel bounds a file, not a folder. So the file system is asked what it has left, which costs nothing; only
-where it has lost as much as the command may add are the files counted that changed since the command began.
+The kernel limits the size of a file, not of a folder. So the file system is asked how much room is left, which costs
+nothing; only when it has lost as much as the command may add are the files counted that changed since the command
+began.
 """
 
 import os
@@ -66,6 +67,6 @@ class Growth:
 
 
 def _used(folder: Path) -> tuple[int, int]:
-    """Return how many files (0 where it does not count them) and bytes a file system holds."""
+    """Return how many files (0 where it does not count them) and bytes a file system contains."""
     found = os.statvfs(folder)
     return found.f_files - found.f_ffree, (found.f_blocks - found.f_bfree) * found.f_frsize

@@ -1,16 +1,16 @@
-"""Commands on the host itself, kept from its files by Landlock: with a filter of system calls and limits.
+"""Commands on the host itself, kept from its files by Landlock, with a filter of system calls and limits.
 
-Laws: a command opens programs, libraries, its workspace and a private folder, and nothing else; it makes no
-socket, signals nobody, and changes modes, owners and times only of files that it may change, through its
-launcher, since Landlock would let it do so everywhere; when it ends, or its time does, everything that it
+Invariants: a command opens programs, libraries, its workspace and a private folder, and nothing else; it creates no
+socket and signals no other process; it changes modes, owners and times only of files that it may change, through its
+launcher, since Landlock would allow it everywhere; when it ends, or its time is up, everything that it
 started is killed.
 
-It ranks below namespaces for what it can't do. A command sees that a file exists anywhere, with its size and
-times (`stat`), and that a process does, though not what is in either. Landlock grants whole folders: one that
-holds something that is not for commands is not granted itself, only what else lies in it, so that nothing can
-be made or removed in it, and the names of what is hidden can be listed. What needs `/proc`, `/dev/shm`, a
-terminal, local sockets, System V IPC, extended attributes or to watch folders does not work. How much is
-written is bounded for each file by the kernel, and for the workspace and the private folder by counting.
+This level ranks below namespaces because of what it can't do. A command can see that any file exists, with its size
+and times (`stat`), and that any process exists, though not what is in either. Landlock grants whole folders: a folder
+that contains something that commands must not reach is not granted itself, only its other entries, so nothing can
+be created or removed in it, and the names of hidden entries can be listed. What needs `/proc`, `/dev/shm`, a
+terminal, local sockets, System V IPC, extended attributes or watching folders does not work. The kernel limits how
+much is written to each file; for the workspace and the private folder, the files are counted.
 """
 
 import ctypes
@@ -41,7 +41,7 @@ from nebulus.core.tools import SandboxLevel
 from nebulus.ports.guard import CommandResult
 
 LEAST_ABI = 6
-"""Linux 6.12: the first whose Landlock keeps signals in, beside moves (2), truncation (3), TCP (4), devices (5)."""
+"""Linux 6.12: the first whose Landlock restricts signals; earlier versions added moves (2), truncation (3), TCP (4), devices (5)."""
 _ABI = 1
 """LANDLOCK_CREATE_RULESET_VERSION."""
 
@@ -53,7 +53,7 @@ CHANGE = READ | _WRITE_FILE | _TRUNCATE | _MAKE_REMOVE_MOVE
 USE = _READ_FILE | _WRITE_FILE
 """Rights. Source: linux/include/uapi/linux/landlock.h."""
 ENVIRONMENT = {"PATH": SEARCHED, "LANG": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1"}
-"""Git gives up on a settings file of the host's that is there and can't be read, unless it is told to leave it."""
+"""Git stops at a settings file of the host that exists and can't be read, unless it is told to ignore it."""
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 
 _DENIED = ("Permission denied", "Operation not permitted")
@@ -72,7 +72,7 @@ def abi() -> int:
 
 
 class Landlock:
-    """The sandbox of level LANDLOCK. Made by `find_sandbox`, which has seen it hold.
+    """The sandbox of level LANDLOCK. Made by `find_sandbox`, after it passed the probe.
 
     `readable` are further host paths that a command may read. What is not for commands in `reach` can't be
     opened, but for a file of the runtime's, which can be read.
@@ -124,7 +124,7 @@ class Landlock:
         return replace(ended, output=ended.output + protection.note() + _advice(ended))
 
     def _orders(self, argv: tuple[str, ...], own: tuple[Grant, ...]) -> bytes:
-        """Return what the launcher shall do; `own` are the rights on the workspace and on a private folder, last."""
+        """Return the orders of the launcher; `own` are the rights on the workspace and on a private folder, last."""
         private = own[-1][0]
         limits = replace(self._limits, processes=self._limits.processes + _tasks_of_user())
         host = [*((path, READ, True) for path in self._readable), *((path, USE, True) for path in DEVICES)]
@@ -179,7 +179,7 @@ def _advice(ended: CommandResult) -> str:
 
 @contextmanager
 def _private_folder() -> Iterator[str]:
-    """Yield a folder that is new for one command; afterwards it is gone, as far as it can be removed."""
+    """Yield a new folder for one command, and remove it afterwards as far as possible."""
     folder = os.path.realpath(tempfile.mkdtemp(prefix="nebulus-"))
     try:
         yield folder

@@ -1,15 +1,15 @@
-"""Starts one command where it reaches little, and ends all that it left: run as `python -I -S launcher.py FD`.
+"""Starts one command with little access, and ends everything that it leaves behind: `python -I -S launcher.py FD`.
 
-`FD` holds the orders, as JSON. The process that is started contains itself, then becomes the command; this
-one stays outside, and waits. Laws: the command begins only when every restriction holds, and in the order in
-which none can be taken back; when it ends, or whoever ordered it closes our stdin or dies, everything that it
+`FD` contains the orders, as JSON. The process that is started restricts itself, then becomes the command; this
+process stays outside and waits. Invariants: the command begins only after every restriction is in force, in an order
+in which none can be undone; when it ends, or when the caller closes our stdin or dies, everything that it
 started is killed, wherever it went.
 
-Landlock does not look at who changes the mode, the owner or the times of a file. So such calls come to us: we
-find out which file is meant, and change it only if it lies where the command may change files. What is changed
-is what was looked at, never a path that could lead elsewhere meanwhile.
+Landlock does not check who changes the mode, the owner or the times of a file. Such calls are therefore referred to
+this process: it finds out which file is meant, and changes it only if it is where the command may change files. It
+changes the file that it looked at, never a path that could lead elsewhere meanwhile.
 
-Nothing but the standard library can be imported here, and no code of the project.
+Only the standard library can be imported here, and no code of the project.
 Source: linux/Documentation/userspace-api/{landlock,seccomp_filter}.rst;
 linux/include/uapi/linux/{landlock,seccomp,prctl,capability,fcntl}.h.
 """
@@ -63,7 +63,7 @@ _SHAPES: dict[str, tuple[int | None, int | None, int, int | None]] = {
 }
 """Which arguments of a call are the folder or file that is open, the path, the first new value, the flags."""
 _ITSELF = (("/proc/self/", ""), ("/proc/thread-self/", ""), ("/dev/fd/", "fd/"))
-"""How a process spells what it has open; C libraries change a file so where a link is not to be followed."""
+"""The path of a file that a process has open; C libraries change a file by it where a link must not be followed."""
 _CHANNEL = 3
 """The descriptor through which the command's process hands us its listener, before it becomes the command."""
 _LAST_CAPABILITY, _LAST_DESCRIPTOR = 63, 0xFFFFFFFF
@@ -107,7 +107,7 @@ def main() -> NoReturn:
 def _require_scope(parent: int) -> None:
     """Refuse to go on where a signal would leave: what ends all later must reach nobody else."""
     if os.getppid() != parent:
-        _fail("whoever ordered it is gone")
+        _fail("the process that ordered it is gone")
     try:
         os.kill(parent, 0)
     except PermissionError:
@@ -166,7 +166,7 @@ def _meant(referred: _Referred) -> Iterator[int]:
         if path.startswith(itself):
             path = f"/proc/{pid}/{where}{path.removeprefix(itself)}"
     is_followed = not path or not flags & _NO_FOLLOW
-    named = os.path.join(start, path) if path else start  # noqa: PTH118 - as it was spelled, to the letter
+    named = os.path.join(start, path) if path else start  # noqa: PTH118 - exactly as it was written
     place = os.open(named, os.O_PATH | os.O_CLOEXEC | (0 if is_followed else os.O_NOFOLLOW))
     try:
         yield place
@@ -203,7 +203,7 @@ def _change(referred: _Referred, place: int) -> None:
 
 
 def _text_of(pid: int, address: int) -> str:
-    """Return the text that lies at `address` in a process, as far as its first NUL."""
+    """Return the text at `address` in a process, up to its first NUL."""
     found = b""
     while len(found) < _LONGEST_PATH:
         at = address + len(found)
@@ -243,9 +243,9 @@ def _end_all(child: int) -> int:
 
 
 def _remove(private: str) -> None:
-    """Take the private folder away, however deep it is: whoever ordered it may be gone."""
+    """Remove the private folder, however deep it is: the caller may be gone."""
     silent = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_WRONLY, 0) for number in (1, 2)]
-    with suppress(OSError):  # Then it is for whoever ordered it.
+    with suppress(OSError):  # Then the caller removes it.
         os.waitpid(os.posix_spawn("/bin/rm", ["rm", "-rf", "--", private], {}, file_actions=silent), 0)
 
 
@@ -312,8 +312,8 @@ def _drop_capabilities() -> None:
 
 def _filter_calls(program: bytes) -> int:
     """Filter the calls of this process from now on; return the descriptor that hears of those that are referred."""
-    held = ctypes.create_string_buffer(program, len(program))
-    described = struct.pack("@HP", len(program) // 8, ctypes.addressof(held))
+    kept_alive = ctypes.create_string_buffer(program, len(program))
+    described = struct.pack("@HP", len(program) // 8, ctypes.addressof(kept_alive))
     number = _SECCOMP[os.uname().machine]
     return _call("seccomp", _libc.syscall(number, _SET_FILTER, _WITH_LISTENER | _UNINTERRUPTED, described))
 

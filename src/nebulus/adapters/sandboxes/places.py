@@ -11,7 +11,7 @@ READABLE = (
     *("/etc/alternatives", "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d"),
     *("/etc/group", "/etc/localtime", "/etc/nsswitch.conf", "/etc/passwd"),
 )
-"""Programs, libraries, and what they need to start; never the whole of /etc, which holds secrets."""
+"""Programs, libraries, and what they need to start; never all of /etc, which contains secrets."""
 
 
 def wrong_command(argv: tuple[str, ...]) -> Failure | None:

@@ -1,8 +1,8 @@
 """Finds out, by trying to break out, how well commands are contained on this machine.
 
-Laws: a level is offered only when a command that runs under it has been seen to fail at everything that
-it must not be able to do; no version number and no setting stands for that. A version can only rule a level
-out: a Landlock too old for what the level promises is not tried.
+Invariants: a level is offered only after a command that ran under it failed at everything that it must not be able
+to do; no version number and no setting replaces that. A version can only rule a level out: a Landlock too old for
+what the level promises is not tried.
 """
 
 import os
@@ -28,7 +28,7 @@ from nebulus.core.failure import Failure
 from nebulus.ports.guard import CommandResult
 
 Wanted: TypeAlias = Literal["best", "namespaces", "landlock"]
-"""Which level is looked for."""
+"""The level that is looked for."""
 
 _TIMEOUT_S = 20.0
 _NAMESPACES = ("ipc", "mnt", "net", "pid", "user", "uts")
@@ -42,7 +42,7 @@ for own in "$@"; do
 done
 [ -z "$is_shared" ] || exit 0
 read -r _ < "$secret" && echo "breach: reads $secret"
-for place in /* /etc/*; do echo "stands: $place"; done
+for place in /* /etc/*; do echo "exists: $place"; done
 for place in /usr /etc / /dev; do
   (: > "$place/$0") && rm -f "$place/$0" && echo "breach: writes $place"
 done
@@ -65,8 +65,8 @@ echo "probed"
 """
 """Each line of its output that begins with "breach:" or "broken:" is a reason not to use the sandbox.
 
-It is itself harmless where nothing contains it: it ends at once if it shares a namespace with the host,
-and takes away each empty file that it could make. `$0` is a name that nothing else has.
+It does no harm where nothing contains it: it ends at once if it shares a namespace with the host,
+and removes each empty file that it could create. `$0` is a name that nothing else has.
 """
 
 _CURES = (
@@ -82,7 +82,7 @@ _CURES = (
     ),
     ("mount proc", "run outside this container, or let the container make mounts of /proc"),
     ("state can't be kept", "set XDG_STATE_HOME to a folder that you can write"),
-    ("prlimit", "install util-linux, which holds prlimit"),
+    ("prlimit", "install util-linux, which contains prlimit"),
     ("Unknown option", "install bubblewrap 0.8 or newer"),
     ("not in use", "boot with landlock in the kernel's list of security modules: lsm=landlock,..."),
     ("has version", "use Linux 6.12 or newer"),
@@ -94,14 +94,14 @@ _SINCE = (
     (5, "devices"),
     (LEAST_ABI, "signals to processes of the host"),
 )
-"""What Landlock has held since which of its versions. Source: linux/Documentation/userspace-api/landlock.rst."""
+"""What Landlock has restricted since which of its versions. Source: linux/Documentation/userspace-api/landlock.rst."""
 _ANY_CURE = "run the same command by hand to see more, or go without run_command"
 
 
 async def find_sandbox(
     reach: Reach, *, wanted: Wanted = "best", limits: Limits | None = None, readable: tuple[Path, ...] = ()
 ) -> Bubblewrap | Landlock | Uncontained:
-    """Return the best sandbox, or the wanted one, for commands in a workspace that holds on this machine.
+    """Return the best sandbox that passes its probe on this machine, or the requested one, for commands in a workspace.
 
     Takes a fraction of a second: a probe is executed. `readable` are further host paths to be read.
     """
@@ -148,7 +148,7 @@ def too_old(version: int) -> str:
     if not version:
         return "Landlock is not in use in this kernel"
     lacks = [what for least, what in _SINCE if version < least]
-    return f"Landlock has version {version} here, too old to hold {', '.join(lacks)}" if lacks else ""
+    return f"Landlock has version {version} here, too old to restrict {', '.join(lacks)}" if lacks else ""
 
 
 async def breach_of(sandbox: Bubblewrap) -> str:
@@ -176,7 +176,7 @@ async def escape_from(reach: Reach) -> str:
 
 @contextmanager
 def _secret() -> Iterator[Path]:
-    """Yield a file that nothing in a sandbox may know."""
+    """Yield a file that nothing in a sandbox may read."""
     with tempfile.NamedTemporaryFile("w", prefix="nebulus-probe-") as secret:
         secret.write("a file outside the sandbox\n")
         secret.flush()
@@ -198,7 +198,7 @@ def _complaint(lines: list[str], visible: frozenset[str]) -> str:
         kind, _, rest = line.partition(": ")
         if kind in ("breach", "broken"):
             return f"a command in it {rest}"
-        if kind == "stands" and not any(f"{path}/".startswith(f"{rest}/") for path in visible):
+        if kind == "exists" and not any(f"{path}/".startswith(f"{rest}/") for path in visible):
             return f"a command in it finds {rest}"
         if kind == "variable" and rest not in _VARIABLES:
             return f"a command in it sees the variable {rest}"

@@ -136,7 +136,7 @@ async def _drain(process: asyncio.subprocess.Process, kept: KeptOutput) -> None:
 
 
 async def _end(process: asyncio.subprocess.Process, kept: KeptOutput) -> None:
-    """Kill the whole group, whoever is left of it; wait for its leader, and take its last words."""
+    """Kill what is left of the group, wait for its leader, and read the rest of its output."""
     if process.stdin is not None:
         process.stdin.close()
         with suppress(TimeoutError):  # Then it is killed, and what it started is left to end by itself.
@@ -145,6 +145,6 @@ async def _end(process: asyncio.subprocess.Process, kept: KeptOutput) -> None:
     with suppress(ProcessLookupError):  # It ended by itself.
         os.killpg(process.pid, signal.SIGKILL)
     await process.wait()
-    with suppress(TimeoutError):  # Somebody outside the group holds the output open: we stop listening.
+    with suppress(TimeoutError):  # A process outside the group keeps the output open: we stop reading.
         async with asyncio.timeout(_LAST_WORDS_S):
             await _drain(process, kept)

@@ -1,10 +1,10 @@
-"""Keeps what governs a run as it is while a command runs, however the command or its run ends.
+"""Keeps the files that govern a run unchanged while a command runs, however the command or its run ends.
 
-Invariants: where something of the runtime does not exist yet, an empty placeholder takes its name before the
-command begins, and a mount protects it like any other file; what no mount can protect is put back, each path by
-itself, so that one that fails does not stop the others; a process that is killed leaves a record outside of the
-workspace, from which the next one puts back the rest; what may have changed in spite of all this is trusted only
-when its digest was confirmed.
+Invariants: where a file of the runtime does not exist yet, an empty placeholder takes its name before the
+command begins, and a mount protects it like any other file; what no mount can protect is restored, each path by
+itself, so that one failure does not stop the others; a process that is killed leaves a record outside of the
+workspace, from which the next one restores the rest; what may have changed in spite of all this is trusted only
+after its digest was confirmed.
 """
 
 import fcntl
@@ -78,7 +78,7 @@ def protecting(reach: Reach, *, is_mounted: bool, spared: Collection[Path] = ())
     need not be put back, since nothing can be made there.
 
     Raises:
-        ConfigError: there is no place to remember what to put back.
+        ConfigError: there is no place for the record of what to restore.
         OSError: a name can't be taken.
     """
     state = reach.state or user_state_folder()
@@ -156,7 +156,7 @@ def _mend(folder: Path, state: Path) -> None:
 
 
 def _living(folder: Path) -> dict[Path, Record]:
-    """Return the records of commands that still run: whoever runs one has it locked."""
+    """Return the records of commands that still run: the process that runs one has it locked."""
     living = {}
     for place in folder.glob(f"*{_RECORD}"):
         with suppress(FileNotFoundError, msgspec.DecodeError):  # It has just ended.
@@ -207,7 +207,7 @@ def _state(path: Path) -> str:
 
 
 def _put_back(record: Record, state: Path, *, spared: set[str]) -> list[str]:
-    """Make everything as it was, as far as can be; return the names of what was not."""
+    """Restore everything as far as possible; return the names of what was not restored."""
     changed = [
         path for path in record.placeholders if path not in spared and not _remove_placeholder(Path(path))
     ]

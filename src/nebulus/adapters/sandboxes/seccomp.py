@@ -1,11 +1,11 @@
 """A filter of system calls, as the program that the kernel runs. Pure.
 
-Where namespaces contain, `BESIDE_NAMESPACES` takes away what could open them again (mounts, new
-namespaces, tracing, kernel modules, rings and keys that other checks do not see), every socket but local
-ones, and the bits that would leave a privileged file behind. `WITHOUT_NAMESPACES` takes away as well what
-reaches beyond a process where it shares the host's view, and what Landlock does not look at: every socket
+`BESIDE_NAMESPACES` is for commands that namespaces contain. It denies what could open the namespaces again (mounts,
+new namespaces, tracing, kernel modules, rings and keys that other checks do not see), every socket except local
+ones, and the bits that would leave a privileged file behind. `WITHOUT_NAMESPACES` also denies what
+reaches other processes of the host, and what Landlock does not check: every socket
 that could name another, memory shared by key, watching folders, the limits and priorities of other
-processes, and attributes of files. Changes of modes, owners and times are referred to whoever listens to the
+processes, and attributes of files. Changes of modes, owners and times are referred to the listener of the
 filter. A call of another instruction set is killed.
 
 Source: linux/include/uapi/linux/{filter,seccomp,audit}.h; numbers from
@@ -37,7 +37,7 @@ _PROCESS, _IO_PROCESS = 0, 1
 _FILE_FLAGS = (0x40086602, 0x40087602, 0x401C5820, 0x40806685)
 """FS_IOC_SETFLAGS, SETVERSION, FSSETXATTR, ENABLE_VERITY, which need no file that is open for writing.
 
-Source: include/uapi/linux/{fs,fsverity}.h, as 64-bit programs spell them.
+Source: include/uapi/linux/{fs,fsverity}.h, as 64-bit programs write them.
 """
 FIRST_UNKNOWN = 463
 """Calls from this number on are newer than this list; setxattrat is the first. Source: syscall_64.tbl."""
@@ -71,7 +71,7 @@ Test: TypeAlias = Bits | Not | Is
 
 
 class Rule(Struct, frozen=True):
-    """A system call that fails with `code` where all its tests hold; `is_referred` asks the listener instead."""
+    """A system call that fails with `code` where all its tests pass; `is_referred` asks the listener instead."""
 
     call: str
     tests: tuple[Test, ...] = ()
@@ -80,7 +80,7 @@ class Rule(Struct, frozen=True):
 
     @property
     def verdict(self) -> int:
-        """What the filter returns where the rule holds."""
+        """What the filter returns where the rule applies."""
         return _REFER if self.is_referred else _ERRNO | self.code
 
 
@@ -215,7 +215,7 @@ _NEVER = (
 
 BESIDE_NAMESPACES: tuple[Rule, ...] = (
     *(Rule(call) for call in _NEVER),
-    # Their arguments stand in memory, where a filter can't look; a C library falls back to the older calls.
+    # Their arguments are in memory, which a filter can't read; a C library falls back to the older calls.
     Rule("clone3", code=errno.ENOSYS),
     Rule("openat2", code=errno.ENOSYS),
     Rule("clone", (Bits(0, _NEW_NAMESPACE),)),
@@ -242,7 +242,7 @@ _SCHEDULES = ("prlimit64", "sched_setaffinity", "sched_setattr", "sched_setparam
 REFERRED = (
     *("chmod", "fchmod", "fchmodat", "fchmodat2", "chown", "fchown", "lchown", "fchownat", "utimensat"),
 )
-"""Calls that change what Landlock does not look at: whoever listens looks whose file it is, and does it instead."""
+"""Calls that change what Landlock does not check: the listener checks whose file it is, and makes the change."""
 _OLDER_TIMES = ("utime", "utimes", "futimesat")
 """What C libraries no longer call."""
 _ATTRIBUTES = (
@@ -302,7 +302,7 @@ def instructions(machine: str, rules: tuple[Rule, ...] = BESIDE_NAMESPACES) -> l
 
 
 def _block(rule: Rule, number: int) -> list[Instruction]:
-    """Return the instructions of one rule; each test that does not hold jumps to the last, which reloads."""
+    """Return the instructions of one rule; each test that fails jumps to the last, which reloads."""
     tests: list[Instruction] = []
     left = 2 * len(rule.tests) + 1
     for test in rule.tests:

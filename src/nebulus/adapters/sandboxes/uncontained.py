@@ -1,4 +1,4 @@
-"""No containment: every command is refused, with the reason and the cure."""
+"""No containment: every command is refused, with the reason and what would fix it."""
 
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.tools import SandboxLevel
@@ -14,7 +14,7 @@ class Uncontained:
 
     @property
     def level(self) -> SandboxLevel:
-        """How well it contains: not at all."""
+        """The level: no containment."""
         return SandboxLevel.NONE
 
     async def run(self, argv: tuple[str, ...], *, timeout_s: float) -> CommandResult | Failure:

@@ -1,7 +1,7 @@
 """Artifacts in the database of the runs.
 
-Invariants: an artifact is whole or absent, whoever dies in between; what is read is what its address
-says, or an error; nothing is ever changed.
+Invariants: an artifact is whole or absent, whichever process dies in between; what is read matches its
+address, or is an error; nothing is ever changed.
 """
 
 from pathlib import Path
@@ -18,7 +18,7 @@ _artifacts = sa.Table(
     "nebulus_artifacts",
     _tables,
     sa.Column("address", sa.String(64), primary_key=True),
-    # Bytes, since text in PostgreSQL can't hold a NUL.
+    # Bytes, since text in PostgreSQL can't contain a NUL.
     sa.Column("content", sa.LargeBinary, nullable=False),
 )
 

@@ -1,4 +1,4 @@
-"""The database that holds a project's runs, artifacts and approvals: an SQLite file, or a PostgreSQL schema.
+"""The database of a project's runs, artifacts and approvals: an SQLite file, or a PostgreSQL schema.
 
 Invariants: a commit is on disk when it returns; a file is readable by its owner alone; a database that
 belongs to another program is never touched.

@@ -14,7 +14,7 @@ class MemoryStore:
         """Keep `content` and return its address.
 
         Raises:
-            StoreError: it is no Unicode text.
+            StoreError: it is not Unicode text.
         """
         address = address_of(encoded(content))
         self._contents[address] = content

@@ -74,7 +74,7 @@ class TrustLedger:
     def could_be_planted(self, path: Path) -> bool:
         """Whether a run could have written the settings file at `path` since it was last trusted.
 
-        A run could not where it never could write beneath a folder that holds the file; nor where the file was
+        A run could not where it never could write in a folder that contains the file; nor where the file was
         known before, since runs protect what is known; nor at the top of a workspace under the usual name, which
         every run in that workspace protects.
         """

@@ -83,7 +83,7 @@ class WorkspaceChecker:
         except Exception as error:  # noqa: BLE001  # The application's code ends here; what it raised is the reason.
             return f"check {name!r} raised {type(error).__name__}: {error}"
         if not isinstance(answer, str):
-            return f"check {name!r} returned {answer!r}, not text; return an empty string where it holds"
+            return f"check {name!r} returned {answer!r}, not text; return an empty string where it passes"
         return answer
 
     def _reach(self, path: str) -> tuple[Tree, str]:

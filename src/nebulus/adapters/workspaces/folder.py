@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from nebulus.adapters.workspaces.links import followed
-from nebulus.adapters.workspaces.spelling import looping, misspelled, outside, owned
+from nebulus.adapters.workspaces.paths import looping, malformed, outside, owned
 from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.errors import ConfigError, ToolError
 from nebulus.core.failure import Failure, FailureKind, Fault
@@ -51,7 +51,7 @@ class FolderWorkspace:
 
         What does not exist is resolved as far as it does. The root itself is ".".
         """
-        wrong = misspelled(path)
+        wrong = malformed(path)
         if wrong is not None:
             return wrong
         try:
@@ -86,7 +86,7 @@ def _link_at(path: str) -> str | None:
     try:
         return os.readlink(path)  # noqa: PTH115
     except OSError as error:
-        if error.errno in (errno.EINVAL, errno.ENOENT, errno.ENOTDIR):  # No link, or nothing at all.
+        if error.errno in (errno.EINVAL, errno.ENOENT, errno.ENOTDIR):  # Not a link, or missing.
             return None
         raise
 

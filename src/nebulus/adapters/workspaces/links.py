@@ -49,7 +49,7 @@ def names_of(path: Path) -> tuple[Path, ...]:
     def noted(place: str) -> str | None:
         try:
             target = os.readlink(place)  # noqa: PTH115
-        except OSError:  # Not a link, nothing at all, or out of our sight.
+        except OSError:  # Not a link, missing, or not readable.
             return None
         links.append(Path(place))
         return target

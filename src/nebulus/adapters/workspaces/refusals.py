@@ -1,6 +1,6 @@
-"""What the operating system said, in our words.
+"""Errors of the operating system, translated to ours.
 
-Law: a call that the system refused did nothing; a call that it did not answer may have.
+Invariant: a call that the system refused did nothing; a call that it did not answer may have.
 """
 
 import errno

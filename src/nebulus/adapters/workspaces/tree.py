@@ -14,8 +14,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
+from nebulus.adapters.workspaces.paths import owned, unchangeable
 from nebulus.adapters.workspaces.refusals import refused
-from nebulus.adapters.workspaces.spelling import owned, unchangeable
 from nebulus.core.errors import ToolError
 from nebulus.core.failure import Failure, FailureKind
 
@@ -175,7 +175,7 @@ class Tree:
 
     @contextmanager
     def _parent(self, path: str, *, is_made: bool = False) -> Iterator[Place]:
-        """Open the folder that holds `path`; yield its descriptor, and the name of `path` in it."""
+        """Open the folder that contains `path`; yield its descriptor, and the name of `path` in it."""
         parts = self._parts(path)
         if not parts:
             with self._folder(()) as folder:

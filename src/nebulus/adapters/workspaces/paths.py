@@ -15,7 +15,7 @@ OWN_NAMES = frozenset({".nebulus", "nebulus.toml"})
 _EXAMPLE = "give a path inside the workspace, such as notes/today.txt"
 
 
-def misspelled(path: str) -> Failure | None:
+def malformed(path: str) -> Failure | None:
     """Return why `path` is not a path that we take, None if it may be resolved.
 
     Refused: nothing, control characters (NUL, newline), text that is not Unicode, backslashes, drive
@@ -24,11 +24,11 @@ def misspelled(path: str) -> Failure | None:
     if not path.strip():
         return _invalid("the path is empty", path, _EXAMPLE)
     if any(ord(character) < 32 or ord(character) == 127 for character in path):
-        return _invalid("the path holds a control character", ascii(path), "leave it out")
+        return _invalid("the path contains a control character", ascii(path), "leave it out")
     if any("\ud800" <= character <= "\udfff" for character in path):
-        return _invalid("the path is not Unicode text", ascii(path), "spell it with whole characters")
+        return _invalid("the path is not Unicode text", ascii(path), "write it with whole characters")
     if "\\" in path:
-        return _invalid("the path holds a backslash", path, "write / between folders")
+        return _invalid("the path contains a backslash", path, "write / between folders")
     if _DRIVE.match(path):
         return _invalid("the path begins with a drive letter", path, _EXAMPLE)
     if path == "~" or path.startswith("~/"):
@@ -55,7 +55,9 @@ def unchangeable(path: str, kept: Collection[str] = ()) -> Failure | None:
     if any(_is_within(path, own) for own in kept):
         return _reserved("the path belongs to the runtime, and no tool may change it", path)
     if any(_is_within(own, path) for own in kept):
-        return _reserved("the path holds what belongs to the runtime, and can't be replaced", path)
+        return _reserved(
+            "the path contains something that belongs to the runtime, and can't be replaced", path
+        )
     return None
 
 
