@@ -108,7 +108,7 @@ def test_profiles_in_a_workspace_are_not_made_or_changed_there(
     (work / "profiles").mkdir()
     assert found(work).fixed == ("profiles",)
     monkeypatch.setenv("NEBULUS_PROFILES", str(work))
-    with pytest.raises(ConfigError, match="NEBULUS_PROFILES.*the workspace itself"):
+    with pytest.raises(ConfigError, match=r"NEBULUS_PROFILES.*the workspace itself"):
         found(work)
 
 

@@ -20,9 +20,7 @@ ENGINES = {"default": "", "url": '[engine]\nurl = "sqlite:///{folder}/state/runs
 
 
 @pytest.mark.parametrize("engine", ENGINES.values(), ids=ENGINES)
-@pytest.mark.parametrize(
-    "command", [["approvals"], ["approve", "3f9a"], ["deny", "3f9a"], ["runs"], ["doctor"]]
-)
+@pytest.mark.parametrize("command", [["approvals"], ["approve", "3f9a"], ["deny", "3f9a"], ["runs"]])
 def test_looking_for_questions_makes_no_store(work: Path, command: list[str], engine: str) -> None:
     if engine:
         (work / "nebulus.toml").write_text(engine.format(folder=work))
@@ -32,11 +30,3 @@ def test_looking_for_questions_makes_no_store(work: Path, command: list[str], en
     if command[0] in ("approve", "deny"):
         assert shown.exit_code != 0
         assert "no run was ever kept" in shown.output
-
-
-def test_a_database_by_url_is_looked_into_by_the_doctor(work: Path) -> None:
-    (work / "state").mkdir()
-    (work / "state" / "runs.sqlite").write_bytes(b"not a database" * 100)
-    (work / "nebulus.toml").write_text(ENGINES["url"].format(folder=work))
-    shown = CliRunner().invoke(app, ["doctor", "--workspace", str(work)])
-    assert "runs.sqlite is damaged" in " ".join(shown.output.split())
