@@ -317,6 +317,15 @@ def test_a_pipe_that_closes_early_is_no_error(model: str, tmp_path: Path) -> Non
     assert shown.stderr == ""
 
 
+def test_doctor_looks_into_a_database_that_is_named_by_url(tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "runs.sqlite").write_bytes(b"not a database" * 100)
+    (tmp_path / "nebulus.toml").write_text(f'[engine]\nurl = "sqlite:///{tmp_path}/state/runs.sqlite"\n')
+    run = nebulus("doctor", "--json", cwd=tmp_path)
+    (found,) = [sign for sign in json.loads(run.stdout)["findings"] if sign["what"] == "runs"]
+    assert "runs.sqlite is damaged" in found["found"]
+
+
 def test_doctor_reports_on_everything_and_only_looks(tmp_path: Path) -> None:
     run = nebulus("doctor", "--json", cwd=tmp_path)
     document = json.loads(run.stdout)

@@ -13,6 +13,9 @@ from pathlib import Path
 from msgspec import Struct
 
 from nebulus.adapters.backends.hub_files import cache_folder, is_hub_name
+from nebulus.adapters.backends.settings import is_template
+from nebulus.adapters.profiles.store import FOLDER_VARIABLE, profiles_folder
+from nebulus.adapters.stores.location import file_of, files_of, is_server
 from nebulus.adapters.trust.ledger import TrustLedger
 from nebulus.adapters.workspaces.links import names_of
 from nebulus.app.settings import FILE_NAME, STATE_FOLDER, Settings, is_model_path
@@ -41,14 +44,22 @@ def governing(
     if root == ledger.folder or ledger.folder in root.parents:
         raise ConfigError(f"{root} is where Nebulus keeps what you trust", fix="name another workspace")
     trust = ledger.load()
+    profiles = _profiles(root)
     own = [root / STATE_FOLDER, root / FILE_NAME, ledger.folder, *_state(settings, folder, root), *policy]
+    own += [] if profiles.exists() else [profiles]
     known = [*map(Path, trust.files), *_of_workspaces(trust.workspaces)]
     kept = [name for path in own for name in _with_other_names(path, root)]
     kept += [name for path in known if root in path.parents for name in _with_other_names(path, root)]
     return Governing(
         kept=_beneath(root, kept),
         fixed=_beneath(
-            root, [name for path in _code(settings, folder) for name in names_of(path) if name.exists()]
+            root,
+            [
+                name
+                for path in (*_code(settings, folder), profiles)
+                for name in names_of(path)
+                if name.exists()
+            ],
         ),
     )
 
@@ -56,18 +67,15 @@ def governing(
 def engine_file(settings: Settings, folder: Path) -> Path | None:
     """Return the SQLite file in which runs are kept, None where they are in memory or on a server."""
     url = settings.engine.url
-    if url == _IN_MEMORY:
-        return None
-    if url.startswith("sqlite:///"):
-        return Path(url.removeprefix("sqlite:///")).expanduser().absolute()
-    return None if "://" in url else (folder / url).absolute()
+    return None if url == _IN_MEMORY else file_of(url if "://" in url else folder / url)
 
 
 def _state(settings: Settings, folder: Path, root: Path) -> Iterator[Path]:
-    """Return the folders in which records of runs, approvals and artifacts are kept."""
+    """Return the folders in which records of runs, approvals and artifacts are kept, and what leads to a server."""
     yield folder / STATE_FOLDER
     file = engine_file(settings, folder)
     if file is None:
+        yield from _way_to_server(settings.engine.url, root)
         return
     *links, final = names_of(file) or (file,)
     yield from links
@@ -80,6 +88,32 @@ def _state(settings: Settings, folder: Path, root: Path) -> Iterator[Path]:
     if root in final.parents:
         _require_own_folder(final, settings.engine.url)
         yield final.parent
+
+
+def _way_to_server(url: str, root: Path) -> Iterator[Path]:
+    """Return the sockets, keys and certificates by which the server of `url` is reached and known."""
+    for path in files_of(url) if is_server(url) else ():
+        if root in (path, Path(os.path.realpath(path))):
+            raise ConfigError(
+                f"engine.url={url!r} reaches its server through the workspace itself, where commands can replace it",
+                fix="give its socket a folder outside of the workspace",
+            )
+        yield path
+
+
+def _profiles(root: Path) -> Path:
+    """Return the folder of what was measured of models: it decides which tier is asked.
+
+    Raises:
+        ConfigError: it is the workspace itself.
+    """
+    folder = profiles_folder().absolute()
+    if root in (folder, Path(os.path.realpath(folder))):
+        raise ConfigError(
+            f"{FOLDER_VARIABLE}={str(folder)!r} is the workspace itself, where runs can write",
+            fix="give profiles a folder of their own",
+        )
+    return folder
 
 
 def _require_own_folder(file: Path, url: str) -> None:
@@ -105,7 +139,7 @@ def _of_workspaces(workspaces: Mapping[str, tuple[str, ...]]) -> Iterator[Path]:
 
 
 def _code(settings: Settings, folder: Path) -> Iterator[Path]:
-    """Return what runs us: the interpreter's folders, our own code, and the model files that native code reads.
+    """Return what runs us: the interpreter's folders, our own code, and the files of models and their templates.
 
     Other folders on Python's path are left open: they are as often what a run works on.
     """
@@ -118,6 +152,8 @@ def _code(settings: Settings, folder: Path) -> Iterator[Path]:
         elif is_model_path(tier.model):
             yield Path(tier.model).absolute()
             yield folder / tier.model
+        if tier.chat_template and not is_template(tier.chat_template):
+            yield Path(tier.chat_template).absolute()
 
 
 def _with_other_names(path: Path, root: Path) -> tuple[Path, ...]:

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Mapping
 from types import NoneType, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, is_typeddict
 
-import jsonschema_rs
 import msgspec
 
 from nebulus.core.errors import ConfigError
 from nebulus.core.result import Result, ResultSpec
+from nebulus.core.schemas import SCHEMA_ERRORS, compiled
 
 WORKS = (
     "str, int, float, bool, an enum, list[X] or dict[str, X] of these, a msgspec Struct, a dataclass, a TypedDict, "
@@ -99,8 +99,8 @@ def _schema(kind: Any) -> dict[str, Any]:
 def _own_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     """Return a JSON Schema of the caller, checked, without closing its objects."""
     try:
-        jsonschema_rs.validator_for(dict(schema))
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        compiled(dict(schema), is_own=True)
+    except SCHEMA_ERRORS as error:
         raise ConfigError(f"result={_short(schema)} is not a valid JSON Schema: {error}") from error
     if not schema:
         raise ConfigError("result={} says nothing about the answer", fix=f"what works: {WORKS}")

@@ -349,3 +349,11 @@ def _validate_engine(url: str, source: str) -> None:
             f"{source}: engine.url={url!r} is not a database that runs can live in",
             fix='write a path for SQLite, postgresql://USER@HOST/DATABASE, or "memory"',
         )
+    is_file = not mark or scheme == "sqlite"
+    if (scheme == "sqlite" and mark and not url.startswith("sqlite:///")) or (
+        is_file and set(url) & set("?#")
+    ):
+        raise ConfigError(
+            f"{source}: engine.url={url!r} is not the path of an SQLite file",
+            fix="write the path alone, or sqlite:///PATH, without ? and #",
+        )

@@ -14,11 +14,12 @@ from urllib.parse import urlsplit
 from msgspec import Struct
 
 from nebulus.adapters.sandboxes.protection import mend
+from nebulus.adapters.stores.location import is_server, origins_of
 from nebulus.adapters.trust.ledger import Contact, TrustLedger
 from nebulus.app.settings import FILE_NAME, Settings
 from nebulus.core.errors import ConfigError
 
-_PORTS = {"http": 80, "https": 443, "postgresql": 5432}
+_PORTS = {"http": 80, "https": 443}
 
 
 class FileInDoubt(Struct, frozen=True):
@@ -84,9 +85,8 @@ def contacts_of(settings: Settings) -> Iterator[Contact]:
         backend = tier.backend()
         if backend.url and (tier.api_key_env or not _is_this_machine(backend.url)):
             yield Contact(_origin(backend.url), tier.api_key_env)
-    url = settings.engine.url
-    if url.startswith("postgres") and "://" in url and not _is_this_machine(url):
-        yield Contact(_origin(url))
+    if is_server(settings.engine.url):
+        yield from map(Contact, origins_of(settings.engine.url))
 
 
 def trust(doubts: list[Doubt], ledger: TrustLedger) -> None:
@@ -129,21 +129,18 @@ def _is_in_workspace(path: Path, folder: Path, ledger: TrustLedger) -> bool:
 
 def _is_this_machine(url: str) -> bool:
     host = urlsplit(url).hostname
-    if (
-        host is None or host == "localhost"
-    ):  # A database without a host is reached by a socket of this machine.
+    if host == "localhost":
         return True
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host or "").is_loopback
     except ValueError:
         return False
 
 
 def _origin(url: str) -> str:
     parts = urlsplit(url)
-    scheme = "postgresql" if parts.scheme.startswith("postgres") else parts.scheme
     try:
         port = parts.port
     except ValueError as error:
         raise ConfigError(f"{url!r} has no port that can be", fix="correct it") from error
-    return f"{scheme}://{parts.hostname}:{port or _PORTS.get(scheme, 0)}"
+    return f"{parts.scheme}://{parts.hostname}:{port or _PORTS.get(parts.scheme, 0)}"

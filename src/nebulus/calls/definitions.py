@@ -1,5 +1,6 @@
 """Tool definitions as the OpenAI and Anthropic APIs and MCP write them, made `ToolSpec`."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -40,8 +41,8 @@ def tool_specs(definitions: Iterable[Mapping[str, Any]]) -> tuple[ToolSpec, ...]
         ToolDefinitionError: one of them describes no tool, or two have one name.
     """
     tools = tuple(tool_spec(definition) for definition in definitions)
-    names = [tool.name for tool in tools]
-    twice = next((name for name in names if names.count(name) > 1), None)
+    counts = Counter(tool.name for tool in tools)
+    twice = next((name for name, count in counts.items() if count > 1), None)
     if twice is not None:
         raise ToolDefinitionError(f"two tools have the name {twice!r}", fix="rename one")
     return tools

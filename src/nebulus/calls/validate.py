@@ -9,7 +9,6 @@ import json
 from itertools import islice
 from typing import Any
 
-import jsonschema_rs
 from msgspec import Struct
 
 from nebulus.calls.coerce import coerced, whole_numbers
@@ -17,6 +16,7 @@ from nebulus.calls.schema import Schema, arguments_schema, required_names
 from nebulus.core.digest import canonical
 from nebulus.core.errors import ToolDefinitionError
 from nebulus.core.findings import Edit, Finding, FindingKind
+from nebulus.core.schemas import SCHEMA_ERRORS, compiled
 from nebulus.core.tools import ToolSpec
 
 COMPILED_SCHEMAS = 512
@@ -35,17 +35,11 @@ class Checked(Struct, frozen=True):
     finding: Finding | None = None
 
 
-def _no_retrieval(uri: str) -> Any:
-    raise ToolDefinitionError(f"$ref={uri!r} leaves the schema", fix="put what it refers to under $defs")
-
-
 @functools.lru_cache(maxsize=COMPILED_SCHEMAS)
 def _compiled(schema_json: bytes) -> Any:
     try:
-        return jsonschema_rs.validator_for(
-            json.loads(schema_json), retriever=_no_retrieval, pattern_options=jsonschema_rs.RegexOptions()
-        )
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        return compiled(json.loads(schema_json))
+    except SCHEMA_ERRORS as error:
         raise ToolDefinitionError(f"the parameters are no JSON Schema: {error}") from error
 
 
@@ -63,11 +57,11 @@ def validator(tool: ToolSpec) -> Any:
     known = _known.get(id(parameters))
     if known is not None and known[0] is parameters:
         return known[1]
-    compiled = _compiled(canonical(arguments_schema(tool)))
+    made = _compiled(canonical(arguments_schema(tool)))
     if len(_known) >= COMPILED_SCHEMAS:
         _known.clear()
-    _known[id(parameters)] = (parameters, compiled)
-    return compiled
+    _known[id(parameters)] = (parameters, made)
+    return made
 
 
 def is_valid(tool: ToolSpec, arguments: dict[str, Any]) -> bool:
@@ -85,13 +79,13 @@ def check(tool: ToolSpec, arguments: dict[str, Any]) -> Checked:
     Raises:
         ToolDefinitionError: the schema of `tool` can't be compiled.
     """
-    compiled = validator(tool)
+    valid = validator(tool)
     edits: list[Edit] = []
     for _ in range(MAX_ROUNDS):
-        if compiled.is_valid(arguments):
+        if valid.is_valid(arguments):
             arguments, changes = whole_numbers(arguments, tool.parameters)
             return Checked(arguments, (*edits, *changes))
-        errors = list(islice(compiled.iter_errors(arguments), MAX_ERRORS))
+        errors = list(islice(valid.iter_errors(arguments), MAX_ERRORS))
         mended, changed = coerced(arguments, errors, required_names(tool))
         if not changed:
             break

@@ -1,6 +1,5 @@
 """The command that sets clients up for the proxy: connect."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,8 +10,8 @@ if TYPE_CHECKING:
     from nebulus.proxy.connect import ClientSettings, Target
 
 URL = "http://127.0.0.1:8484"
-KEPT = ".before-nebulus"
-"""The ending of the file that keeps how a client's file was."""
+MOST_BYTES = 1 << 16
+"""How much of what the proxy says of a model is read."""
 
 
 def register(app: typer.Typer) -> None:
@@ -67,19 +66,23 @@ def connect(
 
 def _with_window(target: "Target", *, is_needed: bool) -> "Target":
     """Return `target` with the window that the proxy tells; as it is where none answers."""
-    import json
     import sys
     import urllib.error
     import urllib.request
+    from http.client import HTTPException
 
+    import msgspec
     from msgspec.structs import replace
+
+    from nebulus.proxy.connect import ModelEntry
 
     if not is_needed:
         return target
     try:
         with urllib.request.urlopen(f"{target.url}/v1/models/{target.model}", timeout=2) as response:  # noqa: S310
-            return replace(target, window_tokens=int(json.load(response)["context_length"]))
-    except (OSError, ValueError, KeyError) as error:
+            entry = msgspec.json.decode(response.read(MOST_BYTES), type=ModelEntry)
+        return replace(target, window_tokens=entry.context_length)
+    except (OSError, HTTPException, ValueError, RecursionError, msgspec.MsgspecError) as error:
         why = error.reason if isinstance(error, urllib.error.URLError) else error
         sys.stderr.write(
             f"the window is not known: {target.url} does not tell it ({why}); is `nebulus serve` running?\n"
@@ -87,8 +90,8 @@ def _with_window(target: "Target", *, is_needed: bool) -> "Target":
         return target
 
 
-def _path(settings: "ClientSettings", client: str) -> Path:
-    """Return the client's file.
+def _name(settings: "ClientSettings", client: str) -> str:
+    """Return the name of the client's file.
 
     Raises:
         ConfigError: it has none.
@@ -99,51 +102,28 @@ def _path(settings: "ClientSettings", client: str) -> Path:
         raise ConfigError(
             f"{client} has no file that is known; set the variables that `nebulus connect {client}` shows"
         )
-    return Path(settings.file).expanduser()
+    return settings.file
 
 
 def _write(settings: "ClientSettings", client: str) -> None:
-    """Put the settings into the client's file, and keep how it was and what was written."""
-    import json
-
+    """Put the settings into the client's file."""
     from nebulus.cli.console import stderr
+    from nebulus.proxy.client_files import place_of, text_of, write
     from nebulus.proxy.connect import merged
 
-    path = _path(settings, client)
-    now = path.read_text(encoding="utf-8") if path.exists() else None
-    kept = path.with_name(path.name + KEPT)
-    before = json.loads(kept.read_text(encoding="utf-8"))["before"] if kept.exists() else now
-    text = merged(now or "", settings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    kept.write_text(json.dumps({"before": before, "written": text}), encoding="utf-8")
-    path.write_text(text, encoding="utf-8")
+    path = place_of(_name(settings, client))
+    write(path, merged(text_of(path) or "", settings))
     stderr().print(f"wrote {path}; `nebulus connect {client} --undo` puts it back", markup=False)
     _show_rest(settings)
 
 
 def _undo(settings: "ClientSettings", client: str) -> None:
-    """Put the client's file back as it was, unless somebody has changed it since.
-
-    Raises:
-        ConfigError: nothing was written, or the file has changed.
-    """
-    import json
-
+    """Put the client's file back as it was, unless somebody has changed it since."""
     from nebulus.cli.console import stderr
-    from nebulus.core.errors import ConfigError
+    from nebulus.proxy.client_files import place_of, put_back
 
-    path = _path(settings, client)
-    kept = path.with_name(path.name + KEPT)
-    if not kept.exists():
-        raise ConfigError(f"there is no {kept}: nothing was written, or it was undone already")
-    record = json.loads(kept.read_text(encoding="utf-8"))
-    if not path.exists() or path.read_text(encoding="utf-8") != record["written"]:
-        raise ConfigError(f"{path} was changed since; take the settings out by hand, how it was is in {kept}")
-    if record["before"] is None:
-        path.unlink()
-    else:
-        path.write_text(record["before"], encoding="utf-8")
-    kept.unlink()
+    path = place_of(_name(settings, client))
+    put_back(path)
     stderr().print(f"{path} is as it was", markup=False)
 
 

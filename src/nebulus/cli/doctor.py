@@ -25,6 +25,7 @@ from nebulus.adapters.backends.hub_files import is_hub_name, size_text
 from nebulus.adapters.sandboxes.uncontained import Uncontained
 from nebulus.app import bootstrap
 from nebulus.app.application import open_application
+from nebulus.app.governing import engine_file
 from nebulus.app.settings import FILE_NAME, SMOLLM2, EngineSettings, Settings, TierSettings
 from nebulus.cli.exits import envelope
 from nebulus.cli.place import Choice, settings_of
@@ -228,9 +229,9 @@ def _engine(settings: Settings, folder: Path) -> Sign:
     if url == bootstrap.MEMORY:
         found = "in memory: no run survives its process, and none can be resumed or shown"
         return Sign(what="runs", found=found, health=Health.ODD, fix='engine.url = ".nebulus/runs.sqlite"')
-    if "://" in url:
+    path = engine_file(settings, folder)
+    if path is None:
         return _database(url)
-    path = folder / url
     nearest = next(parent for parent in (path, *path.absolute().parents) if parent.exists())
     if not os.access(nearest, os.W_OK):
         fix = f"make it writable, or set engine.url in {FILE_NAME} to another path"

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from nebulus.adapters.trust.ledger import TrustLedger
 from nebulus.app.bootstrap import MEMORY
+from nebulus.app.governing import engine_file
 from nebulus.app.settings import FILE_NAME, Settings, TierSettings, tier_name
 from nebulus.app.settings_file import load_settings
 from nebulus.app.trust import contacts_in_doubt, file_in_doubt, protect_from_now_on
@@ -101,15 +102,15 @@ def require_runs(settings: Settings, folder: Path) -> None:
     """
     if not has_runs(settings, folder):
         raise RunUnknownError(
-            f"no run was ever kept in {folder / settings.engine.url}",
+            f"no run was ever kept in {engine_file(settings, folder) or 'memory'}",
             fix="name the folder of the run with --workspace",
         )
 
 
 def has_runs(settings: Settings, folder: Path) -> bool:
     """Whether there is a store to look into; one on a server is taken to be there."""
-    url = settings.engine.url
-    return "://" in url or (url != MEMORY and (folder / url).exists())
+    file = engine_file(settings, folder)
+    return file.exists() if file else settings.engine.url != MEMORY
 
 
 def again(run_id: str, folder: Path, *, verb: str = "resume") -> str:

@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
-import jsonschema_rs
 import msgspec
 
 from nebulus.core.answers import Form, FreeForm, Shape
@@ -18,6 +17,7 @@ from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.plan import StepStatus
 from nebulus.core.prompt import Piece, PieceKind, Prompt
 from nebulus.core.result import WRAPPED, Result, ResultSpec
+from nebulus.core.schemas import compiled
 from nebulus.core.state import Fact, Observation, State
 from nebulus.core.text import bounded
 from nebulus.memory.extract import unfenced
@@ -299,4 +299,4 @@ def _complaint(schema: dict[str, Any], value: Any) -> Finding | None:
 
 @lru_cache(maxsize=64)
 def _validator(schema_json: str) -> Any:
-    return jsonschema_rs.validator_for(json.loads(schema_json))
+    return compiled(json.loads(schema_json), is_own=True)

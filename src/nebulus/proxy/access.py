@@ -55,9 +55,7 @@ class Access:
         if not _is_local(headers.get("Host", "")):
             return _not_from_here("Host", headers["Host"])
         origin = headers.get("Origin", "")
-        if urlsplit(origin).scheme in ("http", "https") and not _is_local(urlsplit(origin).netloc):
-            return _not_from_here("Origin", origin)
-        return None
+        return _not_from_here("Origin", origin) if _is_page_elsewhere(origin) else None
 
 
 def _token_of(headers: Mapping[str, str]) -> bytes:
@@ -68,8 +66,24 @@ def _token_of(headers: Mapping[str, str]) -> bytes:
 
 def _is_local(place: str) -> bool:
     """Whether a host with its port is this machine; a page elsewhere may have its name lead to this machine."""
-    host = urlsplit(f"//{place}").hostname if place else ""
-    return not place or (host is not None and is_loopback(host))
+    if not place:
+        return True
+    try:
+        host = urlsplit(f"//{place}").hostname
+    except ValueError:  # no browser and no client writes such a name
+        return False
+    return host is not None and is_loopback(host)
+
+
+def _is_page_elsewhere(origin: str) -> bool:
+    """Whether `origin` is a web page of another machine, or one that a browser keeps apart and so calls "null".
+
+    Source: HTML Living Standard, "origin": sandboxed frames, data URLs and redirected requests have an opaque one.
+    """
+    scheme, mark, place = origin.partition("://")
+    if scheme.lower() in ("http", "https"):
+        return not mark or not _is_local(place or "?")
+    return origin.strip().lower() == "null"
 
 
 def _unknown_token() -> Failure:

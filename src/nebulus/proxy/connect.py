@@ -5,7 +5,7 @@ Invariant: pure; what is written into a client's file is merged with what is the
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Struct
@@ -25,6 +25,12 @@ class Target(Struct, frozen=True, kw_only=True):
     """The window of the model, 0 where it is not known."""
     key: str = "nebulus"
     """What is given as the API key. Without a token of the proxy, anything will do."""
+
+
+class ModelEntry(Struct, frozen=True):
+    """What the proxy tells of a model; the rest is not looked at."""
+
+    context_length: Annotated[int, msgspec.Meta(ge=0)]
 
 
 class ClientSettings(Struct, frozen=True, kw_only=True):
@@ -68,7 +74,7 @@ def merged(before: str, settings: ClientSettings) -> str:
         return f"{rest}{'' if not rest or rest.endswith(chr(10)) else chr(10)}{BEGIN}\n{settings.content}\n{END}\n"
     try:
         known = msgspec.json.decode(before) if before.strip() else {}
-    except msgspec.MsgspecError as error:
+    except (msgspec.MsgspecError, RecursionError) as error:
         raise ConfigError(f"{settings.file} is not plain JSON ({error}); set it by hand") from error
     if not isinstance(known, dict):
         raise ConfigError(f"{settings.file} is not a JSON object; set it by hand")

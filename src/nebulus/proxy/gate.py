@@ -34,6 +34,10 @@ _FENCE_NAME = re.compile(r"[A-Za-z_][\w.\-:/]*\s*")
 _FENCE_END = re.compile(r"\n[ \t>]*```")
 _BACKTICKS = re.compile(r"`{1,2}\Z")
 """What may become the beginning of a fence."""
+_FORGOTTEN_CHARS = 1 << 16
+"""Decided text is dropped once there is so much of it."""
+_DECIDED = "\0"
+"""Put in the place of the beginning of a line that was dropped: no call opens there."""
 _PRINTING = ("print", "return")
 _CLOSING = {"{": "}", "[": "]", "(": ")"}
 
@@ -83,7 +87,8 @@ class TextGate:
         self._thought = ""
         self._has_thought = False
         self._look_again_at = 0
-        """How long the text must be before something that is held is looked at again: the time taken stays linear."""
+        """How long the text must be before what is held is looked at again, once it has grown by a fifth: so the time that
+        all pieces take together stays linear."""
         self.is_closed = False
         """Whether a call may have begun: nothing more is released."""
 
@@ -105,7 +110,20 @@ class TextGate:
         before = len(self._released)
         while self._step():
             continue
+        self._look_again_at = len(self._text) + (len(self._text) - self._at) // 5
+        self._forget_released()
         return "".join(self._released[before:])
+
+    def _forget_released(self) -> None:
+        """Drop text that is decided, but for its last line, which says what may follow in it."""
+        if self._at < _FORGOTTEN_CHARS:
+            return
+        line = self._text.rfind("\n", 0, self._at)
+        is_near = line >= 0 and self._at - line < _FORGOTTEN_CHARS // 2
+        kept = self._text[line:] if is_near else _DECIDED + self._text[self._at - 1 :]
+        self._look_again_at -= len(self._text) - len(kept)
+        self._at -= len(self._text) - len(kept)
+        self._text = kept
 
     def _step(self) -> bool:
         """Decide about the next part of the text; whether there may be more to decide."""
@@ -120,12 +138,6 @@ class TextGate:
             self._release(self._safe_end())
             return False
         return self._at_opening(match)
-
-    def _wait(self, start: int) -> bool:
-        """Release what is before `start`, and hold the rest until it has grown by a fifth."""
-        self._release(start)
-        self._look_again_at = len(self._text) + (len(self._text) - start) // 5
-        return False
 
     def _release(self, end: int) -> None:
         text = self._text[self._at : end]
@@ -159,7 +171,7 @@ class TextGate:
 
     def _at_opening(self, match: re.Match[str]) -> bool:
         mark, start = match.group(), match.start()
-        if mark in REASONING and not self._text[:start].strip() and not self._released:
+        if mark in REASONING and not self._released and not self._text[:start].strip():
             self._thought, self._at = REASONING[mark], match.end()
             return True
         if mark == _FENCE:
@@ -183,7 +195,8 @@ class TextGate:
         """Hold a value in brackets until it ends; release it if it names no tool and has no key of a call."""
         end = _value_end(self._text, place) if bracket != "`" else self._text.find("`", place + 1) + 1
         if end <= 0 or _BACKTICKS.match(self._text, place):
-            return self._wait(start)
+            self._release(start)
+            return False
         if self._is_like_call(self._text[place:end]):
             return self._close(start)
         self._release(end)
@@ -220,7 +233,8 @@ class TextGate:
     def _at_fenced_value(self, start: int, body: int) -> bool:
         closed = _FENCE_END.search(self._text, body)
         if closed is None:
-            return self._wait(start)
+            self._release(start)
+            return False
         if self._is_like_call(self._text[body : closed.end()]):
             return self._close(start)
         self._release(closed.end())

@@ -33,7 +33,8 @@ async def open_upstream(
     given = dict(backends or {})
     own: dict[str, ModelBackend] = {}
     tiers: dict[str, ServedTier] = {}
-    with redacted_logs(bootstrap.secrets(settings)):
+    secrets = bootstrap.secrets(settings)
+    with redacted_logs(secrets):
         try:
             for name, tier in settings.tiers.items():
                 if StepKind.EXECUTE not in tier.kinds:
@@ -42,7 +43,8 @@ async def open_upstream(
                 if backend is None:
                     backend = own[name] = bootstrap.backend(tier.backend())
                 tiers[name] = await _served(name, backend, settings)
-            yield Upstream(tiers, limits=settings.limits, guard=guard, folds=settings.serve.history == "fold")
+            folds = settings.serve.history == "fold"
+            yield Upstream(tiers, limits=settings.limits, guard=guard, folds=folds, secrets=secrets)
         finally:
             for backend in own.values():
                 await backend.close()

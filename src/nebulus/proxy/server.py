@@ -24,9 +24,14 @@ from nebulus.proxy.messages_wire import MessagesWire
 from nebulus.proxy.reply import Answered, NoReply
 from nebulus.proxy.responses_wire import ResponsesWire
 from nebulus.proxy.upstream import Upstream
-from nebulus.proxy.wire import ClientWire, StreamWriter, account_headers
+from nebulus.proxy.wire import ClientWire, StreamWriter, account_headers, read_request
 
-MOST_BODY_BYTES = 1 << 26
+MOST_BODY_BYTES = 1 << 25
+"""The largest request. Source: Anthropic's limit for its messages API, 32 MB."""
+LONGEST_BODY_S = 60.0
+"""How long a client may take to send its request."""
+_LONG_BODY_BYTES = 1 << 18
+"""A body that is longer is read in a thread, so that other clients are answered meanwhile."""
 KEEP_ALIVE_S = 10.0
 """How long a stream is silent at most. Source: Codex ends a stream after 20 s of silence in its shortest setting."""
 STREAM_HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
@@ -55,11 +60,16 @@ class ProxyServer:
     """Serves `upstream` to clients; use it as an asynchronous context manager. `url` is where it listens."""
 
     def __init__(
-        self, upstream: Upstream, *, access: Access | None = None, keep_alive_s: float = KEEP_ALIVE_S
+        self,
+        upstream: Upstream,
+        *,
+        access: Access | None = None,
+        keep_alive_s: float = KEEP_ALIVE_S,
+        longest_body_s: float = LONGEST_BODY_S,
     ) -> None:
         self._upstream = upstream
         self._access = access or Access()
-        self._keep_alive_s = keep_alive_s
+        self._keep_alive_s, self._longest_body_s = keep_alive_s, longest_body_s
         self._runner: web.AppRunner | None = None
         self._started_s = int(time.time())
         self.url = ""
@@ -124,9 +134,20 @@ class ProxyServer:
             _log.exception("a request failed because of a defect")
             return _refused(wire, NoReply(failure=_ours(error)))
 
+    async def _asked(self, request: web.Request, wire: ClientWire) -> ClientRequest | Failure:
+        """Return what a client asks for, or why it can't be meant."""
+        try:
+            async with asyncio.timeout(self._longest_body_s):
+                body = await request.read()
+        except TimeoutError:
+            return refused("the request was not sent in time", value=f"{self._longest_body_s:g} s")
+        if len(body) > _LONG_BODY_BYTES:
+            return await asyncio.to_thread(read_request, wire, body)
+        return read_request(wire, body)
+
     def _answering(self, wire: ClientWire) -> Handler:
         async def handle(request: web.Request) -> web.StreamResponse:
-            asked = wire.read(await request.read())
+            asked = await self._asked(request, wire)
             if isinstance(asked, Failure):
                 return _refused(wire, NoReply(failure=asked))
             if asked.is_stream:
@@ -191,7 +212,7 @@ class ProxyServer:
 
     async def _count(self, request: web.Request) -> web.Response:
         """Count the tokens of a messages request, exactly where the model server can."""
-        asked = MESSAGES.read(await request.read())
+        asked = await self._asked(request, MESSAGES)
         tokens = asked if isinstance(asked, Failure) else await self._upstream.count(asked)
         if isinstance(tokens, Failure):
             return _refused(MESSAGES, NoReply(failure=tokens))

@@ -5,9 +5,9 @@ request is visible to another.
 """
 
 import asyncio
-import secrets
 import string
 from collections.abc import Callable, Mapping
+from secrets import token_bytes
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import Finding
 from nebulus.core.limits import Limits
 from nebulus.core.tiers import Tier
+from nebulus.guard.secrets import Secrets
 from nebulus.memory.window import estimated, room_bytes, too_large, tools_bytes, updated_rate
 from nebulus.ports.backend import BackendInfo, ModelBackend, OnText, TokenCount
 from nebulus.ports.world import Clock
@@ -42,7 +43,7 @@ ID_CHARS = 9
 
 def new_call_id() -> str:
     """Return an id for a call, unlikely to be taken in any conversation."""
-    return "".join(_ID_CHARS[byte % len(_ID_CHARS)] for byte in secrets.token_bytes(ID_CHARS))
+    return "".join(_ID_CHARS[byte % len(_ID_CHARS)] for byte in token_bytes(ID_CHARS))
 
 
 class ServedTier(Struct, kw_only=True):
@@ -119,6 +120,7 @@ class Upstream:
         clock: Clock | None = None,
         guard: CallGuard | None = None,
         folds: bool = False,
+        secrets: Secrets | None = None,
         new_id: Callable[[], str] = new_call_id,
     ) -> None:
         self.tiers = dict(tiers)
@@ -127,7 +129,7 @@ class Upstream:
         self._breakers = Breakers(self._limits)
         self._new_id = new_id
         self._guard = guard or CallGuard()
-        self._folds = folds
+        self._folds, self._secrets = folds, secrets or Secrets()
 
     @property
     def models(self) -> tuple[str, ...]:
@@ -173,10 +175,8 @@ class Upstream:
         if isinstance(tiers, Failure):
             return tiers
         request = request_of(begin(asked, tiers, self._limits), max_tokens=1)
-        try:
-            return (await self.tiers[tiers[0].name].backend.count(request)).tokens
-        except BackendError as error:
-            return error.failure
+        counted = await self._counted(request, self.tiers[tiers[0].name])
+        return counted if isinstance(counted, Failure) else counted.tokens
 
     async def _attempted(self, exchange: Exchange, sending: _Sending) -> Exchange | Answered:
         """Make one attempt; return the answer, or the exchange with the next one prepared."""
@@ -208,12 +208,12 @@ class Upstream:
         size, note = _prompt_bytes(request), ""
         left = room - estimated(served.tokens_per_byte, size)
         if left < least:
-            count = await _counted(request, served)
+            count = await self._counted(request, served)
             if self._folds and isinstance(count, TokenCount) and room - count.tokens < least:
                 if count.is_exact:
                     served.tokens_per_byte = updated_rate(served.tokens_per_byte, size, count.tokens)
                 request, note = _folded(request, served, room_tokens=room - least)
-                size, count = _prompt_bytes(request), await _counted(request, served)
+                size, count = _prompt_bytes(request), await self._counted(request, served)
             if isinstance(count, Failure):
                 return count
             left = room - count.tokens
@@ -233,12 +233,25 @@ class Upstream:
             answer = await served.backend.answer(sized.request, on_text)
         except BackendError as error:
             self._breakers.saw(name, error.failure, now_s=self._clock.now_s())
-            return error.failure
+            return self._told(error)
         self._breakers.saw(name, None, now_s=self._clock.now_s())
         if sized.size_bytes >= LEAST_RATED_BYTES:
             tokens = answer.usage.prompt_tokens
             served.tokens_per_byte = updated_rate(served.tokens_per_byte, sized.size_bytes, tokens)
         return answer
+
+    async def _counted(self, request: ModelRequest, served: ServedTier) -> TokenCount | Failure:
+        try:
+            return await served.backend.count(request)
+        except BackendError as error:
+            return self._told(error)
+
+    def _told(self, error: BackendError) -> Failure:
+        """Return a failure as a client is told it: without what is secret here."""
+        failure = error.failure
+        return replace(
+            failure, what=self._secrets.hide(failure.what), value=self._secrets.hide(failure.value)
+        )
 
     def _checked(self, answer: ModelAnswer, request: ModelRequest, exchange: Exchange) -> Accepted | Finding:
         asked = exchange.asked
@@ -264,13 +277,6 @@ class Upstream:
     async def close(self) -> None:
         """Close every backend."""
         await asyncio.gather(*(served.backend.close() for served in self.tiers.values()))
-
-
-async def _counted(request: ModelRequest, served: ServedTier) -> TokenCount | Failure:
-    try:
-        return await served.backend.count(request)
-    except BackendError as error:
-        return error.failure
 
 
 def _folded(request: ModelRequest, served: ServedTier, *, room_tokens: int) -> tuple[ModelRequest, str]:

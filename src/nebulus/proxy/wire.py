@@ -12,13 +12,22 @@ import msgspec
 from msgspec import Struct, field
 
 from nebulus.core.failure import Failure, FailureKind, Fault
-from nebulus.proxy.asked import ClientRequest
+from nebulus.proxy.asked import ClientRequest, refused
 from nebulus.proxy.reply import Account, NoReply, Reply
 
 MOST_RETRY_AFTER_S = 120
 """The longest wait that a client is asked for: the Anthropic SDK would sleep for any time. Source: its retry code."""
 ACCOUNT = "nebulus"
 """The extension field with the account, in every answer and error."""
+
+
+MOST_VALUES = 2_000_000
+"""The most values in a body: `[[],[],…` takes forty times its size once it is decoded. A text that fits a window of a
+million tokens has fewer commas and brackets."""
+MOST_STOPS, MOST_STOP_CHARS = 64, 4096
+"""The most stop sequences, and the most characters in all of them: each piece of an answer is compared with them."""
+MOST_NAME_CHARS = 1000
+"""The longest name of a model that is looked for; it is repeated in errors."""
 
 
 class Refusal(Struct, frozen=True, kw_only=True):
@@ -73,6 +82,26 @@ class ClientWire(Protocol):
     def refusal(self, failed: NoReply) -> Refusal:
         """Return an error, before anything was sent."""
         ...
+
+
+def read_request(wire: ClientWire, body: bytes) -> ClientRequest | Failure:
+    """Return what `body` asks for in the protocol `wire`, or why it can't be meant. No body is worse than that."""
+    if sum(map(body.count, (b",", b"{", b"["))) > MOST_VALUES:
+        return refused("the body consists of too many values", value=f"{MOST_VALUES} are the most")
+    try:
+        asked = wire.read(body)
+    except RecursionError:
+        return refused("the body is nested too deeply")
+    except UnicodeDecodeError as error:
+        return refused("the body is not UTF-8", value=f"{error.reason} at byte {error.start}")
+    if isinstance(asked, Failure):
+        return asked
+    if len(asked.stops) > MOST_STOPS or sum(map(len, asked.stops)) > MOST_STOP_CHARS:
+        fix = f"send at most {MOST_STOPS}, with {MOST_STOP_CHARS} characters in all"
+        return refused("there are too many stop sequences, or they are too long", fix=fix)
+    if len(asked.model) > MOST_NAME_CHARS:
+        return refused("the name of the model is too long", value=asked.model)
+    return asked
 
 
 def account_of(account: Account, failure: Failure | None = None) -> dict[str, Any]:

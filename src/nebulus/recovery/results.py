@@ -8,11 +8,10 @@ import functools
 import json
 from typing import Any
 
-import jsonschema_rs
-
 from nebulus.core.digest import canonical
 from nebulus.core.errors import ToolDefinitionError
 from nebulus.core.failure import Failure, FailureKind, Fault, Recognised
+from nebulus.core.schemas import SCHEMA_ERRORS, compiled
 from nebulus.core.tools import ToolSpec
 from nebulus.recovery.classify import declared_failure
 
@@ -81,8 +80,8 @@ def _misfit(text: str, spec: ToolSpec) -> Failure | None:
 @functools.lru_cache(maxsize=COMPILED_SCHEMAS)
 def _compiled(schema_json: bytes) -> Any:
     try:
-        return jsonschema_rs.validator_for(json.loads(schema_json))
-    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        return compiled(json.loads(schema_json))
+    except SCHEMA_ERRORS as error:
         raise ToolDefinitionError(
             f"what a tool declares as its result is not a JSON Schema: {error}"
         ) from error

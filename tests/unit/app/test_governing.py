@@ -93,6 +93,37 @@ def test_the_code_that_runs_us_and_the_models_are_read_and_not_changed(
     assert found(work, Settings(tiers=tiers)).fixed == (".venv", "m.gguf"), "n.gguf is not there"
 
 
+def test_a_chat_template_is_read_and_not_changed(work: Path) -> None:
+    (work / "form.jinja").write_text("{{ messages }}")
+    inline = TierSettings(model="smollm2", chat_template="{{ messages }}")
+    from_file = TierSettings(model="smollm2", chat_template=str(work / "form.jinja"))
+    assert found(work, Settings(tiers={"one": inline, "two": from_file})).fixed == ("form.jinja",)
+
+
+def test_profiles_in_a_workspace_are_not_made_or_changed_there(
+    work: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NEBULUS_PROFILES", str(work / "profiles"))
+    assert "profiles" in found(work).kept, "no run makes one that decides about later runs"
+    (work / "profiles").mkdir()
+    assert found(work).fixed == ("profiles",)
+    monkeypatch.setenv("NEBULUS_PROFILES", str(work))
+    with pytest.raises(ConfigError, match=r"NEBULUS_PROFILES.*the workspace itself"):
+        found(work)
+
+
+def test_what_leads_to_a_database_server_is_closed(work: Path) -> None:
+    (work / "pg").mkdir()
+    for url in (
+        f"postgresql:///runs?host={work}/pg",
+        f"postgresql://{str(work / 'pg').replace('/', '%2F')}/runs",
+        f"postgres://box/runs?sslkey={work}/pg/key.pem&sslrootcert={work}/pg/ca.pem",
+    ):
+        assert any(name.startswith("pg") for name in found(work, engine_at(url)).kept), url
+    with pytest.raises(ConfigError, match="through the workspace itself"):
+        found(work, engine_at(f"postgresql+psycopg:///runs?host={work}"))
+
+
 PROTECTED = (
     "state/approvals.sqlite",
     "my.toml",

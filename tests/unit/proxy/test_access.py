@@ -39,6 +39,11 @@ def test_a_token_that_can_be_guessed_is_refused() -> None:
         ({"Host": "localhost", "Origin": "vscode-file://vscode-app"}, True),
         ({"Host": "localhost", "Origin": "https://evil.example"}, False),
         ({"Host": "localhost", "Origin": "http://127.0.0.1.evil.example"}, False),
+        ({"Host": "localhost", "Origin": "null"}, False),
+        ({"Host": "localhost", "Origin": "HTTPS://evil.example"}, False),
+        ({"Host": "localhost", "Origin": "https://["}, False),
+        ({"Host": "["}, False),
+        ({"Host": "[::1"}, False),
     ],
 )
 def test_a_page_elsewhere_can_not_use_a_proxy_without_a_token(

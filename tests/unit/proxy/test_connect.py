@@ -42,7 +42,7 @@ def test_a_block_is_replaced_and_taken_out_without_a_trace() -> None:
     assert without_block(once) == before
 
 
-@pytest.mark.parametrize("text", ["// a comment\n{}", "[]", "{"])
+@pytest.mark.parametrize("text", ["// a comment\n{}", "[]", "{", "[" * 100_000])
 def test_a_file_that_is_not_plain_json_is_left_alone(text: str) -> None:
     with pytest.raises(ConfigError, match="by hand"):
         merged(text, settings_of("opencode", TARGET))

@@ -107,3 +107,47 @@ def test_a_text_ends_at_its_first_stop_sequence_wherever_it_is_split(
         assert seen == text
     elif size >= len(text):
         assert seen == text[: min(places)]
+
+
+class LookingGate(TextGate):
+    """Counts the characters that it looks at."""
+
+    looked_at = 0
+
+    def _step(self) -> bool:
+        self.looked_at += len(self._text) - self._at
+        return super()._step()
+
+
+@pytest.mark.parametrize(
+    ("opening", "unit"),
+    [
+        ("", " "),
+        ("", "a"),
+        ("", "word "),
+        ("", "`"),
+        ("<think>", "word "),
+        ("{", "a"),
+        ("```python\n", "\n"),
+        ("```\ntext\n", ">"),
+        ("```\ntext\n", "` "),
+    ],
+)
+def test_what_is_held_is_not_looked_at_with_every_piece(opening: str, unit: str) -> None:
+    text = (opening + unit * 8000)[:8000]
+    gate = LookingGate(["weather"])
+    for at in range(0, len(text), 4):
+        gate.feed(text[at : at + 4])
+    assert gate.looked_at < 25 * len(text)
+
+
+@pytest.mark.parametrize("line", ["words and more of them ", "words\n"])
+def test_a_long_text_is_not_kept_once_it_is_released(line: str) -> None:
+    gate = TextGate(["weather"])
+    text = line * 20_000
+    sent = "".join(gate.feed(text[at : at + 1000]) for at in range(0, len(text), 1000))
+    assert text.startswith(sent)
+    assert len(text) - len(sent) < 2000
+    assert len(gate._text) < 150_000
+    gate.feed('\n{"name": "weather", "arguments": {}}')
+    assert gate.is_closed, "a call opens the next line as before"

@@ -1,10 +1,14 @@
 """A client's history comes out in an order that every chat template takes, and nothing in it is lost."""
 
+from collections.abc import Callable
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from nebulus.core.answers import Message, RawCall
 from nebulus.proxy.history import NO_RESULT, arranged
+from tests.work import lines_run
 
 CALL = RawCall("weather", '{"city": "Paris"}', "a")
 
@@ -100,3 +104,22 @@ def test_every_history_comes_out_in_order_with_one_result_for_each_call_and_all_
     kept = "".join(message.content for message in history)
     for message in messages:
         assert message.content.strip() in kept
+
+
+def of_one_id(count: int) -> list[Message]:
+    return [assistant(*[CALL] * count)]
+
+
+def answered_backwards(count: int) -> list[Message]:
+    calls = [RawCall("weather", "{}", f"c{number}") for number in range(count)]
+    return [assistant(*calls), *(result("", call.call_id) for call in reversed(calls))]
+
+
+def one_call_a_message(count: int) -> list[Message]:
+    return [assistant(CALL) for _ in range(count)]
+
+
+@pytest.mark.parametrize("history", [of_one_id, answered_backwards, one_call_a_message])
+def test_the_work_is_linear_in_the_number_of_calls(history: Callable[[int], list[Message]]) -> None:
+    small, large = (history(count) for count in (100, 400))
+    assert lines_run(lambda: arranged(large)) < 6 * lines_run(lambda: arranged(small))

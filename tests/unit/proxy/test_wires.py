@@ -13,7 +13,7 @@ from nebulus.proxy.chat_wire import ChatWire
 from nebulus.proxy.messages_wire import MessagesWire
 from nebulus.proxy.reply import NoReply
 from nebulus.proxy.responses_wire import ResponsesWire
-from nebulus.proxy.wire import ClientWire
+from nebulus.proxy.wire import ClientWire, read_request
 
 WIRES: dict[str, ClientWire] = {"chat": ChatWire(), "messages": MessagesWire(), "responses": ResponsesWire()}
 TURN = [{"role": "user", "content": "Hello?"}]
@@ -139,3 +139,30 @@ def test_what_no_second_request_can_help_is_marked_so(name: str, status: int) ->
     refusal = WIRES[name].refusal(NoReply(failure=failure))
     assert (refusal.status, refusal.headers["x-should-retry"]) == (status, "false")
     assert "it is broken" in str(refusal.body)
+
+
+NESTED = b"[" * 20_000 + b"]" * 20_000
+HOSTILE = {
+    "nested in a known field": b'{"messages": %s}' % NESTED,
+    "nested in an unknown field": b'{"messages": [], "x": %s}' % NESTED,
+    "nested in a tool": b'{"messages": [{"role": "user", "content": "x"}], "tools": [{"x": %s}]}' % NESTED,
+    "not UTF-8": b'{"messages": [{"role": "user", "content": "\xff"}]}',
+    "half a surrogate pair": b'{"messages": [{"role": "user", "content": "\\ud800"}]}',
+    "a number out of range": b'{"messages": [], "temperature": 1e999}',
+    "two million values": b'{"messages": [%s[]]}' % (b"[]," * 1_000_000),
+    "a hundred stops": b'{"messages": [{"role": "user", "content": "x"}], "stop": ["a"%s], "stop_sequences": ["a"%s]}'
+    % (b',"b"' * 100, b',"b"' * 100),
+    "a long stop": b'{"messages": [{"role": "user", "content": "x"}], "stop": ["%s"], "stop_sequences": ["%s"]}'
+    % (b"a" * 5000, b"a" * 5000),
+    "a long name": b'{"model": "%s", "messages": [{"role": "user", "content": "x"}], "input": "x"}'
+    % (b"a" * 100_000),
+}
+
+
+@pytest.mark.parametrize("wire", [ChatWire(), MessagesWire(), ResponsesWire()])
+@pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE)
+def test_a_hostile_body_is_refused_in_a_few_words(wire: ClientWire, body: bytes) -> None:
+    asked = read_request(wire, body)
+    assert isinstance(asked, Failure)
+    assert asked.kind is FailureKind.INVALID_ARGUMENTS
+    assert len(asked.sentence()) < 600

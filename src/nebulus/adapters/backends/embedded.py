@@ -18,7 +18,7 @@ from nebulus.adapters.backends.gguf_header import GgufHeader, read_header
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.adapters.backends.llama_cpp import LlamaCppServer
 from nebulus.adapters.backends.llama_process import LlamaProcess
-from nebulus.adapters.backends.settings import BackendSettings
+from nebulus.adapters.backends.settings import BackendSettings, is_template
 from nebulus.core.answers import ModelAnswer, ModelRequest
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.failure import FailureKind
@@ -172,17 +172,19 @@ def template_text(setting: str) -> str:
     Raises:
         ConfigError: the file can't be read, or is longer than a template can be.
     """
-    if not setting or "{{" in setting or "{%" in setting:
+    if not setting or is_template(setting):
         return setting
     try:
-        text = Path(setting).read_text(encoding="utf-8")
+        with Path(setting).open("rb") as file:
+            data = file.read(TEMPLATE_BYTES + 1)
+        text = data.decode("utf-8", "strict" if len(data) <= TEMPLATE_BYTES else "replace")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError(
             f"chat_template={setting!r} can't be read ({error}): give a Jinja template, or the path of one"
         ) from error
-    if len(text.encode()) > TEMPLATE_BYTES:
+    if len(data) > TEMPLATE_BYTES:
         raise ConfigError(
-            f"chat_template={setting!r} has {len(text)} characters",
+            f"chat_template={setting!r} is too long",
             fix=f"a chat template has at most {TEMPLATE_BYTES} bytes",
         )
     return text

@@ -6,7 +6,6 @@ Invariant: an answer whose form was promised is checked before it is believed.
 import json
 from typing import Any
 
-import jsonschema_rs
 import msgspec
 from msgspec import Struct
 
@@ -14,6 +13,7 @@ from nebulus.adapters.backends.faults import excerpt, failure
 from nebulus.adapters.backends.schema_subset import Reduced, reduce
 from nebulus.core.answers import OneCall, RawCall
 from nebulus.core.failure import Failure, FailureKind
+from nebulus.core.schemas import SCHEMA_ERRORS, compiled
 from nebulus.core.tools import ToolSpec
 
 PROBE_NAME = "probe_tool_name"
@@ -120,8 +120,8 @@ def shape_failure(text: str, sent: dict[str, Any]) -> Failure | None:
     except msgspec.MsgspecError:
         return ignored("JSON", text)
     try:
-        found = next(iter(jsonschema_rs.validator_for(sent).iter_errors(value)), None)
-    except (ValueError, jsonschema_rs.ReferencingError):
+        found = next(iter(compiled(sent).iter_errors(value)), None)
+    except SCHEMA_ERRORS:
         return None  # the schema itself is broken: its owner's validator says so
     return None if found is None else ignored(f"JSON of the schema: {excerpt(found.message)}", text)
 

@@ -48,6 +48,9 @@ class HttpClient:
     ) -> None:
         self.root = base_url(url)
         self.limits = limits
+        self._credentials = tuple(
+            value.removeprefix("Bearer ").encode() for value in (headers or {}).values()
+        )
         self._headers = {
             "Content-Type": "application/json",
             "Accept-Encoding": "identity",  # compression gains nothing here, and can hide any size
@@ -157,7 +160,7 @@ class HttpClient:
                 yield piece
 
     async def _start_of(self, response: aiohttp.ClientResponse) -> bytes:
-        """Return an error body, cut at its limit; what was read of it where it is damaged."""
+        """Return an error body without our credentials, cut at its limit; what was read of it where it is damaged."""
         limit_bytes, start = self.limits.max_error_bytes, bytearray()
         with suppress(BackendError):  # The status says more than a damaged body does.
             async with aclosing(self._pieces(response)) as pieces:
@@ -165,6 +168,8 @@ class HttpClient:
                     start += piece
                     if len(start) >= limit_bytes:
                         break
+        for credential in self._credentials:
+            start = start.replace(credential, b"[credential]")
         return bytes(start[:limit_bytes])
 
     def _late(self, where: str) -> BackendError:

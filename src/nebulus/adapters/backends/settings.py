@@ -60,3 +60,8 @@ class BackendSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     connect_timeout_s: float = 5.0
     start_timeout_s: float = 120.0
     """For "embedded": the time to load the model."""
+
+
+def is_template(chat_template: str) -> bool:
+    """Whether a setting `chat_template` is a Jinja template, and not the path of a file with one."""
+    return "{{" in chat_template or "{%" in chat_template

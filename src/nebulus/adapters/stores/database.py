@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 import sqlalchemy as sa
 from msgspec import Struct
 
+from nebulus.adapters.stores.location import file_of
 from nebulus.core.errors import ConfigError, StoreError
 
 SCHEMA = "nebulus"
@@ -51,11 +52,10 @@ class SynchronousConnection(sqlite3.Connection):
 
 def storage_at(address: str | Path, *, schema: str = SCHEMA) -> Storage:
     """Return the storage that `address` names: a PostgreSQL URL, else the path of an SQLite file."""
-    text = str(address)
-    for scheme in ("postgresql+psycopg://", "postgresql://", "postgres://"):
-        if text.startswith(scheme):
-            return PostgresSchema("postgresql://" + text.removeprefix(scheme), schema)
-    return SqliteFile(Path(text.removeprefix("sqlite:///")).expanduser().absolute())
+    file = file_of(address)
+    if file is not None:
+        return SqliteFile(file)
+    return PostgresSchema("postgresql://" + str(address).partition("://")[2], schema)
 
 
 def prepare(storage: Storage) -> None:
