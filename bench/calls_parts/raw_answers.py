@@ -20,7 +20,7 @@ import msgspec
 
 from bench.ceiling_parts.report import wilson
 from bench.real_parts.arms import Task, Track, settings_for
-from bench.real_parts.jobs import Job, make_job
+from bench.real_parts.jobs import make_job
 from bench.real_parts.loop import ENDS_FREE, SYSTEM
 from bench.real_parts.serving import open_model
 from bench.real_parts.workspace import workspace_of
@@ -42,9 +42,11 @@ LEVELS: dict[str, Needed] = {
 }
 
 
-async def _sampled(model: str, job: Job, backend: ModelBackend) -> list[dict[str, Any]]:
+async def _sampled(model: str, job_id: str, backend: ModelBackend) -> list[dict[str, Any]]:
     """Return what the model answers at each call of a job, in front of which all was done rightly."""
     rows: list[dict[str, Any]] = []
+    depth, seed = map(int, job_id.split("/"))
+    job = make_job(depth, seed)
     with workspace_of(job.files) as root:
         task = Task(text=job.text, root=root, model=model)
         track = Track(began=time.perf_counter())
@@ -57,7 +59,7 @@ async def _sampled(model: str, job: Job, backend: ModelBackend) -> list[dict[str
                     messages=tuple(messages), tools=specs, form=FreeForm(), max_tokens=ANSWER_TOKENS
                 )
                 answer = await backend.answer(request)
-                row = {"model": Path(model).stem, "depth": number + 1, "text": answer.text}
+                row = {"model": Path(model).stem, "job": job_id, "depth": number + 1, "text": answer.text}
                 row |= {"finish": answer.finish.value, "right": {right.tool: right.arguments}}
                 rows.append({**row, "tools": msgspec.to_builtins(specs)})
                 arguments = {
@@ -84,7 +86,7 @@ async def _sample(args: argparse.Namespace) -> None:
     backend = open_model(args.model)
     try:
         while time.monotonic() - began < args.seconds:
-            rows = await _sampled(args.model, make_job(args.depth, seed), backend)
+            rows = await _sampled(args.model, f"{args.depth}/{seed}", backend)
             lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
             await asyncio.to_thread(_append, Path(args.out), lines)
             seed += 1

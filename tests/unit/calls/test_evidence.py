@@ -1,5 +1,7 @@
 """A call is accepted only on the evidence that its tool needs, and nothing that looks like one vanishes."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -93,15 +95,15 @@ STEP_3 = (
     "</steptml:invoke><｜tool_call_end｜><｜tool_calls_end｜>"
 )
 CASES = [case for _, case in fixture_cases() if case["calls"]]
+UNKNOWN = "unheard_of"
 BETWEEN = ("\n", " ", "\n\nand then\n\n", "\nThe weather is nice there.\n", "\n\nLet me also check this.\n")
 
 
 def with_unknown_tool(case: dict) -> str:  # type: ignore[type-arg]
-    text = case["text"]
-    for name in {call["tool"] for call in case["calls"]}:
-        for spelled in (name, name.replace("_", "."), name.replace("_", "-")):
-            text = text.replace(spelled, "nobody_knows_it")
-    return str(text)
+    """Return a case with the name of every tool replaced, also where it is written with other separators."""
+    names = sorted({call["tool"] for call in case["calls"]}, key=len, reverse=True)
+    known = "|".join(re.escape(name).replace("_", "[_.-]") for name in names)
+    return re.sub(known, UNKNOWN, case["text"])
 
 
 @given(
@@ -122,7 +124,7 @@ def test_no_call_of_a_composition_of_dialects_vanishes(
     wanted = sum(len(case["calls"]) for case in cases)
     mentioned = sum(1 + mention.text.count(",") for mention in reading.mentions)
     assert reading.finding is not None or len(reading.calls) + mentioned >= wanted
-    assert all(call.tool != "nobody_knows_it" for call in reading.calls)
+    assert all(call.tool != UNKNOWN for call in reading.calls)
 
 
 @given(st.text(alphabet=" ,.;:!?-\n\"'`#>*([I'llcathe", max_size=40), st.text(max_size=30), st.booleans())
