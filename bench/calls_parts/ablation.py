@@ -20,7 +20,7 @@ from unittest.mock import patch
 
 from msgspec import Struct
 
-from bench.calls_parts import not_meant, odd_frames
+from bench.calls_parts import foreign_frames, not_meant, odd_frames
 from bench.calls_parts.recorded import Record, line_of
 from nebulus.calls import evidence, language, read, tool_specs, wording
 from nebulus.calls.lines import answer_of
@@ -148,7 +148,9 @@ def cases(scoring: ModuleType, records: dict[str, list[Record]]) -> list[Case]:
     for name, texts, is_meant in (
         ("not meant", [each.text for each in not_meant.composed()], False),
         ("odd, not meant", list(odd_frames.not_meant()), False),
+        ("foreign, not meant", list(foreign_frames.not_meant()), False),
         ("odd, meant", list(odd_frames.meant()), True),
+        ("foreign, meant", list(foreign_frames.meant()), True),
     ):
         found += [
             Case(
