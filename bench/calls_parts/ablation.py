@@ -1,28 +1,26 @@
-"""What each rule of the reader is worth: the recorded answers that it fixes or breaks, by model, and what it prevents.
+"""What each rule about words is worth: the recorded answers that it fixes or breaks, by model, and what it prevents.
 
-A rule about words is one pattern, or one alternative of it, in `nebulus.calls.wording` and `language`. It is switched
-off by a pattern that never matches, and every answer whose doubt changes is parsed again. `spared` counts answers that
-mean no call and would be acted on without the rule (`not_meant.py`, `odd_frames.py`, tools that read). An edit is
-recorded in each reading, so its worth is counted where it was made.
+A rule is one pattern, or one alternative of it, in `nebulus.calls.wording`. It is switched off, and every answer whose
+doubt changes is parsed again, for tools that read. Answers that are composed to mean no call, or one, count as models
+of their own. A rule that changes nothing alone may still be needed where another one covers for it.
 
-Cross-validation by model: on four of the models, rules are dropped, one after another, as long as nothing is lost; what
-is left is measured on the others, in every rotation. `spared` answers are nobody's output and are kept in each.
+Cross-validation by model: on four of the models, rules are switched off, one after another, as long as these models and
+the composed answers lose nothing; what is left is measured on the others, in every rotation.
 """
 
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
-from typing import Any
-from unittest.mock import patch
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
 from bench.calls_parts import foreign_frames, not_meant, odd_frames
 from bench.calls_parts.recorded import Record, line_of
-from nebulus.calls import evidence, language, read, tool_specs, wording
+from nebulus.calls import evidence, read, tool_specs, wording
 from nebulus.calls.lines import answer_of
 from nebulus.core.answers import ModelAnswer
 from nebulus.core.findings import CallEvidence, Reading
@@ -34,14 +32,11 @@ BUILT_ON = 4
 
 
 class Rule(Struct, frozen=True):
-    """A pattern, or one alternative of it, that can be switched off."""
+    """A pattern of `nebulus.calls.wording`, or one of its alternatives, that can be switched off."""
 
     name: str
-    module: str
     attribute: str
-    without: str
-    """The pattern that is left."""
-    flags: int
+    option: int | None = None
 
 
 class Case(Struct, frozen=True, kw_only=True):
@@ -55,39 +50,25 @@ class Case(Struct, frozen=True, kw_only=True):
     """The official scorer has it right; an answer that means no call counts as such."""
 
 
-class _Words(Struct, frozen=True):
-    """One question that was asked about words around a call, and whether they left a doubt."""
-
-    case: int
-    function: str
-    said: str
-    own: frozenset[str]
-    is_doubted: bool
-
-
-MODULES: dict[str, ModuleType] = {"wording": wording, "language": language, "evidence": evidence}
+_Question: TypeAlias = tuple[str, str, frozenset[str]]
+_QUESTIONS = ("doubt_before", "doubt_behind")
 
 
 def rules() -> Iterator[Rule]:
-    """Yield every rule about words: each pattern as a whole, and each of its alternatives."""
-    for module in ("wording",):
-        for attribute, pattern in vars(MODULES[module]).items():
-            if not isinstance(pattern, re.Pattern):
-                continue
-            yield Rule(attribute, module, attribute, NEVER, pattern.flags)
+    """Yield every rule: each pattern as a whole, and each of its alternatives."""
+    for name, pattern in vars(wording).items():
+        if isinstance(pattern, re.Pattern):
             options = alternatives(pattern.pattern)
-            for number, option in enumerate(options):
-                rest = options[:number] + options[number + 1 :]
-                if rest:
-                    name = f"{attribute} {option.strip()}"
-                    yield Rule(name, module, attribute, "|".join(rest), pattern.flags)
+            yield Rule(name, name)
+            if len(options) > 1:
+                yield from (Rule(f"{name}: {each}", name, number) for number, each in enumerate(options))
 
 
 def alternatives(pattern: str) -> list[str]:
-    """Return the alternatives of a pattern at its top level; those of a group that is all of it between `\\b`."""
-    whole = re.fullmatch(r"\\b\(\?:(.*)\)\\b", pattern, re.DOTALL)
-    if whole and len(_split(whole[1])) > 1 and _is_balanced(whole[1]):
-        return [rf"\b(?:{each})\b" for each in _split(whole[1])]
+    """Return the alternatives of a pattern at its top level, or those of the one group that is all of it."""
+    whole = re.fullmatch(r"(\\b|)\(\?:(.*)\)(\\b|)", pattern, re.DOTALL)
+    if whole and _is_balanced(whole[2]):
+        return [f"{whole[1]}(?:{each}){whole[3]}" for each in _split(whole[2])]
     return _split(pattern)
 
 
@@ -157,7 +138,9 @@ def cases(scoring: ModuleType, records: dict[str, list[Record]]) -> list[Case]:
                 model=name,
                 answer=ModelAnswer(text=text),
                 tools=odd_frames.TOOLS,
-                is_right=(lambda reading: bool(reading.calls)) if is_meant else (lambda reading: not reading.calls),
+                is_right=(lambda reading: bool(reading.calls))
+                if is_meant
+                else (lambda reading: not reading.calls),
                 was_right=True,
             )
             for text in texts
@@ -170,40 +153,39 @@ class Ablation:
 
     def __init__(self, found: Sequence[Case]) -> None:
         self.cases = found
-        self.asked: list[_Words] = []
         self.right: list[bool] = []
-        real = {name: getattr(evidence, name) for name in ("doubt_before", "doubt_behind")}
+        self.asked: dict[_Question, list[int]] = {}
+        """What was asked about words, and by which answers."""
+        self.was_doubted: dict[_Question, bool] = {}
         for number, case in enumerate(found):
-            with ExitStack() as stack:
-                for name in real:
-                    stack.enter_context(patch.object(evidence, name, self._noting(number, name, real[name])))
-                self.right.append(case.is_right(self._read(case)))
+            with replaced(evidence, {name: self._noting(number, name) for name in _QUESTIONS}):
+                self.right.append(case.is_right(_read(case)))
 
-    def _noting(self, number: int, name: str, real: Callable[[str, Any], str]) -> Callable[[str, Any], str]:
+    def _noting(self, number: int, name: str) -> Callable[[str, frozenset[str]], str]:
+        ask = getattr(evidence, name)
+
         def noting(said: str, own: frozenset[str]) -> str:
-            why = real(said, own)
-            self.asked.append(_Words(number, name, said, own, bool(why)))
+            why: str = ask(said, own)
+            self.asked.setdefault((name, said, own), []).append(number)
+            self.was_doubted[name, said, own] = bool(why)
             return why
 
         return noting
 
-    @staticmethod
-    def _read(case: Case) -> Reading:
-        return read(case.answer, case.tools, needed=CallEvidence.OPENS)
-
-    def changed(self, off: Sequence[Rule]) -> dict[int, bool]:
-        """Return the answers that end differently without `off`, and whether they are right then."""
+    def changed(self, off: Iterable[Rule]) -> dict[int, bool]:
+        """Return the answers that end differently without the rules `off`, and whether they are right then."""
         with switched_off(off):
-            affected = dict.fromkeys(
-                each.case
-                for each in self.asked
-                if bool(getattr(wording, each.function)(each.said, each.own)) != each.is_doubted
-            )
-            now = {number: self.cases[number].is_right(self._read(self.cases[number])) for number in affected}
+            affected = {
+                number
+                for (name, said, own), numbers in self.asked.items()
+                if bool(getattr(wording, name)(said, own)) != self.was_doubted[name, said, own]
+                for number in numbers
+            }
+            now = {number: self.cases[number].is_right(_read(self.cases[number])) for number in affected}
         return {number: is_right for number, is_right in now.items() if is_right != self.right[number]}
 
-    def worth(self, off: Sequence[Rule]) -> dict[str, Counter[str]]:
-        """Return, by model, how many answers `off` make right that were not (`fixed`), and the other way round (`broken`)."""
+    def worth(self, off: Iterable[Rule]) -> dict[str, Counter[str]]:
+        """Return, by model, how many answers the rules `off` fix, and how many they break."""
         table: dict[str, Counter[str]] = {}
         for number, is_right in self.changed(off).items():
             row = table.setdefault(self.cases[number].model, Counter())
@@ -211,14 +193,122 @@ class Ablation:
         return table
 
 
+def _read(case: Case) -> Reading:
+    return read(case.answer, case.tools, needed=CallEvidence.OPENS)
+
+
+def rotations(ablation: Ablation) -> Iterator[dict[str, Any]]:
+    """Yield one row a rotation: what the rules that pay on four models are worth on these, and on the others."""
+    models = [name for name in dict.fromkeys(each.model for each in ablation.cases) if is_wanting(name)]
+    for first in range(len(models)):
+        seen = {models[(first + step) % len(models)] for step in range(BUILT_ON)}
+        off: list[Rule] = []
+        loss = 0
+        for rule in rules():
+            without = _lost(
+                ablation, [*off, rule], lambda model, seen=seen: model in seen or not _is_model(model)
+            )
+            if without <= loss:
+                off, loss = [*off, rule], without
+        sides = {"seen": seen, "unseen": set(models) - seen}
+        row: dict[str, Any] = {
+            "built on": ", ".join(sorted(seen)),
+            "rules kept": sum(1 for _ in rules()) - len(off),
+        }
+        for side, some in sides.items():
+            chosen = [number for number, case in enumerate(ablation.cases) if case.model in some]
+            right = sum(ablation.right[number] for number in chosen)
+            row[side] = {
+                "answers": len(chosen),
+                "official": sum(ablation.cases[number].was_right for number in chosen),
+                "all rules": right,
+                "kept rules": right - _lost(ablation, off, lambda model, some=some: model in some),
+            }
+        yield row
+
+
+def is_wanting(model: str) -> bool:
+    """Whether these are recorded answers to questions that want a call."""
+    return _is_model(model) and "relevance" not in model
+
+
+def _is_model(model: str) -> bool:
+    return not model.endswith("meant")
+
+
+def _lost(ablation: Ablation, off: Sequence[Rule], counts: Callable[[str], bool]) -> int:
+    """How many more answers are wrong without `off` than with them."""
+    return sum(
+        -1 if is_right else 1
+        for number, is_right in ablation.changed(off).items()
+        if counts(ablation.cases[number].model) and "relevance" not in ablation.cases[number].model
+    )
+
+
+def measure(scoring: ModuleType, records: dict[str, list[Record]]) -> dict[str, Any]:
+    """Return what each rule fixes and breaks, and the rotations."""
+    ablation = Ablation(cases(scoring, records))
+    return {
+        "rules": {rule.name: ablation.worth([rule]) for rule in rules()},
+        "rotations": list(rotations(ablation)),
+    }
+
+
+def show(figures: dict[str, Any]) -> None:
+    """Print the rules that change anything, those that don't, and the rotations."""
+    models = list(dict.fromkeys(model for row in figures["rules"].values() for model in row))
+    print("Answers fixed by a rule alone, and broken by it:\n")
+    print("| rule |", " | ".join(models), "|")
+    print("|---|" + "--:|" * len(models))
+    for name, row in figures["rules"].items():
+        cells = [f"{row[model]['fixed']}, {row[model]['broken']}" if model in row else "" for model in models]
+        if row:
+            print(f"| `{name[:60]}` |", " | ".join(cells), "|")
+    idle = [name for name, row in figures["rules"].items() if not row]
+    print(f"\n{len(idle)} of {len(figures['rules'])} rules change no answer alone: others cover for them.\n")
+    print("| built on | rules kept | seen: official, all rules, kept | unseen: official, all rules, kept |")
+    print("|---|--:|--:|--:|")
+    for row in figures["rotations"]:
+        print(
+            f"| {row['built on']} | {row['rules kept']} | {_shares(row['seen'])} | {_shares(row['unseen'])} |"
+        )
+    for side in ("seen", "unseen"):
+        print(f"{side}, all rotations together: {_shares(_together(figures['rotations'], side))}")
+
+
+def _together(rows: Iterable[dict[str, Any]], side: str) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for row in rows:
+        total.update(row[side])
+    return total
+
+
+def _shares(row: Mapping[str, int]) -> str:
+    return ", ".join(f"{row[name] / row['answers']:.1%}" for name in ("official", "all rules", "kept rules"))
+
+
 @contextmanager
-def switched_off(off: Sequence[Rule]) -> Iterator[None]:
+def switched_off(off: Iterable[Rule]) -> Iterator[None]:
     """Run without some rules; several alternatives of one pattern may be among them."""
-    with ExitStack() as stack:
-        for (module, attribute), group in itertools.groupby(off, lambda rule: (rule.module, rule.attribute)):
-            dropped = {rule.name.partition(" ")[2] for rule in group}
-            pattern = getattr(MODULES[module], attribute)
-            left = [each for each in alternatives(pattern.pattern) if each.strip() not in dropped]
-            text = NEVER if "" in dropped or not left else "|".join(left)
-            stack.enter_context(patch.object(MODULES[module], attribute, re.compile(text, pattern.flags)))
+    dropped: dict[str, set[int | None]] = {}
+    for rule in off:
+        dropped.setdefault(rule.attribute, set()).add(rule.option)
+    patterns = {name: _left(getattr(wording, name), options) for name, options in dropped.items()}
+    with replaced(wording, patterns):
         yield
+
+
+def _left(pattern: re.Pattern[str], dropped: set[int | None]) -> re.Pattern[str]:
+    options = [each for number, each in enumerate(alternatives(pattern.pattern)) if number not in dropped]
+    return re.compile(NEVER if None in dropped or not options else "|".join(options), pattern.flags)
+
+
+@contextmanager
+def replaced(module: ModuleType, values: Mapping[str, Any]) -> Iterator[None]:
+    """Run with other values of some names of a module."""
+    before = {name: getattr(module, name) for name in values}
+    vars(module).update(values)
+    try:
+        yield
+    finally:
+        vars(module).update(before)

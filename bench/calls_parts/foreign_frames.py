@@ -125,7 +125,14 @@ EXPLAINED_AWAY = (
 )
 """Behind a call and a sentence that explains it: it is taken back, or not to be made now."""
 
-POLITE = ("Sure!", "Of course.", "Happy to help!", "Good morning!", "Thanks for your question.", "Great, thank you!")
+POLITE = (
+    "Sure!",
+    "Of course.",
+    "Happy to help!",
+    "Good morning!",
+    "Thanks for your question.",
+    "Great, thank you!",
+)
 ANNOUNCING = (
     "I'll check the forecast for you.",
     "Let me look up the weather in Oslo.",
@@ -170,7 +177,9 @@ def not_meant() -> Iterator[str]:
 
 def meant() -> Iterator[str]:
     """Yield every answer whose call is meant."""
-    openings = [f"{a}\n§" for a in ANNOUNCING] + [f"{p} {a}\n\n§" for p, a in itertools.product(POLITE, ANNOUNCING)]
+    openings = [f"{a}\n§" for a in ANNOUNCING] + [
+        f"{p} {a}\n\n§" for p, a in itertools.product(POLITE, ANNOUNCING)
+    ]
     for number, frame in enumerate(openings):
         yield frame.replace("§", FORMS[USED[number % len(USED)]])
     for frame, form in itertools.product((*PLANS, *THOUGHTS, *TRAILING), USED):
