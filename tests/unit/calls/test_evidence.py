@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.calls_parts import odd_frames
+from bench.calls_parts import foreign_frames, odd_frames
 from bench.calls_parts.not_meant import FORMS, NotMeant, composed
 from nebulus.calls import ReaderProfile, by_effect, explain, read
 from nebulus.core.answers import ModelAnswer, RawCall
@@ -241,9 +241,44 @@ def test_what_a_fence_says_of_its_call_is_words_around_it() -> None:
         assert said(text, tools=(PAYS,)).calls == said(text, tools=(READS,)).calls == ()
 
 
-def test_odd_frames_are_seldom_taken_for_a_call_and_never_for_one_that_changes_something() -> None:
+def test_odd_frames_are_seldom_taken_for_a_call() -> None:
     texts = list(odd_frames.not_meant())
-    assert not [t for t in texts if odd_frames.is_made(t, CallEvidence.ANNOUNCED)]
-    assert sum(odd_frames.is_made(text, CallEvidence.OPENS) for text in texts) < len(texts) * 0.03
+    assert sum(odd_frames.is_made(text, CallEvidence.OPENS) for text in texts) < len(texts) * 0.02
     meant = list(odd_frames.meant())
     assert sum(odd_frames.is_made(text, CallEvidence.OPENS) for text in meant) > len(meant) * 0.95
+
+
+def test_what_only_reads_is_called_once_with_the_same_arguments_and_what_changes_something_as_often_as_it_says() -> (
+    None
+):
+    twice = f"{TAGGED}\n{TAGGED}"
+    reading = said(twice, tools=(READS,))
+    assert (reading.calls, [each.why for each in reading.mentions]) == ((OSLO,), ["it repeats a call"])
+    assert said(twice, tools=(PAYS,)).calls == (OSLO, OSLO)
+    own = RawCall("get_weather", '{"city": "Oslo", "days": 2}')
+    assert read(ModelAnswer(calls=(own, own)), (READS,)).calls == (OSLO,)
+
+
+@pytest.mark.parametrize("key", ["params_city", "arguments.city", "args-city"])
+def test_an_argument_may_be_named_with_what_holds_it(key: str) -> None:
+    reading = said(f'{{"name": "get_weather", "arguments": {{"{key}": "Oslo", "days": 2}}}}')
+    assert reading.calls == (OSLO,)
+    assert [edit.name for edit in reading.edits] == ["argument spelled as declared"]
+
+
+@pytest.mark.parametrize("kind", ["odd", "foreign"])
+def test_frames_that_nobody_wrote_a_rule_for_change_nothing(kind: str) -> None:
+    page = {"odd": odd_frames, "foreign": foreign_frames}[kind]
+    assert not [text for text in page.not_meant() if odd_frames.is_made(text, CallEvidence.ANNOUNCED)]
+
+
+def test_foreign_frames_are_not_taken_for_a_call_and_polite_words_hide_none() -> None:
+    assert not [text for text in foreign_frames.not_meant() if odd_frames.is_made(text, CallEvidence.OPENS)]
+    meant = list(foreign_frames.meant())
+    assert sum(odd_frames.is_made(text, CallEvidence.OPENS) for text in meant) > len(meant) * 0.85
+
+
+def test_every_call_of_a_list_that_names_no_tool_is_mentioned() -> None:
+    words = "<|from|>assistant\n<|recipient|>all\n<|content|>It is nice there."
+    reading = said(f"{words}\n[unheard_of(city='Oslo'), nobody_knows()]")
+    assert [mention.text for mention in reading.mentions] == ["unheard_of", "nobody_knows"]
