@@ -1,9 +1,9 @@
 """How well answers are read: on recorded answers, on fixtures, on damaged calls, and how fast.
 
-    python bench/calls.py [recorded|levels|fixtures|suites|servers|languages|damage|abstention|odd|speed
+    python bench/calls.py [recorded|levels|ablation|fixtures|suites|servers|languages|damage|abstention|odd|speed
                            |fuzz …] [--data FOLDER] [--json]
 
-Without names all parts run. `recorded` and `levels` need the folder that --data or NEBULUS_DATA names, `fixtures` the
+Without names all parts run. `recorded`, `levels` and `ablation` need the folder that --data or NEBULUS_DATA names, `fixtures` the
 package canitoolcall, `suites` and `servers` checkouts of other projects; a part whose needs are not met is skipped,
 with the reason. `damage` and `abstention`
 show the peers that are installed: json-repair, toolrails, forge-guardrails (Python 3.12).
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.calls_parts import (
+    ablation,
     abstention,
     damage,
     fixtures,
@@ -54,6 +55,14 @@ def run_levels(args: argparse.Namespace) -> Any:
     if not args.data or not (folder / "score_calls.py").is_file():
         raise Unmet("NEBULUS_DATA names no folder with score_calls.py and bfcl_calls")
     return levels.measure(recorded.scorer(folder), recorded.records(folder), folder)
+
+
+def run_ablation(args: argparse.Namespace) -> Any:
+    """Switch rules about words off, one by one, and rotate the models that they are kept for."""
+    folder = Path(args.data or "")
+    if not args.data or not (folder / "score_calls.py").is_file():
+        raise Unmet("NEBULUS_DATA names no folder with score_calls.py and bfcl_calls")
+    return ablation.measure(recorded.scorer(folder), recorded.records(folder))
 
 
 def run_fixtures(args: argparse.Namespace) -> Any:
@@ -215,6 +224,7 @@ def print_fuzz(counts: dict[str, int]) -> None:
 PARTS: dict[str, tuple[Callable[[argparse.Namespace], Any], Callable[[Any], None]]] = {
     "recorded": (run_recorded, print_recorded),
     "levels": (run_levels, levels.show),
+    "ablation": (run_ablation, ablation.show),
     "fixtures": (run_fixtures, print_fixtures),
     "suites": (run_suites, print_suites),
     "servers": (run_servers, server_suites.show),

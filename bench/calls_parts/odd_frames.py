@@ -5,10 +5,10 @@ answers not meant 157 were acted on by a tool that reads, 22 by one that writes,
 undone (comments and labels of fences); of 244 meant ones 202 were accepted.
 """
 
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from bench.calls_parts import foreign_frames
 from bench.calls_parts.not_meant import CALL, FORMS
 from nebulus.calls import read
 from nebulus.core.answers import ModelAnswer
@@ -257,14 +257,17 @@ def is_made(text: str, level: CallEvidence) -> bool:
 
 def measure() -> dict[str, Any]:
     """Return how many of each kind are made at each level."""
-    counts: dict[str, Any] = {}
-    for kind, texts in (("not meant", list(not_meant())), ("meant", list(meant()))):
-        made = Counter(level.name.lower() for text in texts for level in LEVELS if is_made(text, level))
-        counts[kind] = {
-            "answers": len(texts),
-            **{level.name.lower(): made[level.name.lower()] for level in LEVELS},
-        }
-    return counts
+    texts = {
+        "odd, not meant": list(not_meant()),
+        "odd, meant": list(meant()),
+        "foreign, not meant": list(foreign_frames.not_meant()),
+        "foreign, meant": list(foreign_frames.meant()),
+    }
+    return {
+        kind: {"answers": len(some)}
+        | {level.name.lower(): sum(is_made(text, level) for text in some) for level in LEVELS}
+        for kind, some in texts.items()
+    }
 
 
 def show(counts: dict[str, Any]) -> None:

@@ -1,14 +1,18 @@
 """Answers of a real model at depth, without a constraint, and which right calls among them a reader refuses.
 
-    python -m bench.calls_parts.raw_answers MODEL --out answers.jsonl [--depth 8] [--seconds 280] [--seed 0]
+    python -m bench.calls_parts.raw_answers MODEL --out answers.jsonl [--depth 8] [--seconds 280] [--seed 0] [--talking]
 
 The model works through the jobs of `bench/real_depth.py` in a plain growing transcript. Whatever it answers, the right
-call is put into the transcript with its result, so each answer has a known depth and a known right call. What it
-wrote is kept as it came; `bench/calls.py harm --answers FILE …` reads it at each level of evidence.
+call is put into the transcript with its result, so each answer has a known depth and a known right call. With
+`--talking` it is asked before each call to say what it does, as a user who watches would. What it wrote is kept as it
+came; `bench/calls.py harm --answers FILE …` reads it at each level of evidence.
+
+A third of the jobs, by the digest of their id, is held out: nobody looks at these answers, and no rule was written by them.
 """
 
 import argparse
 import asyncio
+import hashlib
 import json
 import time
 from collections import Counter
@@ -20,7 +24,7 @@ import msgspec
 
 from bench.ceiling_parts.report import wilson
 from bench.real_parts.arms import Task, Track, settings_for
-from bench.real_parts.jobs import Job, make_job
+from bench.real_parts.jobs import make_job
 from bench.real_parts.loop import ENDS_FREE, SYSTEM
 from bench.real_parts.serving import open_model
 from bench.real_parts.workspace import workspace_of
@@ -33,6 +37,7 @@ from nebulus.core.tools import ToolSpec
 from nebulus.ports.backend import ModelBackend
 
 ANSWER_TOKENS = 192
+TALK = "Go on with the next line that is not done yet. Say in a sentence what you do, and call the tool."
 LEVELS: dict[str, Needed] = {
     "unmarked": CallEvidence.UNMARKED,
     "opens": CallEvidence.OPENS,
@@ -42,9 +47,18 @@ LEVELS: dict[str, Needed] = {
 }
 
 
-async def _sampled(model: str, job: Job, backend: ModelBackend) -> list[dict[str, Any]]:
+def is_held_out(job_id: str) -> bool:
+    """Whether the answers of a job are only counted, and never looked at."""
+    return hashlib.sha256(job_id.encode()).digest()[0] % 3 == 0
+
+
+async def _sampled(
+    model: str, job_id: str, backend: ModelBackend, *, is_talking: bool
+) -> list[dict[str, Any]]:
     """Return what the model answers at each call of a job, in front of which all was done rightly."""
     rows: list[dict[str, Any]] = []
+    depth, seed = map(int, job_id.split("/"))
+    job = make_job(depth, seed)
     with workspace_of(job.files) as root:
         task = Task(text=job.text, root=root, model=model)
         track = Track(began=time.perf_counter())
@@ -53,12 +67,18 @@ async def _sampled(model: str, job: Job, backend: ModelBackend) -> list[dict[str
             specs = tuple(msgspec.structs.replace(tool.spec, grounded=()) for tool in tools.values())
             messages = [Message("system", SYSTEM + ENDS_FREE), Message("user", job.text)]
             for number, right in enumerate(job.calls):
+                if is_talking:
+                    messages.append(Message("user", TALK))
                 request = ModelRequest(
                     messages=tuple(messages), tools=specs, form=FreeForm(), max_tokens=ANSWER_TOKENS
                 )
                 answer = await backend.answer(request)
-                row = {"model": Path(model).stem, "depth": number + 1, "text": answer.text}
-                row |= {"finish": answer.finish.value, "right": {right.tool: right.arguments}}
+                row = {"model": Path(model).stem, "job": job_id, "depth": number + 1, "text": answer.text}
+                row |= {
+                    "is_talking": is_talking,
+                    "finish": answer.finish.value,
+                    "right": {right.tool: right.arguments},
+                }
                 rows.append({**row, "tools": msgspec.to_builtins(specs)})
                 arguments = {
                     name: kit.workspace.canonical(value)
@@ -84,7 +104,7 @@ async def _sample(args: argparse.Namespace) -> None:
     backend = open_model(args.model)
     try:
         while time.monotonic() - began < args.seconds:
-            rows = await _sampled(args.model, make_job(args.depth, seed), backend)
+            rows = await _sampled(args.model, f"{args.depth}/{seed}", backend, is_talking=args.talking)
             lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
             await asyncio.to_thread(_append, Path(args.out), lines)
             seed += 1
@@ -135,6 +155,7 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--out", required=True)
     parser.add_argument("--depth", type=int, default=8)
+    parser.add_argument("--talking", action="store_true", help="ask for a sentence before each call")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=280)
     asyncio.run(_sample(parser.parse_args()))

@@ -20,7 +20,7 @@ from nano.environment import Environment
 from nano.language import Reference, make_job, resolve
 from nebulus.calls import read
 from nebulus.calls.assignments import assignments
-from nebulus.calls.heed import contradicted, doubted, spelled, unasked
+from nebulus.calls.step_arguments import contradicted, doubted, spelled, unasked
 from nebulus.core.answers import ModelAnswer, RawCall
 from nebulus.core.findings import Call
 from nebulus.core.tools import Effect, ToolSpec

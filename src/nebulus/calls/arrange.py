@@ -15,6 +15,8 @@ from nebulus.core.findings import Edit
 from nebulus.core.tools import Effect, ToolSpec
 
 _SEPARATORS = re.compile(r"[\s_\-.]+")
+_CONTAINER = re.compile(rf"\A(?:{'|'.join(ARGUMENT_KEYS)})[_.\-]", re.IGNORECASE)
+"""In front of an argument's own name: `params_city`, `arguments.city`."""
 
 
 def arranged(candidate: Candidate, tool: ToolSpec) -> tuple[dict[str, Any], tuple[Edit, ...]]:
@@ -89,12 +91,15 @@ def _with_beside(
 def _spelled_as_declared(
     arguments: dict[str, Any], declared: Sequence[str]
 ) -> tuple[dict[str, Any], tuple[Edit, ...]]:
-    """Return `arguments` with keys that differ from a declared one only in case and separators."""
+    """Return `arguments` with keys that differ from a declared one only in case, separators, or a word for arguments."""
     strangers = [key for key in arguments if key not in declared]
     if not strangers or not declared:
         return arguments, ()
     free = [key for key in declared if key not in arguments]
-    meant = {key: [name for name in free if _folded(name) == _folded(key)] for key in strangers}
+    meant = {
+        key: [name for name in free if _folded(name) in (_folded(key), _folded(_without_container(key)))]
+        for key in strangers
+    }
     targets = [names[0] for names in meant.values() if len(names) == 1]
     renamed = {
         key: names[0] for key, names in meant.items() if len(names) == 1 and targets.count(names[0]) == 1
@@ -107,3 +112,8 @@ def _spelled_as_declared(
 
 def _folded(name: str) -> str:
     return _SEPARATORS.sub("", name[:160]).lower()
+
+
+def _without_container(name: str) -> str:
+    """Return `params_city` as `city`."""
+    return _CONTAINER.sub("", name, 1)

@@ -39,7 +39,7 @@ def clean_structured(calls: Sequence[RawCall], tools: Sequence[ToolSpec], *, sho
         except (msgspec.MsgspecError, ValueError, RecursionError):  # not clean: the long way is asked
             return None
         call = _call(raw.name, arguments, raw.arguments, keys=0, tools=tools, shown=shown)
-        if call is None:
+        if call is None or call in found:
             return None
         found.append(call)
     return Reading(calls=tuple(found), evidence=_ALL * len(found), dialect="structured")

@@ -23,7 +23,7 @@ from nebulus.calls.strays import strays
 from nebulus.calls.text import DEFAULT, ReaderProfile, parse
 from nebulus.core.answers import FinishReason, ModelAnswer
 from nebulus.core.findings import Call, CallEvidence, Edit, Finding, FindingKind, Mention, Reading
-from nebulus.core.tools import ToolSpec
+from nebulus.core.tools import Effect, ToolSpec
 
 __all__ = ["DEFAULT", "ReaderProfile", "read"]
 
@@ -176,15 +176,15 @@ def _taken(each: Graded, need: _Need, done: _Accepted) -> Finding | None:
         return None
     if isinstance(made, Finding):
         return made
-    is_repeated = bool(done.calls) and all(call in done.calls for call, _ in made)
-    if is_repeated and not each.block.is_marked:
-        done.mentions.append(_mention(replace(each, why="it repeats a call")))
-        return None
-    for call, _ in made:
+    is_said_again = not each.block.is_marked and all(call in done.calls for call, _ in made)
+    for call, changes in made:
+        is_read = need.offered[call.tool].effect is Effect.READ
+        if call in done.calls and (is_read or is_said_again):
+            done.mentions.append(Mention(call.tool, "it repeats a call"))
+            continue
         level = needed_for(need.level, need.offered[call.tool])
         if each.evidence < level:
             return unconfirmed(each.evidence, level, why=each.why, tool=call.tool)
-    for call, changes in made:
         number = len(done.calls)
         done.calls.append(call)
         done.evidence.append(each.evidence)

@@ -12,7 +12,7 @@ _CONTEXT = 40
 _AS_CALL = re.compile(r"\s{0,4}(?:[({]|\n\s{0,40}\{|\n[^\n\w]{0,40}Action[ _]Input)")
 _AS_JSON = re.compile(r"['\"]\s{0,4}[:,}]")
 _SHAPES = re.compile(
-    r"(?:^|[\[\n>:]|\[['\"])[ \t]{0,4}(?P<python>[A-Za-z_][\w.-]{0,100})\((?=[\w'\"{\[)])"
+    r"(?:^|[\[\n>:,]|\[['\"])[ \t]{0,4}(?P<python>[A-Za-z_][\w.-]{0,100})\((?=[\w'\"{\[)])"
     r"|(?:\A|\n)[ \t]{0,4}(?P<named>[A-Za-z_][\w.-]{0,100})\n\{(?=['\"])"
     r"|\{[ \t]?['\"](?:name|tool|tool_name|function|action)['\"][ \t]?:[ \t]?['\"](?P<json>[\w.:/-]{1,100})['\"]"
     r"|Action:[ \t]{0,4}(?P<react>[A-Za-z_][\w.-]{0,100})[ \t]{0,4}\n"

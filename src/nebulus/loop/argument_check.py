@@ -9,7 +9,7 @@ in prose rejects a call.
 from msgspec import Struct
 from msgspec.structs import replace
 
-from nebulus.calls.heed import contradicted, differing, doubted, is_code_name, unasked
+from nebulus.calls.step_arguments import contradicted, differing, doubted, is_code_name, unasked
 from nebulus.core.digest import canonical
 from nebulus.core.findings import Finding
 from nebulus.loop.given import ResolvedCall, fixed_references

@@ -11,7 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nebulus.calls.assignments import assignments
-from nebulus.calls.heed import has_sign
+from nebulus.calls.step_arguments import has_sign
 from nebulus.calls.validate import check
 from nebulus.core.context import Label
 from nebulus.core.digest import canonical

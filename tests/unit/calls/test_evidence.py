@@ -1,10 +1,12 @@
 """A call is accepted only on the evidence that its tool needs, and nothing that looks like one vanishes."""
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench.calls_parts import odd_frames
+from bench.calls_parts import foreign_frames, odd_frames
 from bench.calls_parts.not_meant import FORMS, NotMeant, composed
 from nebulus.calls import ReaderProfile, by_effect, explain, read
 from nebulus.core.answers import ModelAnswer, RawCall
@@ -93,15 +95,15 @@ STEP_3 = (
     "</steptml:invoke><｜tool_call_end｜><｜tool_calls_end｜>"
 )
 CASES = [case for _, case in fixture_cases() if case["calls"]]
+UNKNOWN = "unheard_of"
 BETWEEN = ("\n", " ", "\n\nand then\n\n", "\nThe weather is nice there.\n", "\n\nLet me also check this.\n")
 
 
 def with_unknown_tool(case: dict) -> str:  # type: ignore[type-arg]
-    text = case["text"]
-    for name in {call["tool"] for call in case["calls"]}:
-        for spelled in (name, name.replace("_", "."), name.replace("_", "-")):
-            text = text.replace(spelled, "nobody_knows_it")
-    return str(text)
+    """Return a case with the name of every tool replaced, also where it is written with other separators."""
+    names = sorted({call["tool"] for call in case["calls"]}, key=len, reverse=True)
+    known = "|".join(re.escape(name).replace("_", "[_.-]") for name in names)
+    return re.sub(known, UNKNOWN, case["text"])
 
 
 @given(
@@ -122,7 +124,7 @@ def test_no_call_of_a_composition_of_dialects_vanishes(
     wanted = sum(len(case["calls"]) for case in cases)
     mentioned = sum(1 + mention.text.count(",") for mention in reading.mentions)
     assert reading.finding is not None or len(reading.calls) + mentioned >= wanted
-    assert all(call.tool != "nobody_knows_it" for call in reading.calls)
+    assert all(call.tool != UNKNOWN for call in reading.calls)
 
 
 @given(st.text(alphabet=" ,.;:!?-\n\"'`#>*([I'llcathe", max_size=40), st.text(max_size=30), st.booleans())
@@ -239,9 +241,44 @@ def test_what_a_fence_says_of_its_call_is_words_around_it() -> None:
         assert said(text, tools=(PAYS,)).calls == said(text, tools=(READS,)).calls == ()
 
 
-def test_odd_frames_are_seldom_taken_for_a_call_and_never_for_one_that_changes_something() -> None:
+def test_odd_frames_are_seldom_taken_for_a_call() -> None:
     texts = list(odd_frames.not_meant())
-    assert not [t for t in texts if odd_frames.is_made(t, CallEvidence.ANNOUNCED)]
-    assert sum(odd_frames.is_made(text, CallEvidence.OPENS) for text in texts) < len(texts) * 0.03
+    assert sum(odd_frames.is_made(text, CallEvidence.OPENS) for text in texts) < len(texts) * 0.02
     meant = list(odd_frames.meant())
     assert sum(odd_frames.is_made(text, CallEvidence.OPENS) for text in meant) > len(meant) * 0.95
+
+
+def test_what_only_reads_is_called_once_with_the_same_arguments_and_what_changes_something_as_often_as_it_says() -> (
+    None
+):
+    twice = f"{TAGGED}\n{TAGGED}"
+    reading = said(twice, tools=(READS,))
+    assert (reading.calls, [each.why for each in reading.mentions]) == ((OSLO,), ["it repeats a call"])
+    assert said(twice, tools=(PAYS,)).calls == (OSLO, OSLO)
+    own = RawCall("get_weather", '{"city": "Oslo", "days": 2}')
+    assert read(ModelAnswer(calls=(own, own)), (READS,)).calls == (OSLO,)
+
+
+@pytest.mark.parametrize("key", ["params_city", "arguments.city", "args-city"])
+def test_an_argument_may_be_named_with_what_holds_it(key: str) -> None:
+    reading = said(f'{{"name": "get_weather", "arguments": {{"{key}": "Oslo", "days": 2}}}}')
+    assert reading.calls == (OSLO,)
+    assert [edit.name for edit in reading.edits] == ["argument spelled as declared"]
+
+
+@pytest.mark.parametrize("kind", ["odd", "foreign"])
+def test_frames_that_nobody_wrote_a_rule_for_change_nothing(kind: str) -> None:
+    page = {"odd": odd_frames, "foreign": foreign_frames}[kind]
+    assert not [text for text in page.not_meant() if odd_frames.is_made(text, CallEvidence.ANNOUNCED)]
+
+
+def test_foreign_frames_are_not_taken_for_a_call_and_polite_words_hide_none() -> None:
+    assert not [text for text in foreign_frames.not_meant() if odd_frames.is_made(text, CallEvidence.OPENS)]
+    meant = list(foreign_frames.meant())
+    assert sum(odd_frames.is_made(text, CallEvidence.OPENS) for text in meant) > len(meant) * 0.85
+
+
+def test_every_call_of_a_list_that_names_no_tool_is_mentioned() -> None:
+    words = "<|from|>assistant\n<|recipient|>all\n<|content|>It is nice there."
+    reading = said(f"{words}\n[unheard_of(city='Oslo'), nobody_knows()]")
+    assert [mention.text for mention in reading.mentions] == ["unheard_of", "nobody_knows"]

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nebulus.calls.heed import contradicted, differing, doubted, is_code_name, unasked
+from nebulus.calls.step_arguments import contradicted, differing, doubted, is_code_name, unasked
 from nebulus.core.findings import Call, FindingKind
 from nebulus.core.tools import Effect, ToolSpec
 
