@@ -17,6 +17,7 @@ from msgspec.structs import replace
 
 from nebulus.adapters.backends.hub_files import is_hub_name
 from nebulus.adapters.backends.settings import BackendSettings
+from nebulus.app.bootstrap_mcp import OnProgress, ServerPlace, mcp_tools
 from nebulus.app.settings import FILE_NAME, NANO, SMOLLM2, STATE_FOLDER, Settings
 from nebulus.core.errors import ConfigError
 from nebulus.guard.check import Scene
@@ -156,30 +157,35 @@ async def tools(
     *,
     stored: ArtifactStore | None = None,
     folder: Path | None = None,
+    on_progress: OnProgress | None = None,
 ) -> AsyncIterator[Kit]:
     """Open the tools of a run: the caller's own, and the built-in ones where there is a workspace.
 
     One that looks inside what is `stored` is always among them; nothing is stored if no store is given.
-    `folder` is where the settings' own paths begin, the workspace if it is not given.
+    `folder` is where the settings' own paths begin, the workspace if it is not given. The tools of MCP servers are
+    among them; the servers are started only if `on_progress` is given, which is told the name of a tool and how far it is.
 
     Raises:
         ConfigError: the workspace is missing or can't be read or written, or the policy can't be read.
     """
     from nebulus.adapters.tools.stored import looking_tool
 
-    looking = looking_tool(stored or artifacts(MEMORY, Path()))
-    if "workspace" not in place:
-        yield Kit(tools=(*own, looking))
-        return
-    from nebulus.adapters.tools.builtin import builtin_tools
-    from nebulus.adapters.workspaces.folder import FolderWorkspace
+    kept = stored or artifacts(MEMORY, Path())
+    root = Path(os.path.realpath(place["workspace"])) if "workspace" in place else None
+    where = ServerPlace(base=folder or root or Path(), workspace=root, stored=kept)
+    async with mcp_tools(settings, where, secrets=secrets, on_progress=on_progress) as foreign:
+        others = (*own, *foreign, looking_tool(kept))
+        if root is None:
+            yield Kit(tools=others)
+            return
+        from nebulus.adapters.tools.builtin import builtin_tools
+        from nebulus.adapters.workspaces.folder import FolderWorkspace
 
-    root = Path(os.path.realpath(place["workspace"]))
-    _, found = closed_by_rules(settings, folder or root, workspace=root)
-    workspace = FolderWorkspace(place["workspace"], kept=found.kept, fixed=found.fixed)
-    sandbox = await find_sandbox(settings, folder or root, workspace=root)
-    kit = (*builtin_tools(workspace, sandbox, settings.tools), *own, looking)
-    yield Kit(tools=kit, workspace=workspace, sandbox=sandbox)
+        _, found = closed_by_rules(settings, folder or root, workspace=root)
+        workspace = FolderWorkspace(place["workspace"], kept=found.kept, fixed=found.fixed)
+        sandbox = await find_sandbox(settings, folder or root, workspace=root)
+        kit = (*builtin_tools(workspace, sandbox, settings.tools), *others)
+        yield Kit(tools=kit, workspace=workspace, sandbox=sandbox)
 
 
 async def find_sandbox(settings: Settings, folder: Path, *, workspace: Path | None = None) -> Sandbox | None:
@@ -352,13 +358,17 @@ def _require_cedar(settings: Settings) -> None:
 def secrets(settings: Settings) -> Secrets:
     """Return the secrets that `settings` name, with their values.
 
-    The keys of model servers are among them, but for a stand-in too short to be one.
+    The keys of model servers are among them, but for a stand-in too short to be one; so is what MCP servers get.
 
     Raises:
         ConfigError: one is not set, or too short to be told from ordinary text.
     """
     keys = sorted({tier.api_key_env for tier in settings.tiers.values()})
-    granted = {name: () for name in keys if len(os.environ.get(name, "")) >= LEAST_CHARS} | settings.secrets
+    granted: dict[str, tuple[str, ...]] = {
+        name: () for name in keys if len(os.environ.get(name, "")) >= LEAST_CHARS
+    }
+    granted |= {name: () for server in settings.mcp.values() for name in server.variables}
+    granted |= settings.secrets
     known = []
     for name, tools in granted.items():
         value = os.environ.get(name, "")
