@@ -17,16 +17,15 @@ from nebulus.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from nebulus.adapters.mcp.definitions import Definition
     from nebulus.adapters.mcp.servers import Found
+    from nebulus.adapters.mcp.settings import McpServerSettings
+    from nebulus.core.tools import ToolSpec
     from nebulus.report.text import Line
 
 HERE = Path()
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="The name of a server: [mcp.NAME] in the settings.")
 ]
-SHOWN_CHARS = 1000
-"""The most of a server's text that is shown for a tool."""
 
 
 def register(app: typer.Typer) -> None:
@@ -76,7 +75,7 @@ def list_servers(
 
     with open_view(workspace, config, as_json=as_json) as view:
         known = pins()
-        rows = []
+        rows: list[dict[str, object]] = []
         for name, server in view.settings.mcp.items():
             tools = known.accepted(name, server)
             rows.append(
@@ -124,7 +123,7 @@ def check(
         if as_json:
             show_json([_document(found) for found in founds])
         else:
-            show([line for found in founds for line in _lines(found)], stdout())
+            show([line for found in founds for line in _lines(found, settings.mcp[found.name])], stdout())
         if any(found.difference.is_first or found.difference.changed for found in founds):
             raise typer.Exit(Exit.USAGE)
 
@@ -153,7 +152,7 @@ def accept(
         settings = settings_of(workspace, Choice(config=str(config or "")))
         server = server_of(name, settings)
         found = asyncio.run(look_at(name, settings, base=workspace, workspace=workspace.resolve()))
-        show(list(_lines(found)), stderr())
+        show(list(_lines(found, server)), stderr())
         difference = found.difference
         count = len(difference.fresh) + len(difference.changed)
         if count or difference.gone or difference.is_first:
@@ -217,8 +216,10 @@ def _document(found: "Found") -> dict[str, object]:
     }
 
 
-def _lines(found: "Found") -> "Iterator[Line]":
+def _lines(found: "Found", server: "McpServerSettings") -> "Iterator[Line]":
     """Yield what there is to know about a server. All of it is text from outside, and is shown as such."""
+    from nebulus.adapters.mcp.definitions import spec_of
+    from nebulus.core.tools import ToolSpec
     from nebulus.report.text import Line, one_line, safe_lines
 
     listed, difference = found.listed, found.difference
@@ -231,10 +232,12 @@ def _lines(found: "Found") -> "Iterator[Line]":
     for definition, spec in found.pairs:
         mark = "changed " if definition.name in changed else "new " if definition.name in fresh else ""
         yield Line(f"  {mark}{spec.name}  {spec.effect.value}", "yellow" if mark else "")
-        if definition.name in changed:
-            yield from _definition_lines(changed[definition.name], "was: ")
+        before = changed.get(definition.name)
+        if before is not None:
+            was = spec_of(before, found.name, server)
+            yield from _shown(was, "was: ") if isinstance(was, ToolSpec) else ()
         if mark:
-            yield from _definition_lines(definition, "now: " if definition.name in changed else "")
+            yield from _shown(spec, "now: " if before is not None else "")
     for one in found.unusable:
         yield Line(f"  can't be used: {one_line(one.name, 80)}: {one_line(one.why, 300)}", "red")
     for name in difference.gone:
@@ -245,11 +248,9 @@ def _lines(found: "Found") -> "Iterator[Line]":
     yield Line("")
 
 
-def _definition_lines(definition: "Definition", mark: str) -> "Iterator[Line]":
-    import msgspec
+def _shown(spec: "ToolSpec", mark: str) -> "Iterator[Line]":
+    """Yield a tool as a model is shown it."""
+    from nebulus.adapters.backends.prompted_tools import signature
+    from nebulus.report.text import Line, safe_lines
 
-    from nebulus.report.text import Line, one_line
-
-    yield Line(f"    {mark}{one_line(definition.description, SHOWN_CHARS)}")
-    schema = msgspec.json.encode(definition.parameters).decode()
-    yield Line(f"    {mark}{one_line(schema, SHOWN_CHARS)}", "dim")
+    yield from (Line(f"    {mark}{line}") for line in safe_lines(signature(spec)))
