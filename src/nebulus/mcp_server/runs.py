@@ -55,6 +55,7 @@ class Ended(Struct, frozen=True, kw_only=True):
     def _waiting(self, question: Question, folder: Path) -> str:
         """Return what the run waits for, and how its user answers: no way is told that skips them."""
         number, where = question.digest[:SHOWN_DIGITS], f"--workspace {folder}"
+        ways = f"`nebulus approve {number} {where}` or `nebulus deny {number} {where}`"
         return "\n".join(
             (
                 f"run {self.run_id}",
@@ -62,8 +63,7 @@ class Ended(Struct, frozen=True, kw_only=True):
                 f"  question: {one_line(question.text, 300)}",
                 f"  call:     {one_line(f'{question.tool} {question.arguments}', 1000)}",
                 f"  why:      {one_line(question.reason, 600)}",
-                f"The user must decide: `nebulus approve {number} {where}` or `nebulus deny {number} {where}`; "
-                "then call the tool approve with this run.",
+                f"The user must decide: {ways}; then call the tool approve with this run.",
             )
         )
 

@@ -43,28 +43,25 @@ def parameters_of(schema: Mapping[str, Any]) -> dict[str, Any] | SchemaProblem:
         return SchemaProblem(f"its parameters can't be used: {error}")
     if not isinstance(plain, dict):
         return SchemaProblem("its parameters are not a JSON Schema object")
-    merged = _merged(plain)
-    if merged.get("type", "object") not in ("object", ["object"]):
-        return SchemaProblem(f"its parameters are of type {merged['type']!r}, not an object")
-    if not isinstance(merged.get("properties", {}), dict):
-        return SchemaProblem("the properties of its parameters are not an object")
+    if plain.get("type", "object") not in ("object", ["object"]):
+        return SchemaProblem(f"its parameters are of type {plain['type']!r}, not an object")
     if size > MOST_BYTES:
         return SchemaProblem(f"its parameters take {size:,} bytes; {MOST_BYTES:,} are the most")
-    whole = {**merged, "type": "object", "properties": merged.get("properties", {})}
-    if not whole["properties"] and not any(
-        key in whole for key in ("additionalProperties", "patternProperties")
-    ):
-        whole["additionalProperties"] = not _takes_nothing(schema)
+    whole = {**plain, "type": "object"}
     try:
         validator(ToolSpec(name="probe", parameters=whole))
     except (ToolDefinitionError, RecursionError) as error:
         return SchemaProblem(f"its parameters can't be used: {error}")
-    return whole
+    return _with_properties(whole, is_closed=schema.get("properties") == {})
 
 
-def _takes_nothing(schema: Mapping[str, Any]) -> bool:
-    """Whether a schema without properties says that there are none, rather than nothing at all."""
-    return schema.get("properties") == {}
+def _with_properties(schema: dict[str, Any], *, is_closed: bool) -> dict[str, Any]:
+    """Return a valid object schema with its properties in one place; one without any is open, unless it says so."""
+    merged = _merged(schema)
+    properties = merged.get("properties", {})
+    is_silent = not properties and not {"additionalProperties", "patternProperties"} & merged.keys()
+    rest = {"additionalProperties": not is_closed} if is_silent else {}
+    return {**merged, "properties": properties, **rest}
 
 
 def _merged(schema: dict[str, Any]) -> dict[str, Any]:
@@ -73,10 +70,9 @@ def _merged(schema: dict[str, Any]) -> dict[str, Any]:
     if not parts or "properties" in schema:
         return schema
     properties: dict[str, Any] = {}
-    required: list[str] = []
+    required: list[str] = list(schema.get("required", ()))
     for part in parts:
-        if isinstance(part.get("properties"), dict):
-            properties |= part["properties"]
+        properties |= part.get("properties", {})
         required += [name for name in part.get("required", ()) if name not in required]
     return {**schema, "properties": properties, **({"required": required} if required else {})}
 
