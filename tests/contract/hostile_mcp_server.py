@@ -34,6 +34,8 @@ def listing(cursor: str) -> dict[str, Any]:
                 "tools": [tool(f"look{cursor}_{number}") for number in range(20)],
                 "nextCursor": f"{cursor}x",
             }
+        case "twins":
+            tools = [tool("b_c"), tool("c")]
         case "many":
             tools = [tool(f"look{number}", f"Look at thing {number}.") for number in range(150)]
         case _:

@@ -264,10 +264,11 @@ async def test_orders_in_a_result_are_text_from_outside(tmp_path: Path) -> None:
     assert not output.is_trusted
 
 
-async def test_nonsense_in_place_of_a_result_is_a_failure(tmp_path: Path) -> None:
+async def test_nonsense_in_place_of_a_result_is_said_to_be_lost(tmp_path: Path) -> None:
     async with tools_of(hostile("nonsense"), tmp_path) as tools:
-        failure = await tools["one_look"].run({"what": "a"}, "key")
-    assert isinstance(failure, Failure)
+        output = await tools["one_look"].run({"what": "a"}, "key")
+    assert isinstance(output, ToolOutput)
+    assert output.is_lost
 
 
 # Secrets and places

@@ -21,7 +21,7 @@ from mcp_types import (
 from msgspec import Struct
 
 from nebulus.adapters.mcp.definitions import Definition, Hints
-from nebulus.adapters.mcp.program import LastWords
+from nebulus.adapters.mcp.program import ProgramState
 from nebulus.core.errors import ConfigError, NebulusError
 from nebulus.core.text import bounded, clean, message_of
 
@@ -75,7 +75,7 @@ class Connection:
         name: str,
         transport: Transport,
         *,
-        words: LastWords,
+        words: ProgramState,
         mode: str = "auto",
         start_timeout_s: float = 30.0,
         ends_on_cancel: bool = False,
@@ -109,7 +109,7 @@ class Connection:
         Raises:
             ServerGoneError: the connection ended meanwhile.
             MCPError: the server refused the call.
-            RuntimeError: the answer is not what the server promised.
+            RuntimeError, ValueError: the answer is not what the server promised.
         """
         await self.listed()
         live = self._live
@@ -159,6 +159,7 @@ class Connection:
     async def _drop(self, live: _Live) -> None:
         if self._live is live:
             self._live = None
+        self.words.is_unwanted = True
         await self._cancelled(live.task)
 
     async def _cancelled(self, task: "asyncio.Task[None]") -> None:

@@ -38,8 +38,8 @@ class Program(Struct, frozen=True, kw_only=True):
     folder: Path
 
 
-class LastWords:
-    """The end of what a server wrote that is not part of the protocol, and how its process ended."""
+class ProgramState:
+    """What is known of a program: the end of what it wrote beside the protocol, and how its process ended."""
 
     def __init__(self) -> None:
         self._parts: deque[bytes] = deque()
@@ -47,10 +47,12 @@ class LastWords:
         self.ended = ""
         """How the process ended; "" while it runs."""
         self.over = asyncio.Event()
+        self.is_unwanted = False
+        """Whether it is to end at once, because nobody wants what it is doing."""
 
     def begin(self) -> None:
         """Note that a process runs again."""
-        self.ended, self.over = "", asyncio.Event()
+        self.ended, self.over, self.is_unwanted = "", asyncio.Event(), False
 
     def end(self, how: str) -> None:
         """Note how the process ended; what was noted first is kept."""
@@ -71,7 +73,7 @@ class LastWords:
 
 
 @asynccontextmanager
-async def running(program: Program, words: LastWords) -> AsyncIterator[tuple[Any, Any]]:
+async def running(program: Program, words: ProgramState) -> AsyncIterator[tuple[Any, Any]]:
     """Start `program` and yield the streams of its messages, as the SDK expects of a transport.
 
     Raises:
@@ -121,7 +123,7 @@ async def _started(program: Program) -> asyncio.subprocess.Process:
         ) from error
 
 
-async def _read_messages(process: asyncio.subprocess.Process, arriving: Any, words: LastWords) -> None:
+async def _read_messages(process: asyncio.subprocess.Process, arriving: Any, words: ProgramState) -> None:
     """Hand on every message until the program closes its output, or writes one that is too long."""
     assert process.stdout is not None
     try:
@@ -155,7 +157,7 @@ async def _write_messages(process: asyncio.subprocess.Process, leaving: Any) -> 
         pass  # The program has closed its input; the end of its output says what became of it.
 
 
-async def _keep_words(process: asyncio.subprocess.Process, words: LastWords) -> None:
+async def _keep_words(process: asyncio.subprocess.Process, words: ProgramState) -> None:
     assert process.stderr is not None
     while data := await process.stderr.read(WORDS_BYTES):
         words.add(data)
@@ -169,11 +171,13 @@ async def _how_it_ended(process: asyncio.subprocess.Process) -> str:
     return f"it was ended by signal {-code}" if code < 0 else f"it ended with exit code {code}"
 
 
-async def _end(process: asyncio.subprocess.Process, words: LastWords) -> None:
+async def _end(process: asyncio.subprocess.Process, words: ProgramState) -> None:
     """Close the program's input and wait; then ask its group to end. Source: MCP 2025-11-25, lifecycle, shutdown."""
     assert process.stdin is not None
     process.stdin.close()
-    for number in (signal.SIGTERM, signal.SIGKILL):
+    if words.is_unwanted:
+        _kill(process, signal.SIGTERM)
+    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
         try:
             await asyncio.wait_for(process.wait(), timeout=_END_S)
         except TimeoutError:

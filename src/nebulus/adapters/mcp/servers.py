@@ -20,7 +20,7 @@ from nebulus.adapters.mcp.connection import Connection, Listed, ServerGoneError
 from nebulus.adapters.mcp.contents import Store
 from nebulus.adapters.mcp.definitions import Definition, Unusable, spec_of
 from nebulus.adapters.mcp.pins import Difference, PinStore
-from nebulus.adapters.mcp.program import INHERITED, LastWords, Program, running
+from nebulus.adapters.mcp.program import INHERITED, Program, ProgramState, running
 from nebulus.adapters.mcp.settings import WORKSPACE, McpServerSettings
 from nebulus.adapters.mcp.tool import McpTool
 from nebulus.core.errors import ConfigError
@@ -69,7 +69,7 @@ def connection_to(name: str, server: McpServerSettings, place: Place) -> Connect
     Raises:
         ConfigError: its program can't be found, a run could have written it, or a secret is not set.
     """
-    words = LastWords()
+    words = ProgramState()
     mode = "legacy" if server.protocol == "handshake" else "auto"
     if server.url:
         headers = _secrets_of(name, server)

@@ -69,8 +69,8 @@ class McpTool:
             return self._failure(FailureKind.TRANSIENT, error.what, fix="try again")
         except MCPError as error:
             return self._after_error(error)
-        except RuntimeError as error:
-            why = f"what it returned breaks the schema that it promises: {message_of(error)}"
+        except (RuntimeError, ValueError) as error:
+            why = f"what it returned breaks the protocol, or the schema that it promises: {message_of(error)}"
             return ToolOutput(text=why, is_trusted=not self._spec.is_untrusted, is_lost=True)
         if result.is_error:
             return self._after_failed(result)
