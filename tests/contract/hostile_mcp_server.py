@@ -82,6 +82,8 @@ def answer(message: dict[str, Any]) -> dict[str, Any] | None:
             return listing(message.get("params", {}).get("cursor") or "")
         case "tools/call":
             calls += 1
+            if WAY == "telling":
+                return text(message["params"]["arguments"]["what"])
             return result_of_call()
         case _:
             return None

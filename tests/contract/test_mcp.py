@@ -335,6 +335,21 @@ async def test_a_program_that_is_not_there_is_reported(tmp_path: Path) -> None:
         )
 
 
+async def test_two_tools_of_one_server_with_one_name_here_stop_the_start(tmp_path: Path) -> None:
+    server = hostile("twins", tools={})
+    with pytest.raises(ConfigError, match="has two tools that are both called 'b_c' here"):
+        async with tools_of(server, tmp_path, name="b"):
+            pytest.fail("it gave tools")
+
+
+async def test_paths_are_those_of_the_workspace_wherever_the_server_works(tmp_path: Path) -> None:
+    asks = McpToolSettings(effect=Effect.READ, paths=("what",))
+    async with tools_of(hostile("telling", tools={"look": asks}), tmp_path) as tools:
+        output = await tools["one_look"].run({"what": "notes/a.md"}, "key")
+    assert isinstance(output, ToolOutput)
+    assert output.text == str(tmp_path / "work" / "notes" / "a.md")
+
+
 async def test_an_address_where_nobody_listens_is_reported(tmp_path: Path) -> None:
     server = McpServerSettings(url="http://127.0.0.1:9/mcp", start_timeout_s=5.0)
     with pytest.raises(ConfigError, match="MCP server 'one' can't be used"):

@@ -124,7 +124,10 @@ async def test_a_server_that_dies_is_a_failure_of_the_call_and_not_of_the_runtim
 
 
 async def test_two_tools_of_one_name_stop_the_start(tmp_path: Path) -> None:
-    servers = {"a": hostile("twins", tools={}), "a_b": hostile("twins", tools={})}
+    servers = {
+        "a": hostile("twins", tools={}, allow=("b_c",)),
+        "a_b": hostile("twins", tools={}, allow=("c",)),
+    }
     with pytest.raises(
         ConfigError, match="two tools are called 'a_b_c'; give one, or its MCP server, another"
     ):

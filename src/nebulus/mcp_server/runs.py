@@ -72,7 +72,7 @@ class Runs:
     """The runs of `folder`. Made by `open_runs`."""
 
     def __init__(
-        self, kept: Application, fleeting: Application, folder: Path, remembered: Mapping[str, str]
+        self, kept: Application, fleeting: Application, *, folder: Path, remembered: Mapping[str, str]
     ) -> None:
         self._kept, self._fleeting, self.folder, self._remembered = kept, fleeting, folder, dict(remembered)
 
@@ -180,7 +180,7 @@ async def open_runs(
             open_application(settings, folder, backends=made) as kept,
             open_application(alone, folder, backends=made) as fleeting,
         ):
-            yield Runs(kept, fleeting, folder, remembered or {})
+            yield Runs(kept, fleeting, folder=folder, remembered=remembered or {})
     finally:
         if backends is None:
             for backend in made.values():

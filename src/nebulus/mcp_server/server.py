@@ -123,7 +123,7 @@ class _Face:
             reply = reply_to(question, said.action, data)
             if reply is None:
                 break
-            ended = await self._answered(question, reply, ended.run_id, ctx)
+            ended = await self._answered(question, reply, run_id=ended.run_id, ctx=ctx)
         return _said(ended.text(self._runs.folder))
 
     async def _taken_up(self, ctx: Context[Any, Any]) -> Answered | Ended | None:
@@ -142,10 +142,10 @@ class _Face:
         reply = reply_to(question, response.action, data)
         if reply is None:
             return _said(ended.text(self._runs.folder))
-        return await self._answered(question, reply, run_id, ctx)
+        return await self._answered(question, reply, run_id=run_id, ctx=ctx)
 
     async def _answered(
-        self, question: Question, reply: PersonReply, run_id: str, ctx: Context[Any, Any]
+        self, question: Question, reply: PersonReply, *, run_id: str, ctx: Context[Any, Any]
     ) -> Ended:
         await self._runs.answer(question.digest, reply)
         return await self._runs.go_on(run_id, on_line=_teller(ctx))

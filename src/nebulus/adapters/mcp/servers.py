@@ -221,7 +221,19 @@ async def servers(
             found = found_of(name, server, listed, pins=pins)
             require_accepted(found)
             require_known(server, listed, name=name)
-            tools += _tools(server, found, connections[name], store=store, on_progress=on_progress)
+            for definition, spec in _accepted_pairs(found):
+                said = server.tools.get(definition.name)
+                tools.append(
+                    McpTool(
+                        connections[name],
+                        definition,
+                        spec,
+                        store=store,
+                        workspace=place.workspace,
+                        fails_cleanly=said is not None and said.fails_cleanly,
+                        on_progress=on_progress,
+                    )
+                )
         yield tuple(tools)
     finally:
         await asyncio.gather(*(one.close() for one in connections.values()))
@@ -302,34 +314,19 @@ def require_known(server: McpServerSettings, listed: Listed, *, name: str) -> No
                 )
 
 
-def _tools(
-    server: McpServerSettings,
-    found: Found,
-    connection: Connection,
-    *,
-    store: Store,
-    on_progress: Callable[[str, str], None],
-) -> list[McpTool]:
-    usable: dict[str, tuple[Definition, ToolSpec]] = {}
+def _accepted_pairs(found: Found) -> tuple[tuple[Definition, ToolSpec], ...]:
+    """Return the tools that were accepted as they are.
+
+    Raises:
+        ConfigError: two of them would have the same name here.
+    """
+    pairs = {pair[1].name: pair for pair in found.pairs if pair[1].name in found.accepted_names}
     for definition, spec in found.pairs:
-        if spec.name not in found.accepted_names:
-            continue
-        if spec.name in usable:
-            first = usable[spec.name][0].name
+        first = pairs.get(spec.name)
+        if first is not None and first[0].name != definition.name:
             raise ConfigError(
                 f"MCP server {found.name!r} has two tools that are both called {spec.name!r} here: "
-                f"{first!r} and {definition.name!r}",
+                f"{definition.name!r} and {first[0].name!r}",
                 fix=f"name one of them in mcp.{found.name}.allow",
             )
-        usable[spec.name] = (definition, spec)
-    return [
-        McpTool(
-            connection,
-            definition,
-            spec,
-            store=store,
-            fails_cleanly=definition.name in server.tools and server.tools[definition.name].fails_cleanly,
-            on_progress=on_progress,
-        )
-        for definition, spec in usable.values()
-    ]
+    return tuple(pairs.values())

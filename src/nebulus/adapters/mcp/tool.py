@@ -5,6 +5,7 @@ called.
 """
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from mcp.shared.exceptions import MCPError
@@ -30,7 +31,10 @@ class ToolReportedError(NebulusError):
 
 
 class McpTool:
-    """One tool of one server. `on_progress` is told the tool's name and how far it is."""
+    """One tool of one server. `on_progress` is told the tool's name and how far it is.
+
+    Paths are given relative to the workspace, as to every tool; the server, which works elsewhere, gets them absolute.
+    """
 
     def __init__(
         self,
@@ -39,11 +43,13 @@ class McpTool:
         spec: ToolSpec,
         *,
         store: Store,
+        workspace: Path | None = None,
         fails_cleanly: bool = False,
         on_progress: Callable[[str, str], None],
     ) -> None:
         self._connection, self._definition, self._spec = connection, definition, spec
         self._store, self._fails_cleanly, self._on_progress = store, fails_cleanly, on_progress
+        self._workspace = workspace
 
     @property
     def spec(self) -> ToolSpec:
@@ -62,7 +68,8 @@ class McpTool:
         if refused is not None:
             return refused
         try:
-            result = await self._connection.call(self._definition.name, arguments, on_progress=self._tell)
+            given = {name: self._placed(name, value) for name, value in arguments.items()}
+            result = await self._connection.call(self._definition.name, given, on_progress=self._tell)
         except ServerGoneError as error:
             if error.was_sent and not self._spec.is_repeatable:
                 raise
@@ -83,6 +90,14 @@ class McpTool:
     async def has_happened(self, arguments: dict[str, Any], key: str) -> bool | None:
         """Tell nothing: the protocol can't be asked what became of a call."""
         return None
+
+    def _placed(self, name: str, value: Any) -> Any:
+        """Return an argument as the server gets it."""
+        if self._workspace is None or name not in self._spec.paths:
+            return value
+        if isinstance(value, list):
+            return [self._placed(name, item) for item in value]
+        return str(self._workspace / value) if isinstance(value, str) else value
 
     async def _refusal(self) -> Failure | None:
         """Return why the tool must not be called; None if its definition is the one that was accepted."""
