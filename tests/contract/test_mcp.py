@@ -18,9 +18,9 @@ from nebulus.core.tools import Effect
 from nebulus.ports.tool import ToolOutput
 from tests.contract.mcp_homes import (
     READS,
+    HonestAtAPort,
     accept_all,
     honest,
-    honest_at_a_port,
     hostile,
     place_in,
     programs_of,
@@ -32,8 +32,8 @@ ERAS = {"auto": "2026-07-28", "handshake": "2025-11-25"}
 
 @pytest.fixture(scope="module")
 def port() -> Iterator[int]:
-    with honest_at_a_port() as port:
-        yield port
+    with HonestAtAPort() as server:
+        yield server.port
 
 
 @pytest.fixture(params=[(way, era) for way in ("program", "address") for era in ERAS], ids="-".join)
@@ -271,6 +271,18 @@ async def test_nonsense_in_place_of_a_result_is_said_to_be_lost(tmp_path: Path) 
     assert output.is_lost
 
 
+async def test_a_server_at_an_address_that_went_away_is_a_failure_and_is_found_again(tmp_path: Path) -> None:
+    with HonestAtAPort() as at:
+        async with tools_of(honest(port=at.port, tools={"add": READS}), tmp_path) as tools:
+            assert isinstance(await tools["one_add"].run({"a": 1}, "key"), ToolOutput)
+            at.stop()
+            failure = await tools["one_add"].run({"a": 1}, "key")
+            at.start()
+            again = await tools["one_add"].run({"a": 1}, "key")
+    assert isinstance(failure, Failure), failure
+    assert isinstance(again, ToolOutput), again
+
+
 # Secrets and places
 
 
@@ -303,8 +315,25 @@ async def test_a_program_in_the_workspace_is_never_started(tmp_path: Path) -> No
         (sys.executable, str(script)),
         ("./server.py",),
     ):
-        with pytest.raises(ConfigError, match="is in the workspace: a run could have written it"):
+        with pytest.raises(ConfigError, match="is in a workspace: a run could have written it"):
             await look("one", McpServerSettings(command=command), place, pins=PinStore(tmp_path))
+
+
+async def test_a_program_in_any_workspace_is_never_started(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "server.py").write_text("print('run')")
+    server = McpServerSettings(command=(sys.executable, str(other / "server.py")))
+    with pytest.raises(ConfigError, match="is in a workspace"):
+        await look("one", server, replace(place_in(tmp_path), writable=(other,)), pins=PinStore(tmp_path))
+
+
+async def test_a_secret_that_a_program_writes_to_stderr_is_not_shown(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = replace(place_in(tmp_path), hide=lambda text: text.replace("a word", "[hidden]"))
+    found = await look("one", honest(), place, pins=PinStore(tmp_path))
+    assert found.words == "[hidden] on stderr"
 
 
 async def test_a_link_into_the_workspace_is_followed_to_the_program(tmp_path: Path) -> None:
@@ -312,7 +341,7 @@ async def test_a_link_into_the_workspace_is_followed_to_the_program(tmp_path: Pa
     (place.base / "server.py").write_text("print('run')")
     (tmp_path / "link.py").symlink_to(place.base / "server.py")
     command = (sys.executable, str(tmp_path / "link.py"))
-    with pytest.raises(ConfigError, match="is in the workspace"):
+    with pytest.raises(ConfigError, match="is in a workspace"):
         await look("one", McpServerSettings(command=command), place, pins=PinStore(tmp_path))
 
 

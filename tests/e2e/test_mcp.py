@@ -11,10 +11,9 @@ from typing import Any
 import pytest
 
 from nebulus.adapters.mcp.pins import PinStore
-from nebulus.adapters.mcp.servers import look
+from nebulus.adapters.mcp.servers import Place, look
 from nebulus.adapters.mcp.settings import McpServerSettings, McpToolSettings
 from nebulus.app.application import open_application
-from nebulus.app.bootstrap_mcp import _place
 from nebulus.app.settings import EngineSettings, Settings, TierSettings
 from nebulus.core.errors import ConfigError
 from nebulus.core.events import ToolFailed, ToolReturned
@@ -32,7 +31,8 @@ ROOT = Path(__file__).parents[2]
 
 
 async def accept(name: str, server: McpServerSettings, folder: Path) -> None:
-    found = await look(name, server, _place(folder, folder), pins=PinStore())
+    place = Place(base=folder, workspace=folder, state=PinStore().folder)
+    found = await look(name, server, place, pins=PinStore())
     PinStore().accept(name, server, found.offered)
 
 

@@ -18,12 +18,12 @@ from msgspec.structs import replace
 from nebulus.adapters.backends.hub_files import is_hub_name
 from nebulus.adapters.backends.settings import BackendSettings
 from nebulus.app.bootstrap_mcp import OnProgress, ServerPlace, mcp_tools
+from nebulus.app.secrets import secrets as secrets
 from nebulus.app.settings import FILE_NAME, NANO, SMOLLM2, STATE_FOLDER, Settings
 from nebulus.core.errors import ConfigError
 from nebulus.guard.check import Scene
 from nebulus.guard.command_paths import ClosedPaths, closed_paths
 from nebulus.guard.defaults import DefaultPolicy
-from nebulus.guard.secrets import LEAST_CHARS, Secret, Secrets
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.engine import Engine
 from nebulus.ports.guard import Person, Policy, Sandbox
@@ -173,7 +173,7 @@ async def tools(
     kept = stored or artifacts(MEMORY, Path())
     root = Path(os.path.realpath(place["workspace"])) if "workspace" in place else None
     where = ServerPlace(base=folder or root or Path(), workspace=root, stored=kept)
-    async with mcp_tools(settings, where, secrets=secrets, on_progress=on_progress) as foreign:
+    async with mcp_tools(settings, where, on_progress=on_progress) as foreign:
         others = (*own, *foreign, looking_tool(kept))
         if root is None:
             yield Kit(tools=others)
@@ -353,27 +353,3 @@ def _require_cedar(settings: Settings) -> None:
         raise ConfigError(
             f"policy={settings.policy!r} needs Cedar, which is not installed: pip install 'nebulus[policy]'"
         )
-
-
-def secrets(settings: Settings) -> Secrets:
-    """Return the secrets that `settings` name, with their values.
-
-    The keys of model servers are among them, but for a stand-in too short to be one; so is what MCP servers get.
-
-    Raises:
-        ConfigError: one is not set, or too short to be told from ordinary text.
-    """
-    keys = sorted({tier.api_key_env for tier in settings.tiers.values()})
-    granted: dict[str, tuple[str, ...]] = {
-        name: () for name in keys if len(os.environ.get(name, "")) >= LEAST_CHARS
-    }
-    granted |= {name: () for server in settings.mcp.values() for name in server.variables}
-    granted |= settings.secrets
-    known = []
-    for name, tools in granted.items():
-        value = os.environ.get(name, "")
-        if len(value) < LEAST_CHARS:
-            what = f"has {len(value)} characters; {LEAST_CHARS} are the least" if value else "is not set"
-            raise ConfigError(f"the secret {name} {what}", fix="set it in the environment, or remove it")
-        known.append(Secret(name, value, tools))
-    return Secrets(tuple(known))

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from nebulus.adapters.mcp.settings import McpServerSettings
+from nebulus.adapters.trust.ledger import TrustLedger
+from nebulus.app.secrets import secrets as secrets_of
 from nebulus.app.settings import Settings
 from nebulus.core.errors import ConfigError
 from nebulus.core.text import nearest
-from nebulus.guard.secrets import Secrets
 from nebulus.ports.tool import Tool
 from nebulus.ports.world import ArtifactStore
 
@@ -37,7 +38,6 @@ async def mcp_tools(
     settings: Settings,
     where: ServerPlace,
     *,
-    secrets: Callable[[Settings], Secrets],
     on_progress: OnProgress | None,
 ) -> AsyncIterator[tuple[Tool, ...]]:
     """Open the accepted tools of the servers that `settings` name; without `on_progress` no server is started.
@@ -54,10 +54,10 @@ async def mcp_tools(
     if on_progress is None:
         yield tuple(accepted(settings.mcp, pins=pins()))
         return
-    known = secrets(settings)
+    known = secrets_of(settings)
     async with servers(
         settings.mcp,
-        _place(where.base, where.workspace),
+        _place(where.base, where.workspace, hide=known.hide_all),
         store=lambda text: where.stored.put(known.hide(text)),
         pins=pins(),
         on_progress=on_progress,
@@ -65,7 +65,7 @@ async def mcp_tools(
         yield opened
 
 
-async def look_at(name: str, settings: Settings, *, base: Path, workspace: Path | None) -> "Found":
+async def look_at(name: str, settings: Settings, *, folder: Path) -> "Found":
     """Start the server `name`, see what it offers, and end it.
 
     Raises:
@@ -74,7 +74,9 @@ async def look_at(name: str, settings: Settings, *, base: Path, workspace: Path 
     require_mcp(settings)
     from nebulus.adapters.mcp.servers import look
 
-    return await look(name, server_of(name, settings), _place(base, workspace), pins=pins())
+    known = secrets_of(settings)
+    place = _place(folder, folder.resolve(), hide=known.hide_all)
+    return await look(name, server_of(name, settings), place, pins=pins())
 
 
 def server_of(name: str, settings: Settings) -> McpServerSettings:
@@ -107,7 +109,8 @@ def require_mcp(settings: Settings) -> None:
         raise ConfigError(f"MCP ({names}) needs the package mcp", fix="pip install 'nebulus[mcp]'")
 
 
-def _place(base: Path, workspace: Path | None) -> "Place":
+def _place(base: Path, workspace: Path | None, *, hide: Callable[[str], str]) -> "Place":
     from nebulus.adapters.mcp.servers import Place
 
-    return Place(base=base, workspace=workspace, state=pins().folder)
+    written = tuple(map(Path, TrustLedger().load().workspaces))
+    return Place(base=base, workspace=workspace, state=pins().folder, writable=written, hide=hide)

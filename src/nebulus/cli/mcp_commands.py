@@ -116,10 +116,7 @@ def check(
         wanted = names or list(settings.mcp)
         for name in wanted:
             server_of(name, settings)
-        founds = [
-            asyncio.run(look_at(name, settings, base=workspace, workspace=workspace.resolve()))
-            for name in wanted
-        ]
+        founds = [asyncio.run(look_at(name, settings, folder=workspace)) for name in wanted]
         if as_json:
             show_json([_document(found) for found in founds])
         else:
@@ -151,7 +148,7 @@ def accept(
     with reporting(as_json=as_json):
         settings = settings_of(workspace, Choice(config=str(config or "")))
         server = server_of(name, settings)
-        found = asyncio.run(look_at(name, settings, base=workspace, workspace=workspace.resolve()))
+        found = asyncio.run(look_at(name, settings, folder=workspace))
         show(list(_lines(found, server)), stderr())
         difference = found.difference
         count = len(difference.fresh) + len(difference.changed)

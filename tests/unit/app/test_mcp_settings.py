@@ -32,6 +32,7 @@ def test_a_server_is_read_with_its_tools() -> None:
         ({}, "mcp.one needs either command or url"),
         ({"command": ["x"], "url": "https://example.org"}, "mcp.one needs either command or url"),
         ({"url": "example.org"}, "is not an address"),
+        ({"url": "https://me:pass@example.org/mcp"}, "mcp.one.url contains a password"),
         ({"url": "https://example.org", "env": {"A": "b"}}, "mcp.one.env is for a program"),
         ({"command": ["x"], "api_key_env": "A"}, "api_key_env is for a url"),
         ({"command": ["x"], "env": {"A=B": "c"}}, "'A=B' can't be the name of a variable"),

@@ -5,6 +5,7 @@ failure of the calls that were under way; every new connection lists the tools b
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -25,6 +26,8 @@ from nebulus.adapters.mcp.program import ProgramState
 from nebulus.core.errors import ConfigError, NebulusError
 from nebulus.core.text import bounded, clean, message_of
 
+logging.getLogger("mcp").addHandler(logging.NullHandler())
+"""Without a handler, warnings of the SDK would be written over what the user looks at."""
 MOST_PAGES = 100
 MOST_TOOLS = 1000
 """More tools than any known server has; a list without an end is not read to its end."""

@@ -52,32 +52,32 @@ def _block_text(block: Any, store: Store) -> str:
         case TextContent(text=text):
             return text
         case ImageContent(data=data, mime_type=kind):
-            return _stored(data, f"image of type {kind}", store)
+            return _stored(data, kind, what="image", store=store)
         case AudioContent(data=data, mime_type=kind):
-            return _stored(data, f"sound of type {kind}", store)
+            return _stored(data, kind, what="sound", store=store)
         case ResourceLink(uri=uri, name=name):
             return f"[link to {name}: {uri}]"
         case EmbeddedResource(resource=BlobResourceContents(blob=data, mime_type=kind, uri=uri)):
-            return _stored(data, f"file {uri} of type {kind or 'application/octet-stream'}", store)
+            return _stored(data, kind or "application/octet-stream", what=f"file {uri}", store=store)
         case EmbeddedResource(resource=resource):
             return f"[{resource.uri}]\n{getattr(resource, 'text', '')}"
         case _:
             return f"[{type(block).__name__}: not text]"
 
 
-def _stored(data: str, what: str, store: Store) -> str:
-    """Store what is not text, and return a line about it; `what` says its kind."""
+def _stored(data: str, kind: str, *, what: str, store: Store) -> str:
+    """Store what is not text, and return a line about it."""
     try:
         size = len(base64.b64decode(data, validate=True))
     except (binascii.Error, ValueError):
-        return f"[{what} that is not valid base64: not kept]"
+        return f"[{what} of type {kind} that is not valid base64: not kept]"
     if size > STORED_BYTES:
-        return f"[{what} with {size:,} bytes: not kept, {STORED_BYTES:,} are the most]"
+        return f"[{what} of type {kind} with {size:,} bytes: not kept, {STORED_BYTES:,} are the most]"
     try:
-        address = store(f"data:{what.rpartition(' ')[2]};base64,{data}")
+        address = store(f"data:{kind};base64,{data}")
     except StoreError as error:
-        return f"[{what} with {size:,} bytes: not kept, {message_of(error)}]"
-    return f"[{what} with {size:,} bytes, stored as artifact {address[:16]}]"
+        return f"[{what} of type {kind} with {size:,} bytes: not kept, {message_of(error)}]"
+    return f"[{what} of type {kind} with {size:,} bytes, stored as artifact {address[:16]}]"
 
 
 def _json(value: Any) -> str:

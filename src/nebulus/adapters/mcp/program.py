@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,9 @@ class Program(Struct, frozen=True, kw_only=True):
 class ProgramState:
     """What is known of a program: the end of what it wrote beside the protocol, and how its process ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, hide: Callable[[str], str] = str) -> None:
+        """Take what removes the secrets from a text."""
+        self._hide = hide
         self._parts: deque[bytes] = deque()
         self._size = 0
         self.ended = ""
@@ -68,8 +70,8 @@ class ProgramState:
 
     @property
     def text(self) -> str:
-        """What is kept, as text."""
-        return b"".join(self._parts).decode("utf-8", "replace").strip()
+        """What is kept, as text without secrets."""
+        return self._hide(b"".join(self._parts).decode("utf-8", "replace").strip())
 
 
 @asynccontextmanager

@@ -39,7 +39,11 @@ class Place(Struct, frozen=True, kw_only=True):
     base: Path
     workspace: Path | None = None
     state: Path
-    """The user's state folder, in which each program has an empty folder of its own."""
+    """The user's state folder, in which each program has a folder of its own."""
+    writable: tuple[Path, ...] = ()
+    """Other folders in which runs could write."""
+    hide: Callable[[str], str] = str
+    """Removes the secrets from a text."""
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -69,7 +73,7 @@ def connection_to(name: str, server: McpServerSettings, place: Place) -> Connect
     Raises:
         ConfigError: its program can't be found, a run could have written it, or a secret is not set.
     """
-    words = ProgramState()
+    words = ProgramState(place.hide)
     mode = "legacy" if server.protocol == "handshake" else "auto"
     if server.url:
         headers = _secrets_of(name, server)
@@ -119,9 +123,9 @@ def _require_outside(name: str, argv: list[str], place: Place) -> None:
     """Refuse to start a program that a run could have written: it would run outside of the sandbox.
 
     Raises:
-        ConfigError: one is in the workspace.
+        ConfigError: one is in a workspace.
     """
-    roots = {Path(os.path.realpath(root)) for root in (place.base, place.workspace) if root is not None}
+    roots = {Path(os.path.realpath(root)) for root in (place.base, place.workspace, *place.writable) if root}
     own = Path(os.path.realpath(sys.prefix))
     for number, part in enumerate(argv):
         written = Path(os.path.abspath(place.base / part))  # noqa: PTH100 - links must not be followed yet
@@ -134,7 +138,7 @@ def _require_outside(name: str, argv: list[str], place: Place) -> None:
             and any(root in path.parents for root in roots for path in (written, real))
         ):
             raise ConfigError(
-                f"mcp.{name}.command starts {part!r}, which is in the workspace: a run could have written it",
+                f"mcp.{name}.command starts {part!r}, which is in a workspace: a run could have written it",
                 fix="install it elsewhere",
             )
 

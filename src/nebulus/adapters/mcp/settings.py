@@ -2,6 +2,7 @@
 
 import re
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from msgspec import Struct, field
 
@@ -40,7 +41,7 @@ class McpServerSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, f
     """A server of the Model Context Protocol, started as a program (`command`) or reached at a `url`.
 
     A program gets a small environment (PATH, HOME and the like), what `env` and `secrets` name, and nothing else; it
-    works in an empty folder of its own. In `command`, `{workspace}` stands for the folder of the run.
+    works in a folder of its own. In `command`, `{workspace}` stands for the folder of the run.
     """
 
     command: tuple[str, ...] = ()
@@ -84,14 +85,9 @@ def complaint_about(name: str, server: McpServerSettings) -> tuple[str, str] | N
             f"mcp.{name} can't be the name of a server",
             "take up to 20 of a-z, 0-9, _ and -, a letter first",
         )
-    if bool(server.command) == bool(server.url):
-        return f"mcp.{name} needs either command or url", 'such as command = ["mcp-server-time"]'
-    if server.url and not re.match(r"https?://[^\s/]", server.url):
-        return f"mcp.{name}.url={server.url!r} is not an address", "write https://HOST/PATH"
-    if server.url and server.env:
-        return f"mcp.{name}.env is for a program", "name headers under secrets"
-    if server.command and server.api_key_env:
-        return f"mcp.{name}.api_key_env is for a url", "name the program's variable under secrets"
+    wrong = _wrong_address(f"mcp.{name}", server)
+    if wrong is not None:
+        return wrong
     form = _HEADER if server.url else _VARIABLE
     for key in (*server.env, *server.secrets):
         if not form.fullmatch(key):
@@ -102,4 +98,22 @@ def complaint_about(name: str, server: McpServerSettings) -> tuple[str, str] | N
     for key in ("start_timeout_s", "timeout_s"):
         if not 0 < getattr(server, key) < float("inf"):
             return f"mcp.{name}.{key}={getattr(server, key)!r} is out of range", "write seconds above 0"
+    return None
+
+
+def _wrong_address(place: str, server: McpServerSettings) -> tuple[str, str] | None:
+    """Return what is wrong with how a server is reached, and what would be right."""
+    if bool(server.command) == bool(server.url):
+        return f"{place} needs either command or url", 'such as command = ["mcp-server-time"]'
+    if server.url and not re.match(r"https?://[^\s/]", server.url):
+        return f"{place}.url={server.url!r} is not an address", "write https://HOST/PATH"
+    if "@" in urlsplit(server.url).netloc:
+        return (
+            f"{place}.url contains a password",
+            "name the variable that has it in api_key_env or secrets",
+        )
+    if server.url and server.env:
+        return f"{place}.env is for a program", "name headers under secrets"
+    if server.command and server.api_key_env:
+        return f"{place}.api_key_env is for a url", "name the program's variable under secrets"
     return None
