@@ -1,5 +1,6 @@
 """Settings of MCP servers: what can't be meant stops the start, and what is started is confirmed first."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from nebulus.adapters.mcp.settings import McpServerSettings
 from nebulus.adapters.trust.ledger import Contact, TrustLedger
 from nebulus.app import bootstrap
+from nebulus.app.bootstrap_mcp import require_mcp
 from nebulus.app.settings import Settings
 from nebulus.app.settings_file import read_settings
 from nebulus.app.trust import ProgramInDoubt, contacts_in_doubt, contacts_of, trust
@@ -91,3 +93,11 @@ def test_a_program_that_a_file_in_the_workspace_names_is_started_only_when_it_wa
         assert contacts_in_doubt(Settings(mcp={"one": other}), path, tmp_path, ledger=ledger)
     ledger.forget()
     assert contacts_in_doubt(settings, path, tmp_path, ledger=ledger)
+
+
+def test_a_missing_extra_names_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "mcp", raising=False)
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr(sys, "path_importer_cache", {})
+    with pytest.raises(ConfigError, match=r"MCP \(one\) needs the package mcp; pip install 'nebulus\[mcp\]'"):
+        require_mcp(Settings(mcp={"one": McpServerSettings(command=("x",))}))
