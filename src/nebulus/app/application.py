@@ -239,7 +239,10 @@ class Application:
         names = [tool.spec.name for tool in tools]
         doubled = {name for name in names if names.count(name) > 1}
         if doubled:
-            raise ConfigError(f"two tools are called {sorted(doubled)[0]!r}", fix="give one another name")
+            raise ConfigError(
+                f"two tools are called {sorted(doubled)[0]!r}",
+                fix="give one, or its MCP server, another name",
+            )
         tiers = []
         for name, tier in self.settings.tiers.items():
             info = await self._describe(name)
@@ -322,8 +325,16 @@ class Application:
     @asynccontextmanager
     async def _opened(self, run_id: str, place: Mapping[str, str]) -> AsyncIterator[Opened]:
         async with AsyncExitStack() as stack:
+            observers = Observers(watch(run_id) for watch in self._watch)
             kit = await stack.enter_async_context(
-                bootstrap.tools(place, self._tools, self.settings, stored=self._stored, folder=self.folder)
+                bootstrap.tools(
+                    place,
+                    self._tools,
+                    self.settings,
+                    stored=self._stored,
+                    folder=self.folder,
+                    on_progress=observers.on_progress,
+                )
             )
             tools, config = await self._equipped(kit, place)
             known = bootstrap.secrets(self.settings)
@@ -336,7 +347,7 @@ class Application:
                 workspace=kit.workspace,
                 checker=bootstrap.checker(kit.workspace, self._predicates),
                 artifacts=RedactingStore(self._stored, known),
-                observers=Observers(watch(run_id) for watch in self._watch),
+                observers=observers,
                 sandbox_level=kit.sandbox.level if kit.sandbox else SandboxLevel.NONE,
                 secrets=known,
                 breakers=self._breakers,

@@ -17,12 +17,13 @@ from msgspec.structs import replace
 
 from nebulus.adapters.backends.hub_files import is_hub_name
 from nebulus.adapters.backends.settings import BackendSettings
+from nebulus.app.bootstrap_mcp import OnProgress, ServerPlace, mcp_tools
+from nebulus.app.secrets import secrets as secrets
 from nebulus.app.settings import FILE_NAME, NANO, SMOLLM2, STATE_FOLDER, Settings
 from nebulus.core.errors import ConfigError
 from nebulus.guard.check import Scene
 from nebulus.guard.command_paths import ClosedPaths, closed_paths
 from nebulus.guard.defaults import DefaultPolicy
-from nebulus.guard.secrets import LEAST_CHARS, Secret, Secrets
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.engine import Engine
 from nebulus.ports.guard import Person, Policy, Sandbox
@@ -160,30 +161,40 @@ async def tools(
     *,
     stored: ArtifactStore | None = None,
     folder: Path | None = None,
+    on_progress: OnProgress | None = None,
 ) -> AsyncIterator[Kit]:
     """Open the tools of a run: the caller's own, and the built-in ones where there is a workspace.
 
     One that looks inside what is `stored` is always among them; nothing is stored if no store is given.
-    `folder` is where the settings' own paths begin, the workspace if it is not given.
+    `folder` is where the settings' own paths begin, the workspace if it is not given. The tools of MCP servers are
+    among them; the servers are started only if `on_progress` is given, which is told the name of a tool and how far it is.
 
     Raises:
         ConfigError: the workspace is missing or can't be read or written, or the policy can't be read.
     """
     from nebulus.adapters.tools.stored import looking_tool
 
-    looking = looking_tool(stored or artifacts(MEMORY, Path()))
-    if "workspace" not in place:
-        yield Kit(tools=(*own, looking), looking=looking.spec.name)
-        return
-    from nebulus.adapters.tools.builtin import builtin_tools
+    kept = stored or artifacts(MEMORY, Path())
+    root = Path(os.path.realpath(place["workspace"])) if "workspace" in place else None
+    where = ServerPlace(base=folder or root or Path(), workspace=root, stored=kept)
+    async with mcp_tools(settings, where, on_progress=on_progress) as foreign:
+        looking = looking_tool(kept)
+        others = (*own, *foreign, looking)
+        if root is None:
+            yield Kit(tools=others, looking=looking.spec.name)
+            return
+        from nebulus.adapters.tools.builtin import builtin_tools
 
-    root = Path(os.path.realpath(place["workspace"]))
-    workspace = workspace_at(Path(place["workspace"]), settings, folder or root)
-    sandbox = await find_sandbox(settings, folder or root, workspace=root)
-    built_in = builtin_tools(workspace, sandbox, settings.tools)
-    confined = frozenset(tool.spec.name for tool in built_in)
-    kit = (*built_in, *own, looking)
-    yield Kit(tools=kit, workspace=workspace, sandbox=sandbox, looking=looking.spec.name, confined=confined)
+        workspace = workspace_at(Path(place["workspace"]), settings, folder or root)
+        sandbox = await find_sandbox(settings, folder or root, workspace=root)
+        built_in = builtin_tools(workspace, sandbox, settings.tools)
+        yield Kit(
+            tools=(*built_in, *others),
+            workspace=workspace,
+            sandbox=sandbox,
+            looking=looking.spec.name,
+            confined=frozenset(tool.spec.name for tool in built_in),
+        )
 
 
 def workspace_at(root: Path, settings: Settings, folder: Path) -> "FolderWorkspace":
@@ -363,23 +374,3 @@ def _require_cedar(settings: Settings) -> None:
         raise ConfigError(
             f"policy={settings.policy!r} needs Cedar, which is not installed: pip install 'nebulus[policy]'"
         )
-
-
-def secrets(settings: Settings) -> Secrets:
-    """Return the secrets that `settings` name, with their values.
-
-    The keys of model servers are among them, except a placeholder too short to be one.
-
-    Raises:
-        ConfigError: one is not set, or too short to be told from ordinary text.
-    """
-    keys = sorted({tier.api_key_env for tier in settings.tiers.values()})
-    granted = {name: () for name in keys if len(os.environ.get(name, "")) >= LEAST_CHARS} | settings.secrets
-    known = []
-    for name, tools in granted.items():
-        value = os.environ.get(name, "")
-        if len(value) < LEAST_CHARS:
-            what = f"has {len(value)} characters; {LEAST_CHARS} are the least" if value else "is not set"
-            raise ConfigError(f"the secret {name} {what}", fix="set it in the environment, or remove it")
-        known.append(Secret(name, value, tools))
-    return Secrets(tuple(known))

@@ -13,6 +13,7 @@ from msgspec import Struct, field
 
 from nebulus.adapters.backends.hub_files import is_hub_name, read_name
 from nebulus.adapters.backends.settings import DEFAULT_LIMITS, AnswerLimits, BackendSettings, ToolForm
+from nebulus.adapters.mcp.settings import McpServerSettings, complaint_about
 from nebulus.adapters.sandboxes.limits import Limits as CommandLimits
 from nebulus.adapters.tools.groups import ToolGroups
 from nebulus.app.serve_settings import ServeSettings
@@ -166,6 +167,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     tools: ToolGroups = ToolGroups()
     serve: ServeSettings = ServeSettings()
     workers: dict[str, WorkerSettings] = field(default_factory=dict)
+    mcp: dict[str, McpServerSettings] = field(default_factory=dict)
 
     def only(self, names: tuple[str, ...]) -> "Settings":
         """Return these settings with the named tiers alone, in their order here.
@@ -247,6 +249,7 @@ def validate(settings: Settings, source: str) -> None:
     _validate_route(settings, source)
     _validate_workers(settings, source)
     validate_votes(settings, source)
+    _validate_servers(settings, source)
     if not settings.tiers:
         raise ConfigError(f"{source}: tiers is empty", fix="name at least one")
     for name, tier in settings.tiers.items():
@@ -311,6 +314,13 @@ def _validate_route(settings: Settings, source: str) -> None:
             )
     if route.mode is RouteMode.PIN and not route.pins:
         raise ConfigError(f'{source}: route.mode="pin" needs route.pins, such as {{ act = "NAME" }}')
+
+
+def _validate_servers(settings: Settings, source: str) -> None:
+    for name, server in settings.mcp.items():
+        wrong = complaint_about(name, server)
+        if wrong is not None:
+            raise ConfigError(f"{source}: {wrong[0]}", fix=wrong[1])
 
 
 def validate_limits(settings: Settings, source: str) -> None:

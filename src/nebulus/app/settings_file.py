@@ -8,6 +8,7 @@ from typing import Any, Literal, TypeVar, get_args, get_origin
 import msgspec
 from msgspec import Struct
 
+from nebulus.adapters.mcp.settings import McpServerSettings
 from nebulus.adapters.sandboxes.limits import Limits as CommandLimits
 from nebulus.adapters.tools.groups import ToolGroups
 from nebulus.app.serve_settings import ServeSettings
@@ -53,7 +54,8 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
         ConfigError: an unknown key, a wrong type, or a value that can't be.
     """
     tables = dict(data)
-    tiers = _table(tables.pop("tiers", None), "tiers", source)
+    named: dict[str, type[Struct]] = {"tiers": TierSettings, "mcp": McpServerSettings}
+    of_name = {name: _table(tables.pop(name, None), name, source) for name in named}
     known: dict[str, type[Struct]] = {
         "engine": EngineSettings,
         "budget": Budget,
@@ -68,11 +70,12 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
         for name, kind in known.items()
         if name in tables
     }
-    if tiers:
-        values["tiers"] = {
-            name: _struct(_table(tier, f"tiers.{name}", source), TierSettings, f"{source}: tiers.{name}")
-            for name, tier in tiers.items()
-        }
+    for key, kind in named.items():
+        if of_name[key]:
+            values[key] = {
+                name: _struct(_table(table, f"{key}.{name}", source), kind, f"{source}: {key}.{name}")
+                for name, table in of_name[key].items()
+            }
     settings = msgspec.structs.replace(_struct(tables, Settings, f"{source}: "), **values)
     validate(settings, source)
     wrong = check_overrides(settings.limits)

@@ -1,7 +1,7 @@
 """Which settings may govern a run, and whom they may contact.
 
 Invariants: a settings file that a run could have written governs nothing until its user confirmed its digest; one in
-a workspace sends nothing to a host that its user has not confirmed, and the value of no variable to a host that has
+a workspace starts no program of a tool server that its user has not confirmed, sends nothing to a host that its user has not confirmed, and the value of no variable to a host that has
 not been confirmed for it. A host of this machine that gets no value needs no confirmation. The hub that
 models are fetched from is not among these hosts: the user's environment names it, and it gets nothing of a run.
 """
@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from nebulus.adapters.mcp.settings import McpServerSettings
 from nebulus.adapters.sandboxes.protection import mend
 from nebulus.adapters.stores.location import is_server, origins_of
 from nebulus.adapters.trust.ledger import Contact, TrustLedger
 from nebulus.app.settings import FILE_NAME, Settings
+from nebulus.core.digest import digest
 from nebulus.core.errors import ConfigError
 
 _PORTS = {"http": 80, "https": 443}
@@ -48,7 +50,26 @@ class ContactInDoubt(Struct, frozen=True):
         return f"{self.path} sends {sent} to {self.contact.host}, which you have not confirmed"
 
 
-Doubt = FileInDoubt | ContactInDoubt
+class ProgramInDoubt(Struct, frozen=True):
+    """A program of a tool server that a settings file in a workspace names, and that nobody has confirmed."""
+
+    path: Path
+    server: McpServerSettings
+
+    def sentence(self) -> str:
+        """Return what is to be confirmed."""
+        given = "".join(f", with the value of ${name}" for name in self.server.variables)
+        command = " ".join(self.server.command)
+        return f"{self.path} starts `{command}` outside of the sandbox{given}, which you have not confirmed"
+
+    @property
+    def digest(self) -> str:
+        """The digest of all that decides what is started."""
+        server = self.server
+        return digest([server.command, sorted(server.env.items()), sorted(server.secrets.items())])
+
+
+Doubt = FileInDoubt | ContactInDoubt | ProgramInDoubt
 
 
 def file_in_doubt(path: Path, ledger: TrustLedger) -> list[Doubt]:
@@ -62,7 +83,7 @@ def file_in_doubt(path: Path, ledger: TrustLedger) -> list[Doubt]:
 
 
 def contacts_in_doubt(settings: Settings, path: Path, folder: Path, *, ledger: TrustLedger) -> list[Doubt]:
-    """Return a doubt for each host that `settings`, read from `path` for work in `folder`, would contact unasked.
+    """Return a doubt for each host or program that `settings`, read from `path` for work in `folder`, would use unasked.
 
     A file that is outside of `folder` and of every other workspace is its user's own word.
 
@@ -71,9 +92,13 @@ def contacts_in_doubt(settings: Settings, path: Path, folder: Path, *, ledger: T
     """
     if not path.exists() or not _is_in_workspace(path, folder, ledger):
         return []
-    known = ledger.load().contacts
+    known = ledger.load()
     wanted = dict.fromkeys(contacts_of(settings))
-    return [ContactInDoubt(path, contact) for contact in wanted if contact not in known]
+    programs = (ProgramInDoubt(path, server) for server in settings.mcp.values() if server.command)
+    return [
+        *(ContactInDoubt(path, contact) for contact in wanted if contact not in known.contacts),
+        *(program for program in programs if program.digest not in known.programs),
+    ]
 
 
 def contacts_of(settings: Settings) -> Iterator[Contact]:
@@ -85,6 +110,9 @@ def contacts_of(settings: Settings) -> Iterator[Contact]:
         backend = tier.backend()
         if backend.url and (tier.api_key_env or not _is_this_machine(backend.url)):
             yield Contact(_origin(backend.url), tier.api_key_env)
+    for server in settings.mcp.values():
+        if server.url and (server.variables or not _is_this_machine(server.url)):
+            yield from (Contact(_origin(server.url), variable) for variable in server.variables or ("",))
     if is_server(settings.engine.url):
         yield from map(Contact, origins_of(settings.engine.url))
 
@@ -101,6 +129,8 @@ def trust(doubts: list[Doubt], ledger: TrustLedger) -> None:
                 ledger.remember_file(path)
             case ContactInDoubt(_, contact):
                 ledger.trust_contact(contact)
+            case ProgramInDoubt() as program:
+                ledger.trust_program(program.digest)
 
 
 def protect_from_now_on(path: Path, folder: Path, ledger: TrustLedger) -> None:

@@ -38,6 +38,7 @@ from nebulus.cli import (
     ask,
     connect,
     forecast_command,
+    mcp_commands,
     models,
     policy,
     probe_command,
@@ -124,6 +125,7 @@ run_commands.register(app)
 ask.register(app)
 serve.register(app)
 connect.register(app)
+mcp_commands.register(app)
 view_commands.register(app)
 models.register(app)
 probe_command.register(app)

@@ -59,6 +59,7 @@ def settings_of(folder: Path, choice: Choice, *, only_looks: bool = False, asks:
     require_trust(file_in_doubt(path, ledger), ledger, asks=asks, command=command)
     settings = chosen(load_settings(Path(choice.config) if choice.config else None, folder), choice)
     contacted = msgspec.structs.replace(settings, tiers={}) if only_looks or choice.models else settings
+    contacted = msgspec.structs.replace(contacted, mcp={}) if only_looks else contacted
     doubts = contacts_in_doubt(contacted, path, folder, ledger=ledger)
     require_trust(doubts, ledger, asks=asks, command=command)
     protect_from_now_on(path, folder, ledger)

@@ -104,7 +104,8 @@ class TerminalFace:
         took_s = time.monotonic() - one.since_s
         is_writing = self._pieces and one.since_s == self._pieces_since_s and took_s > 0.2
         speed = f" · about {self._pieces / took_s:,.0f} tokens/s" if is_writing else ""
-        return f"{describe(one.command, self._machine)} · {took_s:.1f} s{speed}"
+        progress = f" · {one_line(one.progress, 60)}" if one.progress else ""
+        return f"{describe(one.command, self._machine)} · {took_s:.1f} s{speed}{progress}"
 
 
 def _plan(machine: Machine, *, most: int) -> list[Text]:

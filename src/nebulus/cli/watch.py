@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Protocol
 
 from msgspec import Struct
+from msgspec.structs import replace
 from rich.console import Console
 from rich.text import Text
 
@@ -26,6 +27,8 @@ class UnderWay(Struct, frozen=True):
 
     command: Command
     since_s: float
+    progress: str = ""
+    """How far it is, where a tool says so."""
 
 
 class Face(Protocol):
@@ -76,6 +79,18 @@ class Watcher:
     def on_text(self, piece: str) -> None:
         """Show that a model writes."""
         self._face.wrote(piece)
+
+    def on_progress(self, tool: str, progress: str) -> None:
+        """Show how far a tool is."""
+        if self._is_lost or not self._is_live:
+            return
+        self._under_way = [
+            replace(one, progress=progress)
+            if isinstance(one.command, RunTool) and one.command.call.tool == tool
+            else one
+            for one in self._under_way
+        ]
+        self._face.doing(self._under_way, self._narrator.machine)
 
     def on_record(self, record: Record) -> None:
         """Show what happened."""

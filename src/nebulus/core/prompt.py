@@ -120,7 +120,7 @@ class Piece(Struct, frozen=True, omit_defaults=True):
     @property
     def _shown(self) -> str:
         """The text with the control tokens of chat templates made harmless, unless the user wrote it."""
-        return self.text if self.provenance == USER else _CONTROL.sub(_harmless, self.text)
+        return self.text if self.provenance == USER else harmless(self.text)
 
     def _contained(self, text: str) -> str:
         """The text, changed so that none of its lines can pass for one of ours.
@@ -232,8 +232,13 @@ def _user(lines: list[str]) -> tuple[Message, ...]:
 def _turn(piece: Piece, call: RawCall) -> tuple[Message, Message]:
     """The two messages of an earlier call. In a message of its own, no line of its text can pass for ours."""
     result = f"{piece.label}{piece._shown}{piece.note}"
-    made = replace(call, arguments=_CONTROL.sub(_harmless, call.arguments))
+    made = replace(call, arguments=harmless(call.arguments))
     return Message("assistant", "", (made,)), Message("tool", result, call_id=call.call_id)
+
+
+def harmless(text: str) -> str:
+    """Return `text` from outside with the control tokens of chat templates made harmless."""
+    return _CONTROL.sub(_harmless, text)
 
 
 def _harmless(match: re.Match[str]) -> str:

@@ -1,6 +1,6 @@
 """The small ports: clock, artifact store, checker, observer."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from nebulus.core.commands import Command
 from nebulus.core.journal import Record
@@ -64,4 +64,13 @@ class Observer(Protocol):
 
     def on_record(self, record: Record) -> None:
         """This was recorded."""
+        ...
+
+
+@runtime_checkable
+class ProgressObserver(Protocol):
+    """An observer that is also told how far tools are, where they say so."""
+
+    def on_progress(self, tool: str, progress: str) -> None:
+        """The tool says that it is so far."""
         ...

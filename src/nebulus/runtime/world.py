@@ -15,7 +15,7 @@ from nebulus.loop.route import NO_SKILLS, Skills
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.guard import Person, Policy, Workspace
 from nebulus.ports.tool import Tool
-from nebulus.ports.world import ArtifactStore, Checker, Clock, Observer
+from nebulus.ports.world import ArtifactStore, Checker, Clock, Observer, ProgressObserver
 from nebulus.runtime.breakers import Breakers
 
 
@@ -55,6 +55,12 @@ class Observers:
         """Pass it to every observer."""
         for observer in self._observers:
             observer.on_record(record)
+
+    def on_progress(self, tool: str, progress: str) -> None:
+        """Pass it to every observer that wants to know."""
+        for observer in self._observers:
+            if isinstance(observer, ProgressObserver):
+                observer.on_progress(tool, progress)
 
     @property
     def is_watching(self) -> bool:

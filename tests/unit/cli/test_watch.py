@@ -8,7 +8,7 @@ from rich.console import Console
 from nebulus.cli.terminal import TerminalFace
 from nebulus.cli.watch import PlainFace, Watcher
 from nebulus.core.answers import ModelAnswer
-from nebulus.core.commands import AskModel
+from nebulus.core.commands import AskModel, RunTool
 from nebulus.core.config import RunConfig
 from nebulus.core.events import (
     AnswerParsed,
@@ -20,6 +20,7 @@ from nebulus.core.events import (
     WaitEnded,
 )
 from nebulus.core.failure import Fault
+from nebulus.core.findings import Call
 from nebulus.core.journal import records
 from nebulus.core.plan import Goal, Plan, Step, StepStatus
 from nebulus.core.tiers import StepKind, Tier
@@ -121,3 +122,16 @@ def asked_for(face: TerminalFace) -> list[str]:
 
 def test_records_that_do_not_fit_are_let_go_without_an_error() -> None:
     assert "Tidy." in watched(started(THINK), routed(1), WaitEnded(step=1, seconds=1.0), *ONE[2:])
+
+
+def test_a_tool_that_says_how_far_it_is_is_shown_with_it() -> None:
+    face = TerminalFace(Console(file=io.StringIO(), width=120, height=40))
+    watcher = Watcher(face)
+    for record in records([started(THINK), routed(1)]):
+        watcher.on_record(record)
+    call = Call(call_id="c1", tool="one_slow", arguments={})
+    watcher.on_command(RunTool(step=1, call=call, key="k"))
+    watcher.on_progress("another", "9/9")
+    assert "9/9" not in picture(face)
+    watcher.on_progress("one_slow", "1/3 \x1b[2Kbegun")
+    assert "1/3 \\x1b[2Kbegun" in picture(face)

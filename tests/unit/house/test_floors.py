@@ -18,7 +18,7 @@ FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"runtime"}),
     frozenset({"app"}),
     frozenset({""}),  # nebulus/__init__.py: the public names
-    frozenset({"proxy", "web"}),
+    frozenset({"proxy", "web", "mcp_server"}),
     frozenset({"cli"}),  # starts the others
     frozenset({"__main__"}),
 )

@@ -37,6 +37,29 @@ def test_without_a_name_the_words_decide() -> None:
     assert "get_weather" in names("what is the weather in the city of Oslo", most=2)
 
 
+def test_a_word_that_few_tools_have_outweighs_many_that_all_have() -> None:
+    common = "Get the value of a thing in a list for the user by its name"
+    tools = (
+        *(ToolSpec(name=f"common_{number}", description=common) for number in range(9)),
+        ToolSpec(name="parcel", description="Weigh one."),
+    )
+    step = Step(number=1, text="Get the value of the list for the user: what do parcels weigh?")
+    assert [tool.name for tool in offer(step, tools, most=1)] == ["parcel"]
+
+
+def test_what_a_tool_says_of_its_parameters_counts_too() -> None:
+    tools = (
+        ToolSpec(name="first", description="Convert a value."),
+        ToolSpec(
+            name="second",
+            description="Convert a value.",
+            parameters={"type": "object", "properties": {"currency": {"description": "such as euros"}}},
+        ),
+    )
+    step = Step(number=1, text="Convert a value of 3 euros.")
+    assert [tool.name for tool in offer(step, tools, most=1)] == ["second"]
+
+
 def test_a_name_counts_as_a_whole_word_only() -> None:
     assert named_tools("add_all the numbers, then `read_file`.", TOOLS) == {"read_file"}
     assert named_tools("Read_file the notes", TOOLS) == {"read_file"}

@@ -42,6 +42,8 @@ class Trust(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     files: dict[str, KnownFile] = field(default_factory=dict)
     contacts: tuple[Contact, ...] = ()
+    programs: tuple[str, ...] = ()
+    """Command lines, by digest, that settings in a workspace may start outside of the sandbox."""
     workspaces: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
 
@@ -121,8 +123,16 @@ class TrustLedger:
         """
         self._change(lambda trust: replace(trust, contacts=tuple(sorted({*trust.contacts, contact}))))
 
+    def trust_program(self, digest: str) -> None:
+        """Let the program with this digest be started from now on.
+
+        Raises:
+            ConfigError: it can't be remembered.
+        """
+        self._change(lambda trust: replace(trust, programs=tuple(sorted({*trust.programs, digest}))))
+
     def forget(self) -> None:
-        """Forget hosts, confirmed files and what governed once; where runs worked is kept: that is why one asks.
+        """Forget hosts, programs, confirmed files and what governed once; where runs worked is kept: that is why one asks.
 
         Raises:
             ConfigError: it can't be forgotten.
