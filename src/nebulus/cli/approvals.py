@@ -40,10 +40,11 @@ def approvals(
     """List the questions that wait for a person. What is not answered in time counts as no."""
     from nebulus.app import bootstrap
     from nebulus.cli.console import stderr
+    from nebulus.cli.place import has_runs
     from nebulus.cli.view import open_view
 
     with open_view(workspace, config, as_json=as_json) as view:
-        store = bootstrap.approvals(view.settings, workspace)
+        store = bootstrap.approvals(view.settings, workspace) if has_runs(view.settings, workspace) else None
         waiting = store.waiting() if store else []
         if not waiting and not as_json:
             stderr().print("Nobody waits for an answer.")
@@ -89,7 +90,7 @@ def deny(
 
 def _answer(digest: str, text: str, *, is_yes: bool, where: tuple[Path, Path | None], as_json: bool) -> None:
     from nebulus.app import bootstrap
-    from nebulus.cli.place import again
+    from nebulus.cli.place import again, require_runs
     from nebulus.cli.view import open_view
     from nebulus.core.errors import ConfigError
     from nebulus.ports.guard import PersonReply
@@ -97,11 +98,13 @@ def _answer(digest: str, text: str, *, is_yes: bool, where: tuple[Path, Path | N
 
     workspace, config = where
     with open_view(workspace, config, as_json=as_json) as view:
-        store = bootstrap.approvals(view.settings, workspace)
-        if store is None:
+        if view.settings.engine.url == bootstrap.MEMORY:
             raise ConfigError(
                 "runs kept in memory ask only while they run", fix="set engine.url to keep them"
             )
+        require_runs(view.settings, workspace)
+        store = bootstrap.approvals(view.settings, workspace)
+        assert store is not None
         answered = store.answer(digest, PersonReply(is_yes=is_yes, text=text, by=getpass.getuser()))
         word, style = ("approved", "green") if is_yes else ("denied", "yellow")
         said = f"{word}: {answered.tool} {one_line(answered.arguments, 600)}"

@@ -49,7 +49,7 @@ from nebulus.cli import (
     verify,
     view_commands,
 )
-from nebulus.cli.options import examples
+from nebulus.cli.options import examples, unwrap_help
 
 app = typer.Typer(
     name="nebulus",
@@ -133,6 +133,7 @@ approvals.register(app)
 policy.register(app)
 verify.register(app)
 trust.register(app)
+unwrap_help(app)
 
 
 def run() -> None:

@@ -21,6 +21,10 @@ RULES: dict[Effect, Verdict] = {
         "default.egress", "nothing may leave the workspace without a policy that allows it"
     ),
 }
+_ASSUMED = (
+    'the tool declares no effect, so it counts as irreversible; @tool(effect="read") declares one that only reads, '
+    'effect="write" one whose changes can be undone'
+)
 
 
 class DefaultPolicy:
@@ -41,5 +45,6 @@ class DefaultPolicy:
         decided = RULES.get(spec.effect, Refuse("default.deny", "no rule allows it"))
         if not isinstance(decided, Ask):
             return decided
+        reason = _ASSUMED if spec.is_effect_assumed else decided.reason
         why = concern(flow_of(call, spec, context))
-        return Ask(decided.rule, f"{decided.reason}; {why}") if why else decided
+        return Ask(decided.rule, f"{reason}; {why}" if why else reason)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from nebulus import tool
 from nebulus.core.findings import Call
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.core.verdict import Allow, Ask, Refuse
@@ -18,6 +19,17 @@ def test_the_effect_decides_and_the_rule_is_named(effect: Effect, verdict: type)
     judged = POLICY.judge(Call("t"), ToolSpec(name="t", effect=effect))
     assert isinstance(judged, verdict)
     assert judged.rule.startswith("default.")
+
+
+def test_a_tool_that_declares_no_effect_is_asked_about_with_what_to_declare() -> None:
+    @tool
+    def weather(city: str) -> str:
+        """Tell the weather."""
+        return city
+
+    judged = POLICY.judge(Call("weather", {"city": "Oslo"}), weather.spec)
+    assert isinstance(judged, Ask)
+    assert '@tool(effect="read")' in judged.reason
 
 
 def test_every_effect_has_a_rule() -> None:
