@@ -1,4 +1,4 @@
-"""What a user sets: tiers, engine, budget, limits, tools. One file, `nebulus.toml`.
+"""What a user sets: tiers, engine, budget, limits, tools; in a file `nebulus.toml`, or in variables (`settings_layers`).
 
 Invariants: an unknown key, a wrong type or an impossible value stops the start, with the place, the value and
 the nearest thing that would be right; secrets are named by environment variable, never written here.
@@ -141,7 +141,9 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     """All settings. Tiers are ordered from small to large, as in the file.
 
     `commands` are run in the best sandbox that holds on this machine, in the one that is named, or not at
-    all. `policy` is a file of rules, relative to this one; without it a small default holds. `secrets` names
+    all. `policy` is a file of rules, relative to this one: `.toml` for tables `[[policy]]`, `.cedar` for Cedar, each as
+    docs/principles/guard.md describes it; without a policy, reading and writing in the workspace is allowed, what can't be undone
+    asks, and nothing leaves. `secrets` names
     environment variables whose values stay out of prompts, records and logs, each with the tools that it is
     granted to. `planning` is how a goal in prose is worked on: "next" asks for one call after the other, "outline" for a
     plan first. With `checks_arguments` off, a call is no longer compared with what its step assigns: to measure what

@@ -14,7 +14,9 @@ WorkspaceOption = Annotated[
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
-        "--config", help="A settings file; without it, nebulus.toml in the workspace, if there is one."
+        "--config",
+        envvar="NEBULUS_CONFIG",
+        help="A settings file; without it, nebulus.toml in the workspace, if there is one.",
     ),
 ]
 TierOption = Annotated[

@@ -48,7 +48,7 @@ def test_a_reader_that_has_gone_ends_a_command_quietly(monkeypatch: pytest.Monke
         def write(self, _: str) -> int:
             raise BrokenPipeError
 
+    console = stdout()
+    console.file = Gone()
     with pytest.raises(BrokenPipeError):
-        console = stdout()
-        console.file = Gone()
         console.print("x")
