@@ -36,6 +36,7 @@ from nebulus import __version__
 from nebulus.cli import (
     approvals,
     ask,
+    chat_command,
     connect,
     forecast_command,
     models,
@@ -66,6 +67,7 @@ _EPILOG = examples(
         "nebulus run -f tidy.md": "carry a runbook out in this folder",
         "nebulus run 'List the files in notes.' -m ollama:qwen3:8b": "a sentence, on another model",
         "nebulus ask 'What is a fjord?'": "one question, one answer, no tools",
+        "nebulus chat": "a conversation about the files of this folder",
         "nebulus serve": "serve clients that speak to OpenAI or Anthropic",
         "nebulus models pull hf:Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF:Q4_K_M": "fetch a model, to use with -m",
         "nebulus show RUN --why": "why a run ended as it did",
@@ -122,6 +124,7 @@ def nebulus(
 
 run_commands.register(app)
 ask.register(app)
+chat_command.register(app)
 serve.register(app)
 connect.register(app)
 view_commands.register(app)
