@@ -137,6 +137,17 @@ class RouteSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
         return RoutePolicy(mode=self.mode, pins=self.pins, needed=needed)
 
 
+class TelemetrySettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Traces and metrics of runs, sent to an OpenTelemetry collector; off unless `endpoint` names one."""
+
+    endpoint: str = ""
+    """`http://HOST:PORT` of a collector that takes OTLP over HTTP, without `/v1/traces`."""
+    content: bool = False
+    """Whether spans contain goals, arguments, results and answers; without it, only names, counts and times."""
+    headers_env: str = ""
+    """The variable with headers for the collector: `name=value,name=value`."""
+
+
 class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """All settings. Tiers are ordered from small to large, as in the file.
 
@@ -164,6 +175,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     sandbox: CommandLimits = CommandLimits()
     tools: ToolGroups = ToolGroups()
     serve: ServeSettings = ServeSettings()
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     def only(self, names: tuple[str, ...]) -> "Settings":
         """Return these settings with the named tiers alone, in their order here.
@@ -242,6 +254,11 @@ def validate(settings: Settings, source: str) -> None:
     validate_limits(settings, source)
     _validate_engine(settings.engine.url, source)
     _validate_route(settings, source)
+    if settings.telemetry.endpoint and not re.match(r"https?://[^\s/]", settings.telemetry.endpoint):
+        raise ConfigError(
+            f"{source}: telemetry.endpoint={settings.telemetry.endpoint!r} is not a URL",
+            fix="write http://HOST:PORT of a collector",
+        )
     if not settings.tiers:
         raise ConfigError(f"{source}: tiers is empty", fix="name at least one")
     for name, tier in settings.tiers.items():

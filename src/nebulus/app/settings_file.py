@@ -16,6 +16,7 @@ from nebulus.app.settings import (
     EngineSettings,
     RouteSettings,
     Settings,
+    TelemetrySettings,
     TierSettings,
     validate,
 )
@@ -81,6 +82,7 @@ def convert_settings(data: dict[str, Any], *, source: str) -> Settings:
         "tools": ToolGroups,
         "route": RouteSettings,
         "serve": ServeSettings,
+        "telemetry": TelemetrySettings,
     }
     values: dict[str, Any] = {
         name: _struct(_table(tables.pop(name), name, source), kind, f"{source}: {name}")

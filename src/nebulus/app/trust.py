@@ -84,6 +84,9 @@ def contacts_of(settings: Settings) -> Iterator[Contact]:
         backend = tier.backend()
         if backend.url and (tier.api_key_env or not _is_this_machine(backend.url)):
             yield Contact(_origin(backend.url), tier.api_key_env)
+    collector = settings.telemetry
+    if collector.endpoint and (collector.headers_env or not _is_this_machine(collector.endpoint)):
+        yield Contact(_origin(collector.endpoint), collector.headers_env)
     url = settings.engine.url
     if url.startswith("postgres") and "://" in url and not _is_this_machine(url):
         yield Contact(_origin(url))

@@ -31,6 +31,7 @@ from nebulus.cli.watch import Face, NoFace, Watcher, is_terminal
 from nebulus.core.outcome import Done, Question
 from nebulus.core.plan import Exchange, Goal
 from nebulus.core.text import bounded
+from nebulus.guard.defaults import ConversationPolicy
 from nebulus.ports.guard import PersonReply
 from nebulus.report.run import RunReport
 from nebulus.report.summary import source_lines, summary_lines
@@ -137,9 +138,14 @@ def converse(work: Work) -> None:
 async def _opened(work: Work, screen: _Screen, stack: AsyncExitStack) -> Application:
     settings = settings_of(work.folder, work.choice)
     await bootstrap.fetch_models(settings, is_quiet=work.is_quiet)
-    return await stack.enter_async_context(
-        open_application(settings, work.folder, person=screen, watch=[lambda _: Watcher(screen.face)])
+    application = open_application(
+        settings,
+        work.folder,
+        person=screen,
+        policy=None if settings.policy else ConversationPolicy(),
+        watch=[lambda _: Watcher(screen.face)],
     )
+    return await stack.enter_async_context(application)
 
 
 def _lines() -> Iterator[str]:
@@ -166,15 +172,14 @@ def _lines() -> Iterator[str]:
 
 def _turn(line: str, chat: _Chat, runner: asyncio.Runner) -> Exit:
     """Carry out one line and return its exit code; what goes wrong is shown, and the conversation goes on."""
-    match line:
-        case "/quit" | "/exit":
-            raise typer.Exit(Exit.DONE)
-        case "/new":
-            chat.conversation.forget()
-            return Exit.DONE
-        case "/help" | "/?":
-            stderr().print(_HELP, markup=False)
-            return Exit.DONE
+    if line in ("/quit", "/exit"):
+        raise typer.Exit(Exit.DONE)
+    if line == "/new":
+        chat.conversation.forget()
+        return Exit.DONE
+    if line in ("/help", "/?"):
+        stderr().print(_HELP, markup=False)
+        return Exit.DONE
     try:
         with reporting(as_json=False) as hints:
             return exit_code(runner.run(_carried_out(line, chat, hints)), chat.work)

@@ -41,7 +41,7 @@ def chat(
 ) -> None:
     """Talk with a model that has the tools of this folder: each line is a run that knows what earlier ones found.
 
-    Approvals and questions are asked inline. Every turn is kept: `nebulus runs` lists it, `show` explains it, `resume`
+    Approvals and questions are asked inline; without a policy of your own you are also asked before a file is changed. Every turn is kept: `nebulus runs` lists it, `show` explains it, `resume`
     takes it up. Ctrl-C stops the run under way and not the conversation; Ctrl-D ends it. /new forgets what was said.
 
     In a pipe each line of stdin is a turn, and answers go to stdout; nobody can be asked there, so that what needs an

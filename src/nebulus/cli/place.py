@@ -11,7 +11,14 @@ from msgspec import Struct
 
 from nebulus.adapters.trust.ledger import TrustLedger
 from nebulus.app.bootstrap import MEMORY
-from nebulus.app.settings import FILE_NAME, EngineSettings, Settings, TierSettings, tier_name
+from nebulus.app.settings import (
+    FILE_NAME,
+    EngineSettings,
+    Settings,
+    TelemetrySettings,
+    TierSettings,
+    tier_name,
+)
 from nebulus.app.settings_layers import Layered, load_layered, user_settings_path
 from nebulus.app.trust import Doubt, contacts_in_doubt, file_in_doubt, protect_from_now_on
 from nebulus.cli.trusting import require_trust
@@ -88,6 +95,8 @@ def file_contacts(
         named = msgspec.structs.replace(named, tiers={})
     if not layered.comes_from("engine", str(path)):
         named = msgspec.structs.replace(named, engine=EngineSettings())
+    if not layered.comes_from("telemetry", str(path)):
+        named = msgspec.structs.replace(named, telemetry=TelemetrySettings())
     return contacts_in_doubt(named, path, folder, ledger=ledger)
 
 

@@ -6,7 +6,7 @@ from nebulus import tool
 from nebulus.core.findings import Call
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.core.verdict import Allow, Ask, Refuse
-from nebulus.guard.defaults import DefaultPolicy
+from nebulus.guard.defaults import ConversationPolicy, DefaultPolicy
 
 POLICY = DefaultPolicy()
 
@@ -43,3 +43,10 @@ def test_a_call_is_judged_by_its_own_tool_only() -> None:
 
 def test_the_digest_names_the_table() -> None:
     assert DefaultPolicy().digest == POLICY.digest
+
+
+def test_in_a_conversation_a_change_is_asked_about_and_reading_is_not() -> None:
+    policy = ConversationPolicy()
+    assert isinstance(policy.judge(Call("t"), ToolSpec(name="t", effect=Effect.WRITE)), Ask)
+    assert isinstance(policy.judge(Call("t"), ToolSpec(name="t", effect=Effect.READ)), Allow)
+    assert policy.digest != POLICY.digest
