@@ -38,6 +38,7 @@ from nebulus.cli import (
     ask,
     chat_command,
     connect,
+    export,
     forecast_command,
     models,
     policy,
@@ -128,6 +129,7 @@ chat_command.register(app)
 serve.register(app)
 connect.register(app)
 view_commands.register(app)
+export.register(app)
 models.register(app)
 probe_command.register(app)
 profile_commands.register(app)

@@ -117,6 +117,8 @@ class SpanFold:
                     root.attributes[n.OUTPUT_MESSAGES] = _message("assistant", str(outcome))
             case Failed(failure=failure):
                 root.attributes[n.ERROR] = root.error = failure.kind.value
+            case None:
+                pass
             case Blocked() | Refused() | Exhausted():
                 root.attributes[n.ERROR] = root.error = type(outcome).__name__.lower()
         unanswered = [self._closed(one) for one in self._answers.values()]
