@@ -40,7 +40,8 @@ class Agent:
     report it, or narrows it. With a `workspace`, the built-in file tools are available too. `engine` is "memory"
     (nothing survives the process), a SQLite path, or a PostgreSQL URL. `policy` is a policy object or the path of a
     rules file (`.toml` or `.cedar`). `planning` is how a goal in prose is worked on: "next" (one call after the other) or
-    "outline" (a plan first). `checks` are predicates that a goal may name ("named NAME"). `watch` makes an
+    "outline" (a plan first). `checks` are predicates that a goal may name ("named NAME"): each is
+    given the arguments of the check and returns "" if it passes, else why not. `watch` makes an
     observer for each run, given its name.
 
         agent = Agent(tools=[weather], model="ollama:qwen3:8b")
