@@ -56,8 +56,9 @@ def _unit_tests_stay_inside(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _state_of_a_user_of_its_own(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Keep every test, and every process that it starts, from what the user of this machine trusts."""
+    """Keep every test, and every process that it starts, from what the user of this machine trusts and sets."""
     os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    os.environ["XDG_CONFIG_HOME"] = str(tmp_path_factory.mktemp("config"))
 
 
 @pytest.fixture

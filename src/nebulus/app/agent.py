@@ -51,9 +51,11 @@ class Agent:
     `ollama:qwen3:8b`, `http://localhost:8000#NAME`) or a backend object; `smollm2` if it is left out. `window_tokens` sets the window's size if the server does not
     report it, or narrows it. With a `workspace`, the built-in file tools are available too. `engine` is "memory"
     (nothing survives the process), a SQLite path, or a PostgreSQL URL. `policy` is a policy object or the path of a
-    rules file (`.toml` or `.cedar`). `workers` (see `worker`) are what it may hand work over to. `planning` is how a goal in prose is worked on: "next" (one call after the other) or
-    "outline" (a plan first). With `votes` above 1 a goal is tried up to that many times in copies of the workspace, and
-    done where more than half of these tries agree. `checks` are predicates that a goal may name ("named NAME"). `watch` makes an
+    rules file (`.toml` or `.cedar`). `workers` (see `worker`) are what it may hand work over to. `planning` is how a goal
+    in prose is worked on: "next" (one call after the other) or "outline" (a plan first). With `votes` above 1 a goal is
+    tried up to that many times in copies of the workspace, and done where more than half of these tries agree. `checks`
+    are predicates that a goal may name ("named NAME"): each is given the arguments of the check and returns "" if it
+    passes, else why not. `watch` makes an
     observer for each run, given its name.
 
         agent = Agent(tools=[weather], model="ollama:qwen3:8b")

@@ -75,14 +75,15 @@ class Application:
         """Take tools and workers in addition to the built-in tools, and backends by tier instead of those that settings name.
 
         Raises:
-            ConfigError: a limit is out of range, or the engine can't be used.
+            ConfigError: a limit is out of range, or the engine or telemetry can't be used.
         """
         validate_limits(settings, "settings")
         self.settings, self.folder = settings, folder
         self._tools, self._predicates = tuple(tools), dict(predicates or {})
         self._workers = (*workers, *(one.spec(name) for name, one in settings.workers.items()))
         self._policy, self._person = policy, person
-        self._watch = tuple(watch)
+        self._telemetry = bootstrap.telemetry(settings)
+        self._watch = (*watch, self._telemetry.watch) if self._telemetry else tuple(watch)
         self._breakers = Breakers(settings.limits)
         self._backends: dict[str, ModelBackend] = dict(backends or {})
         self._given = frozenset(self._backends)
@@ -212,7 +213,9 @@ class Application:
         return opened, request
 
     async def close(self) -> None:
-        """Close every backend that was opened here."""
+        """Close every backend that was opened here, and send what telemetry has left."""
+        if self._telemetry is not None:
+            await asyncio.to_thread(self._telemetry.close)
         for name, backend in self._backends.items():
             if name not in self._given:
                 await backend.close()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from nebulus.adapters.approvals.store import ApprovalStore
     from nebulus.adapters.backends.hub import Hub
     from nebulus.adapters.sandboxes.reach import Reach
+    from nebulus.adapters.telemetry.live import Telemetry
     from nebulus.adapters.workspaces.folder import FolderWorkspace
     from nebulus.app.governing import Governing
 
@@ -311,6 +312,22 @@ def approvals(settings: Settings, folder: Path) -> "ApprovalStore | None":
     from nebulus.adapters.approvals.store import ApprovalStore
 
     return ApprovalStore(_place(url, folder), expires_s=settings.approvals.expires_s)
+
+
+def telemetry(settings: Settings) -> "Telemetry | None":
+    """Return what sends traces and metrics of runs to a collector; None where the settings name none.
+
+    Raises:
+        ConfigError: OpenTelemetry is not installed.
+    """
+    wanted = settings.telemetry
+    if not wanted.endpoint:
+        return None
+    if find_spec("opentelemetry") is None or find_spec("opentelemetry.exporter") is None:
+        raise ConfigError("telemetry needs OpenTelemetry", fix="pip install 'nebulus[telemetry]'")
+    from nebulus.adapters.telemetry.exporters import open_telemetry
+
+    return open_telemetry(wanted.endpoint, headers_env=wanted.headers_env, has_content=wanted.content)
 
 
 def policy(settings: Settings, folder: Path, scene: Scene, *, workspace: Path | None) -> Policy:

@@ -1,4 +1,4 @@
-"""What a user sets: tiers, engine, budget, limits, tools. One file, `nebulus.toml`.
+"""What a user sets: tiers, engine, budget, limits, tools; in a file `nebulus.toml`, or in variables (`settings_layers`).
 
 Invariants: an unknown key, a wrong type or an impossible value stops the start, with the place, the value and
 the nearest thing that would be right; secrets are named by environment variable, never written here.
@@ -139,11 +139,24 @@ class RouteSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbi
         return RoutePolicy(mode=self.mode, pins=self.pins, needed=needed)
 
 
+class TelemetrySettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Traces and metrics of runs, sent to an OpenTelemetry collector; off unless `endpoint` names one."""
+
+    endpoint: str = ""
+    """`http://HOST:PORT` of a collector that takes OTLP over HTTP, without `/v1/traces`."""
+    content: bool = False
+    """Whether spans contain goals, arguments, results and answers; without it, only names, counts and times."""
+    headers_env: str = ""
+    """The variable with headers for the collector: `name=value,name=value`."""
+
+
 class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """All settings. Tiers are ordered from small to large, as in the file.
 
     `commands` are run in the best sandbox that works on this machine, in the one that is named, or never.
-    `policy` is a file of rules, relative to this one; without it a small default applies. `secrets` names
+    `policy` is a file of rules, relative to this one: `.toml` for tables `[[policy]]`, `.cedar` for Cedar, each as
+    docs/principles/guard.md describes it; without a policy, reading and writing in the workspace is allowed, what can't be undone
+    asks, and nothing leaves. `secrets` names
     environment variables whose values stay out of prompts, records and logs, each with the tools that it is
     granted to. `planning` is how a goal in prose is worked on: "next" asks for one call after the other, "outline" for a
     plan first. With `votes` above 1, a goal is tried up to that many times in copies of the workspace, and done where more
@@ -168,6 +181,7 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     serve: ServeSettings = ServeSettings()
     workers: dict[str, WorkerSettings] = field(default_factory=dict)
     mcp: dict[str, McpServerSettings] = field(default_factory=dict)
+    telemetry: TelemetrySettings = TelemetrySettings()
 
     def only(self, names: tuple[str, ...]) -> "Settings":
         """Return these settings with the named tiers alone, in their order here.
@@ -250,6 +264,11 @@ def validate(settings: Settings, source: str) -> None:
     _validate_workers(settings, source)
     validate_votes(settings, source)
     _validate_servers(settings, source)
+    if settings.telemetry.endpoint and not re.match(r"https?://[^\s/]", settings.telemetry.endpoint):
+        raise ConfigError(
+            f"{source}: telemetry.endpoint={settings.telemetry.endpoint!r} is not a URL",
+            fix="write http://HOST:PORT of a collector",
+        )
     if not settings.tiers:
         raise ConfigError(f"{source}: tiers is empty", fix="name at least one")
     for name, tier in settings.tiers.items():

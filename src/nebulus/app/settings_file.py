@@ -17,6 +17,7 @@ from nebulus.app.settings import (
     EngineSettings,
     RouteSettings,
     Settings,
+    TelemetrySettings,
     TierSettings,
     validate,
 )
@@ -38,13 +39,21 @@ def load_settings(path: Path | None, folder: Path) -> Settings:
     found = path or folder / FILE_NAME
     if path is None and not found.exists():
         return Settings()
+    return read_settings(read_table(found), source=str(found))
+
+
+def read_table(path: Path) -> dict[str, Any]:
+    """Return the TOML file at `path` as it is written.
+
+    Raises:
+        ConfigError: it can't be read, or is not TOML.
+    """
     try:
-        data = tomllib.loads(found.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"{found} can't be read: {error.strerror}") from error
+        raise ConfigError(f"{path} can't be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{found} is not TOML: {error}") from error
-    return read_settings(data, source=str(found))
+        raise ConfigError(f"{path} is not TOML: {error}") from error
 
 
 def read_settings(data: dict[str, Any], *, source: str) -> Settings:
@@ -52,6 +61,17 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
 
     Raises:
         ConfigError: an unknown key, a wrong type, or a value that can't be.
+    """
+    settings = convert_settings(data, source=source)
+    validate(settings, source)
+    return settings
+
+
+def convert_settings(data: dict[str, Any], *, source: str) -> Settings:
+    """Return the settings in `data`, each key and value checked, but not whether they go together (`validate`).
+
+    Raises:
+        ConfigError: an unknown key, or a wrong type.
     """
     tables = dict(data)
     named: dict[str, type[Struct]] = {"tiers": TierSettings, "mcp": McpServerSettings}
@@ -64,6 +84,7 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
         "tools": ToolGroups,
         "route": RouteSettings,
         "serve": ServeSettings,
+        "telemetry": TelemetrySettings,
     }
     values: dict[str, Any] = {
         name: _struct(_table(tables.pop(name), name, source), kind, f"{source}: {name}")
@@ -77,7 +98,6 @@ def read_settings(data: dict[str, Any], *, source: str) -> Settings:
                 for name, table in of_name[key].items()
             }
     settings = msgspec.structs.replace(_struct(tables, Settings, f"{source}: "), **values)
-    validate(settings, source)
     wrong = check_overrides(settings.limits)
     if wrong:
         raise ConfigError(f"{source}: limits.strategies: {wrong}")

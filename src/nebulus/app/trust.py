@@ -115,6 +115,9 @@ def contacts_of(settings: Settings) -> Iterator[Contact]:
             yield from (Contact(_origin(server.url), variable) for variable in server.variables or ("",))
     if is_server(settings.engine.url):
         yield from map(Contact, origins_of(settings.engine.url))
+    collector = settings.telemetry
+    if collector.endpoint and (collector.headers_env or not _is_this_machine(collector.endpoint)):
+        yield Contact(_origin(collector.endpoint), collector.headers_env)
 
 
 def trust(doubts: list[Doubt], ledger: TrustLedger) -> None:

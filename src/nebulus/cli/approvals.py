@@ -98,13 +98,13 @@ def _answer(digest: str, text: str, *, is_yes: bool, where: tuple[Path, Path | N
 
     workspace, config = where
     with open_view(workspace, config, as_json=as_json) as view:
-        if view.settings.engine.url != bootstrap.MEMORY:
-            require_runs(view.settings, workspace)
-        store = bootstrap.approvals(view.settings, workspace)
-        if store is None:
+        if view.settings.engine.url == bootstrap.MEMORY:
             raise ConfigError(
                 "runs kept in memory ask only while they run", fix="set engine.url to keep them"
             )
+        require_runs(view.settings, workspace)
+        store = bootstrap.approvals(view.settings, workspace)
+        assert store is not None
         answered = store.answer(digest, PersonReply(is_yes=is_yes, text=text, by=getpass.getuser()))
         word, style = ("approved", "green") if is_yes else ("denied", "yellow")
         said = f"{word}: {answered.tool} {one_line(answered.arguments, 600)}"

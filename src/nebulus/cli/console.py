@@ -37,9 +37,17 @@ class Hints:
         self.resume = ""
 
 
+class _PipeConsole(Console):
+    """A console that raises where its reader has gone; rich itself would end the process with 1."""
+
+    def on_broken_pipe(self) -> None:
+        """Raise what the caller is handling, for `reporting`."""
+        raise BrokenPipeError
+
+
 def stdout() -> Console:
     """Return the console for results."""
-    return Console(highlight=False, soft_wrap=True)
+    return _PipeConsole(highlight=False, soft_wrap=True)
 
 
 def stderr() -> Console:

@@ -27,8 +27,9 @@ from nebulus.app import bootstrap
 from nebulus.app.application import open_application
 from nebulus.app.governing import engine_file
 from nebulus.app.settings import FILE_NAME, SMOLLM2, EngineSettings, Settings, TierSettings
+from nebulus.app.settings_layers import Layered, unknown_variables
 from nebulus.cli.exits import envelope
-from nebulus.cli.place import Choice, settings_of
+from nebulus.cli.place import Choice, layered_of
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.core.text import counted
 from nebulus.core.tools import SandboxLevel
@@ -64,10 +65,11 @@ async def examine(folder: Path, config: Path | None) -> list[Sign]:
     signs = [_python(), _packages(), _embedded(), _nano()]
     signs += _servers(await discover())
     try:
-        settings = settings_of(folder, Choice(config=str(config or "")), asks=False)
+        layered = layered_of(folder, Choice(config=str(config or "")), asks=False)
     except ConfigError as error:
         return [*signs, Sign(what="settings", found=error.what, health=Health.BAD, fix=error.fix)]
-    signs.append(_settings(folder, config))
+    settings = layered.settings
+    signs += _settings(layered)
     for name, tier in settings.tiers.items():
         signs.append(await _tier(name, tier, folder))
     return [*signs, *await containment(settings, folder), _engine(settings, folder)]
@@ -143,13 +145,26 @@ def _server(server: FoundServer) -> Sign:
     return Sign(what="server", found=found)
 
 
-def _settings(folder: Path, config: Path | None) -> Sign:
-    path = config or folder / FILE_NAME
-    if not path.exists():
-        fix = "`nebulus init` writes one for this machine"
-        found = f"no {FILE_NAME}: {SMOLLM2} is used where no model is named"
-        return Sign(what="settings", found=found, health=Health.ODD, fix=fix)
-    return Sign(what="settings", found=f"{path} is valid")
+def _settings(layered: Layered) -> list[Sign]:
+    """Return each source of settings with what it decides, and what it says in vain."""
+    signs = []
+    for layer in layered.layers:
+        decided = [key for key, source in layered.origins.items() if source == layer.source]
+        found = (
+            f"{layer.source} is valid; from it: {', '.join(decided) or 'nothing, since others override it'}"
+        )
+        signs.append(Sign(what="settings", found=found))
+        if layer.kept_out:
+            found = f"{', '.join(layer.kept_out)} of {layer.source}: not used, since your own file decides"
+            fix = f"--config {layer.source} uses it, if you trust it"
+            signs.append(Sign(what="settings", found=found, health=Health.ODD, fix=fix))
+    for name, near in unknown_variables(os.environ).items():
+        signs.append(Sign(what="settings", found=f"${name} is not a setting", health=Health.ODD, fix=near))
+    if not any(key.startswith("tiers.") for key in layered.origins):
+        fix = "`nebulus init` writes one for this machine, `nebulus init --user` one for all folders"
+        found = f"no source names a model: {SMOLLM2} is used"
+        signs.append(Sign(what="settings", found=found, health=Health.ODD, fix=fix))
+    return signs
 
 
 async def _tier(name: str, tier: TierSettings, folder: Path) -> Sign:

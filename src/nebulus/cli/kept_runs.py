@@ -77,7 +77,7 @@ async def report_of(supervisor: Supervisor, run_id: str) -> RunReport:
         RunUnknownError: no such run.
         JournalError: its journal can't be read by this version.
     """
-    with _journal_of(run_id):
+    with journal_of(run_id):
         return report_run(run_id, events_of(await supervisor.raw_journal(run_id)))
 
 
@@ -89,7 +89,7 @@ async def read_asked(run_id: str, settings: Settings, folder: Path) -> list[Aske
         JournalError: its journal can't be read by this version.
     """
     async with _supervisor(settings, folder) as supervisor:
-        with _journal_of(run_id):
+        with journal_of(run_id):
             return list(asked_models(events_of(await supervisor.raw_journal(run_id))))
 
 
@@ -129,7 +129,7 @@ async def verified(run_id: str, settings: Settings, folder: Path) -> "Verificati
 
 
 @contextmanager
-def _journal_of(run_id: str) -> Iterator[None]:
+def journal_of(run_id: str) -> Iterator[None]:
     """Say what can still be done with a journal that this version can't replay.
 
     Raises:

@@ -36,7 +36,9 @@ from nebulus import __version__
 from nebulus.cli import (
     approvals,
     ask,
+    chat_command,
     connect,
+    export,
     forecast_command,
     mcp_commands,
     models,
@@ -50,7 +52,7 @@ from nebulus.cli import (
     verify,
     view_commands,
 )
-from nebulus.cli.options import examples
+from nebulus.cli.options import examples, unwrap_help
 
 app = typer.Typer(
     name="nebulus",
@@ -67,6 +69,7 @@ _EPILOG = examples(
         "nebulus run -f tidy.md": "carry a runbook out in this folder",
         "nebulus run 'List the files in notes.' -m ollama:qwen3:8b": "a sentence, on another model",
         "nebulus ask 'What is a fjord?'": "one question, one answer, no tools",
+        "nebulus chat": "a conversation about the files of this folder",
         "nebulus serve": "serve clients that speak to OpenAI or Anthropic",
         "nebulus models pull hf:Qwen/Qwen2.5-Coder-1.5B-Instruct-GGUF:Q4_K_M": "fetch a model, to use with -m",
         "nebulus show RUN --why": "why a run ended as it did",
@@ -123,10 +126,12 @@ def nebulus(
 
 run_commands.register(app)
 ask.register(app)
+chat_command.register(app)
 serve.register(app)
 connect.register(app)
 mcp_commands.register(app)
 view_commands.register(app)
+export.register(app)
 models.register(app)
 probe_command.register(app)
 profile_commands.register(app)
@@ -135,6 +140,7 @@ approvals.register(app)
 policy.register(app)
 verify.register(app)
 trust.register(app)
+unwrap_help(app)
 
 
 def run() -> None:

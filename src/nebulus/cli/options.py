@@ -1,5 +1,6 @@
 """The options that several commands share, and how examples are written."""
 
+import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -13,7 +14,9 @@ WorkspaceOption = Annotated[
 ConfigOption = Annotated[
     Path | None,
     typer.Option(
-        "--config", help="A settings file; without it, nebulus.toml in the workspace, if there is one."
+        "--config",
+        envvar="NEBULUS_CONFIG",
+        help="A settings file; without it, nebulus.toml in the workspace, if there is one.",
     ),
 ]
 TierOption = Annotated[
@@ -85,6 +88,23 @@ AcceptOption = Annotated[
         "--accept-changes", help="Go on although tools, tiers, limits or policy have changed since."
     ),
 ]
+
+
+def unwrap_help(app: typer.Typer) -> None:
+    """Join the lines of each paragraph in the help of every command of `app`.
+
+    Docstrings are wrapped for whoever reads the code; a terminal has a width of its own, and typer keeps the lines.
+    """
+    for command in app.registered_commands:
+        text = inspect.getdoc(command.callback) if command.callback else None
+        command.help = command.help or (_unwrapped(text) if text else None)
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            unwrap_help(group.typer_instance)
+
+
+def _unwrapped(text: str) -> str:
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in text.split("\n\n"))
 
 
 def examples(commands: Mapping[str, str]) -> str:

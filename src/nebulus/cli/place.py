@@ -12,9 +12,16 @@ from msgspec import Struct
 from nebulus.adapters.trust.ledger import TrustLedger
 from nebulus.app.bootstrap import MEMORY
 from nebulus.app.governing import engine_file
-from nebulus.app.settings import FILE_NAME, Settings, TierSettings, tier_name
-from nebulus.app.settings_file import load_settings
-from nebulus.app.trust import contacts_in_doubt, file_in_doubt, protect_from_now_on
+from nebulus.app.settings import (
+    FILE_NAME,
+    EngineSettings,
+    Settings,
+    TelemetrySettings,
+    TierSettings,
+    tier_name,
+)
+from nebulus.app.settings_layers import Layered, load_layered, user_settings_path
+from nebulus.app.trust import Doubt, contacts_in_doubt, file_in_doubt, protect_from_now_on
 from nebulus.cli.trusting import require_trust
 from nebulus.core.errors import ConfigError, RunUnknownError
 from nebulus.core.plan import PlanMode
@@ -49,6 +56,15 @@ def settings_of(folder: Path, choice: Choice, *, only_looks: bool = False, asks:
     Raises:
         ConfigError: there is no such folder, a file or a flag can't be meant, or something is not trusted.
     """
+    return layered_of(folder, choice, only_looks=only_looks, asks=asks).settings
+
+
+def layered_of(folder: Path, choice: Choice, *, only_looks: bool = False, asks: bool = True) -> Layered:
+    """Return as `settings_of`, with the source of each value.
+
+    Raises:
+        ConfigError: as `settings_of`.
+    """
     if not folder.is_dir():
         raise ConfigError(f"the workspace {str(folder)!r} is not a folder", fix="create it, or name another")
     if choice.models and choice.tiers:
@@ -56,14 +72,52 @@ def settings_of(folder: Path, choice: Choice, *, only_looks: bool = False, asks:
             "--model and --tier exclude each other", fix="--tier picks among the tiers of nebulus.toml"
         )
     path, ledger, command = settings_path(folder, choice), TrustLedger(), trust_command(folder, choice)
-    require_trust(file_in_doubt(path, ledger), ledger, asks=asks, command=command)
-    settings = chosen(load_settings(Path(choice.config) if choice.config else None, folder), choice)
-    contacted = msgspec.structs.replace(settings, tiers={}) if only_looks or choice.models else settings
-    contacted = msgspec.structs.replace(contacted, mcp={}) if only_looks else contacted
-    doubts = contacts_in_doubt(contacted, path, folder, ledger=ledger)
+    own = user_settings_path()
+    require_trust(
+        [*file_in_doubt(own, ledger), *file_in_doubt(path, ledger)], ledger, asks=asks, command=command
+    )
+    layered = load_layered(Path(choice.config) if choice.config else None, folder)
+    doubts = file_contacts(
+        layered,
+        path,
+        folder,
+        ledger=ledger,
+        has_models=not (only_looks or choice.models),
+        is_used=not only_looks,
+    )
+
     require_trust(doubts, ledger, asks=asks, command=command)
-    protect_from_now_on(path, folder, ledger)
-    return settings
+    for file in own, path:
+        protect_from_now_on(file, folder, ledger)
+    return msgspec.structs.replace(layered, settings=chosen(layered.settings, choice))
+
+
+def file_contacts(
+    layered: Layered,
+    path: Path,
+    folder: Path,
+    *,
+    ledger: TrustLedger,
+    has_models: bool = True,
+    is_used: bool = True,
+) -> list[Doubt]:
+    """Return a doubt for each host and program that the file at `path` itself would have used unasked.
+
+    `is_used`: servers of tools will be started; `has_models`: models will be contacted.
+
+    Raises:
+        ConfigError: what is trusted can't be read.
+    """
+    named = layered.settings
+    if not has_models or not layered.comes_from("tiers", str(path)):
+        named = msgspec.structs.replace(named, tiers={})
+    if not is_used or not layered.comes_from("mcp", str(path)):
+        named = msgspec.structs.replace(named, mcp={})
+    if not layered.comes_from("engine", str(path)):
+        named = msgspec.structs.replace(named, engine=EngineSettings())
+    if not layered.comes_from("telemetry", str(path)):
+        named = msgspec.structs.replace(named, telemetry=TelemetrySettings())
+    return contacts_in_doubt(named, path, folder, ledger=ledger)
 
 
 def settings_path(folder: Path, choice: Choice) -> Path:

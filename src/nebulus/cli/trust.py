@@ -40,11 +40,11 @@ def trust(
     machine that gets no secret.
     """
     from nebulus.adapters.trust.ledger import TrustLedger
-    from nebulus.app.settings_file import load_settings
-    from nebulus.app.trust import contacts_in_doubt, file_in_doubt, protect_from_now_on
+    from nebulus.app.settings_layers import load_layered, user_settings_path
+    from nebulus.app.trust import file_in_doubt, protect_from_now_on
     from nebulus.app.trust import trust as confirm
     from nebulus.cli.console import reporting, show_json
-    from nebulus.cli.place import Choice, settings_path
+    from nebulus.cli.place import Choice, file_contacts, settings_path
     from nebulus.cli.trusting import confirmed_lines
 
     with reporting(as_json=as_json):
@@ -53,11 +53,12 @@ def trust(
             ledger.forget()
             print('{"forgotten": true}' if as_json else "forgotten; you will be asked again")
             return
-        path = settings_path(workspace, Choice(config=str(config or "")))
-        settings = load_settings(config, workspace)
-        doubts = [*file_in_doubt(path, ledger), *contacts_in_doubt(settings, path, workspace, ledger=ledger)]
+        path, own = settings_path(workspace, Choice(config=str(config or ""))), user_settings_path()
+        files = [*file_in_doubt(own, ledger), *file_in_doubt(path, ledger)]
+        doubts = [*files, *file_contacts(load_layered(config, workspace), path, workspace, ledger=ledger)]
         confirm(doubts, ledger)
-        protect_from_now_on(path, workspace, ledger)
+        for file in own, path:
+            protect_from_now_on(file, workspace, ledger)
         if as_json:
             show_json({"confirmed": [doubt.sentence() for doubt in doubts]})
         else:

@@ -45,7 +45,11 @@ def register(app: typer.Typer) -> None:
     )(doctor)
     app.command(
         epilog=examples(
-            {"nebulus init": "here", "nebulus init --workspace project --force": "there, over the old one"}
+            {
+                "nebulus init": "here",
+                "nebulus init --workspace project --force": "there, over the old one",
+                "nebulus init --user": "for every folder",
+            }
         )
     )(init)
     calls = typer.Typer(
@@ -199,15 +203,22 @@ def doctor(
 def init(
     *,
     workspace: WorkspaceOption = HERE,
+    user: Annotated[
+        bool, typer.Option("--user", help="Write your own file, whose settings count in every folder.")
+    ] = False,
     force: Annotated[bool, typer.Option("--force", help="Overwrite a nebulus.toml that is there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Write a commented nebulus.toml for what was found on this machine."""
+    from nebulus.app.settings_layers import user_settings_path
     from nebulus.cli.console import reporting, show_json
     from nebulus.cli.starting_file import write_starting_file
 
     with reporting(as_json=as_json):
-        path, tiers, missing = asyncio.run(write_starting_file(workspace, is_forced=force))
+        folder = user_settings_path().parent if user else workspace
+        if user:
+            folder.mkdir(parents=True, exist_ok=True)
+        path, tiers, missing = asyncio.run(write_starting_file(folder, is_forced=force))
         if as_json:
             show_json({"path": str(path), "tiers": tiers})
         else:

@@ -80,7 +80,8 @@ class Blocked(_NotDone, frozen=True, tag=True, kw_only=True):
     question: Question
 
     def __str__(self) -> str:
-        return f"Blocked: {self.question.text}"
+        reason = f" ({self.question.reason})" if self.question.reason else ""
+        return f"Blocked: {self.question.text}{reason}"
 
 
 class Refused(_NotDone, frozen=True, tag=True, kw_only=True):

@@ -131,10 +131,21 @@ class Input(Struct, frozen=True, omit_defaults=True):
         return self.label or Provenance((Origin("document", self.name),), is_trusted=False)
 
 
+class Exchange(Struct, frozen=True, omit_defaults=True):
+    """One turn of a conversation that came before a run: what the user said, and what came of it.
+
+    `found` is what calls returned and a model answered: text from outside, for all that is known.
+    """
+
+    said: str
+    found: str = ""
+
+
 class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the user wants, verbatim, what must always be true, and the checks that decide when it is met.
 
     `inputs` is the data that it is about. `result` describes the answer that is wanted; None if only the outcome is.
+    `earlier` is the conversation that the goal continues, oldest first.
     """
 
     text: str
@@ -142,6 +153,7 @@ class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     checks: tuple[Check, ...] = ()
     inputs: tuple[Input, ...] = ()
     result: ResultSpec | None = None
+    earlier: tuple[Exchange, ...] = ()
 
 
 class Plan(Struct, frozen=True, omit_defaults=True):

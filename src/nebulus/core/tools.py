@@ -40,6 +40,8 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     parameters: dict[str, Any] = field(default_factory=lambda: {"type": "object", "properties": {}})
     """A JSON Schema of type object."""
     effect: Effect = Effect.READ
+    is_effect_assumed: bool = False
+    """Whether the tool did not declare its effect, so that it counts as irreversible."""
     is_idempotent: bool = False
     """Whether it takes our key, so that a second call with the same key does nothing."""
     has_check: bool = False

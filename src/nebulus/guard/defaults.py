@@ -4,6 +4,9 @@ Reading and writing inside the workspace is allowed, what can't be undone needs 
 else is refused.
 """
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from nebulus.core.context import Context
 from nebulus.core.digest import short_digest
 from nebulus.core.findings import Call
@@ -13,7 +16,7 @@ from nebulus.guard.flow import concern, flow_of
 
 NOTHING_KNOWN = Context()
 
-RULES: dict[Effect, Verdict] = {
+RULES: Mapping[Effect, Verdict] = {
     Effect.READ: Allow("default.read"),
     Effect.WRITE: Allow("default.write"),
     Effect.IRREVERSIBLE: Ask("default.irreversible", "it can't be undone"),
@@ -21,15 +24,21 @@ RULES: dict[Effect, Verdict] = {
         "default.egress", "nothing may leave the workspace without a policy that allows it"
     ),
 }
+_ASSUMED = (
+    'the tool declares no effect, so it counts as irreversible; @tool(effect="read") declares one that only reads, '
+    'effect="write" one whose changes can be undone'
+)
 
 
 class DefaultPolicy:
     """The table above as a policy."""
 
+    rules: Mapping[Effect, Verdict] = RULES
+
     @property
     def digest(self) -> str:
         """The digest of the table, so that a changed one is noticed."""
-        return short_digest(sorted((effect.value, verdict) for effect, verdict in RULES.items()))
+        return short_digest(sorted((effect.value, verdict) for effect, verdict in self.rules.items()))
 
     def judge(self, call: Call, spec: ToolSpec, context: Context = NOTHING_KNOWN) -> Verdict:
         """Decide by the tool's effect; a call of a tool other than `spec` is refused.
@@ -38,8 +47,20 @@ class DefaultPolicy:
         """
         if call.tool != spec.name:
             return Refuse("default.deny", f"{call.tool!r} is not the tool that was judged")
-        decided = RULES.get(spec.effect, Refuse("default.deny", "no rule allows it"))
+        decided = self.rules.get(spec.effect, Refuse("default.deny", "no rule allows it"))
         if not isinstance(decided, Ask):
             return decided
+        reason = _ASSUMED if spec.effect is Effect.IRREVERSIBLE and spec.is_effect_assumed else decided.reason
         why = concern(flow_of(call, spec, context))
-        return Ask(decided.rule, f"{decided.reason}; {why}") if why else decided
+        return Ask(decided.rule, f"{reason}; {why}" if why else reason)
+
+
+class ConversationPolicy(DefaultPolicy):
+    """The same for a conversation, where somebody is there to be asked: a change of a file needs their yes, too.
+
+    Whoever asks a question wants no file changed, and small models write where they should only look.
+    """
+
+    rules: Mapping[Effect, Verdict] = MappingProxyType(
+        {**RULES, Effect.WRITE: Ask("conversation.write", "it changes something")}
+    )

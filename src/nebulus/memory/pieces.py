@@ -26,7 +26,10 @@ FILES = Provenance((Origin("workspace", "files"),), is_trusted=False)
 
 
 def head_pieces(state: State) -> Iterator[Piece]:
-    """Yield the pieces that come first in every prompt: the goal, the constraints and the inputs, whole."""
+    """Yield the pieces that come first in every prompt: what was said before, goal, constraints and inputs, whole."""
+    for turn in state.goal.earlier:
+        yield Piece(PieceKind.ASIDE, turn.said, USER, title="Said before:", label="- the user: ")
+        yield Piece(PieceKind.ASIDE, turn.found, SAID, title="Said before:", label="- what came of it: ")
     yield Piece(PieceKind.GOAL, state.goal.text, USER, label="Goal: ")
     for constraint in state.goal.constraints:
         yield Piece(PieceKind.CONSTRAINT, constraint, USER, title="Constraints:", label="- ")

@@ -16,6 +16,7 @@ from nebulus.core.commands import AskModel
 from nebulus.core.events import Event
 from nebulus.core.failure import Failure
 from nebulus.core.tiers import StepKind
+from nebulus.core.tools import ToolSpec
 from nebulus.loop.machine import Machine, new_machine
 from nebulus.loop.pending import commands
 from nebulus.loop.request import ComposedRequest, compose
@@ -36,7 +37,7 @@ class Asked(Struct, frozen=True, kw_only=True):
     tier: str
     call_id: str
     messages: tuple[Message, ...]
-    tools: tuple[str, ...]
+    offered: tuple[ToolSpec, ...]
     form: Form
     size_bytes: int
     """The size of the prompt as composed now."""
@@ -44,6 +45,11 @@ class Asked(Struct, frozen=True, kw_only=True):
     """The size of the prompt that was sent; 0 if it was not recorded because no answer came."""
     answer: ModelAnswer | None = None
     failure: Failure | None = None
+
+    @property
+    def tools(self) -> tuple[str, ...]:
+        """The names of the tools that were offered, in order."""
+        return tuple(tool.name for tool in self.offered)
 
     @property
     def is_same_size(self) -> bool:
@@ -87,7 +93,7 @@ def _asked(event: e.ModelAnswered | e.ModelFailed, composed: ComposedRequest, po
         tier=event.tier,
         call_id=event.call_id,
         messages=composed.request.messages,
-        tools=tuple(tool.name for tool in composed.request.tools),
+        offered=composed.request.tools,
         form=composed.request.form,
         size_bytes=composed.size_bytes,
     )

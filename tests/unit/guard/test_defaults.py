@@ -2,10 +2,11 @@
 
 import pytest
 
+from nebulus import tool
 from nebulus.core.findings import Call
 from nebulus.core.tools import Effect, ToolSpec
 from nebulus.core.verdict import Allow, Ask, Refuse
-from nebulus.guard.defaults import DefaultPolicy
+from nebulus.guard.defaults import ConversationPolicy, DefaultPolicy
 
 POLICY = DefaultPolicy()
 
@@ -20,6 +21,17 @@ def test_the_effect_decides_and_the_rule_is_named(effect: Effect, verdict: type)
     assert judged.rule.startswith("default.")
 
 
+def test_a_tool_that_declares_no_effect_is_asked_about_with_what_to_declare() -> None:
+    @tool
+    def weather(city: str) -> str:
+        """Tell the weather."""
+        return city
+
+    judged = POLICY.judge(Call("weather", {"city": "Oslo"}), weather.spec)
+    assert isinstance(judged, Ask)
+    assert '@tool(effect="read")' in judged.reason
+
+
 def test_every_effect_has_a_rule() -> None:
     for effect in Effect:
         assert POLICY.judge(Call("t"), ToolSpec(name="t", effect=effect)).rule != "default.deny"
@@ -31,3 +43,10 @@ def test_a_call_is_judged_by_its_own_tool_only() -> None:
 
 def test_the_digest_names_the_table() -> None:
     assert DefaultPolicy().digest == POLICY.digest
+
+
+def test_in_a_conversation_a_change_is_asked_about_and_reading_is_not() -> None:
+    policy = ConversationPolicy()
+    assert isinstance(policy.judge(Call("t"), ToolSpec(name="t", effect=Effect.WRITE)), Ask)
+    assert isinstance(policy.judge(Call("t"), ToolSpec(name="t", effect=Effect.READ)), Allow)
+    assert policy.digest != POLICY.digest

@@ -161,6 +161,7 @@ def _made(function: Callable[P, R], options: ToolOptions) -> FunctionTool[P, R]:
         description=described,
         parameters=parameters.schema(),
         effect=_effect(options.get("effect", Effect.IRREVERSIBLE), name),
+        is_effect_assumed="effect" not in options,
         is_idempotent=options.get("idempotent", False),
         has_check=check is not None,
         is_untrusted=options.get("untrusted", False),
