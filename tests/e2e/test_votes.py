@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nebulus import Agent, Done, Failed, Refused, tool
+from nebulus import Agent, Done, Failed, Refused, tool, worker
 from nebulus.core.answers import ModelAnswer, ModelRequest
 from nebulus.core.context import Context
 from nebulus.core.errors import ConfigError
@@ -229,3 +229,14 @@ def test_a_blocked_run_is_resumed_with_the_answers_of_the_tries(folder: Path, tm
 def test_a_number_of_tries_that_is_out_of_range_stops_the_start() -> None:
     with pytest.raises(ConfigError, match="votes=0"):
         Agent(model=ScriptedBackend(), votes=0)
+
+
+def test_a_goal_that_needs_a_worker_is_not_tried(folder: Path) -> None:
+    lookup = worker("lookup", "Look it up.", tools=["read_file"])
+
+    def handing_over(request: ModelRequest) -> ModelAnswer:
+        return calls("lookup")
+
+    agent = Agent(model=ScriptedBackend(handing_over), workspace=folder, workers=[lookup], votes=2)
+    with pytest.raises(ConfigError, match="lookup"):
+        agent.run("What is the sum?")

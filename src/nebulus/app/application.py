@@ -72,7 +72,7 @@ class Application:
         backends: Mapping[str, ModelBackend] | None = None,
         workers: Sequence[WorkerSpec] = (),
     ) -> None:
-        """Take tools and workers in addition to the built-in tools, and backends by tier instead of those that settings name.
+        """Take tools and workers in addition to the built-in tools, and backends instead of those that tiers name.
 
         Raises:
             ConfigError: a limit is out of range, or the engine or telemetry can't be used.
@@ -107,8 +107,8 @@ class Application:
         """Check everything that can be checked, begin a run towards `goal`, and return its handle.
 
         A text without a `plan` is parsed as a runbook; a text or a `Goal` with its `plan` is used as it is. `inputs` is
-        data that the goal is about. `place` is stored with the run for whoever resumes it elsewhere. With `votes` in the settings, the goal is first tried in
-        copies of the workspace, which takes as long as these runs take.
+        data that the goal is about. `place` is stored with the run for whoever resumes it elsewhere. With `votes` in the
+        settings, the goal is first tried in copies of the workspace, which takes as long as these runs take.
 
         Raises:
             ConfigError: the goal, the run id, a server or the workspace can't be used, or a prompt can't fit a window;

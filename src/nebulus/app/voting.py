@@ -123,9 +123,9 @@ class _InCopy:
 
     def judge(self, call: Call, spec: ToolSpec, context: Context) -> Verdict:
         """Decide a call in a copy."""
-        if spec.effect is not Effect.READ and spec.name not in self._confined:
+        if spec.is_worker or (spec.effect is not Effect.READ and spec.name not in self._confined):
             self._trial.outside = spec.name
-            return Refuse("votes.outside", f"{spec.name} changes something outside of the copy")
+            return Refuse("votes.outside", f"{spec.name} can't be called in a try")
         return self._inner.judge(call, spec, context)
 
 
@@ -165,7 +165,7 @@ async def vote(run: Run, workspace: FolderWorkspace | None, *, most: int) -> Dec
         ends.append(await _tried(run, trial, workspace, before=before))
         if trial.outside:
             raise ConfigError(
-                f"a try called {trial.outside}, which changes something outside of the workspace",
+                f"a try called {trial.outside}, which changes something outside of the workspace, or is a worker",
                 fix="that can't be tried in a copy: leave votes at 1",
             )
     if await _digests(workspace) != before:

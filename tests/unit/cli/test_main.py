@@ -29,7 +29,8 @@ def test_without_a_command_it_says_what_is_here_and_what_is_next(
 def test_the_lines_of_a_paragraph_of_help_are_joined() -> None:
     output = CliRunner().invoke(app, ["run", "--help"], env={"COLUMNS": "400"}).output
     assert (
-        "seeing what each returned, or with --planning outline makes a plan first; a runbook's steps" in output
+        "seeing what each returned, or with --planning outline makes a plan first; a runbook's steps"
+        in output
     )
 
 
