@@ -17,12 +17,14 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from nebulus.app import bootstrap, bootstrap_profiles
+from nebulus.app import bootstrap, bootstrap_profiles, learning
 from nebulus.app.settings import Settings, validate_limits
+from nebulus.ceiling.profile import day_of
 from nebulus.core.commands import Command
 from nebulus.core.config import RunConfig
-from nebulus.core.errors import BackendError, ConfigError
+from nebulus.core.errors import BackendError, ConfigError, RunUnknownError
 from nebulus.core.events import RunStarted
+from nebulus.core.journal import events_of
 from nebulus.core.plan import Goal, Plan, PlanMode
 from nebulus.core.result import ResultSpec
 from nebulus.core.tools import SandboxLevel
@@ -41,7 +43,7 @@ from nebulus.runtime.breakers import Breakers
 from nebulus.runtime.handle import RunHandle
 from nebulus.runtime.redaction import RedactingStore, redacted_logs
 from nebulus.runtime.supervise import Opened, RunRequest, Supervisor
-from nebulus.runtime.world import Observers, World
+from nebulus.runtime.world import Observers, SystemClock, World
 
 Predicates: TypeAlias = Mapping[str, Callable[..., Any]]
 Watch: TypeAlias = Callable[[str], Observer]
@@ -187,7 +189,7 @@ class Application:
     @functools.cached_property
     def _skills(self) -> Skills:
         """What was measured of each tier, if tiers are chosen by that."""
-        return bootstrap_profiles.skills(self.settings)
+        return bootstrap_profiles.skills(self.settings, today=day_of(SystemClock().time_s()))
 
     @functools.cached_property
     def _stored(self) -> ArtifactStore:
@@ -207,7 +209,7 @@ class Application:
                     f"tiers.{name}.reasoning_tokens={tier.reasoning_tokens}: {info.name} can't reason first",
                     fix="set it to 0",
                 )
-            tiers.append(tier.tier(name, info.window_tokens))
+            tiers.append(tier.tier(name, info.window_tokens, leaves_machine=info.leaves_machine))
         return RunConfig(
             tools=tuple(tool.spec for tool in tools),
             tiers=tuple(tiers),
@@ -274,6 +276,21 @@ class Application:
                 skills=self._skills,
             )
             yield Opened(config, world)
+        await self._learn(run_id)
+
+    async def _learn(self, run_id: str) -> None:
+        """Add what a run that is over showed to the profiles of its models, if there are any."""
+        if not self.settings.route.learns:
+            return
+        store = bootstrap_profiles.profiles()
+        if not any(learning.is_measured(tier, self.settings, store) for tier in self.settings.tiers):
+            return
+        try:
+            events = list(events_of(await self.supervisor.raw_journal(run_id)))
+        except RunUnknownError:  # It was only prepared.
+            return
+        day = day_of(SystemClock().time_s())
+        await asyncio.to_thread(learning.learn_quietly, run_id, events, self.settings, store=store, day=day)
 
 
 def _listing(opened: Opened) -> tuple[str, ...]:

@@ -15,13 +15,12 @@ from nebulus.adapters.backends.hub_files import is_hub_name, read_name
 from nebulus.adapters.backends.settings import DEFAULT_LIMITS, AnswerLimits, BackendSettings, ToolForm
 from nebulus.adapters.sandboxes.limits import Limits as CommandLimits
 from nebulus.adapters.tools.groups import ToolGroups
+from nebulus.app.route_settings import RouteSettings, validate_route
 from nebulus.app.serve_settings import ServeSettings
 from nebulus.core.budget import Budget
-from nebulus.core.demand import ErrorCost, WorkKind
 from nebulus.core.errors import ConfigError
 from nebulus.core.limits import Limits
 from nebulus.core.plan import PlanMode
-from nebulus.core.routes import RouteMode, RoutePolicy
 from nebulus.core.text import nearest
 from nebulus.core.tiers import StepKind, Tier
 
@@ -55,7 +54,8 @@ class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     `tool_form` is how tools reach the model: "template" (its own chat template), "signatures" or "schemas"
     (in the prompt, short or as JSON Schema); "auto" uses the template if it takes tools, else signatures.
     `chat_template` is a Jinja template, or the path of a file with one, in place of that of a GGUF file.
-    `timeout_s` bounds all that one answer takes.
+    `timeout_s` bounds all that one answer takes. `leaves_machine` says whether what is sent to the model goes to
+    another machine; without it, its address decides: set it to true for a tunnel or a proxy on this machine.
     """
 
     model: str
@@ -72,6 +72,7 @@ class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     tool_form: ToolForm = "auto"
     chat_template: str = ""
     answer_limits: AnswerLimits = DEFAULT_LIMITS
+    leaves_machine: bool | None = None
 
     def backend(self) -> BackendSettings:
         """Return how to reach the model.
@@ -91,8 +92,16 @@ class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
             answer_limits=self.answer_limits,
         )
 
-    def tier(self, name: str, window_tokens: int) -> Tier:
-        """Return the tier as the machine knows it, its window as the backend stated it."""
+    def is_elsewhere(self) -> bool:
+        """Whether what is sent to the model goes to another machine, as far as the settings show.
+
+        Raises:
+            ConfigError: `model` does not name one.
+        """
+        return self.backend().leaves_machine if self.leaves_machine is None else self.leaves_machine
+
+    def tier(self, name: str, window_tokens: int, *, leaves_machine: bool = False) -> Tier:
+        """Return the tier as the machine knows it: its window, and whether it is elsewhere, as the backend stated them."""
         return Tier(
             name=name,
             window_tokens=window_tokens,
@@ -102,6 +111,7 @@ class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
             price_out_usd=self.price_out_usd,
             kinds=self.kinds,
             tools_shown=self.tools_shown,
+            leaves_machine=leaves_machine if self.leaves_machine is None else self.leaves_machine,
         )
 
 
@@ -116,25 +126,6 @@ class ApprovalSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, fo
 
     expires_s: float = 86_400.0
     wait_s: float = 0.0
-
-
-class RouteSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Which tier is asked first: the smallest ("ladder"), by what was measured, or the one that is pinned.
-
-    `read`, `reversible` and `irreversible` are the lower bounds of success that a tier needs, by what an error costs.
-    `pins` names the tier for a kind of work, in any mode: `pins = { plan = "large" }`.
-    """
-
-    mode: RouteMode = RouteMode.LADDER
-    pins: dict[WorkKind, str] = field(default_factory=dict)
-    read: float = 0.6
-    reversible: float = 0.75
-    irreversible: float = 0.9
-
-    def policy(self) -> RoutePolicy:
-        """Return these settings as a run's configuration contains them."""
-        needed = {cost: getattr(self, cost.value) for cost in ErrorCost}
-        return RoutePolicy(mode=self.mode, pins=self.pins, needed=needed)
 
 
 class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -239,7 +230,6 @@ def validate(settings: Settings, source: str) -> None:
     """
     validate_limits(settings, source)
     _validate_engine(settings.engine.url, source)
-    _validate_route(settings, source)
     if not settings.tiers:
         raise ConfigError(f"{source}: tiers is empty", fix="name at least one")
     for name, tier in settings.tiers.items():
@@ -261,28 +251,12 @@ def validate(settings: Settings, source: str) -> None:
             raise ConfigError(
                 f"{source}: no tier may {kind.value}", fix=f"add {kind.value!r} to the kinds of one"
             )
+    validate_route(settings.route, settings.tiers, source)
 
 
 _ENGINES = ("sqlite", "postgres", "postgresql", "postgresql+psycopg")
 _AT_LEAST_ONE = ("attempts", "calls", "goal_calls", "parallel_steps", "breaker_failures")
 """Limits of which 0 would let nothing happen at all; elsewhere 0 is a choice, in a budget "no limit"."""
-
-
-def _validate_route(settings: Settings, source: str) -> None:
-    route = settings.route
-    for cost in ErrorCost:
-        if not 0 <= getattr(route, cost.value) <= 1:
-            raise ConfigError(
-                f"{source}: route.{cost.value}={getattr(route, cost.value)!r} is not a probability from 0 to 1"
-            )
-    for kind, name in route.pins.items():
-        if name not in settings.tiers:
-            raise ConfigError(
-                f"{source}: route.pins.{kind.value}={name!r} is not a tier",
-                fix=nearest(name, list(settings.tiers)),
-            )
-    if route.mode is RouteMode.PIN and not route.pins:
-        raise ConfigError(f'{source}: route.mode="pin" needs route.pins, such as {{ act = "NAME" }}')
 
 
 def validate_limits(settings: Settings, source: str) -> None:

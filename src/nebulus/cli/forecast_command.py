@@ -49,7 +49,7 @@ def forecast(
     """
     from nebulus.app import bootstrap_profiles
     from nebulus.app.forecasting import forecast_goal, require_forecast
-    from nebulus.app.probe import day_of
+    from nebulus.ceiling.profile import day_of
     from nebulus.cli.console import reporting, show, show_json, stdout
     from nebulus.cli.place import settings_of
     from nebulus.cli.run_commands import choice_of, goal_text
@@ -66,7 +66,7 @@ def forecast(
                 text,
                 folder=workspace,
                 store=bootstrap_profiles.profiles(profiles),
-                today=day_of(SystemClock()),
+                today=day_of(SystemClock().time_s()),
                 workspace=workspace,
             )
         )
