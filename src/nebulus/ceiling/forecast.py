@@ -45,6 +45,7 @@ class StepForecast(Struct, frozen=True, kw_only=True):
 
     number: int
     text: str
+    tier: str = ""
     estimate: Estimate
     cost: Cost
     advice: tuple[Advice, ...] = ()
@@ -68,28 +69,46 @@ class Forecast(Struct, frozen=True, kw_only=True):
         return tuple(sorted(self.steps, key=lambda step: step.estimate.mean)[:WEAKEST_SHOWN])
 
 
+class MeasuredTier(Struct, frozen=True, kw_only=True):
+    """A tier with the profile of its model."""
+
+    name: str
+    profile: Profile
+
+
 def forecast(tier: str, steps: Sequence[PlannedStep], profile: Profile, *, today: str = "") -> Forecast:
     """Return how likely a run of `steps` ends right on `tier`, whose model has `profile`.
 
     With `today` (YYYY-MM-DD), what was seen in runs long ago counts less.
     """
-    model = fit(profile.trials(age_days=AgeOf(today)))
-    demands = [coarse(step.demand) for step in steps]
+    measured = MeasuredTier(name=tier, profile=profile)
+    return forecast_mix(tier, [(step, measured) for step in steps], today=today)
+
+
+def forecast_mix(name: str, work: Sequence[tuple[PlannedStep, MeasuredTier]], *, today: str = "") -> Forecast:
+    """Return how likely a run ends right of which each step is done by the tier that is given with it.
+
+    That a step which fails is given to a larger tier is not in it: such a run does better than its forecast.
+    """
+    tiers = {tier.name: tier for _, tier in work}
+    models = {one: fit(tier.profile.trials(age_days=AgeOf(today))) for one, tier in tiers.items()}
+    known = [(coarse(step.demand), models[tier.name]) for step, tier in work]
     parts = tuple(
         StepForecast(
             number=step.number,
             text=step.text,
+            tier=tier.name,
             estimate=model.estimate(demand),
-            cost=expected_cost(demand, profile.rows),
+            cost=expected_cost(demand, tier.profile.rows),
             advice=tuple(advice_for(demand, model)),
         )
-        for step, demand in zip(steps, demands, strict=True)
+        for (step, tier), (demand, model) in zip(work, known, strict=True)
     )
-    chance, low, high = chance_of_all([(demand, model) for demand in demands])
+    chance, low, high = chance_of_all(known)
     total = Cost()
     for part in parts:
         total += part.cost
-    return Forecast(tier=tier, chance=chance, low=low, high=high, steps=parts, cost=total)
+    return Forecast(tier=name, chance=chance, low=low, high=high, steps=parts, cost=total)
 
 
 def skill_of(profile: Profile, *, today: str = "") -> Skill:

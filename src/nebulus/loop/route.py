@@ -56,7 +56,7 @@ def choose_route(
         )
     demand = _demand(machine, task, command)
     start = _floor(machine, command) if is_by_demand else index
-    options = _options(tiers[start:], demand, skills)
+    options = tier_options(tiers[start:], demand, skills)
     wanted = _policy(machine)
     if is_by_demand:
         route = _within_budget(machine, demand, options, policy=wanted)
@@ -148,7 +148,8 @@ def _least(one: float | None, other: float | None) -> float | None:
     return min((value for value in (one, other) if value is not None), default=None)
 
 
-def _options(tiers: Sequence[Tier], demand: Demand, skills: Skills) -> list[TierOption]:
+def tier_options(tiers: Sequence[Tier], demand: Demand, skills: Skills) -> list[TierOption]:
+    """Return the tiers as they can be chosen for a demand."""
     return [_option(tier, demand, skills.get(tier.name)) for tier in tiers]
 
 
@@ -170,7 +171,7 @@ def larger_tiers(machine: Machine, task: Task, skills: Skills = NO_SKILLS) -> tu
     if not tiers:
         return ()
     demand, policy = task_demand(machine, task), _policy(machine)
-    return tuple(option for option in _options(tiers, demand, skills) if is_allowed(option, policy))
+    return tuple(option for option in tier_options(tiers, demand, skills) if is_allowed(option, policy))
 
 
 def may_escalate(machine: Machine, task: Task, skills: Skills = NO_SKILLS) -> bool:
