@@ -135,7 +135,7 @@ def model_of(runs: Sequence[Outline]) -> SuccessModel:
 
 def forecast_of(run: Outline, model: SuccessModel) -> Forecasted:
     """Return the forecast of a run."""
-    return Forecasted(run, *chance_of_all(run.demands, model))
+    return Forecasted(run, *chance_of_all([(demand, model) for demand in run.demands]))
 
 
 def crossed(runs: Sequence[Outline]) -> tuple[int, int]:

@@ -4,7 +4,7 @@ A family is one runbook with other values in each run, as a person would use it 
 """
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace as replaced
 from pathlib import Path
@@ -29,6 +29,7 @@ from nebulus.core.events import Event
 from nebulus.core.failure import Failure
 from nebulus.core.tiers import StepKind, Tier
 from nebulus.guard.defaults import DefaultPolicy
+from nebulus.loop.route import NO_SKILLS, Skills
 from nebulus.loop.runbook import read_runbook, with_implied_checks
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.tool import ToolOutput
@@ -120,21 +121,39 @@ def config_of(job: Job) -> RunConfig:
 async def carry_out(
     family: int, variant: int, *, depth: int, wordings: Split, backend: ModelBackend
 ) -> KeptRun:
-    """Carry a job out by the runtime."""
+    """Carry a job out by the runtime, on one tier."""
+    job = job_of(family, variant, depth=depth, wordings=wordings)
+    return await carry_out_on(
+        config_of(job), {TIER: backend}, family=family, variant=variant, depth=depth, wordings=wordings
+    )
+
+
+async def carry_out_on(
+    config: RunConfig,
+    backends: Mapping[str, ModelBackend],
+    *,
+    family: int,
+    depth: int,
+    variant: int = 0,
+    wordings: Split = "held_out",
+    skills: Skills = NO_SKILLS,
+) -> KeptRun:
+    """Carry a job out by the runtime, on the tiers of `config`, which `backends` serve."""
     job = job_of(family, variant, depth=depth, wordings=wordings)
     world = Environment(job, random.Random(family * 1000 + variant), BUSY_RATE, "held_out")
-    config, first_wrong = config_of(job), dict[int, int]()
+    first_wrong = dict[int, int]()
     tools = {spec.name: CountedTool(spec, world) for spec in config.tools}
     for tool in tools.values():
         tool.first_wrong = first_wrong
     touched = World(
-        backends={TIER: backend},
+        backends=backends,
         tools=tools,
         policy=DefaultPolicy(),
         person=AbsentPerson(),
         checker=checker(None, {}),
         artifacts=MemoryStore(),
         clock=NoTime(),
+        skills=skills,
     )
 
     @asynccontextmanager

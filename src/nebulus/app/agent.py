@@ -14,7 +14,6 @@ from nebulus.app.bootstrap import MEMORY
 from nebulus.app.bootstrap_profiles import profiles
 from nebulus.app.forecasting import ForecastReport, forecast_goal
 from nebulus.app.inputs import inputs_of
-from nebulus.app.probe import day_of
 from nebulus.app.results import decode_result, result_spec
 from nebulus.app.settings import (
     SMOLLM2,
@@ -25,6 +24,7 @@ from nebulus.app.settings import (
     validate_votes,
 )
 from nebulus.app.settings_file import load_settings
+from nebulus.ceiling.profile import day_of
 from nebulus.core.budget import Budget
 from nebulus.core.commands import Command
 from nebulus.core.errors import ConfigError
@@ -221,7 +221,7 @@ class Agent:
             goal,
             folder=self._folder,
             store=profiles(),
-            today=day_of(SystemClock()),
+            today=day_of(SystemClock().time_s()),
             plan=plan,
             result=None if result is None else result_spec(result),
             tools=self._plugs.get("tools", ()),

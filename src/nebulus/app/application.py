@@ -15,18 +15,19 @@ from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
-from nebulus.app import bootstrap, bootstrap_profiles
-from nebulus.app.asked import Asked, checked_run_id, new_run_id
+from nebulus.app import bootstrap, bootstrap_profiles, learning
+from nebulus.app.asked import Asked, checked_run_id, listing, new_run_id
 from nebulus.app.settings import Settings, validate_limits
 from nebulus.app.voting import VOTES, Decision, Trial, id_of_try, vote
 from nebulus.app.workers import hired, worker_tools
+from nebulus.ceiling.profile import day_of
 from nebulus.core.budget import Spent
 from nebulus.core.commands import Command
 from nebulus.core.config import RunConfig
 from nebulus.core.errors import BackendError, ConfigError, RunUnknownError
 from nebulus.core.events import RunStarted
 from nebulus.core.outcome import Outcome
-from nebulus.core.plan import Goal, Input, Plan, PlanMode
+from nebulus.core.plan import Goal, Input, Plan
 from nebulus.core.result import ResultSpec
 from nebulus.core.tools import SandboxLevel
 from nebulus.delegation.contract import Contract, WorkerSpec
@@ -46,14 +47,11 @@ from nebulus.runtime.breakers import Breakers
 from nebulus.runtime.handle import RunHandle
 from nebulus.runtime.redaction import RedactingStore, redacted_logs
 from nebulus.runtime.supervise import Opened, RunRequest, Supervisor
-from nebulus.runtime.world import Observers, World
+from nebulus.runtime.world import Observers, SystemClock, World
 
 Predicates: TypeAlias = Mapping[str, Callable[..., Any]]
 Watch: TypeAlias = Callable[[str], Observer]
 """Makes the observer of the run of this name."""
-
-FILES_LISTED = 40
-"""A workspace with more files is not listed at the start: the model lists the folders that it needs."""
 
 
 class Application:
@@ -207,7 +205,7 @@ class Application:
             config=opened.config,
             policy_digest=opened.world.policy.digest,
             place=where,
-            files=() if steps.steps else await asyncio.to_thread(_listing, opened),
+            files=() if steps.steps else await asyncio.to_thread(listing, opened),
         )
         await self._require_room(request)
         return opened, request
@@ -231,7 +229,7 @@ class Application:
     @cached_property
     def _skills(self) -> Skills:
         """What was measured of each tier, if tiers are chosen by that."""
-        return bootstrap_profiles.skills(self.settings)
+        return bootstrap_profiles.skills(self.settings, today=day_of(SystemClock().time_s()))
 
     @cached_property
     def _stored(self) -> ArtifactStore:
@@ -254,7 +252,7 @@ class Application:
                     f"tiers.{name}.reasoning_tokens={tier.reasoning_tokens}: {info.name} can't reason first",
                     fix="set it to 0",
                 )
-            tiers.append(tier.tier(name, info.window_tokens))
+            tiers.append(tier.tier(name, info.window_tokens, leaves_machine=info.leaves_machine))
         return RunConfig(
             tools=tuple(tool.spec for tool in tools),
             tiers=tuple(tiers),
@@ -361,18 +359,8 @@ class Application:
             elif decision := await self._decided(place):
                 world = decision.apply(world)
             yield Opened(config, world)
-
-
-def _listing(opened: Opened) -> tuple[str, ...]:
-    """Return the names of the workspace's files, as a model is shown them; none if there are too many, or no use."""
-    world = opened.world
-    if world.workspace is None or opened.config.planning is not PlanMode.NEXT:
-        return ()
-    found = world.workspace.listing(FILES_LISTED + 1)
-    given = opened.config.authority
-    if given is not None and given.paths:
-        found = tuple(name for name in found if given.covers(name))
-    return tuple(world.secrets.hide(name) for name in found) if len(found) <= FILES_LISTED else ()
+        if VOTES not in place:  # answers that are repeated show nothing new
+            await learning.learn_from(run_id, self.supervisor.raw_journal, self.settings)
 
 
 @asynccontextmanager

@@ -12,11 +12,14 @@ from msgspec.structs import replace
 from nebulus.app.voting import VOTES
 from nebulus.app.workers import WORKER, Hired
 from nebulus.core.errors import ConfigError
-from nebulus.core.plan import Goal, Input, Plan
+from nebulus.core.plan import Goal, Input, Plan, PlanMode
 from nebulus.core.result import ResultSpec
 from nebulus.delegation.contract import Contract
 from nebulus.loop.runbook import read_runbook
+from nebulus.runtime.supervise import Opened
 
+FILES_LISTED = 40
+"""A workspace with more files is not listed at the start: the model lists the folders that it needs."""
 _RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -77,3 +80,15 @@ def checked_run_id(run_id: str) -> str:
             fix="take up to 64 letters, digits, -, _ and ., a letter or digit first",
         )
     return run_id
+
+
+def listing(opened: Opened) -> tuple[str, ...]:
+    """Return the names of the workspace's files, as a model is shown them; none if there are too many, or no use."""
+    world = opened.world
+    if world.workspace is None or opened.config.planning is not PlanMode.NEXT:
+        return ()
+    found = world.workspace.listing(FILES_LISTED + 1)
+    given = opened.config.authority
+    if given is not None and given.paths:
+        found = tuple(name for name in found if given.covers(name))
+    return tuple(world.secrets.hide(name) for name in found) if len(found) <= FILES_LISTED else ()

@@ -3,7 +3,6 @@
 Like `bootstrap`, it names adapters, and imports them where they are used.
 """
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,9 @@ from msgspec.structs import replace
 from nebulus.adapters.backends.hub_files import is_hub_name
 from nebulus.app import bootstrap
 from nebulus.app.settings import Settings, TierSettings, tier_name
-from nebulus.ceiling.forecast import estimator
+from nebulus.ceiling.forecast import skill_of
 from nebulus.ceiling.profile import ModelIdentity
-from nebulus.core.demand import Demand, Estimate
+from nebulus.core.demand import Skill
 from nebulus.core.routes import RouteMode
 
 if TYPE_CHECKING:
@@ -28,22 +27,23 @@ def profiles(folder: Path | None = None) -> "ProfileStore":
     return ProfileStore(folder)
 
 
-def skills(settings: Settings) -> dict[str, Callable[[Demand], Estimate]]:
-    """Return what estimates the success of each tier that was measured; nothing where the ladder is climbed.
+def skills(settings: Settings, *, today: str = "") -> dict[str, Skill]:
+    """Return what was measured of each tier; nothing where no choice depends on that.
 
-    A stale profile counts as none.
+    A stale profile counts as none. With `today` (YYYY-MM-DD), what was seen in runs long ago counts less.
 
     Raises:
         ConfigError: a profile, or the file of a model, can't be read.
     """
-    if settings.route.mode is not RouteMode.MEASURED:
+    route = settings.route
+    if route.mode is not RouteMode.MEASURED and route.most_seconds is None and route.most_usd is None:
         return {}
     store, found = profiles(), {}
     for name, tier in settings.tiers.items():
         model = model_identity(tier)
         profile = store.find(model)
         if profile is not None and profile.rows and not profile.model.changes(model):
-            found[name] = estimator(profile)
+            found[name] = skill_of(profile, today=today)
     return found
 
 
@@ -53,9 +53,7 @@ def model_identity(tier: TierSettings) -> ModelIdentity:
     Raises:
         ConfigError: its file can't be read, or is not a model.
     """
-    known = ModelIdentity(
-        name=tier_name(tier.model), tool_form=tier.tool_form, reasoning_tokens=tier.reasoning_tokens
-    )
+    known = short_identity(tier)
     settings = tier.backend()
     if settings.kind != "embedded":
         return known
@@ -76,4 +74,11 @@ def model_identity(tier: TierSettings) -> ModelIdentity:
         quantisation=facts.quantisation,
         template=text_digest(template_text(tier.chat_template)) or facts.template,
         backend="embedded llama.cpp",
+    )
+
+
+def short_identity(tier: TierSettings) -> ModelIdentity:
+    """Return what the settings alone say about which model a tier is: what its profile is called by."""
+    return ModelIdentity(
+        name=tier_name(tier.model), tool_form=tier.tool_form, reasoning_tokens=tier.reasoning_tokens
     )

@@ -4,7 +4,6 @@ Invariants: an interrupted probe goes on where it was; an answer that never came
 of another model is never added to.
 """
 
-import datetime
 from collections.abc import Callable
 from typing import Protocol
 
@@ -15,7 +14,7 @@ from nebulus.app import bootstrap_profiles
 from nebulus.app.probe_runs import ItemResult, ask_item
 from nebulus.app.settings import Settings
 from nebulus.ceiling.probe_plan import STANDARD, ItemSource, next_group, widest_spread
-from nebulus.ceiling.profile import Cost, ModelIdentity, Profile, Row
+from nebulus.ceiling.profile import Cost, ModelIdentity, Profile, Row, day_of
 from nebulus.core.errors import BackendError, ConfigError
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.world import Clock
@@ -157,16 +156,11 @@ class Probe:
                     completion_tokens=judged.work.completion_tokens,
                     seconds=judged.work.seconds,
                 ),
-                day=day_of(self._clock),
+                day=day_of(self._clock.time_s()),
             )
             for judged in result.judged
             if judged.work.demand is not None
         ]
-
-
-def day_of(clock: Clock) -> str:
-    """Return the day that a clock shows, as YYYY-MM-DD in UTC."""
-    return datetime.datetime.fromtimestamp(clock.time_s(), tz=datetime.UTC).date().isoformat()
 
 
 def require_limits(limits: ProbeLimits) -> None:

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 
 from nebulus.app.application import Application, open_application
 from nebulus.app.bootstrap import MEMORY
-from nebulus.app.settings import EngineSettings, RouteSettings, Settings
+from nebulus.app.route_settings import RouteSettings
+from nebulus.app.settings import EngineSettings, Settings
 from nebulus.ceiling.probe_item import Area, ProbeItem, ScriptedTool, same
 from nebulus.core.budget import Budget
 from nebulus.core.errors import BackendError, RunCancelledError
@@ -88,7 +89,7 @@ async def run_item(item: ProbeItem, settings: Settings, backend: ModelBackend, *
         settings,
         tiers={tier: settings.tiers[tier]},
         engine=EngineSettings(url=MEMORY),
-        route=RouteSettings(),
+        route=RouteSettings(learns=False),
         planning=PlanMode.OUTLINE if item.area is Area.PLANNING else PlanMode.NEXT,
         budget=Budget(model_calls=ANSWERS_AHEAD + ANSWERS_FOR_EACH_CALL * calls),
         commands="off",

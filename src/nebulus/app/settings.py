@@ -16,14 +16,13 @@ from nebulus.adapters.backends.settings import DEFAULT_LIMITS, AnswerLimits, Bac
 from nebulus.adapters.mcp.settings import McpServerSettings, complaint_about
 from nebulus.adapters.sandboxes.limits import Limits as CommandLimits
 from nebulus.adapters.tools.groups import ToolGroups
+from nebulus.app.route_settings import RouteSettings, validate_route
 from nebulus.app.serve_settings import ServeSettings
 from nebulus.app.worker_settings import WorkerSettings
 from nebulus.core.budget import Budget
-from nebulus.core.demand import ErrorCost, WorkKind
 from nebulus.core.errors import ConfigError
 from nebulus.core.limits import Limits
 from nebulus.core.plan import PlanMode
-from nebulus.core.routes import RouteMode, RoutePolicy
 from nebulus.core.text import nearest
 from nebulus.core.tiers import StepKind, Tier
 
@@ -57,7 +56,8 @@ class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     `tool_form` is how tools reach the model: "template" (its own chat template), "signatures" or "schemas"
     (in the prompt, short or as JSON Schema); "auto" uses the template if it takes tools, else signatures.
     `chat_template` is a Jinja template, or the path of a file with one, in place of that of a GGUF file.
-    `timeout_s` bounds all that one answer takes.
+    `timeout_s` bounds all that one answer takes. `leaves_machine` says whether what is sent to the model goes to
+    another machine; without it, its address decides: set it to true for a tunnel or a proxy on this machine.
     """
 
     model: str
@@ -74,6 +74,7 @@ class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     tool_form: ToolForm = "auto"
     chat_template: str = ""
     answer_limits: AnswerLimits = DEFAULT_LIMITS
+    leaves_machine: bool | None = None
 
     def backend(self) -> BackendSettings:
         """Return how to reach the model.
@@ -93,8 +94,16 @@ class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
             answer_limits=self.answer_limits,
         )
 
-    def tier(self, name: str, window_tokens: int) -> Tier:
-        """Return the tier as the machine knows it, its window as the backend stated it."""
+    def is_elsewhere(self) -> bool:
+        """Whether what is sent to the model goes to another machine, as far as the settings show.
+
+        Raises:
+            ConfigError: `model` does not name one.
+        """
+        return self.backend().leaves_machine if self.leaves_machine is None else self.leaves_machine
+
+    def tier(self, name: str, window_tokens: int, *, leaves_machine: bool = False) -> Tier:
+        """Return the tier as the machine knows it: its window, and whether it is elsewhere, as the backend stated them."""
         return Tier(
             name=name,
             window_tokens=window_tokens,
@@ -104,6 +113,7 @@ class TierSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
             price_out_usd=self.price_out_usd,
             kinds=self.kinds,
             tools_shown=self.tools_shown,
+            leaves_machine=leaves_machine if self.leaves_machine is None else self.leaves_machine,
         )
 
 
@@ -118,25 +128,6 @@ class ApprovalSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, fo
 
     expires_s: float = 86_400.0
     wait_s: float = 0.0
-
-
-class RouteSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Which tier is asked first: the smallest ("ladder"), by what was measured, or the one that is pinned.
-
-    `read`, `reversible` and `irreversible` are the lower bounds of success that a tier needs, by what an error costs.
-    `pins` names the tier for a kind of work, in any mode: `pins = { plan = "large" }`.
-    """
-
-    mode: RouteMode = RouteMode.LADDER
-    pins: dict[WorkKind, str] = field(default_factory=dict)
-    read: float = 0.6
-    reversible: float = 0.75
-    irreversible: float = 0.9
-
-    def policy(self) -> RoutePolicy:
-        """Return these settings as a run's configuration contains them."""
-        needed = {cost: getattr(self, cost.value) for cost in ErrorCost}
-        return RoutePolicy(mode=self.mode, pins=self.pins, needed=needed)
 
 
 class TelemetrySettings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -260,7 +251,6 @@ def validate(settings: Settings, source: str) -> None:
     """
     validate_limits(settings, source)
     _validate_engine(settings.engine.url, source)
-    _validate_route(settings, source)
     _validate_workers(settings, source)
     validate_votes(settings, source)
     _validate_servers(settings, source)
@@ -290,6 +280,7 @@ def validate(settings: Settings, source: str) -> None:
             raise ConfigError(
                 f"{source}: no tier may {kind.value}", fix=f"add {kind.value!r} to the kinds of one"
             )
+    validate_route(settings.route, settings.tiers, source)
 
 
 def validate_votes(settings: Settings, source: str) -> None:
@@ -316,23 +307,6 @@ def _validate_workers(settings: Settings, source: str) -> None:
             one.spec(name)
         except ConfigError as error:
             raise ConfigError(f"{source}: workers.{name}: {error.what}", fix=error.fix) from error
-
-
-def _validate_route(settings: Settings, source: str) -> None:
-    route = settings.route
-    for cost in ErrorCost:
-        if not 0 <= getattr(route, cost.value) <= 1:
-            raise ConfigError(
-                f"{source}: route.{cost.value}={getattr(route, cost.value)!r} is not a probability from 0 to 1"
-            )
-    for kind, name in route.pins.items():
-        if name not in settings.tiers:
-            raise ConfigError(
-                f"{source}: route.pins.{kind.value}={name!r} is not a tier",
-                fix=nearest(name, list(settings.tiers)),
-            )
-    if route.mode is RouteMode.PIN and not route.pins:
-        raise ConfigError(f'{source}: route.mode="pin" needs route.pins, such as {{ act = "NAME" }}')
 
 
 def _validate_servers(settings: Settings, source: str) -> None:

@@ -11,11 +11,11 @@ from msgspec import Struct
 from nebulus.adapters.mcp.settings import McpServerSettings
 from nebulus.adapters.sandboxes.limits import Limits as CommandLimits
 from nebulus.adapters.tools.groups import ToolGroups
+from nebulus.app.route_settings import RouteSettings
 from nebulus.app.serve_settings import ServeSettings
 from nebulus.app.settings import (
     FILE_NAME,
     EngineSettings,
-    RouteSettings,
     Settings,
     TelemetrySettings,
     TierSettings,

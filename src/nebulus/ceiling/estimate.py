@@ -59,11 +59,7 @@ class SuccessModel(Struct, frozen=True):
         """Return how likely the model is to meet `demand`, with a credible interval of `level`."""
         values = features(demand)
         middle = sum(map(mul, self.weights, values))
-        variance = sum(
-            value * sum(map(mul, row, values))
-            for value, row in zip(values, self.covariance, strict=True)
-            if value
-        )
+        variance = self.variance(values)
         spread = _normal_quantile((1 + level) / 2) * math.sqrt(variance)
         cell, count = self._cell(demand)
         return Estimate(
@@ -74,6 +70,16 @@ class SuccessModel(Struct, frozen=True):
             observations=round(count, 2),
             cell=cell,
         )
+
+    def variance(self, values: Sequence[float]) -> float:
+        """Return how uncertain the log-odds are for a demand with these `features`."""
+        used = [place for place, value in enumerate(values) if value]
+        total = 0.0
+        for count, place in enumerate(used):
+            row, value = self.covariance[place], values[place]
+            twice = sum(row[other] * values[other] for other in used[:count])
+            total += value * (row[place] * value + 2 * twice)
+        return total
 
     def _cell(self, demand: Demand) -> tuple[str, float]:
         """Return the finest group of demands with enough trials, and how many it has."""

@@ -5,7 +5,7 @@ to fail independently, but those that rest on the same measurement share its unc
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from operator import mul
 
 from msgspec import Struct
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from nebulus.ceiling.estimate import SuccessModel, fit
 from nebulus.ceiling.features import features
 from nebulus.ceiling.profile import AgeOf, Cost, Profile, Row, coarse
-from nebulus.core.demand import Demand, Estimate
+from nebulus.core.demand import AnswerCost, Demand, Estimate, Skill
 
 _END_OF_LEVEL = 1.6448536269514722
 """Where the interval that contains the truth nine times in ten ends, in standard deviations of a normal distribution."""
@@ -45,6 +45,7 @@ class StepForecast(Struct, frozen=True, kw_only=True):
 
     number: int
     text: str
+    tier: str = ""
     estimate: Estimate
     cost: Cost
     advice: tuple[Advice, ...] = ()
@@ -68,56 +69,89 @@ class Forecast(Struct, frozen=True, kw_only=True):
         return tuple(sorted(self.steps, key=lambda step: step.estimate.mean)[:WEAKEST_SHOWN])
 
 
+class MeasuredTier(Struct, frozen=True, kw_only=True):
+    """A tier with the profile of its model."""
+
+    name: str
+    profile: Profile
+
+
 def forecast(tier: str, steps: Sequence[PlannedStep], profile: Profile, *, today: str = "") -> Forecast:
     """Return how likely a run of `steps` ends right on `tier`, whose model has `profile`.
 
     With `today` (YYYY-MM-DD), what was seen in runs long ago counts less.
     """
-    model = fit(profile.trials(age_days=AgeOf(today)))
-    demands = [coarse(step.demand) for step in steps]
+    measured = MeasuredTier(name=tier, profile=profile)
+    return forecast_mix(tier, [(step, measured) for step in steps], today=today)
+
+
+def forecast_mix(name: str, work: Sequence[tuple[PlannedStep, MeasuredTier]], *, today: str = "") -> Forecast:
+    """Return how likely a run ends right of which each step is done by the tier that is given with it.
+
+    That a step which fails is given to a larger tier is not in it: such a run does better than its forecast.
+    """
+    tiers = {tier.name: tier for _, tier in work}
+    models = {one: fit(tier.profile.trials(age_days=AgeOf(today))) for one, tier in tiers.items()}
+    known = [(coarse(step.demand), models[tier.name]) for step, tier in work]
     parts = tuple(
         StepForecast(
             number=step.number,
             text=step.text,
+            tier=tier.name,
             estimate=model.estimate(demand),
-            cost=expected_cost(demand, profile.rows),
+            cost=expected_cost(demand, tier.profile.rows),
             advice=tuple(advice_for(demand, model)),
         )
-        for step, demand in zip(steps, demands, strict=True)
+        for (step, tier), (demand, model) in zip(work, known, strict=True)
     )
-    chance, low, high = chance_of_all(demands, model)
+    chance, low, high = chance_of_all(known)
     total = Cost()
     for part in parts:
         total += part.cost
-    return Forecast(tier=tier, chance=chance, low=low, high=high, steps=parts, cost=total)
+    return Forecast(tier=name, chance=chance, low=low, high=high, steps=parts, cost=total)
 
 
-def estimator(profile: Profile, *, today: str = "") -> Callable[[Demand], Estimate]:
-    """Return what estimates from `profile` how likely its model is to meet a demand."""
-    model = fit(profile.trials(age_days=AgeOf(today)))
-    return lambda demand: model.estimate(coarse(demand))
+def skill_of(profile: Profile, *, today: str = "") -> Skill:
+    """Return what `profile` says about its model: how likely it meets a demand, and what an answer takes.
 
-
-def chance_of_all(demands: Iterable[Demand], model: SuccessModel) -> tuple[float, float, float]:
-    """Return how likely it is that all of `demands` are met, and the ends of the interval of that.
-
-    Steps share what is unknown about the model, so their chances rise and fall together: the weights of the model are moved
-    along the direction in which the chance of all of them changes most; what is left over widens each step alone.
+    With `today` (YYYY-MM-DD), what was seen in runs long ago counts less.
     """
-    known = [features(demand) for demand in demands]
-    odds = [sum(map(mul, model.weights, values)) for values in known]
-    slope = [
-        sum(_rate(-odd) * values[place] for odd, values in zip(odds, known, strict=True))
-        for place in range(len(model.weights))
-    ]
-    moved = [sum(map(mul, row, slope)) for row in model.covariance]
-    length = math.sqrt(sum(map(mul, slope, moved)))
+    model = fit(profile.trials(age_days=AgeOf(today)))
+
+    def answer_cost(demand: Demand) -> AnswerCost:
+        total = _total_cost(demand, profile.rows)[0]
+        if not total.answers:
+            return AnswerCost()
+        return AnswerCost(
+            completion_tokens=round(total.completion_tokens / total.answers),
+            seconds=total.seconds / total.answers,
+        )
+
+    return Skill(estimate=lambda demand: model.estimate(coarse(demand)), answer_cost=answer_cost)
+
+
+def chance_of_all(work: Sequence[tuple[Demand, SuccessModel]]) -> tuple[float, float, float]:
+    """Return how likely it is that all demands are met, each by its model, and the ends of the interval of that.
+
+    Steps share what is unknown about a model, so the chances of those that one model does rise and fall together: the weights
+    of all models are moved along the direction in which the chance of the whole changes most; what is left over widens each
+    step alone. What is unknown about two models is independent.
+    """
+    known = [(features(demand), model) for demand, model in work]
+    odds = [sum(map(mul, model.weights, values)) for values, model in known]
+    moved = _moved(known, odds)
+    length = math.sqrt(
+        sum(
+            _rate(-odd) * sum(map(mul, values, moved[id(model)]))
+            for odd, (values, model) in zip(odds, known, strict=True)
+        )
+    )
     if length == 0.0:
         return 1.0, 1.0, 1.0
-    shifts = [sum(map(mul, values, moved)) / length for values in known]
+    shifts = [sum(map(mul, values, moved[id(model)])) / length for values, model in known]
     damping = [
-        math.sqrt(1 + math.pi * max(0.0, _variance(values, model) - shift * shift) / 8)
-        for values, shift in zip(known, shifts, strict=True)
+        math.sqrt(1 + math.pi * max(0.0, model.variance(values) - shift * shift) / 8)
+        for (values, model), shift in zip(known, shifts, strict=True)
     ]
 
     def at(place: float) -> float:
@@ -130,9 +164,19 @@ def chance_of_all(demands: Iterable[Demand], model: SuccessModel) -> tuple[float
     return mean, min(ends), max(ends)
 
 
-def _variance(values: Sequence[float], model: SuccessModel) -> float:
-    rows = zip(values, model.covariance, strict=True)
-    return float(sum(value * sum(map(mul, row, values)) for value, row in rows if value))
+def _moved(
+    known: Sequence[tuple[Sequence[float], SuccessModel]], odds: Sequence[float]
+) -> dict[int, list[float]]:
+    """Return, for each model, its covariance times the gradient of the logarithm of the whole chance by its weights."""
+    slopes: dict[int, list[float]] = {}
+    for odd, (values, model) in zip(odds, known, strict=True):
+        slope = slopes.setdefault(id(model), [0.0] * len(model.weights))
+        for place, value in enumerate(values):
+            slope[place] += _rate(-odd) * value
+    models = {id(model): model for _, model in known}
+    return {
+        name: [sum(map(mul, row, slope)) for row in models[name].covariance] for name, slope in slopes.items()
+    }
 
 
 def _rate(log_odds: float) -> float:
@@ -141,11 +185,16 @@ def _rate(log_odds: float) -> float:
 
 def expected_cost(demand: Demand, rows: Sequence[Row]) -> Cost:
     """Return what work of this kind took on average, nothing if there was none."""
+    total, count = _total_cost(demand, rows)
+    return total.each(count) if count else total
+
+
+def _total_cost(demand: Demand, rows: Sequence[Row]) -> tuple[Cost, int]:
     total, count = Cost(), 0
     for row in rows:
         if row.demand.kind is demand.kind and row.cost.answers:
             total, count = total + row.cost, count + row.trials
-    return total.each(count) if count else total
+    return total, count
 
 
 def advice_for(demand: Demand, model: SuccessModel) -> Iterator[Advice]:

@@ -21,6 +21,8 @@ TOKENS_STEP = 250
 """Prompts are counted in steps of so many tokens, so that a profile has groups and not single questions."""
 LENGTH_STEPS = (0, 16, 32, 64, 128, 256, 512, 1024, 4096)
 """Lengths of values to copy are raised to the next of these numbers of characters."""
+MOST_RUN_ROWS = 2000
+MOST_RUNS = 1000
 PROBED = "probe"
 RUNS = "runs"
 
@@ -109,6 +111,22 @@ class GroupCount(Struct, frozen=True, kw_only=True):
     right: int
 
 
+class ForecastRecord(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """How right the forecasts of a model were, over the runs whose end code could judge."""
+
+    runs: int = 0
+    right: int = 0
+    expected: float = 0.0
+    """How many of them the forecasts expected to end right: the sum of their chances."""
+    squared: float = 0.0
+    """The sum of the squared distances between chance and end: divided by `runs`, it is the Brier score."""
+
+    @property
+    def error(self) -> float:
+        """How much higher the forecasts were than the share of runs that ended right; negative if they were lower."""
+        return (self.expected - self.right) / self.runs if self.runs else 0.0
+
+
 class Profile(Struct, frozen=True, kw_only=True):
     """All that was measured about one model."""
 
@@ -121,7 +139,8 @@ class Profile(Struct, frozen=True, kw_only=True):
     seconds: float = 0.0
     """What the probe has taken so far."""
     runs: tuple[str, ...] = ()
-    """The real runs that it has learned from, so that none is counted twice."""
+    """The last real runs that it has learned from, so that none is counted twice."""
+    forecasts: ForecastRecord = ForecastRecord()
 
     @property
     def tallies(self) -> dict[Group, Tally]:
@@ -156,6 +175,24 @@ class Profile(Struct, frozen=True, kw_only=True):
             found[_key(plain)] = plain if before is None else _added(before, plain)
         return replace(self, rows=tuple(found[key] for key in sorted(found)))
 
+    def with_run(self, run_id: str) -> "Profile":
+        """Return a copy that has learned from a run; of very many runs, the oldest are forgotten."""
+        runs = [row for row in self.rows if row.source == RUNS]
+        oldest = sorted(row.day for row in runs)[-MOST_RUN_ROWS] if len(runs) > MOST_RUN_ROWS else ""
+        rows = tuple(row for row in self.rows if row.source != RUNS or row.day >= oldest)
+        return replace(self, rows=rows, runs=(*self.runs, run_id)[-MOST_RUNS:])
+
+    def with_forecast(self, chance: float, *, is_right: bool) -> "Profile":
+        """Return a copy with one more run of which `chance` was forecast, and how it ended."""
+        before = self.forecasts
+        record = ForecastRecord(
+            runs=before.runs + 1,
+            right=before.right + is_right,
+            expected=round(before.expected + chance, 4),
+            squared=round(before.squared + (chance - is_right) ** 2, 4),
+        )
+        return replace(self, forecasts=record)
+
     def trials(self, *, age_days: "AgeOf | None" = None) -> tuple[Trial, ...]:
         """Return all outcomes as trials, each weighted by how often it was seen; `age_days` gives the age of a day."""
         return tuple(_trials(self.rows, age_days))
@@ -173,6 +210,11 @@ class AgeOf(Struct, frozen=True):
         except ValueError:
             return 0.0
         return float(max(0, age.days))
+
+
+def day_of(time_s: float) -> str:
+    """Return the day of a time in seconds since the epoch, as YYYY-MM-DD in UTC."""
+    return datetime.datetime.fromtimestamp(time_s, tz=datetime.UTC).date().isoformat()
 
 
 def coarse(demand: Demand) -> Demand:

@@ -49,11 +49,11 @@ def forecast(
     """
     from nebulus.app import bootstrap_profiles
     from nebulus.app.forecasting import forecast_goal, require_forecast
-    from nebulus.app.probe import day_of
+    from nebulus.ceiling.profile import day_of
     from nebulus.cli.console import reporting, show, show_json, stdout
     from nebulus.cli.place import settings_of
     from nebulus.cli.run_commands import choice_of, goal_text
-    from nebulus.report.forecasts import WHAT_IT_IS, forecast_lines
+    from nebulus.report.forecasts import WHAT_IT_IS, forecast_lines, mix_lines
     from nebulus.report.text import Line, safe
     from nebulus.runtime.world import SystemClock
 
@@ -66,7 +66,7 @@ def forecast(
                 text,
                 folder=workspace,
                 store=bootstrap_profiles.profiles(profiles),
-                today=day_of(SystemClock()),
+                today=day_of(SystemClock().time_s()),
                 workspace=workspace,
             )
         )
@@ -76,6 +76,8 @@ def forecast(
             return
         for one in found.forecasts:
             show(forecast_lines(one, stale=found.stale.get(one.tier, ())), stdout())
+        if found.mix is not None:
+            show(mix_lines(found.mix), stdout())
         lines = [
             Line(safe(f"{name}: no profile; run `{command}`"), "yellow")
             for name, command in found.unmeasured.items()

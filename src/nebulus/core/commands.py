@@ -18,7 +18,7 @@ from nebulus.core.tiers import StepKind
 
 
 class ChooseRoute(Struct, frozen=True, tag=True, kw_only=True):
-    """Choose the tier for the next question. Answered by `RouteChosen`."""
+    """Choose the tier for the next question. Answered by `RouteChosen` or `RouteRefused`."""
 
     step: int
     kind: StepKind

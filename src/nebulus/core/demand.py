@@ -4,6 +4,7 @@ Shared by `routing`, which computes a demand and chooses a tier by it, and `ceil
 Invariant: a demand is known before any model is asked, and code alone computes it.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 
 from msgspec import Struct
@@ -136,3 +137,25 @@ class Estimate(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Trials behind it, each counted by its weight and faded with its age; 0 where nothing was measured."""
     cell: str = ""
     """The finest group of demands with trials of its own: "act, 1 tool"; "all" where there was nothing finer."""
+
+
+class AnswerCost(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one answer of a model takes on average."""
+
+    completion_tokens: int = 0
+    """0 if unknown."""
+    seconds: float = 0.0
+    """0 if unknown."""
+
+
+def _unknown(_: Demand) -> AnswerCost:
+    return AnswerCost()
+
+
+class Skill(Struct, frozen=True, kw_only=True):
+    """What was measured of one model."""
+
+    estimate: Callable[[Demand], Estimate]
+    """How likely it meets a demand."""
+    answer_cost: Callable[[Demand], AnswerCost] = _unknown
+    """What one of its answers to a demand takes."""

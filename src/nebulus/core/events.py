@@ -20,7 +20,7 @@ from nebulus.core.outcome import Question
 from nebulus.core.plan import Goal, Plan
 from nebulus.core.references import NO_VALUES, RealValues
 from nebulus.core.result import Result
-from nebulus.core.routes import Alternative
+from nebulus.core.routes import Alternative, Weighed
 from nebulus.core.strategy import Strategy
 from nebulus.core.tiers import StepKind
 from nebulus.core.tools import Mark, SandboxLevel, ToolResult
@@ -76,6 +76,17 @@ class RouteChosen(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=Tru
     shortfall: float = 0.0
     """How far below it the chosen tier is."""
     alternatives: tuple[Alternative, ...] = ()
+
+
+class RouteRefused(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """No tier may be asked about a step, or about a call's result: privacy, price or time forbid all of them."""
+
+    step: int
+    kind: StepKind
+    reason: str
+    call_id: str = ""
+    alternatives: tuple[Alternative, ...] = ()
+    """Each tier, and what forbids it."""
 
 
 class ModelAnswered(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
@@ -167,12 +178,17 @@ Parsed: TypeAlias = (
 
 
 class AnswerParsed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
-    """What the last answer says. `is_tainted`: text from outside was in the prompt that it answers."""
+    """What the last answer says. `is_tainted`: text from outside was in the prompt that it answers.
+
+    `weighed` is given where tiers are chosen by what was measured and a larger one could be asked: whether the answer
+    is used, or the larger tier is asked instead.
+    """
 
     step: int
     parsed: Parsed
     call_id: str = ""
     is_tainted: bool = False
+    weighed: Weighed | None = None
 
 
 class CallJudged(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
@@ -280,6 +296,7 @@ Event: TypeAlias = (
     RunStarted
     | RunResumed
     | RouteChosen
+    | RouteRefused
     | ModelAnswered
     | ModelFailed
     | AnswerParsed

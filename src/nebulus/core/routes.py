@@ -18,6 +18,15 @@ class RouteMode(StrEnum):
     """The tier that is named for the kind of work."""
 
 
+class AfterEscalation(StrEnum):
+    """Where the step after one that needed a larger tier begins."""
+
+    RETURN = "return"
+    """With the tier that would have been chosen anyway."""
+    STAY = "stay"
+    """With the larger tier, until the run ends."""
+
+
 class RoutePolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a choice must respect."""
 
@@ -38,6 +47,9 @@ class RoutePolicy(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The most that one answer may cost."""
     most_seconds: float | None = None
     """The longest that one answer may take."""
+    private_tools: tuple[str, ...] = ()
+    """Once one of these tools was called, nothing of the run may leave the machine any more."""
+    after_escalation: AfterEscalation = AfterEscalation.RETURN
 
 
 class Alternative(Struct, frozen=True, omit_defaults=True):
@@ -47,3 +59,13 @@ class Alternative(Struct, frozen=True, omit_defaults=True):
     why: str
     low: float | None = None
     """The lower bound of its success; None where nothing was measured."""
+
+
+class Weighed(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a parsed answer shows about itself, and whether it is used."""
+
+    chance: float
+    """How likely it is right."""
+    reason: str
+    larger_tier: str = ""
+    """The tier that is asked instead; "" if the answer is used."""

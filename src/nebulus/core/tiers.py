@@ -31,6 +31,8 @@ class Tier(Struct, frozen=True, kw_only=True, omit_defaults=True):
     price_out_usd: float = 0.0
     kinds: tuple[StepKind, ...] = (StepKind.EXECUTE, StepKind.PLAN)
     tools_shown: int = 5
+    leaves_machine: bool = False
+    """Whether its prompts go to another machine."""
 
     @property
     def room_tokens(self) -> int:

@@ -5,13 +5,15 @@ from typing import assert_never
 from msgspec.structs import replace
 
 from nebulus.core import events as e
-from nebulus.core.events import AnswerParsed, ModelAnswered, ModelFailed, RouteChosen
+from nebulus.core.events import AnswerParsed, ModelAnswered, ModelFailed, RouteChosen, RouteRefused
+from nebulus.core.outcome import Refused
 from nebulus.core.plan import StepStatus
+from nebulus.loop.ending import finish
 from nebulus.loop.machine import Machine
 from nebulus.loop.payment import pay, pay_failed
 from nebulus.loop.phases import Asking, Calling, Flight, Parsing, Routing, Task
 from nebulus.loop.places import TaskAt
-from nebulus.loop.recovering import ASKED, on_finding, on_model_failure
+from nebulus.loop.recovering import ASKED, ask_larger, on_finding, on_model_failure
 from nebulus.loop.settling import settle
 from nebulus.loop.steps import done, end_step, evaluate, take_plan, unused_paths
 from nebulus.memory.distil import with_note
@@ -23,6 +25,11 @@ def on_routed(at: TaskAt[Routing], event: RouteChosen) -> Machine:
     names = [tier.name for tier in machine.config.tiers_for(task.kind)]
     index = names.index(event.tier) if event.tier in names else task.attempts.tier_index
     return machine.with_task(task.to(Asking(event.tier), tier_index=index))
+
+
+def on_no_route(at: TaskAt[Routing], event: RouteRefused) -> Machine:
+    """End the run: the settings forbid every tier that could do this work."""
+    return finish(at.machine, Refused(rule="route", reason=event.reason, step=at.task.step))
 
 
 def on_answered(at: TaskAt[Asking], event: ModelAnswered) -> Machine:
@@ -42,6 +49,8 @@ def on_parsed(at: TaskAt[Parsing], event: AnswerParsed) -> Machine:
     machine, task, activity = at.machine, at.task, at.state
     is_tainted = task.attempts.is_tainted or event.is_tainted
     task = task.to(task.activity, is_tainted=is_tainted)
+    if event.weighed is not None and event.weighed.larger_tier:
+        return ask_larger(machine, task, event.weighed)
     match event.parsed:
         case e.Unusable(finding=finding):
             return on_finding(machine, task, finding)

@@ -9,11 +9,11 @@ from msgspec.structs import replace
 from nebulus.calls import ReaderProfile, read
 from nebulus.core import events as e
 from nebulus.core.answers import FinishReason, ModelAnswer
-from nebulus.core.commands import AskModel, ChooseRecovery, ChooseRoute, ParseAnswer
+from nebulus.core.commands import AskModel, ChooseRecovery, ParseAnswer
 from nebulus.core.digest import canonical
-from nebulus.core.events import AnswerParsed, Parsed, ProposedCall, RecoveryChosen, RouteChosen
+from nebulus.core.events import AnswerParsed, Parsed, ProposedCall, RecoveryChosen
 from nebulus.core.failure import Failure, Recognised
-from nebulus.core.findings import Call, Finding, FindingKind
+from nebulus.core.findings import Call, Finding, FindingKind, Reading
 from nebulus.core.plan import GOAL, RUNBOOK, Plan, ToolSucceeded
 from nebulus.core.prompt import PromptSources
 from nebulus.core.strategy import Side, Strategy, WaitAndRetry
@@ -30,8 +30,9 @@ from nebulus.loop.phases import Extracting, Flight, Task
 from nebulus.loop.proposal import read_plan
 from nebulus.loop.recovering import ASKED, no_progress
 from nebulus.loop.request import ComposedRequest, offered_readers, tools_for
-from nebulus.loop.route import NO_SKILLS, Skills, route_by_demand
+from nebulus.loop.route import NO_SKILLS, Skills, may_escalate
 from nebulus.loop.steps import still_required
+from nebulus.loop.weighing import ReadAnswer, weigh
 from nebulus.memory.answer import answer_of
 from nebulus.memory.extract import accepted
 from nebulus.memory.offer import named_tools
@@ -42,30 +43,6 @@ from nebulus.recovery.strategy import History, Move
 
 OPEN_STEP = {"model.no_progress": "ask 2, escalate, stop"}
 """The row for a repeated call of an open step: each time it is asked again, the tools that it repeated are barred."""
-
-
-def choose_route(machine: Machine, command: ChooseRoute, skills: Skills = NO_SKILLS) -> RouteChosen:
-    """Choose the tier for a request: by demand where that is wanted, else the smallest; or the one that evidence led to.
-
-    `skills` says what was measured of each tier.
-    """
-    task = machine.task(command.step)
-    if not command.call_id and (chosen := route_by_demand(machine, task, skills)) is not None:
-        return chosen
-    if command.call_id:
-        state = _extraction(machine.find_flight(command.call_id)[1])
-        index, why = state.tier_index, ""
-    else:
-        index, why = task.attempts.tier_index, "; ".join(task.attempts.escalation_reasons)
-    tiers = machine.config.tiers_for(command.kind)
-    reason = why or f"the smallest of {len(tiers)} that may {command.kind.value}"
-    return RouteChosen(
-        step=command.step,
-        kind=command.kind,
-        tier=tiers[index].name,
-        reason=reason,
-        call_id=command.call_id,
-    )
 
 
 def asked_for(machine: Machine, command: ParseAnswer) -> AskModel:
@@ -82,20 +59,46 @@ def asked_for(machine: Machine, command: ParseAnswer) -> AskModel:
 
 
 def parse_answer(
-    machine: Machine, command: ParseAnswer, composed: ComposedRequest, *, stored: Stored = nothing_stored
+    machine: Machine,
+    command: ParseAnswer,
+    composed: ComposedRequest,
+    *,
+    stored: Stored = nothing_stored,
+    skills: Skills = NO_SKILLS,
 ) -> AnswerParsed:
-    """Parse the last answer; `composed` is the request that it answers, `stored` reads results by their address."""
-    task = machine.task(command.step)
+    """Parse the last answer, and decide whether it is used where a larger tier could be asked instead.
+
+    `composed` is the request that it answers, `stored` reads results by their address, `skills` says what was measured.
+    """
+    task, weighed = machine.task(command.step), None
     if command.call_id:
         state = _extraction(machine.find_flight(command.call_id)[1])
         assert isinstance(state.activity, p.Parsing)
         parsed = _values(state.activity.answer, state)
     else:
         assert isinstance(task.activity, p.Parsing)
-        parsed = _parsed(machine, task, task.activity, composed=composed, stored=stored)
+        answer = _read(machine, task.activity, composed) if task.kind is StepKind.EXECUTE else None
+        parsed = _parsed(machine, task, task.activity, composed=composed, stored=stored, answer=answer)
+        weighed = weigh(machine, task, parsed, answer=answer, skills=skills) if answer is not None else None
     return AnswerParsed(
-        step=command.step, parsed=parsed, call_id=command.call_id, is_tainted=composed.prompt.is_tainted
+        step=command.step,
+        parsed=parsed,
+        call_id=command.call_id,
+        is_tainted=composed.prompt.is_tainted,
+        weighed=weighed,
     )
+
+
+def _read(machine: Machine, parsing: p.Parsing, composed: ComposedRequest) -> ReadAnswer:
+    """Return what an answer about a step says, with what it answers."""
+    answer, shown = parsing.answer, composed.prompt.groundable_text()
+    declared = {tool.name: tool for tool in machine.config.tools}
+    tools = tuple(declared.get(tool.name, tool) for tool in composed.request.tools)
+    profile = ReaderProfile(
+        starts_in_reasoning=answer.starts_in_reasoning, is_constrained=answer.is_constrained
+    )
+    reading = read(answer, tools, shown=shown, profile=profile, cap_tokens=composed.request.most_tokens)
+    return ReadAnswer(reading=reading, tools=tools, shown=shown)
 
 
 def _values(answer: ModelAnswer, state: Extracting) -> Parsed:
@@ -106,12 +109,21 @@ def _values(answer: ModelAnswer, state: Extracting) -> Parsed:
 
 
 def _parsed(
-    machine: Machine, task: Task, parsing: p.Parsing, *, composed: ComposedRequest, stored: Stored
+    machine: Machine,
+    task: Task,
+    parsing: p.Parsing,
+    *,
+    composed: ComposedRequest,
+    stored: Stored,
+    answer: ReadAnswer | None,
 ) -> Parsed:
+    if answer is not None:
+        reading = answer.reading
+        return _calls_or_words(machine, task, parsing, composed=composed, stored=stored, reading=reading)
     match task.kind:
         case StepKind.PLAN:
             return _plan(machine, task, parsing, composed=composed)
-        case StepKind.ANSWER:
+        case _:
             spec = machine.state.goal.result
             assert spec is not None
             if parsing.answer.finish is FinishReason.LENGTH:
@@ -121,8 +133,6 @@ def _parsed(
             if isinstance(result, Finding):
                 return e.Unusable(finding=result)
             return e.ResultParsed(result=result)
-        case _:
-            return _calls_or_words(machine, task, parsing, composed=composed, stored=stored)
 
 
 def _plan(machine: Machine, task: Task, parsing: p.Parsing, *, composed: ComposedRequest) -> Parsed:
@@ -159,19 +169,14 @@ def _plan_complaint(machine: Machine, task: Task, plan: Plan) -> Finding | None:
 
 
 def _calls_or_words(
-    machine: Machine, task: Task, parsing: p.Parsing, *, composed: ComposedRequest, stored: Stored
+    machine: Machine,
+    task: Task,
+    parsing: p.Parsing,
+    *,
+    composed: ComposedRequest,
+    stored: Stored,
+    reading: Reading,
 ) -> Parsed:
-    request, answer = composed.request, parsing.answer
-    declared = {tool.name: tool for tool in machine.config.tools}
-    reading = read(
-        answer,
-        tuple(declared.get(tool.name, tool) for tool in request.tools),
-        shown=composed.prompt.groundable_text(),
-        profile=ReaderProfile(
-            starts_in_reasoning=answer.starts_in_reasoning, is_constrained=answer.is_constrained
-        ),
-        cap_tokens=request.most_tokens,
-    )
     if reading.finding is not None:
         return e.Unusable(finding=reading.finding)
     working = _without_ending(machine, task, reading.calls)
@@ -274,24 +279,29 @@ def _is_planned(machine: Machine, task: Task, spec: ToolSpec) -> bool:
     return not plan.is_tainted and (spec.name in wanted or bool(named_tools(step.text, (spec,))))
 
 
-def choose_recovery(machine: Machine, command: ChooseRecovery, *, now_s: float) -> RecoveryChosen:
-    """Choose how to recover from a failure; `now_s` is the time of day, from which the end of a wait is computed."""
+def choose_recovery(
+    machine: Machine, command: ChooseRecovery, *, now_s: float, skills: Skills = NO_SKILLS
+) -> RecoveryChosen:
+    """Choose how to recover from a failure; `now_s` is the time of day, from which the end of a wait is computed.
+
+    `skills` says what was measured of each tier: one that takes longer than is allowed can't take over.
+    """
     task = machine.task(command.step)
     if command.call_id:
         _, flight = machine.find_flight(command.call_id)
-        strategy = _for_call(machine, task, flight)
+        strategy = _for_call(machine, task, flight, skills=skills)
     else:
         assert isinstance(task.activity, p.Recovering)
-        strategy = _for_task(machine, task, task.activity.problem)
+        strategy = _for_task(machine, task, task.activity.problem, skills=skills)
     until_s = now_s + strategy.seconds if isinstance(strategy, WaitAndRetry) else 0.0
     return RecoveryChosen(
         step=command.step, strategy=strategy, call_id=command.call_id, until_s=round(until_s, 3)
     )
 
 
-def _for_task(machine: Machine, task: Task, problem: p.Problem) -> Strategy:
+def _for_task(machine: Machine, task: Task, problem: p.Problem, *, skills: Skills) -> Strategy:
     limits, attempts = machine.config.limits, task.attempts
-    moves = possible_moves(machine, task)
+    moves = possible_moves(machine, task, skills)
     if problem.finding is None:
         history = _history(task, "model", problem.failure, total=attempts.retries, moves=moves)
         return table.for_model_failure(problem.failure, history=history, limits=limits)
@@ -310,11 +320,11 @@ def _for_task(machine: Machine, task: Task, problem: p.Problem) -> Strategy:
     )
 
 
-def _for_call(machine: Machine, task: Task, flight: Flight) -> Strategy:
+def _for_call(machine: Machine, task: Task, flight: Flight, *, skills: Skills) -> Strategy:
     limits = machine.config.limits
     match flight.state:
         case p.CallRecovering(failure, _):
-            moves = _moves_for_tool(machine, task, flight, failure=failure)
+            moves = _moves_for_tool(machine, task, flight, failure=failure, skills=skills)
             history = _history(task, "tool", failure, total=task.attempts.tool_errors, moves=moves)
             return table.for_tool_failure(failure, history=history, limits=limits)
         case Extracting(activity=p.Recovering(problem)) as state:
@@ -334,10 +344,10 @@ def _history(task: Task, side: Side, failure: Failure, *, total: int, moves: fro
     return History(seen=seen, total=total - 1, possible=moves)
 
 
-def possible_moves(machine: Machine, task: Task) -> frozenset[Move]:
+def possible_moves(machine: Machine, task: Task, skills: Skills = NO_SKILLS) -> frozenset[Move]:
     """Return the moves that are possible here after a bad answer or a failed backend."""
     moves = {Move.WAIT, Move.ASK, Move.STOP}
-    if machine.has_next_tier(task):
+    if may_escalate(machine, task, skills):
         moves.add(Move.ESCALATE)
     if _may_replan(machine, task):
         moves.add(Move.REPLAN)
@@ -346,11 +356,13 @@ def possible_moves(machine: Machine, task: Task) -> frozenset[Move]:
     return frozenset(moves)
 
 
-def _moves_for_tool(machine: Machine, task: Task, flight: Flight, *, failure: Failure) -> frozenset[Move]:
+def _moves_for_tool(
+    machine: Machine, task: Task, flight: Flight, *, failure: Failure, skills: Skills
+) -> frozenset[Move]:
     """Return the moves for a tool that failed: nothing is repeated on a guess, nothing required is avoided."""
     tool = machine.config.tool(flight.call.tool)
     tier = machine.tier_of(task)
-    moves = set(possible_moves(machine, task))
+    moves = set(possible_moves(machine, task, skills))
     if not (tool.is_repeatable or failure.recognised is not Recognised.TEXT):
         moves.discard(Move.WAIT)
     if tool.effect is not Effect.READ and offered_readers(machine, task, tier):

@@ -15,10 +15,12 @@ from nebulus.core.events import (
     ModelFailed,
     RecoveryChosen,
     RouteChosen,
+    RouteRefused,
     WaitEnded,
 )
 from nebulus.core.findings import FindingKind
 from nebulus.core.provenance import Provenance
+from nebulus.core.tiers import StepKind
 from nebulus.core.tools import ToolResult
 from nebulus.loop import phases as p
 from nebulus.loop.machine import Machine
@@ -61,7 +63,18 @@ def begin_extraction(
 def on_routed(at: CallAt[Extracting], event: RouteChosen) -> Machine:
     """Ask the tier that was chosen."""
     machine, task, flight, state = at.machine, at.task, at.flight, at.state
-    return _doing(machine, task, flight, state=replace(state, activity=p.Asking(event.tier)))
+    names = [tier.name for tier in machine.config.tiers_for(StepKind.EXTRACT)]
+    index = names.index(event.tier) if event.tier in names else state.tier_index
+    return _doing(
+        machine, task, flight, state=replace(state, activity=p.Asking(event.tier), tier_index=index)
+    )
+
+
+def on_no_route(at: CallAt[Extracting], event: RouteRefused) -> Machine:
+    """Go on without the values: the settings forbid every tier that could read them."""
+    machine, task, flight, tool = at.machine, at.task, at.flight, at.state.unread.tool
+    machine = _with_lesson(machine, task, "refused", why=f"{tool} was not read: {event.reason}")
+    return settled(machine, task, flight, state=p.Succeeded())
 
 
 def on_answered(at: CallAt[Extracting], event: ModelAnswered) -> Machine:

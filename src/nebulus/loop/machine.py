@@ -64,6 +64,8 @@ class Machine(Struct, frozen=True, kw_only=True, omit_defaults=True):
     step_began: tuple[tuple[int, int], ...] = ()
     """Each step that began, with the position of the event that began it: a rewind cuts the journal after it."""
     policy_digest: str = ""
+    highest_tier: int = 0
+    """The place of the largest tier that a step went up to, among those that may execute steps."""
 
     @property
     def unused_paths(self) -> tuple[str, ...]:

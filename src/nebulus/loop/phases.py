@@ -230,6 +230,8 @@ class Attempts(Struct, frozen=True, kw_only=True, omit_defaults=True):
     doubt: str = ""
     escalation_reasons: tuple[str, ...] = ()
     """Why each smaller tier gave up the task."""
+    has_returned: bool = False
+    """Whether an open step went back to the smallest tier after a larger one had made progress."""
     history: CallHistory = CallHistory()
     last_error: str = ""
     """The error of the last call, empty if it succeeded."""

@@ -14,6 +14,7 @@ from nebulus.core.failure import Failure
 from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.outcome import Blocked, Question
 from nebulus.core.plan import StepStatus
+from nebulus.core.routes import Weighed
 from nebulus.core.text import bounded
 from nebulus.core.tiers import StepKind
 from nebulus.loop.ending import ask, fail, failure_of, finish
@@ -186,12 +187,23 @@ def _ask_or_consult(machine: Machine, task: Task, problem: Problem, *, strategy:
 
 def _escalate(machine: Machine, task: Task, failure: Failure) -> Machine:
     """Return the machine asking the next tier, or the same one if a changed configuration has no other."""
+    why = f"{machine.tier_of(task).name} gave up: {failure.kind.value} after {failure.attempts}"
+    return _go_up(machine, task, task.attempts.tier_index + machine.has_next_tier(task), why=why)
+
+
+def ask_larger(machine: Machine, task: Task, weighed: Weighed) -> Machine:
+    """Return the machine asking a larger tier, since the answer of the smaller one was not good enough to be used."""
+    names = [tier.name for tier in machine.config.tiers_for(task.kind)]
+    why = f"{machine.tier_of(task).name}'s answer is not used: {weighed.reason}"
+    return _go_up(machine, task, names.index(weighed.larger_tier), why=why)
+
+
+def _go_up(machine: Machine, task: Task, index: int, *, why: str) -> Machine:
+    """Return the machine asking the tier at `index`, which begins without the mistakes of the smaller one."""
     attempts = task.attempts
-    brief = f"{machine.tier_of(task).name} gave up: {failure.kind.value} after {failure.attempts}"
-    fresh = attempts.reset(
-        tier_index=attempts.tier_index + machine.has_next_tier(task),
-        escalation_reasons=(*attempts.escalation_reasons, brief),
-    )
+    fresh = attempts.reset(tier_index=index, escalation_reasons=(*attempts.escalation_reasons, why))
+    if task.kind is StepKind.EXECUTE:
+        machine = replace(machine, highest_tier=max(machine.highest_tier, index))
     return ask(machine, replace(task, attempts=fresh))
 
 

@@ -28,11 +28,21 @@ from nebulus.core.plan import (
     ToolSucceeded,
 )
 from nebulus.core.result import Result
+from nebulus.core.routes import AfterEscalation
 from nebulus.core.state import State
 from nebulus.core.tiers import StepKind
 from nebulus.loop.ending import ask, fail, finish
 from nebulus.loop.machine import Machine, missing_calls
-from nebulus.loop.phases import Answering, Checking, CheckingGoal, NotStarted, Planning, Task, Working
+from nebulus.loop.phases import (
+    Answering,
+    Attempts,
+    Checking,
+    CheckingGoal,
+    NotStarted,
+    Planning,
+    Task,
+    Working,
+)
 from nebulus.loop.places import RunAt, TaskAt
 from nebulus.loop.recovering import on_finding
 from nebulus.memory.distil import with_active, with_plan, with_step_ended, without_mistakes
@@ -187,10 +197,18 @@ def after_calls(machine: Machine, task: Task) -> Machine:
     step = machine.state.step(task.step)
     if step.is_open:
         state = without_mistakes(machine.state, step=task.step)
-        return _ask_on(replace(machine, state=state), replace(task, attempts=task.attempts.reset()))
+        attempts = _after_progress(task.attempts, machine.config.route.after_escalation)
+        return _ask_on(replace(machine, state=state), replace(task, attempts=attempts))
     if not step.checks or still_required(machine, task):
         return _ask_on(machine, task)
     return evaluate(machine, task)
+
+
+def _after_progress(attempts: Attempts, after: AfterEscalation) -> Attempts:
+    """Return what was tried in an open step once a call succeeded: after a larger tier, the smallest is asked again, once."""
+    if not attempts.escalation_reasons or attempts.has_returned or after is AfterEscalation.STAY:
+        return attempts.reset()
+    return attempts.reset(tier_index=0, escalation_reasons=(), has_returned=True)
 
 
 def evaluate(machine: Machine, task: Task, *, also: tuple[Check, ...] = ()) -> Machine:

@@ -89,12 +89,14 @@ _STEP_ENDED = (p.Working, p.CheckingGoal, p.Answering, *_OVER)
 TASK = _table(
     (
         _task(p.Routing, e.RouteChosen, asking.on_routed, p.Asking),
+        _task(p.Routing, e.RouteRefused, asking.on_no_route, *_OVER),
         _task(p.Asking, e.ModelAnswered, asking.on_answered, p.Parsing),
         _task(p.Asking, e.ModelFailed, asking.on_not_answered, p.Recovering),
         _task(
             p.Parsing,
             e.AnswerParsed,
             asking.on_parsed,
+            p.Routing,
             p.Recovering,
             p.Calling,
             p.Checking,
@@ -140,6 +142,7 @@ CALL = _table(
         ),
         _call(p.Reconciling, e.PersonAbsent, flights.on_nobody_approves, *_OVER),
         _call(p.Extracting, e.RouteChosen, extracting.on_routed, p.Extracting),
+        _call(p.Extracting, e.RouteRefused, extracting.on_no_route, p.Succeeded, *_LAST),
         _call(p.Extracting, e.ModelAnswered, extracting.on_answered, p.Extracting),
         _call(p.Extracting, e.ModelFailed, extracting.on_not_answered, p.Extracting),
         _call(p.Extracting, e.AnswerParsed, extracting.on_parsed, p.Extracting, p.Succeeded, *_LAST),
@@ -152,6 +155,7 @@ CALL = _table(
 _EXTRACTION_STEP: Mapping[type, type] = MappingProxyType(
     {
         e.RouteChosen: p.Routing,
+        e.RouteRefused: p.Routing,
         e.ModelAnswered: p.Asking,
         e.ModelFailed: p.Asking,
         e.AnswerParsed: p.Parsing,

@@ -19,7 +19,7 @@ class BackendInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     `counts_exactly`: it has the model's own tokenizer. `constrains_calls` and `constrains_json`: an
     answer has the requested form by construction. `template_calls`: tools reach the model through the
     model's own chat template. `reasons`: it honours a request's `reasoning_tokens`: the thought is bounded,
-    and returned apart from the answer.
+    and returned apart from the answer. `leaves_machine`: its prompts go to another machine.
     """
 
     name: str
@@ -30,6 +30,7 @@ class BackendInfo(Struct, frozen=True, kw_only=True, omit_defaults=True):
     constrains_json: bool = False
     template_calls: bool = True
     reasons: bool = False
+    leaves_machine: bool = False
 
 
 class TokenCount(Struct, frozen=True):

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from nebulus.ceiling.forecast import Forecast, StepForecast
 from nebulus.core.text import counted
 from nebulus.report.profiles import bar, interval_text
-from nebulus.report.text import Line, format_seconds, one_line
+from nebulus.report.text import Line, format_seconds, one_line, safe
 
 FEW_OBSERVATIONS = 10
 ADVICE_SHOWN = 2
@@ -30,6 +30,19 @@ def forecast_lines(forecast: Forecast, *, stale: tuple[str, ...] = ()) -> Iterat
     )
     for step in forecast.weakest:
         yield from _step_lines(step)
+
+
+def mix_lines(mix: Forecast) -> Iterator[Line]:
+    """Yield the forecast for all tiers together, with the tier that would begin each step."""
+    yield from forecast_lines(mix)
+    for tier in dict.fromkeys(step.tier for step in mix.steps):
+        numbers = [str(step.number) for step in mix.steps if step.tier == tier and step.number]
+        if numbers:
+            yield Line(f"  {safe(tier)} would begin {', '.join(numbers)}", "dim")
+    yield Line(
+        '  as route.mode = "measured" chooses; that a step which fails goes up is not in it, so this is the least',
+        "dim",
+    )
 
 
 def _step_lines(step: StepForecast) -> Iterator[Line]:

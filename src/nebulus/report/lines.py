@@ -119,9 +119,10 @@ class Narrator:
                 self._answers[event.step, event.call_id] = event  # what it says is parsed next
                 return []
             case e.AnswerParsed():
-                return _parsed(before, event, tier=self._answers[event.step, event.call_id].tier)
-            case e.RouteChosen():
-                return [(LineKind.ROUTE, f"{event.tier} is asked to {event.kind.value}: {event.reason}")]
+                tier = self._answers[event.step, event.call_id].tier
+                return [*_parsed(before, event, tier=tier), *_weighed(event, tier)]
+            case e.RouteChosen() | e.RouteRefused():
+                return [_route(event)]
             case e.ModelFailed():
                 return [(LineKind.FAILURE, f"{event.tier} gave no answer: {event.failure.sentence()}")]
             case e.RecoveryChosen():
@@ -230,6 +231,25 @@ def _parsed(before: Machine, event: e.AnswerParsed, *, tier: str) -> list[Said]:
             return [(LineKind.FINDING, f"{tier}: {one_line(finding.sentence(), 300)}")]
         case _:
             assert_never(event.parsed)
+
+
+def _route(event: e.RouteChosen | e.RouteRefused) -> Said:
+    """Say which tier is asked and why, and why not the others, as far as the choice recorded it."""
+    if isinstance(event, e.RouteRefused):
+        return LineKind.REFUSED, event.reason
+    others = "; ".join(f"not {safe(one.tier)}: {one.why}" for one in event.alternatives)
+    said = f"{event.tier} is asked to {event.kind.value}: {event.reason}{f'; {others}' if others else ''}"
+    return LineKind.ROUTE, said
+
+
+def _weighed(event: e.AnswerParsed, tier: str) -> list[Said]:
+    """Say whether an answer is used, where a larger tier could be asked instead."""
+    if event.weighed is None:
+        return []
+    if not event.weighed.larger_tier:
+        return [(LineKind.ROUTE, f"{tier}'s answer is used: {event.weighed.reason}")]
+    said = f"{tier}'s answer is not used, {event.weighed.larger_tier} is asked: {event.weighed.reason}"
+    return [(LineKind.ESCALATION, said)]
 
 
 def _proposed(parsed: e.CallsParsed, tier: str) -> list[Said]:

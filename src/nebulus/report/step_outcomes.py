@@ -23,7 +23,8 @@ from nebulus.report.demands import extract_demand
 class StepOutcome(Struct, kw_only=True):
     """One piece of work: a step of a plan, the plan itself, the answer, or reading values from a result.
 
-    `step` is 0 for the plan and the answer. `calls` are those that ran and did not fail. `values` are those that
+    `step` is 0 for the plan and the answer. `calls` are those that ran and did not fail. `unused` are the calls of an answer
+    that was not used since a larger tier was asked instead, by the tier that gave it. `values` are those that
     were read from a result, by name. `tiers` are the tiers that were asked, in order. `gave_up`: the model said that it can't
     be done, or only asked a question.
     """
@@ -33,6 +34,7 @@ class StepOutcome(Struct, kw_only=True):
     demand: Demand | None = None
     tiers: list[str] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
+    unused: dict[str, tuple[Call, ...]] = field(default_factory=dict)
     plan_tools: tuple[str, ...] = ()
     values: dict[str, str] = field(default_factory=dict)
     status: StepStatus = StepStatus.PENDING
@@ -91,6 +93,10 @@ def _take(
             work.prompt_tokens += answer.usage.prompt_tokens
             work.completion_tokens += answer.usage.completion_tokens
             work.seconds += took_s
+        case e.AnswerParsed(step=step, parsed=parsed, weighed=weighed) if weighed and weighed.larger_tier:
+            work = found[step, StepKind.EXECUTE]
+            calls = parsed.calls if isinstance(parsed, e.CallsParsed) else ()
+            work.unused[work.tiers[-1]] = tuple(one.call for one in calls)
         case e.AnswerParsed(step=step, parsed=parsed):
             _take_parsed(step, parsed, found, proposed=proposed)
         case e.ToolReturned(call_id=call_id):

@@ -71,6 +71,11 @@ def choose(demand: Demand, tiers: Sequence[TierOption], policy: RoutePolicy) -> 
     )
 
 
+def is_allowed(tier: TierOption, policy: RoutePolicy) -> bool:
+    """Whether a tier may be asked at all."""
+    return not _bar(tier, policy)
+
+
 def _bar(tier: TierOption, policy: RoutePolicy) -> str:
     """Return why a tier may not be asked, "" if it may."""
     if policy.is_private and tier.leaves_machine:

@@ -5,7 +5,7 @@ rejects nothing. What each count costs small models is in docs/measured/routing.
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -75,12 +75,15 @@ def demand_of(
         prompt_tokens=place.prompt_tokens or size_chars // CHARS_PER_TOKEN,
         window_tokens=place.window_tokens,
         steps_left=place.steps_left,
-        error_cost=ErrorCost.of(
-            max((tool.effect for tool in tools), key=_EFFECTS.index, default=Effect.READ)
-        ),
+        error_cost=error_cost_of(tools),
         language=_language(text),
         failures=place.failures,
     )
+
+
+def error_cost_of(tools: Iterable[ToolSpec]) -> ErrorCost:
+    """Return what a wrong call of the most dangerous of `tools` costs."""
+    return ErrorCost.of(max((tool.effect for tool in tools), key=_EFFECTS.index, default=Effect.READ))
 
 
 def _stated(text: str) -> Iterator[str]:

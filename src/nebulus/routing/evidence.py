@@ -74,8 +74,11 @@ class ValueEvidence(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Words of the text that are in no value and don't describe a called tool or its arguments."""
 
 
-def evidence_of(reading: Reading, text: str, tools: Sequence[ToolSpec]) -> AnswerEvidence:
-    """Return what `reading` shows, given the `text` that asked for it and the `tools` that were offered."""
+def evidence_of(reading: Reading, text: str, tools: Sequence[ToolSpec], *, shown: str = "") -> AnswerEvidence:
+    """Return what `reading` shows, given the `text` that asked for it and the `tools` that were offered.
+
+    `shown` is what the model was shown besides, such as earlier results: values may come from there, too.
+    """
     offered = {tool.name: tool for tool in tools}
     called = [offered[call.tool] for call in reading.calls if call.tool in offered]
     wanted = stems(text)
@@ -91,7 +94,7 @@ def evidence_of(reading: Reading, text: str, tools: Sequence[ToolSpec]) -> Answe
         name_match=min((match[0] for match in mine), default=0.0),
         text_match=min((match[1] for match in mine), default=0.0),
         is_other_better=bool(mine) and min(map(_fit, mine)) < max(map(_fit, matches.values())),
-        values=_values(reading.calls, text, offered),
+        values=_values(reading.calls, text, offered, shown=shown),
     )
 
 
@@ -146,10 +149,11 @@ class _Tally(Struct):
     empty: int = 0
 
 
-def _values(calls: Sequence[Call], text: str, offered: dict[str, ToolSpec]) -> ValueEvidence:
+def _values(calls: Sequence[Call], text: str, offered: dict[str, ToolSpec], *, shown: str) -> ValueEvidence:
     if not calls:
         return ValueEvidence()
     said, tally = _said(text), _Tally()
+    sources = (said, _said(shown)) if shown else (said,)
     scalars = [value for call in calls for value in _scalars(call.arguments)]
     explained = set(stems(" ".join(str(value) for value in scalars)))
     for call in calls:
@@ -159,7 +163,7 @@ def _values(calls: Sequence[Call], text: str, offered: dict[str, ToolSpec]) -> V
     unexplained = stems(text) - explained
     for call in calls:
         if call.tool in offered:
-            _count(call, offered[call.tool], said=said, tally=tally)
+            _count(call, offered[call.tool], sources=sources, tally=tally)
     used = {number for value in scalars for number in _numbers_in(value)}
     unused = [
         number for number in said.numbers if not any(round(number * scale, 9) in used for scale in _SCALES)
@@ -178,7 +182,7 @@ def _values(calls: Sequence[Call], text: str, offered: dict[str, ToolSpec]) -> V
     )
 
 
-def _count(call: Call, tool: ToolSpec, *, said: _Said, tally: _Tally) -> None:
+def _count(call: Call, tool: ToolSpec, *, sources: Sequence[_Said], tally: _Tally) -> None:
     properties = tool.parameters.get("properties") or {}
     required = set(tool.parameters.get("required") or ())
     for name, value in call.arguments.items():
@@ -188,7 +192,7 @@ def _count(call: Call, tool: ToolSpec, *, said: _Said, tally: _Tally) -> None:
         looked_for = [
             each for each in _scalars(value) if not isinstance(each, bool) and each not in (None, "")
         ]
-        found = sum(map(said.contains, looked_for))
+        found = sum(any(source.contains(each) for source in sources) for each in looked_for)
         is_unfound = found < len(looked_for) and not _is_in_schema(value, schema)
         tally.given += len(looked_for)
         tally.found += found

@@ -48,10 +48,11 @@ from nebulus.core.journal import (
 )
 from nebulus.core.outcome import Outcome
 from nebulus.core.tools import Effect
-from nebulus.loop import deciding
+from nebulus.loop.deciding import asked_for, choose_recovery, parse_answer
 from nebulus.loop.machine import Machine, new_machine
 from nebulus.loop.pending import commands, next_decision
 from nebulus.loop.request import ComposedRequest, compose
+from nebulus.loop.route import choose_route
 from nebulus.loop.transitions import NO_CONFIG, feed
 from nebulus.memory.recall import Index
 from nebulus.ports.engine import OpenRun
@@ -187,25 +188,24 @@ class RunDriver:
             self._record(self._decided(command))
 
     def _decided(self, command: Decision) -> Event:
+        machine, world = self.machine, self.world
         match command:
             case ChooseRoute():
-                return deciding.choose_route(self.machine, command, self.world.skills)
+                return choose_route(machine, command, world.skills)
             case ParseAnswer():
-                store, composed = self.world.artifacts, self._answered(command)
-                return deciding.parse_answer(self.machine, command, composed, stored=store.get)
+                composed, stored = self._answered(command), world.artifacts.get
+                return parse_answer(machine, command, composed, stored=stored, skills=world.skills)
             case JudgeCall():
-                return judge(self.machine, command, self.world)
+                return judge(machine, command, world)
             case ChooseRecovery():
-                return deciding.choose_recovery(self.machine, command, now_s=self.world.clock.time_s())
+                return choose_recovery(machine, command, now_s=world.clock.time_s(), skills=world.skills)
             case _:
                 assert_never(command)
 
     def _answered(self, command: ParseAnswer) -> ComposedRequest:
         """Return the request of the answer, composed again if another process sent it."""
         known = self._composed.pop(_place(command.step, command.call_id), None)
-        if known is not None:
-            return known
-        return self._compose(deciding.asked_for(self.machine, command))
+        return known or self._compose(asked_for(self.machine, command))
 
     def _compose(self, command: AskModel) -> ComposedRequest:
         self._index = self._index.covering(self.machine.state.facts)
@@ -268,7 +268,7 @@ class RunDriver:
             case AskModel():
                 composed = self._compose(command)
                 self._composed[_place(command.step, command.call_id)] = composed
-                return await ask_model(command, composed, self.world)
+                return await ask_model(command, composed, self.world, config=self.machine.config)
             case RunTool():
                 call_id = command.call.call_id
                 may_have_run, self._may_have_run = (

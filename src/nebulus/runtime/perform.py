@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from nebulus.core.answers import ModelRequest
 from nebulus.core.commands import AskModel, AskPerson, Command, EvaluateChecks, RunTool, Wait
+from nebulus.core.config import RunConfig
 from nebulus.core.errors import BackendError
 from nebulus.core.events import (
     ChecksEvaluated,
@@ -22,6 +23,7 @@ from nebulus.core.events import (
 )
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.outcome import Question
+from nebulus.guard.departure import departure_refusal
 from nebulus.loop.request import ComposedRequest
 from nebulus.memory.window import too_large
 from nebulus.ports.backend import ModelBackend
@@ -68,11 +70,14 @@ def handed_out(command: Command, world: World) -> Command:
 
 
 async def ask_model(
-    command: AskModel, composed: ComposedRequest, world: World
+    command: AskModel, composed: ComposedRequest, world: World, *, config: RunConfig
 ) -> ModelAnswered | ModelFailed:
-    """Ask the model of the command's tier for an answer to `composed`."""
+    """Ask the model of the command's tier for an answer to `composed`, unless that may not leave this machine."""
     began, name = world.clock.now_s(), f"tier {command.tier}"
     about = {"step": command.step, "kind": command.kind, "tier": command.tier, "call_id": command.call_id}
+    refusal = departure_refusal(composed.prompt, config.tier(command.tier), config.route)
+    if refusal is not None:
+        return ModelFailed(failure=refusal, **about)  # type: ignore[arg-type]
     resting = world.breakers.refusal(name, fault=Fault.BACKEND, now_s=began)
     if resting is not None:
         return ModelFailed(failure=resting, **about)  # type: ignore[arg-type]

@@ -175,3 +175,49 @@ def test_a_worker_that_can_not_be_meant_stops_the_start(tmp_path: Path, text: st
     (tmp_path / "nebulus.toml").write_text(text)
     with pytest.raises(ConfigError, match=said):
         load_settings(None, tmp_path)
+
+
+CLOUD = {"model": "https://api.example.com#big"}
+
+
+@pytest.mark.parametrize(
+    ("tiers", "route", "problem"),
+    [
+        ({"big": CLOUD}, {"data": "private"}, "every tier that may execute is on another machine (big)"),
+        (
+            {"nano": NANO, "big": CLOUD},
+            {"data": "private", "pins": {"plan": "big"}},
+            "is on another machine, and route.data",
+        ),
+        ({"nano": NANO}, {"data": "secret"}, "data"),
+        ({"nano": NANO}, {"most_usd": 0.0}, "route.most_usd=0.0 allows no answer at all"),
+        ({"nano": NANO}, {"most_seconds": -1.0}, "route.most_seconds=-1.0 allows no answer at all"),
+        ({"nano": NANO}, {"private_tools": [" "]}, "contains an empty name"),
+        (
+            {"nano": NANO, "acts": {"model": "nano", "kinds": ["execute"]}},
+            {"pins": {"plan": "acts"}},
+            "this tier may not plan",
+        ),
+        ({"nano": NANO}, {"after_escalation": "sometimes"}, "after_escalation"),
+    ],
+)
+def test_limits_of_a_route_that_can_not_be_meant_stop_the_start(
+    tiers: dict[str, Any], route: dict[str, Any], problem: str
+) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_settings({"tiers": tiers, "route": route}, source="nebulus.toml")
+    assert problem in str(caught.value)
+    assert "nebulus.toml" in str(caught.value)
+
+
+def test_a_tier_at_home_on_another_address_may_see_private_data_if_the_settings_say_so() -> None:
+    tiers = {"big": {**CLOUD, "leaves_machine": False}}
+    found = read_settings({"tiers": tiers, "route": {"data": "private"}}, source="x")
+    assert found.route.policy().is_private
+    assert not found.tiers["big"].tier("big", 4096, leaves_machine=True).leaves_machine
+
+
+def test_a_tunnel_on_this_machine_counts_as_elsewhere_if_the_settings_say_so() -> None:
+    tunnel = {"model": "http://127.0.0.1:9000#m", "leaves_machine": True}
+    with pytest.raises(ConfigError, match="on another machine"):
+        read_settings({"tiers": {"big": tunnel}, "route": {"data": "private"}}, source="x")

@@ -8,7 +8,8 @@ import pytest
 from nebulus.adapters.profiles.store import ProfileStore
 from nebulus.app import bootstrap_profiles
 from nebulus.app.application import open_application
-from nebulus.app.settings import EngineSettings, RouteSettings, Settings, TierSettings
+from nebulus.app.route_settings import RouteSettings
+from nebulus.app.settings import EngineSettings, Settings, TierSettings
 from nebulus.ceiling.profile import ModelIdentity, Profile, Row
 from nebulus.core.demand import Demand, ToolDemand, WorkKind
 from nebulus.core.events import RouteChosen

@@ -1,7 +1,7 @@
 """A forecast follows from what was measured: more steps fail more often, and little knowledge gives a wide interval."""
 
 from nebulus.ceiling.depth import depth_curve
-from nebulus.ceiling.forecast import PlannedStep, forecast
+from nebulus.ceiling.forecast import MeasuredTier, PlannedStep, forecast, forecast_mix
 from nebulus.ceiling.profile import Cost, ModelIdentity, Profile, Row
 from nebulus.core.demand import Demand, ToolDemand, ValueDemand, WorkKind
 
@@ -90,3 +90,26 @@ def test_the_curve_of_depth_falls_and_names_where_every_second_run_ends_right() 
     assert all(point.low <= point.chance <= point.high for point in curve.points)
     assert 4 <= curve.half <= 7
     assert curve.trials == 20
+
+
+def test_a_mix_of_one_tier_is_that_tier() -> None:
+    tier = MeasuredTier(name="m", profile=profile())
+    mix = forecast_mix("m", [(step, tier) for step in steps(EASY, LONG)])
+    assert mix == forecast("m", steps(EASY, LONG), profile())
+
+
+def test_a_mix_is_as_good_as_the_tier_of_each_step_and_what_is_unknown_about_two_models_is_independent() -> (
+    None
+):
+    easy, long = steps(EASY, LONG)
+    strong = [Row(demand=LONG, trials=20, right=19, cost=COST)]
+    small = MeasuredTier(name="small", profile=profile())
+    large = MeasuredTier(name="large", profile=Profile(model=ModelIdentity(name="l")).with_rows(strong))
+    mix = forecast_mix("mix", [(easy, small), (long, large)])
+    alone = forecast("small", [easy, long], profile())
+    one = forecast("small", [easy], profile())
+    other = forecast("large", [long], large.profile)
+    assert mix.chance > alone.chance
+    assert abs(mix.chance - one.chance * other.chance) < 0.01
+    assert one.low * other.low < mix.low < mix.chance < mix.high < one.high * other.high
+    assert [step.tier for step in mix.steps] == ["small", "large"]

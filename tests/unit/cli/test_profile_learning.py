@@ -5,11 +5,12 @@ from pathlib import Path
 
 from nebulus.adapters.profiles.store import ProfileStore
 from nebulus.app.application import open_application
+from nebulus.app.learning import Learned
+from nebulus.app.learning import learn as learn_run
 from nebulus.app.settings import EngineSettings, Settings, TierSettings
-from nebulus.cli.profile_learning import Learned, add_run, learned_lines
+from nebulus.cli.profile_learning import learned_lines
 from nebulus.core.events import Event
 from nebulus.core.journal import events_of
-from nebulus.report.learning import learned_rows
 from nebulus.testing.backends import ScriptedBackend
 from nebulus.testing.people import ScriptedPerson
 from tests.unit.cli.runs import RUNBOOK, YES, literal
@@ -36,8 +37,9 @@ def events(folder: Path, runbook: str) -> list[Event]:
 
 
 def learn(folder: Path, happened: list[Event]) -> list[Learned]:
-    rows = learned_rows(happened, day="2026-11-28")
-    return list(add_run("tidy", rows, SETTINGS, store=ProfileStore(folder / "profiles")))
+    return list(
+        learn_run("tidy", happened, SETTINGS, store=ProfileStore(folder / "profiles"), day="2026-11-28")
+    )
 
 
 def test_the_steps_that_checks_have_proven_are_counted_and_a_run_is_counted_once(tmp_path: Path) -> None:

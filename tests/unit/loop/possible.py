@@ -26,6 +26,7 @@ from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import Call, Finding, FindingKind
 from nebulus.core.plan import Plan, ToolSucceeded
 from nebulus.core.result import Result
+from nebulus.core.routes import Weighed
 from nebulus.core.tiers import StepKind
 from nebulus.core.tools import Mark, ToolResult
 from nebulus.core.verdict import Allow, Ask, Refuse
@@ -80,9 +81,15 @@ def _decisions(machine: Machine, command: Decision) -> Iterator[Event]:
         case ChooseRoute(step=step, kind=kind, call_id=call_id):
             for tier in machine.config.tiers_for(kind):
                 yield e.RouteChosen(step=step, kind=kind, tier=tier.name, reason="any", call_id=call_id)
+            yield e.RouteRefused(step=step, kind=kind, reason="all are forbidden", call_id=call_id)
         case ParseAnswer(step=step, kind=kind, call_id=call_id):
             for index, parsed in enumerate(_parsed(machine, kind)):
                 yield e.AnswerParsed(step=step, parsed=parsed, call_id=call_id, is_tainted=index % 2 == 1)
+            if not call_id and kind is StepKind.EXECUTE and machine.has_next_tier(machine.task(step)):
+                larger = Weighed(
+                    chance=0.2, reason="it shows little", larger_tier=machine.config.tiers[-1].name
+                )
+                yield e.AnswerParsed(step=step, parsed=e.ClaimParsed(text="It is done."), weighed=larger)
         case JudgeCall(call=call):
             for verdict in (Allow("r"), Refuse("r", "no"), Ask("r", "sure?"), Ask(min(FLOW_RULES), "sure?")):
                 yield e.CallJudged(call_id=call.call_id, verdict=verdict)

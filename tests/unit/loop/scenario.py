@@ -28,6 +28,7 @@ from nebulus.loop.machine import Machine, new_machine
 from nebulus.loop.pending import DECISIONS, commands, questions
 from nebulus.loop.phases import Attempts, Flight
 from nebulus.loop.request import ComposedRequest, compose
+from nebulus.loop.route import NO_SKILLS, Skills, choose_route
 
 VALUE = {
     "type": "object",
@@ -49,6 +50,7 @@ class Scene(Struct, frozen=True):
 
     machine: Machine
     events: tuple[Event, ...] = ()
+    skills: Skills = NO_SKILLS
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -141,12 +143,13 @@ def begun(
     checks: tuple[Check, ...] = (),
     result: ResultSpec | None = None,
     plan: Plan | None = None,
+    skills: Skills = NO_SKILLS,
 ) -> Scene:
     """Return a run that was given a goal with `steps` as its runbook."""
     config = given or setup()
     goal = Goal(text="Get it done.", checks=checks, result=result)
     started = RunStarted(goal=goal, plan=plan or Plan(steps), config=config, run_id="r")
-    return feed(Scene(new_machine(config)), started)
+    return feed(Scene(new_machine(config), skills=skills), started)
 
 
 def feed(scene: Scene, event: Event) -> Scene:
@@ -155,10 +158,10 @@ def feed(scene: Scene, event: Event) -> Scene:
     before = scene.machine
     machine, events = transitions.feed(before, event), [*scene.events, event]
     while (command := _decision_of_ours(machine)) is not None:
-        decided = _decided(before, machine, command)
+        decided = _decided(before, machine, command, scene.skills)
         machine = transitions.feed(machine, decided)
         events.append(decided)
-    return Scene(machine, tuple(events))
+    return Scene(machine, tuple(events), scene.skills)
 
 
 def _decision_of_ours(machine: Machine) -> Command | None:
@@ -175,15 +178,15 @@ def _placed(scene: Scene, event: Event) -> Event:
     return event
 
 
-def _decided(before: Machine, machine: Machine, command: Command) -> Event:
+def _decided(before: Machine, machine: Machine, command: Command, skills: Skills) -> Event:
     match command:
         case ChooseRoute():
-            return deciding.choose_route(machine, command)
+            return choose_route(machine, command, skills)
         case ParseAnswer():
             composed = compose(before, deciding.asked_for(machine, command))
-            return deciding.parse_answer(machine, command, composed)
+            return deciding.parse_answer(machine, command, composed, skills=skills)
         case ChooseRecovery():
-            return deciding.choose_recovery(machine, command, now_s=0.0)
+            return deciding.choose_recovery(machine, command, now_s=0.0, skills=skills)
         case _:
             raise AssertionError(command)
 

@@ -288,18 +288,18 @@ def parsed(machine: Machine, step: int, answer: Parsed, taken: Taken) -> Machine
 def test_every_transition_that_the_tables_declare_can_happen() -> None:
     taken: Taken = set()
     for first in starts():
-        walk(advance(new_machine(NO_CONFIG), first, taken), taken, at_most=130)
+        walk(advance(new_machine(NO_CONFIG), first, taken), taken, at_most=150)
     for machine, running in beside_another_call(taken):
-        walk(machine, taken, at_most=12, but=running)
+        walk(machine, taken, at_most=30, but=running)
     for budget in (CONFIG.budget, Budget(model_calls=1)):
         asking = advance(new_machine(NO_CONFIG), started((PLANS[3][0],), budget=budget), taken)
-        walk(consulting(asking, 1, taken), taken, at_most=5)
-    walk(waiting_to_extract(taken), taken, at_most=5)
+        walk(consulting(asking, 1, taken), taken, at_most=8)
+    walk(waiting_to_extract(taken), taken, at_most=20)
     worker_waits(taken)
     for machine in at_a_result(taken):
-        walk(machine, taken, at_most=12)
+        walk(machine, taken, at_most=22)
     for machine, running in beside_a_running_call(taken):
-        walk(machine, taken, at_most=20, but=running)
+        walk(machine, taken, at_most=26, but=running)
     declared = {
         (row.state, row.event, to) for table in (RUN, TASK, CALL) for row in table.values() for to in row.to
     }

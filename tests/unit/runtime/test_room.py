@@ -4,15 +4,17 @@ from msgspec.structs import replace
 
 from nebulus.core.answers import Message, ModelRequest
 from nebulus.core.commands import AskModel
+from nebulus.core.config import RunConfig
 from nebulus.core.events import ModelAnswered, ModelFailed
 from nebulus.core.failure import FailureKind
 from nebulus.core.prompt import Prompt
-from nebulus.core.tiers import StepKind
+from nebulus.core.tiers import StepKind, Tier
 from nebulus.loop.request import ComposedRequest
 from nebulus.ports.backend import TokenCount
 from nebulus.runtime.perform import ask_model
 from tests.unit.runtime import worlds as w
 
+CONFIG = RunConfig(tiers=(Tier(name="small", window_tokens=4096),))
 ASK = AskModel(step=1, kind=StepKind.EXECUTE, tier="small")
 COMPOSED = ComposedRequest(
     request=ModelRequest(messages=(Message("user", "Now: step 1. look a"),), max_tokens=100),
@@ -35,7 +37,7 @@ class CountedModel(w.LiteralModel):
 
 async def asked(model: CountedModel, composed: ComposedRequest = COMPOSED) -> ModelAnswered | ModelFailed:
     world = replace(w.world(w.tools()), backends={"small": model})
-    return await ask_model(ASK, composed, world)
+    return await ask_model(ASK, composed, world, config=CONFIG)
 
 
 async def test_a_prompt_that_cannot_fit_is_a_typed_failure_and_is_not_sent() -> None:

@@ -39,7 +39,12 @@ class AnthropicMessages(ChatBackend):
         self._require_thinking_room(facts.flavour)
         window = agreed_window(self._settings.window_tokens, served.window_tokens, model=served.name)
         name = "Anthropic" if facts.flavour is Flavour.OTHER else facts.flavour.value
-        return self._wire, BackendInfo(name=name, model=served.name, window_tokens=window)
+        return self._wire, BackendInfo(
+            name=name,
+            model=served.name,
+            window_tokens=window,
+            leaves_machine=self._settings.leaves_machine,
+        )
 
     def _require_thinking_room(self, flavour: Flavour) -> None:
         tokens = self._settings.reasoning_tokens

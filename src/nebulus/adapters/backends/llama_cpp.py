@@ -198,6 +198,7 @@ class LlamaCppServer:
             constrains_json=is_constrained,
             template_calls=takes_tools,
             reasons=True,
+            leaves_machine=self._settings.leaves_machine,
         )
 
     async def _obeys_schemas(self) -> bool:

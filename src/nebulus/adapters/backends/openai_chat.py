@@ -68,6 +68,7 @@ class OpenAIChat(ChatBackend):
             constrains_calls=constrains_json if is_prompted else facts.flavour in _CONSTRAINS_CALLS,
             constrains_json=constrains_json,
             template_calls=takes_tools,
+            leaves_machine=replace(self._settings, model=served.name).leaves_machine,
         )
         if facts.flavour is not Flavour.OLLAMA:
             self._wire = OpenAIWire(served.name, facts.flavour, has_switch=await self._has_switch())

@@ -1,11 +1,17 @@
 """What must be known to reach a model server. Imports no HTTP, so that reading settings stays cheap."""
 
+import re
 from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
 
 from msgspec import Struct
 
 BackendKind: TypeAlias = Literal["auto", "llama.cpp", "embedded", "openai", "anthropic"]
 ToolForm: TypeAlias = Literal["auto", "template", "signatures", "schemas"]
+
+
+_LOOPBACK = re.compile(r"localhost|127(?:\.\d{1,3}){3}|::1")
+_CLOUD = re.compile(r"[:-]cloud$")
 
 
 class AnswerLimits(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -60,6 +66,17 @@ class BackendSettings(Struct, frozen=True, kw_only=True, omit_defaults=True):
     connect_timeout_s: float = 5.0
     start_timeout_s: float = 120.0
     """For "embedded": the time to load the model."""
+
+    @property
+    def leaves_machine(self) -> bool:
+        """Whether prompts go to another machine: by the address, or since Ollama runs the model in its cloud.
+
+        Source: https://docs.ollama.com/cloud, where the tags of such models end with "cloud".
+        """
+        if not self.url:
+            return False
+        host = (urlsplit(self.url).hostname or "").lower()
+        return _LOOPBACK.fullmatch(host) is None or _CLOUD.search(self.model) is not None
 
 
 def is_template(chat_template: str) -> bool:

@@ -3,11 +3,12 @@
 import os
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from msgspec import Struct
 
-from nebulus.adapters.trust.private import make_private, user_state_folder, write_private
+from nebulus.adapters.trust.private import locked, make_private, user_state_folder, write_private
 from nebulus.ceiling.profile import ModelIdentity, Profile, decode_profile, encode_profile
 from nebulus.core.errors import ConfigError
 
@@ -53,6 +54,31 @@ class ProfileStore:
         path = self.path(model)
         return read_profile(path) if path.exists() else None
 
+    @contextmanager
+    def changing(self, model: ModelIdentity) -> Iterator[None]:
+        """Let one process at a time read and replace profiles of this folder.
+
+        Raises:
+            ConfigError: the folder can't be written.
+        """
+        try:
+            self._make_folder()
+            with locked(self.folder):
+                yield
+        except OSError as error:
+            raise ConfigError(self._unwritable(self.path(model), error)) from error
+
+    def _make_folder(self) -> None:
+        if self.folder.is_relative_to(user_state_folder()):
+            make_private(self.folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+    @staticmethod
+    def _unwritable(path: Path, error: OSError) -> str:
+        return (
+            f"the profile {path} can't be written: {error.strerror}; {FOLDER_VARIABLE} names another folder"
+        )
+
     def write(self, profile: Profile) -> Path:
         """Replace the profile of a model as a whole, and return its path.
 
@@ -61,15 +87,10 @@ class ProfileStore:
         """
         path = self.path(profile.model)
         try:
-            if self.folder.is_relative_to(user_state_folder()):
-                make_private(self.folder)
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self._make_folder()
             write_private(path, encode_profile(profile))
         except OSError as error:
-            raise ConfigError(
-                f"the profile {path} can't be written: {error.strerror}",
-                fix=f"name another folder in {FOLDER_VARIABLE}",
-            ) from error
+            raise ConfigError(self._unwritable(path, error)) from error
         return path
 
     def all(self) -> Iterator[StoredProfile]:
