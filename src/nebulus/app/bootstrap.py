@@ -51,6 +51,10 @@ class Kit(Struct, frozen=True, kw_only=True):
     tools: tuple[Tool, ...]
     workspace: "FolderWorkspace | None" = None
     sandbox: Sandbox | None = None
+    looking: str = ""
+    """The tool that looks inside stored results: every run has it."""
+    confined: frozenset[str] = frozenset()
+    """The tools that change nothing outside of the workspace."""
 
 
 def engine(url: str, folder: Path) -> Engine:
@@ -169,17 +173,29 @@ async def tools(
 
     looking = looking_tool(stored or artifacts(MEMORY, Path()))
     if "workspace" not in place:
-        yield Kit(tools=(*own, looking))
+        yield Kit(tools=(*own, looking), looking=looking.spec.name)
         return
     from nebulus.adapters.tools.builtin import builtin_tools
-    from nebulus.adapters.workspaces.folder import FolderWorkspace
 
     root = Path(os.path.realpath(place["workspace"]))
-    _, found = closed_by_rules(settings, folder or root, workspace=root)
-    workspace = FolderWorkspace(place["workspace"], kept=found.kept, fixed=found.fixed)
+    workspace = workspace_at(Path(place["workspace"]), settings, folder or root)
     sandbox = await find_sandbox(settings, folder or root, workspace=root)
-    kit = (*builtin_tools(workspace, sandbox, settings.tools), *own, looking)
-    yield Kit(tools=kit, workspace=workspace, sandbox=sandbox)
+    built_in = builtin_tools(workspace, sandbox, settings.tools)
+    confined = frozenset(tool.spec.name for tool in built_in)
+    kit = (*built_in, *own, looking)
+    yield Kit(tools=kit, workspace=workspace, sandbox=sandbox, looking=looking.spec.name, confined=confined)
+
+
+def workspace_at(root: Path, settings: Settings, folder: Path) -> "FolderWorkspace":
+    """Return the folder `root` as a workspace, without what governs a run under the `settings` of `folder`.
+
+    Raises:
+        ConfigError: it is missing or can't be read or written, or the policy can't be read.
+    """
+    from nebulus.adapters.workspaces.folder import FolderWorkspace
+
+    _, found = closed_by_rules(settings, folder, workspace=Path(os.path.realpath(root)))
+    return FolderWorkspace(root, kept=found.kept, fixed=found.fixed)
 
 
 async def find_sandbox(settings: Settings, folder: Path, *, workspace: Path | None = None) -> Sandbox | None:
