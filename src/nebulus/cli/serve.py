@@ -134,7 +134,7 @@ async def _serve(settings: "Settings", where: Where, *, is_quiet: bool) -> None:
             await server.start(where.host, where.port)
         except OSError as error:
             raise ConfigError(
-                f"can't listen on {where.host}:{where.port}: {error.strerror}; choose another --port"
+                f"can't listen on {where.host}:{where.port}: {error.strerror}", fix="choose another --port"
             ) from error
         stopped = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

@@ -52,8 +52,8 @@ def _require_tools(machine: Machine) -> None:
         for flight in task.flights:
             if flight.call.tool not in offered and not flight.is_settled:
                 raise ConfigError(
-                    f"a call of {flight.call.tool!r} is under way, and the changed configuration has no such tool; "
-                    "resume with it, or rewind the step"
+                    f"a call of {flight.call.tool!r} is under way, and the changed configuration has no such tool",
+                    fix="resume with it, or rewind the step",
                 )
 
 

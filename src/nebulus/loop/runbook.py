@@ -65,7 +65,7 @@ def read_runbook(text: str) -> tuple[Goal, Plan]:
         ConfigError: the text is empty, or a check or a step's number can't be understood.
     """
     if not text.strip():
-        raise ConfigError("the goal is empty; say in a sentence what should be true at the end")
+        raise ConfigError("the goal is empty", fix="say in a sentence what should be true at the end")
     reader = _Reader()
     for number, line in enumerate(_numbered(text.splitlines()), start=1):
         reader.take(line.rstrip(), number)
@@ -124,7 +124,9 @@ def with_implied_checks(plan: Plan, tools: Sequence[ToolSpec], *, goal: Goal | N
         _require_spelling(step, known)
         later = [number for number in step.depends_on if not 0 < number < step.number]
         if later:
-            raise ConfigError(f"step {step.number} comes after step {later[0]}; name only steps before it")
+            raise ConfigError(
+                f"step {step.number} comes after step {later[0]}", fix="name only steps before it"
+            )
     _require_tools(_required(goal.checks) if goal else (), known, "a check of the goal")
     return replace(plan, steps=tuple(_with_implied_check(step, tools) for step in plan.steps))
 
@@ -157,8 +159,8 @@ def _require_tools(names: Iterable[str], known: Collection[str], who: str) -> No
     for name in names:
         if name not in known:
             raise ConfigError(
-                f"{who} needs the tool {name!r}, which does not exist; "
-                f"the tools are {', '.join(sorted(known)) or 'none'}"
+                f"{who} needs the tool {name!r}, which does not exist",
+                fix=f"the tools are {', '.join(sorted(known)) or 'none'}",
             )
 
 
@@ -183,7 +185,7 @@ def read_check(text: str, line: int) -> Check:
             path, wanted = rest.split(":", 1)
             return FileContains(_bare(path), _bare(wanted))
         case _:
-            raise ConfigError(f"line {line}: {text!r} is not a check; the forms are {_CHECK_FORMS}")
+            raise ConfigError(f"line {line}: {text!r} is not a check", fix=f"the forms are {_CHECK_FORMS}")
 
 
 class _Reader:
@@ -253,7 +255,9 @@ def _numbers(text: str, line: int) -> tuple[int, ...]:
         return ()
     parts = [part.strip().removeprefix("step ") for part in text.split(",")]
     if not all(part.isascii() and part.isdecimal() for part in parts):
-        raise ConfigError(f"line {line}: after: {text!r} does not list steps; write numbers, or nothing")
+        raise ConfigError(
+            f"line {line}: after: {text!r} does not list steps", fix="write numbers, or nothing"
+        )
     return tuple(int(part) for part in parts)
 
 

@@ -104,7 +104,7 @@ async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
         return await _after_break(tool, command, _raised(tool.spec, error))
     if isinstance(came.output, Question):
         return WorkerBlocked(call_id=command.call.call_id, question=came.output, handed=came.back)
-    event = await event_of(came.output, tool, command, world=world)
+    event = await event_of(tool, command, came.output, world=world)
     return event if isinstance(event, OutcomeUnknown) else replace(event, handed=came.back)
 
 
@@ -116,7 +116,7 @@ async def _performed(tool: Tool, command: RunTool) -> Handed:
     return Handed(await tool.run(arguments, command.key))
 
 
-async def event_of(given: object, tool: Tool, command: RunTool, *, world: World) -> Ended:
+async def event_of(tool: Tool, command: RunTool, given: ToolOutput | Failure, *, world: World) -> Ended:
     """Return the event that answers `command` with what its tool returned: checked, and stored if it is large."""
     output = recordable(given)
     if output is None:

@@ -78,7 +78,7 @@ class RunHandle:
             ConfigError: the run is not under way in this process.
         """
         world = self._attached_driver.world
-        return await event_of(output, world.tools[command.call.tool], command, world=world)
+        return await event_of(world.tools[command.call.tool], command, output, world=world)
 
     def questions(self) -> tuple[Question, ...]:
         """Return the questions that wait for a person now."""

@@ -90,6 +90,8 @@ def test_null_for_an_optional_argument_is_left_out() -> None:
     assert checked({"type": "string"}, None, required=()) == "absent"
     assert checked({"type": "string"}, None).where == "/x"
     assert checked({"type": ["string", "null"]}, None, required=()) is None
+    within = {"type": "object", "properties": {"y": {"type": "string"}}}
+    assert checked(within, {"y": None}, required=()).where == "/x/y", "what is within a value stays as it is"
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from nebulus.core.provenance import USER, Origin, Provenance
 from nebulus.core.verdict import Allow, Ask, Refuse
 from nebulus.guard.flow import Accept, concern, flow_of
 from nebulus.guard.labels import label_all, untrusted
-from nebulus.guard.usage import digest_of, reads_tainted, usage_with
+from nebulus.guard.usage import digest_of, reads_tainted, usage_after_resume, usage_with
 from tests.unit.guard import scenes as sc
 
 OUTSIDE = Provenance((Origin("tool", "read_file", "c1"),), is_trusted=False)
@@ -133,6 +133,14 @@ most = 100
     assert isinstance(sc.judged(decider, "pay", foreign, to="eve", amount=40, currency="EUR"), Ask)
 
 
+def test_an_extraction_is_accepted_for_its_argument_alone() -> None:
+    accept = '[[accept]]\ntool = "pay"\nargument = "note"\nfrom = "read_file"\nas = "date"\n'
+    decider = sc.policy(f"{sc.ALLOW_ALL}\n{accept}")
+    given = {"to": "2026-01-31", "amount": 40, "currency": "EUR"}
+    context = sc.after(tainted=True, to="2026-01-31", amount="user", currency="user")
+    assert isinstance(sc.judged(decider, "pay", context, **given), Ask)
+
+
 @pytest.mark.parametrize(
     ("kind", "value", "fits"),
     [
@@ -168,3 +176,12 @@ def test_a_change_that_names_no_path_may_have_put_it_anywhere() -> None:
     labels = sc.after(to="eve").labels
     usage = usage_with(RunUsage(), Call("pay", {"to": "eve"}), sc.PAY, labels=labels)
     assert reads_tainted(usage, Call("read_file", {"path": "any"}), sc.READ)
+
+
+def test_a_rewound_run_keeps_what_it_used_and_may_do_its_steps_again() -> None:
+    call = Call("pay", {"to": "bob", "amount": 60, "currency": "EUR"})
+    recorded = RunUsage(done=frozenset({"earlier"}))
+    happened = usage_with(recorded, call, sc.PAY, labels=())
+    after = usage_after_resume(happened, recorded)
+    assert after.done == {"earlier"}
+    assert (after.calls, after.by_tool, after.totals) == (1, {"pay": 1}, happened.totals)

@@ -89,6 +89,17 @@ async def test_a_request_that_is_no_longer_wanted_has_ended_before_the_run_has()
     assert (model.is_asked, model.has_ended) == (True, True)
 
 
+async def test_a_write_that_a_crash_may_have_left_half_done_is_made_again(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("half of wh")
+    workspace = FolderWorkspace(tmp_path)
+    kit = {tool.spec.name: tool for tool in builtin_tools(workspace, None)}
+    world = replace(w.world(kit), workspace=workspace)
+    call = Call("write_file", {"path": "a.txt", "content": "whole"}, "c1")
+    event = await run_tool(RunTool(call=call, key="k", unseen=("a.txt",)), world, may_have_run=True)
+    assert isinstance(event, ToolReturned)
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
 @pytest.mark.parametrize(("unseen", "expected"), [(("a.txt",), "ours"), (("b.txt",), "new"), ((), "new")])
 async def test_a_file_that_the_run_has_not_seen_is_not_overwritten(
     tmp_path: Path, unseen: tuple[str, ...], expected: str

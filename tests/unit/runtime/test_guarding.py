@@ -5,6 +5,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from nebulus.adapters.policies.cedar import CedarPolicy
 from nebulus.adapters.policies.files import parse_rules
@@ -19,7 +20,7 @@ from nebulus.core.findings import Call
 from nebulus.core.journal import GENESIS, chained, decode_batch, encode_batch, encode_event
 from nebulus.core.outcome import Blocked, Done, Outcome, Refused
 from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
-from nebulus.core.tools import Effect, ToolSpec
+from nebulus.core.tools import Effect, SandboxLevel, ToolSpec
 from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
 from nebulus.guard.check import Scene
 from nebulus.guard.secrets import Secret, Secrets
@@ -197,6 +198,22 @@ class Broken:
 
     def judge(self, call: Call, spec: ToolSpec, context: Context) -> Verdict:
         raise RuntimeError("no decision")
+
+
+@pytest.mark.parametrize("level", SandboxLevel)
+@pytest.mark.parametrize("least", SandboxLevel)
+async def test_a_tool_that_needs_a_stronger_sandbox_than_there_is_is_refused(
+    level: SandboxLevel, least: SandboxLevel
+) -> None:
+    weak_to_strong = (SandboxLevel.NONE, SandboxLevel.LANDLOCK, SandboxLevel.NAMESPACES)
+    kit = w.tools()
+    kit["look"] = FakeTool(replace(kit["look"].spec, least_sandbox=least))
+    run, plan = FakeRun(), w.plan_of("look a")
+    world = replace(w.world(kit), sandbox_level=level)
+    outcome = await w.opened(run, kit, world).drive(w.started(kit, plan))
+    is_enough = weak_to_strong.index(level) >= weak_to_strong.index(least)
+    assert isinstance(outcome, Done) == is_enough
+    assert len(kit["look"].calls) == is_enough
 
 
 async def test_an_error_while_deciding_is_a_refusal() -> None:

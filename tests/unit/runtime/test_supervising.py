@@ -22,6 +22,7 @@ from nebulus.core.outcome import Done, Failed, Refused
 from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
 from nebulus.core.tools import Effect, ToolResult, ToolSpec
 from nebulus.guard.check import Scene
+from nebulus.guard.defaults import DefaultPolicy
 from nebulus.ports.engine import RunStatus
 from nebulus.ports.tool import Tool, ToolOutput
 from nebulus.runtime.supervise import Opened, RunRequest, Supervisor
@@ -300,6 +301,26 @@ async def test_what_one_resumption_accepts_is_not_accepted_for_another_run() -> 
             await supervisor.resume("b")
         assert isinstance(await accepted.result(), Done)
         assert isinstance(await (await supervisor.resume("a")).result(), Done)
+
+
+async def test_a_run_whose_policy_changed_is_not_resumed_unless_that_is_accepted() -> None:
+    kit, store = w.tools(), MemoryStore()
+    await interrupted(store, kit, "a")
+
+    class Changed(DefaultPolicy):
+        digest = "another"
+
+    class ChangedWorlds(Worlds):
+        @asynccontextmanager
+        async def open(self, run_id: str, request: RunRequest) -> AsyncIterator[Opened]:
+            async with super().open(run_id, request) as here:
+                yield replace(here, world=replace(here.world, policy=Changed()))
+
+    async with Supervisor(MemoryEngine(store), ChangedWorlds(kit).open) as supervisor:
+        with pytest.raises(ConfigError, match="policy changed since this run began"):
+            await supervisor.resume("a")
+        assert kit["look"].calls == []
+        assert isinstance(await (await supervisor.resume("a", accepts_changes=True)).result(), Done)
 
 
 async def test_a_host_may_perform_the_tools_of_a_run() -> None:

@@ -83,7 +83,9 @@ def parameters_of(function: Callable[..., Any]) -> Parameters:
         _require_named(parameter, where)
         hint = hints.get(parameter.name)
         if hint is None:
-            raise ToolDefinitionError(f"{where} has no type; write {parameter.name}: str, or what it is")
+            raise ToolDefinitionError(
+                f"{where} has no type", fix=f"write {parameter.name}: str, or what it is"
+            )
         if hint is IdempotencyKey:
             key_name = parameter.name
         else:
@@ -91,7 +93,7 @@ def parameters_of(function: Callable[..., Any]) -> Parameters:
     unknown = sorted(set(texts) - {parameter.name for parameter in named} - {key_name})
     if unknown:
         raise ToolDefinitionError(
-            f"tool {name!r} documents {unknown[0]!r}, which is not a parameter; remove it"
+            f"tool {name!r} documents {unknown[0]!r}, which is not a parameter", fix="remove it"
         )
     return Parameters(tuple(named), key_name)
 
@@ -101,16 +103,20 @@ def _hints(function: Callable[..., Any], name: str) -> dict[str, Any]:
         return get_type_hints(function, include_extras=True)
     except (NameError, TypeError) as error:
         raise ToolDefinitionError(
-            f"tool {name!r} has an annotation that can't be read: {error}; "
-            "define its types at the top level of the module"
+            f"tool {name!r} has an annotation that can't be read: {error}",
+            fix="define its types at the top level of the module",
         ) from error
 
 
 def _require_named(parameter: inspect.Parameter, where: str) -> None:
     if parameter.name in ("self", "cls") and parameter.annotation is inspect.Parameter.empty:
-        raise ToolDefinitionError(f"{where}: a method needs its object; write tool(...)(instance.method)")
+        raise ToolDefinitionError(
+            f"{where}: a method needs its object", fix="write tool(...)(instance.method)"
+        )
     if parameter.kind not in _BY_NAME:
-        raise ToolDefinitionError(f"{where} is {parameter.kind.description}; a model gives arguments by name")
+        raise ToolDefinitionError(
+            f"{where} is {parameter.kind.description}", fix="a model gives arguments by name"
+        )
 
 
 def _parameter(parameter: inspect.Parameter, hint: Any, *, text: str, where: str) -> Parameter:
@@ -120,17 +126,20 @@ def _parameter(parameter: inspect.Parameter, hint: Any, *, text: str, where: str
         flat = _flat(schema, components, ())
     except (TypeError, RecursionError) as error:
         raise ToolDefinitionError(
-            f"{where} has type {hint!r}, which JSON can't spell; use str, int, float, bool, list, dict, "
-            "Literal, an Enum, a dataclass, a TypedDict or a msgspec.Struct"
+            f"{where} has type {hint!r}, which JSON can't spell",
+            fix="use str, int, float, bool, list, dict, "
+            "Literal, an Enum, a dataclass, a TypedDict or a msgspec.Struct",
         ) from error
     if not set(flat) - {"description"}:
-        raise ToolDefinitionError(f"{where} may be anything, which tells a model nothing; give it a type")
+        raise ToolDefinitionError(
+            f"{where} may be anything, which tells a model nothing", fix="give it a type"
+        )
     if parameter.default is inspect.Parameter.empty:
         return Parameter(parameter.name, type_, flat, True)
     if parameter.default is not None:
         flat = {**flat, "default": _default(parameter.default, type_, where)}
     elif not _takes_none(type_):
-        raise ToolDefinitionError(f"{where} has the default None; write its type as ... | None")
+        raise ToolDefinitionError(f"{where} has the default None", fix="write its type as ... | None")
     return Parameter(parameter.name, type_, flat, False)
 
 
@@ -182,7 +191,7 @@ def _default(default: Any, type_: Any, where: str) -> Any:
         msgspec.convert(plain, type_)
     except (TypeError, msgspec.ValidationError) as error:
         raise ToolDefinitionError(
-            f"{where} has the default {default!r}, which its type refuses: {error}; mend one of them"
+            f"{where} has the default {default!r}, which its type refuses: {error}", fix="mend one of them"
         ) from error
     return plain
 
