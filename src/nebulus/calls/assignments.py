@@ -6,8 +6,11 @@ two readings, nothing is assigned.
 """
 
 import functools
+import itertools
 import re
-from collections.abc import Collection, Iterator
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from msgspec import Struct
@@ -88,14 +91,33 @@ def mentions(step: str, names: Collection[str], known: Collection[str] = ()) -> 
     """
     quoted = {match.span() for match in re.finditer(QUOTED, step)}
     opaque = {match.span() for value in known for match in re.finditer(re.escape(value), step)}
+    closed = _Spans({*quoted, *opaque})
     for name in names:
         pattern = rf"(?<![\w./@\-])(?:--)?([`\"']?){re.escape(name)}\1(?![\w/@\-]|\.\w)"
         for match in re.finditer(pattern, step):
-            inside = [
-                span for span in (*quoted, *opaque) if span[0] < match.end() and match.start() < span[1]
-            ]
+            inside = closed.touching(match.span())
             if all(span == match.span() and span not in opaque for span in inside):
                 yield name, match.span()
+
+
+class _Spans:
+    """Places in a text, found by where they are without a look at each."""
+
+    def __init__(self, spans: Iterable[Span]) -> None:
+        self._spans = sorted(spans)
+        self._starts = [start for start, _ in self._spans]
+        self._furthest = list(itertools.accumulate((end for _, end in self._spans), max))
+
+    def touching(self, place: Span) -> list[Span]:
+        """Return those that have a character in common with `place`."""
+        start, end = place
+        found = []
+        for at in range(bisect_left(self._starts, end) - 1, -1, -1):
+            if self._furthest[at] <= start:
+                break
+            if self._spans[at][1] > start:
+                found.append(self._spans[at])
+        return found
 
 
 def _is_meant(step: str, at: int) -> bool:
@@ -143,13 +165,13 @@ def _before(pattern: re.Pattern[str], step: str, mention: tuple[int, str]) -> As
 
 def _agreed(found: list[Assignment]) -> tuple[Assignment, ...]:
     """Leave out a name with two values and a value with two names; a wording used for two names is certain."""
-    values = [name for name, _ in {(each.name, each.value) for each in found}]
-    owners = [place for place, _ in {(each.place, each.name) for each in found}]
-    hows = [how for how, _ in {(each.how, each.name) for each in found}]
+    values = Counter(name for name, _ in {(each.name, each.value) for each in found})
+    owners = Counter(place for place, _ in {(each.place, each.name) for each in found})
+    hows = Counter(how for how, _ in {(each.how, each.name) for each in found})
     return tuple(
-        replace(each, is_certain=each.is_certain or hows.count(each.how) > 1)
+        replace(each, is_certain=each.is_certain or hows[each.how] > 1)
         for each in found
-        if values.count(each.name) == 1 and owners.count(each.place) == 1
+        if values[each.name] == 1 and owners[each.place] == 1
     )
 
 

@@ -14,6 +14,7 @@ from nebulus.calls.validate import is_valid
 from nebulus.core.answers import RawCall
 from nebulus.core.findings import Call, CallEvidence, Reading
 from nebulus.core.tools import ToolSpec
+from nebulus.core.unreadable import UNREADABLE
 
 _ALL = (CallEvidence.WHOLE,)
 _OPEN, _CLOSE = "<tool_call>", "</tool_call>"
@@ -36,7 +37,7 @@ def clean_structured(calls: Sequence[RawCall], tools: Sequence[ToolSpec], *, sho
     for raw in calls:
         try:
             arguments = _object.decode(raw.arguments)
-        except (msgspec.MsgspecError, ValueError, RecursionError):  # not clean: the long way is asked
+        except (*UNREADABLE, ValueError):  # not clean: the long way is asked
             return None
         call = _call(raw.name, arguments, raw.arguments, keys=0, tools=tools, shown=shown)
         if call is None or call in found:
@@ -54,7 +55,7 @@ def clean_text(text: str, tools: Sequence[ToolSpec], *, shown: str) -> Reading |
         return None
     try:
         plain = _plain.decode(inner)
-    except (msgspec.MsgspecError, ValueError, RecursionError):  # not clean: the long way is asked
+    except (*UNREADABLE, ValueError):  # not clean: the long way is asked
         return None
     call = _call(plain.name, plain.arguments, inner, keys=2, tools=tools, shown=shown)
     if call is None:

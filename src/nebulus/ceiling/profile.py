@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from nebulus.ceiling.probe_plan import Group, Tally
 from nebulus.core.demand import Demand, Trial
 from nebulus.core.errors import ConfigError
+from nebulus.core.unreadable import UNREADABLE
 
 VERSION = 1
 """Raised when a profile that was written before would be understood differently."""
@@ -280,7 +281,7 @@ def decode_profile(data: bytes, source: str) -> Profile:
         version = msgspec.json.decode(data, type=_Versioned).version
         if version == VERSION:
             return _checked(msgspec.json.decode(data, type=Profile), source)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise ConfigError(
             f"{source} is not a profile ({error}); remove it, and measure the model again with nebulus probe"
         ) from error

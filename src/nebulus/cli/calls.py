@@ -15,6 +15,7 @@ from nebulus.core.answers import ModelAnswer
 from nebulus.core.errors import ConfigError
 from nebulus.core.findings import CallEvidence
 from nebulus.core.tools import ToolSpec
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.report.text import safe
 
 BY_EFFECT = "effect"
@@ -61,7 +62,7 @@ def _tools(path: Path | None) -> Sequence[ToolSpec]:
         definitions = msgspec.json.decode(path.read_bytes(), type=list[dict[str, Any]])
     except OSError as error:
         raise ConfigError(f"{path} can't be read: {error.strerror}", fix="name a JSON file") from error
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ConfigError(f"{path} is not a JSON list of tools: {error}", fix="write [{...}, ...]") from error
     return tool_specs(definitions)
 
@@ -69,7 +70,7 @@ def _tools(path: Path | None) -> Sequence[ToolSpec]:
 def _object(line: str, place: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(line, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
-        raise ConfigError(f"{place} is not a JSON object: {error}", fix="write one object a line") from error
     except RecursionError as error:
         raise ConfigError(f"{place} is nested too deeply", fix="write one flat object a line") from error
+    except UNREADABLE as error:
+        raise ConfigError(f"{place} is not a JSON object: {error}", fix="write one object a line") from error

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from nebulus.cli.options import examples
+from nebulus.core.unreadable import UNREADABLE
 
 if TYPE_CHECKING:
     from nebulus.proxy.connect import ClientSettings, Target
@@ -82,7 +83,7 @@ def _with_window(target: "Target", *, is_needed: bool) -> "Target":
         with urllib.request.urlopen(f"{target.url}/v1/models/{target.model}", timeout=2) as response:  # noqa: S310
             entry = msgspec.json.decode(response.read(MOST_BYTES), type=ModelEntry)
         return replace(target, window_tokens=entry.context_length)
-    except (OSError, HTTPException, ValueError, RecursionError, msgspec.MsgspecError) as error:
+    except (*UNREADABLE, OSError, HTTPException, ValueError) as error:
         why = error.reason if isinstance(error, urllib.error.URLError) else error
         sys.stderr.write(
             f"the window is not known: {target.url} does not tell it ({why}); is `nebulus serve` running?\n"

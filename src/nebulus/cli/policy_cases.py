@@ -18,6 +18,7 @@ from nebulus.core.findings import Call
 from nebulus.core.provenance import USER, Origin, Provenance
 from nebulus.core.text import nearest
 from nebulus.core.tools import Effect, ToolSpec
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
 from nebulus.guard.check import Scene
 from nebulus.guard.command_paths import ClosedPaths
@@ -157,7 +158,7 @@ def case_of(tool: str, arguments: str, *, tainted: bool, planned: bool, endorsed
     """
     try:
         given = msgspec.json.decode(arguments, type=dict[str, Any])
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ConfigError(
             f"{arguments!r} is not a JSON object: {error}", fix='write \'{"path": "a.txt"}\''
         ) from error

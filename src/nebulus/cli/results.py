@@ -9,6 +9,7 @@ import msgspec
 from nebulus.app.results import result_spec
 from nebulus.core.errors import ConfigError
 from nebulus.core.result import ResultSpec
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.report.text import format_value, safe, safe_lines
 
 TEXT = "text"
@@ -37,7 +38,7 @@ def schema_result(path: Path) -> ResultSpec:
         raise ConfigError(
             f"{path} can't be read: {error.strerror}", fix="name a file with a JSON Schema, or write `text`"
         ) from error
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise ConfigError(
             f"{path} is not a JSON Schema: {error}", fix='write {"type": "object", "properties": {...}}'
         ) from error

@@ -14,6 +14,7 @@ from msgspec import Raw, Struct
 
 from nebulus.core.errors import JournalError
 from nebulus.core.events import JOURNAL_VERSION, Event
+from nebulus.core.unreadable import UNREADABLE
 
 GENESIS = "0" * 16
 
@@ -54,7 +55,7 @@ def decode_event(data: bytes | str) -> Event:
     """
     try:
         return _decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise JournalError(
             f"a journal record is not an event of version {JOURNAL_VERSION}: {error}"
         ) from error
@@ -73,7 +74,7 @@ def decode_batch(data: bytes | str) -> list[Record]:
     """
     try:
         batch = _batch_decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise JournalError(
             f"what was recorded is not a list of records of version {JOURNAL_VERSION}: {error}"
         ) from error
@@ -90,7 +91,7 @@ def decode_raw_batch(data: bytes | str) -> list[RawRecord]:
     """
     try:
         return _raw_decoder.decode(data)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise JournalError(f"what was recorded is not a list of records: {error}") from error
 
 
@@ -112,7 +113,7 @@ def readable(batches: Iterable[bytes]) -> Iterator[dict[str, Any]]:
     for batch in batches:
         try:
             yield from msgspec.json.decode(batch, type=list[dict[str, Any]])
-        except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        except UNREADABLE as error:
             raise JournalError(f"what was recorded is not JSON: {error}") from error
 
 

@@ -10,6 +10,7 @@ from nebulus.core.answers import FinishReason, ModelAnswer
 from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.plan import Plan, Step, ToolSucceeded
 from nebulus.core.tools import ToolSpec
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.memory.extract import unfenced
 
 MOST_STEPS = 64
@@ -49,7 +50,7 @@ def read_plan(answer: ModelAnswer, tools: Sequence[ToolSpec], *, tier: str) -> P
         return _bad("the plan was cut at the token limit", fix="answer with fewer, shorter steps")
     try:
         proposed = msgspec.json.decode(unfenced(answer.text), type=_ProposedPlan)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         return _bad(f"the plan is not JSON of the requested shape: {error}", value=answer.text[:80])
     if not 1 <= len(proposed.steps) <= MOST_STEPS:
         return _bad(f"a plan has 1 to {MOST_STEPS} steps", value=str(len(proposed.steps)), where="/steps")

@@ -20,6 +20,7 @@ from nebulus.core.result import WRAPPED, Result, ResultSpec
 from nebulus.core.schemas import compiled
 from nebulus.core.state import Fact, Observation, State
 from nebulus.core.text import bounded
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.memory.extract import unfenced
 from nebulus.memory.pieces import (
     BOUNDLESS,
@@ -134,7 +135,7 @@ def answer_of(text: str, spec: ResultSpec, state: State) -> Result | Finding:
         return Result(value=_unwrapped(text).strip())
     try:
         value: Any = msgspec.json.decode(unfenced(text))
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except UNREADABLE as error:
         rule = f"the answer is not JSON: {error}"
         return Finding(kind=FindingKind.UNREADABLE, rule=rule, value=bounded(text, 80))
     if isinstance(value, dict) and value.keys() == {WRAPPED} and _is_wrapper(spec, value[WRAPPED]):
@@ -157,7 +158,7 @@ def _unwrapped(text: str) -> str:
     """Return the field `answer` of a JSON object that has no other; any other text as it is."""
     try:
         value = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError):  # Text is what was asked for.
+    except UNREADABLE:  # Text is what was asked for.
         return text
     inner = value.get(WRAPPED) if isinstance(value, dict) and value.keys() == {WRAPPED} else None
     return inner if isinstance(inner, str) else text

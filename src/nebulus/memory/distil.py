@@ -17,6 +17,7 @@ from nebulus.core.references import reference_of
 from nebulus.core.state import Artifact, Fact, FactKind, Lesson, Observation, OpenQuestion, State
 from nebulus.core.text import bounded
 from nebulus.core.tools import Mark, ToolResult
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.memory.references import mentioned_steps
 from nebulus.memory.structure import marks_of, slug
 
@@ -309,7 +310,7 @@ def _inner(text: str, path: str) -> str | None:
     """The scalar at a dotted path of a JSON text."""
     try:
         value: Any = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):  # Text that is not JSON has no inner values.
+    except UNREADABLE:  # Text that is not JSON has no inner values.
         return None
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None

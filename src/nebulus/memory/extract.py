@@ -15,6 +15,7 @@ from nebulus.core.prompt import Piece, PieceKind, Prompt
 from nebulus.core.provenance import Provenance
 from nebulus.core.state import Fact
 from nebulus.core.tools import Mark, Passage, ToolResult
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.memory.passages import Shown, passages_of, shown_of
 from nebulus.memory.structure import slug
 from nebulus.memory.whole import place_of
@@ -120,7 +121,7 @@ def accepted(answer: ModelAnswer, unread: Unread) -> Extracted | Finding:
     try:
         values = msgspec.json.decode(unfenced(answer.text), type=dict[str, Raw])
         said = {item.name: _value(values.get(item.name)) for item in unread.wanted}
-    except (msgspec.MsgspecError, UnicodeError) as error:
+    except UNREADABLE as error:
         rule = f"the answer is not JSON of the asked shape: {error}"
         return Finding(kind=FindingKind.UNREADABLE, rule=rule, value=answer.text[:80])
     whole = shown_of(unread.passages, size_bytes=0, room_bytes=1 << 30).passages

@@ -9,6 +9,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from nebulus.core.unreadable import UNREADABLE
+
 SHOWN_CHARS = 1000
 """What one read shows: less than an observation may contain, so that all of it reaches the model."""
 LINE_CHARS = 300
@@ -119,7 +121,7 @@ def _around(line: str, find: str) -> str:
 def _json(text: str) -> Any:
     try:
         return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise LookError("it is not JSON; use find or start_line") from error
 
 

@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from nebulus.core.text import LOOKED_AT_CHARS
 from nebulus.core.tools import Mark
+from nebulus.core.unreadable import UNREADABLE
 
 MARKS_KEPT = 16
 """Values kept of one result: enough for a page of fields; the others can be read from the stored result."""
@@ -79,7 +80,7 @@ def _decoded(text: str) -> Any:
     """The JSON value of `text`, None if it is not JSON."""
     try:
         return msgspec.json.decode(text)
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):  # Most texts are not JSON.
+    except UNREADABLE:  # Most texts are not JSON.
         return None
 
 

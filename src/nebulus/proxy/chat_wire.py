@@ -13,6 +13,7 @@ from nebulus.core.answers import FinishReason, Message, RawCall, Usage
 from nebulus.core.failure import Failure
 from nebulus.core.findings import Call
 from nebulus.core.tools import ToolSpec
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.proxy.asked import (
     ChoiceKind,
     ClientRequest,
@@ -79,7 +80,7 @@ class ChatWire:
         """Return what a body asks for, or why it can't be meant."""
         try:
             sent = _body.decode(body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             return refused("the body is not a chat completion request", value=str(error))
         if sent.n is not None and sent.n != 1:
             return refused("only one answer is given", value=f"n={sent.n}", fix="leave n out")

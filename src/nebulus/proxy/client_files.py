@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from nebulus.adapters.trust.private import make_private, user_state_folder, write_private
 from nebulus.core.errors import ConfigError
+from nebulus.core.unreadable import UNREADABLE
 
 MOST_BYTES = 4 << 20
 """The largest settings file that is read."""
@@ -127,7 +128,7 @@ def _kept(path: Path) -> _Kept | None:
         return msgspec.json.decode(record.read_bytes(), type=_Kept)
     except FileNotFoundError:  # there is none
         return None
-    except (OSError, msgspec.MsgspecError) as error:
+    except (*UNREADABLE, OSError) as error:
         raise ConfigError(f"{record}, which says how {path} was, can't be read: {error}") from error
 
 

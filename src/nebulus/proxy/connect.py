@@ -11,6 +11,7 @@ import msgspec
 from msgspec import Struct
 
 from nebulus.core.errors import ConfigError
+from nebulus.core.unreadable import UNREADABLE
 
 BEGIN, END = "# >>> nebulus", "# <<< nebulus"
 """Around what is written into files that are not JSON."""
@@ -74,7 +75,7 @@ def merged(before: str, settings: ClientSettings) -> str:
         return f"{rest}{'' if not rest or rest.endswith(chr(10)) else chr(10)}{BEGIN}\n{settings.content}\n{END}\n"
     try:
         known = msgspec.json.decode(before) if before.strip() else {}
-    except (msgspec.MsgspecError, RecursionError) as error:
+    except UNREADABLE as error:
         raise ConfigError(f"{settings.file} is not plain JSON ({error}); set it by hand") from error
     if not isinstance(known, dict):
         raise ConfigError(f"{settings.file} is not a JSON object; set it by hand")

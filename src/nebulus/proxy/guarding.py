@@ -21,6 +21,7 @@ from nebulus.core.prompt import PromptSources, Source
 from nebulus.core.provenance import USER, Origin, Provenance
 from nebulus.core.text import bounded
 from nebulus.core.tools import ToolSpec
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
 from nebulus.guard.labels import label_all
 from nebulus.guard.usage import usage_with
@@ -154,7 +155,7 @@ def _made(messages: tuple[Message, ...]) -> list[tuple[RawCall, str]]:
 def _call(raw: RawCall) -> Call | None:
     try:
         return Call(raw.name, msgspec.json.decode(raw.arguments, type=dict))
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return None  # what can't be read was never run by us
 
 

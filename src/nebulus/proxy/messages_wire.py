@@ -13,6 +13,7 @@ from msgspec import Struct
 from nebulus.core.answers import FinishReason, Message, RawCall, Usage
 from nebulus.core.failure import Failure, FailureKind
 from nebulus.core.tools import ToolSpec
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.proxy.asked import (
     ChoiceKind,
     ClientRequest,
@@ -80,7 +81,7 @@ class MessagesWire:
         """Return what a body asks for, or why it can't be meant."""
         try:
             sent = _body.decode(body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             return refused("the body is not a messages request", value=str(error))
         messages = _messages(sent)
         if isinstance(messages, Failure):

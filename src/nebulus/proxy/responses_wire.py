@@ -12,6 +12,7 @@ from msgspec import Struct
 from nebulus.core.answers import FinishReason, Message, RawCall, Usage
 from nebulus.core.failure import Failure
 from nebulus.core.findings import Call
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.proxy.asked import (
     ChoiceKind,
     ClientRequest,
@@ -57,7 +58,7 @@ class ResponsesWire:
         """Return what a body asks for, or why it can't be meant."""
         try:
             sent = _body.decode(body)
-        except msgspec.MsgspecError as error:
+        except UNREADABLE as error:
             return refused("the body is not a responses request", value=str(error))
         stored = sent.previous_response_id or sent.conversation
         if stored:

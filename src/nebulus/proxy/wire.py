@@ -92,8 +92,6 @@ def read_request(wire: ClientWire, body: bytes) -> ClientRequest | Failure:
         asked = wire.read(body)
     except RecursionError:
         return refused("the body is nested too deeply")
-    except UnicodeDecodeError as error:
-        return refused("the body is not UTF-8", value=f"{error.reason} at byte {error.start}")
     if isinstance(asked, Failure):
         return asked
     if len(asked.stops) > MOST_STOPS or sum(map(len, asked.stops)) > MOST_STOP_CHARS:

@@ -13,6 +13,7 @@ import msgspec
 from nebulus.core.context import Label
 from nebulus.core.provenance import Origin
 from nebulus.core.text import counted
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.report.run import Decided, RunReport, VerdictReport
 from nebulus.report.text import Line, format_value, one_line, safe
 
@@ -103,7 +104,7 @@ def _arguments(item: VerdictReport) -> dict[str, Any]:
     """Return the arguments as judged; if these were too long to be recorded whole, as proposed."""
     try:
         return msgspec.json.decode(item.judged.arguments, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except UNREADABLE:
         return item.call.arguments
 
 

@@ -19,6 +19,7 @@ from nebulus.core.events import JOURNAL_VERSION, Event, RunResumed, RunStarted
 from nebulus.core.journal import Record, decode_batch, events_of
 from nebulus.core.outcome import Done, Outcome
 from nebulus.core.plan import Goal, Plan
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.guard.usage import usage_after_resume
 from nebulus.loop.machine import Machine
 from nebulus.loop.transitions import replay
@@ -324,7 +325,7 @@ def read_request(data: bytes) -> RunRequest:
     """
     try:
         return _requests.decode(data)
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise JournalError(f"the run's request can't be read by this version: {error}") from error
 
 
@@ -336,5 +337,5 @@ def read_outcome(info: RunInfo) -> Outcome | None:
     """
     try:
         return _outcomes.decode(info.result) if info.result else None
-    except msgspec.MsgspecError as error:
+    except UNREADABLE as error:
         raise JournalError(f"the run's outcome can't be read by this version: {error}") from error

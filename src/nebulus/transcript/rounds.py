@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from nebulus.core.answers import Message, RawCall
+from nebulus.core.unreadable import UNREADABLE
 
 WORDS_CHARS = 400
 """What is kept of a model's words in a shortened round."""
@@ -94,7 +95,7 @@ def _short_arguments(arguments: str) -> str:
         return arguments
     try:
         given = msgspec.json.decode(arguments)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return arguments
     return msgspec.json.encode(_short_value(given)).decode()
 

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from nebulus.calls.assignments import assignments
 from nebulus.core.tools import ToolSpec
+from tests.work import lines_run
 
 TOOL = ToolSpec(
     name="send",
@@ -145,3 +146,9 @@ def test_any_text_is_read_and_every_value_stands_where_it_is_said_to_stand(
 def test_any_order_of_its_own_words_is_read_without_two_values_for_a_name(words: list[str]) -> None:
     found = assignments(" ".join(words), TOOL)
     assert len({each.name for each in found}) == len({(each.name, each.value) for each in found})
+
+
+@pytest.mark.parametrize("words", ['path = "x" ', "`path` ", "the path 'a b' "])
+def test_the_work_is_linear_in_the_length_of_the_step(words: str) -> None:
+    small, large = words * 100, words * 400
+    assert lines_run(lambda: assignments(large, TOOL)) < 6 * lines_run(lambda: assignments(small, TOOL))

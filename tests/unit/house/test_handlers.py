@@ -3,7 +3,7 @@
 import ast
 import re
 
-from tests.unit.house.source import PROGRAMS, TESTS, Module, hold
+from tests.unit.house.source import PROGRAMS, SOURCE, TESTS, Module, hold
 
 REASON = re.compile(r"#(?! *(noqa|pragma|type:))")
 """A comment that speaks to a reader, not to a tool."""
@@ -46,12 +46,31 @@ def handler_complaints(module: Module) -> list[str]:
     return complaints
 
 
+def names_of(node: ast.expr | None) -> set[str]:
+    return {ast.unparse(each) for each in (node.elts if isinstance(node, ast.Tuple) else [node]) if each}
+
+
+def decoding_complaints(module: Module) -> list[str]:
+    """What decodes a text may also find it nested too deeply: `UNREADABLE` names all that there is."""
+    return [
+        module.at(node.lineno, "expects only some of what decoding raises; expect UNREADABLE")
+        for node in module.nodes
+        if isinstance(node, ast.ExceptHandler)
+        and names_of(node.type)
+        & {"msgspec.MsgspecError", "msgspec.DecodeError", "MsgspecError", "DecodeError"}
+    ]
+
+
 def patch_complaints(module: Module) -> list[str]:
     return [
         module.at(taken.line, "patches what it tests; use a fake of nebulus.testing")
         for taken in (module.imports if "mock" in module.text else ())
         if taken.module.startswith("unittest.mock") or (taken.module, taken.name) == ("unittest", "mock")
     ]
+
+
+def test_whoever_decodes_expects_all_that_decoding_raises() -> None:
+    hold(decoding_complaints, SOURCE)
 
 
 def test_no_handler_swallows_silently() -> None:

@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from nebulus.adapters.trust.private import locked, make_private, user_state_folder, write_private
 from nebulus.core.errors import ConfigError
+from nebulus.core.unreadable import UNREADABLE
 
 KEY_VARIABLE = "NEBULUS_APPROVAL_KEY"
 """Names the key where several machines answer the questions of one database: 64 hex digits."""
@@ -54,7 +55,7 @@ class Signer:
         """
         try:
             sealed = msgspec.json.decode(stored, type=Sealed)
-        except msgspec.DecodeError as error:
+        except UNREADABLE as error:
             raise ForgedError("it is not signed") from error
         if not hmac.compare_digest(sealed.mac, self._mac(sealed.text, purpose, digest)):
             raise ForgedError("its signature is not by this key")

@@ -15,6 +15,7 @@ from nebulus.adapters.backends.bounds import check_calls
 from nebulus.adapters.backends.schema_subset import Reduced, reduce
 from nebulus.adapters.backends.wire import as_text, broken_off, finish_of, raise_if_error
 from nebulus.core.answers import FreeForm, Message, ModelAnswer, ModelRequest, OneCall, RawCall, Shape, Usage
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.ports.backend import OnText
 
 ANSWER_TOOL = "final_answer_in_shape"
@@ -265,7 +266,7 @@ def _blocks(message: Message) -> list[dict[str, Any]]:
 def _input(arguments: str) -> Any:
     try:
         return msgspec.json.decode(arguments, type=dict[str, Any])
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return {"unreadable": arguments}
 
 

@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
-import msgspec
 from msgspec.structs import replace
 
 from nebulus.adapters.backends.bounds import LineSplitter, check_items
@@ -26,6 +25,7 @@ from nebulus.adapters.backends.truncation import check_truncation
 from nebulus.adapters.backends.wire import ChatWire, StreamReader
 from nebulus.core.answers import Message, ModelAnswer, ModelRequest, OneCall, Shape
 from nebulus.core.errors import BackendError, ConfigError
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.ports.backend import BackendInfo, OnText, TokenCount
 
 T = TypeVar("T")
@@ -218,5 +218,5 @@ def decoded(read: Callable[[bytes], T], raw: bytes) -> T:
     """
     try:
         return read(raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+    except UNREADABLE as error:
         raise BackendError(malformed("the server's answer can't be decoded", raw)) from error

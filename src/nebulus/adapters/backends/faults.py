@@ -11,6 +11,7 @@ import msgspec
 
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.http import kind_of_status, retry_after_s
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.recovery.classify import ErrorEvidence, classify
 
 EXCERPT_CHARS = 200
@@ -113,7 +114,7 @@ def _sizes(error: Mapping[str, Any]) -> str:
 def _error_object(body: bytes) -> dict[str, Any]:
     try:
         parsed = msgspec.json.decode(body)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return {}
     error = parsed.get("error", parsed) if isinstance(parsed, dict) else {}
     return error if isinstance(error, dict) else {"message": str(error)}

@@ -15,6 +15,7 @@ from nebulus.core.answers import OneCall, RawCall
 from nebulus.core.failure import Failure, FailureKind
 from nebulus.core.schemas import SCHEMA_ERRORS, compiled
 from nebulus.core.tools import ToolSpec
+from nebulus.core.unreadable import UNREADABLE
 
 PROBE_NAME = "probe_tool_name"
 PROBE_ARGUMENTS = {"probe_argument": "probe value"}
@@ -100,7 +101,7 @@ def read_call(
         parts = msgspec.json.decode(text.strip(), type=dict[str, msgspec.Raw])
         name = msgspec.json.decode(parts["name"], type=str)
         arguments = bytes(parts[style.arguments_key])
-    except (msgspec.MsgspecError, KeyError):
+    except (*UNREADABLE, KeyError):
         return ignored("one call as a JSON object", text)
     if arguments[:1] != b"{" or len(parts) != 2:
         return ignored("one call as a JSON object", text)
@@ -117,7 +118,7 @@ def shape_failure(text: str, sent: dict[str, Any]) -> Failure | None:
     """Return why `text` is not JSON of the schema that was sent; None if it is."""
     try:
         value = msgspec.json.decode(text)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return ignored("JSON", text)
     try:
         found = next(iter(compiled(sent).iter_errors(value)), None)

@@ -20,6 +20,7 @@ from nebulus.adapters.backends.openai_wire import openai_tools
 from nebulus.adapters.backends.schema_subset import Reduced, reduce
 from nebulus.adapters.backends.wire import as_text, broken_off, finish_of, raise_if_error
 from nebulus.core.answers import FreeForm, Message, ModelAnswer, ModelRequest, OneCall, RawCall, Shape, Usage
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.ports.backend import OnText
 
 
@@ -177,6 +178,6 @@ def _object(arguments: str) -> msgspec.Raw:
     """Ollama wants an object where others want text; text that is none goes along as a string."""
     try:
         msgspec.json.decode(arguments, type=dict[str, msgspec.Raw])
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return msgspec.Raw(_encoder.encode({"unreadable": arguments}))
     return msgspec.Raw(arguments.encode())

@@ -14,6 +14,7 @@ from nebulus.adapters.backends.faults import failure, malformed
 from nebulus.adapters.backends.http import HttpClient
 from nebulus.core.errors import BackendError
 from nebulus.core.failure import FailureKind
+from nebulus.core.unreadable import UNREADABLE
 
 OLLAMA_WINDOW_TOKENS = 8192
 """Asked of Ollama where neither settings nor model say: twice its own default, which cuts without saying so.
@@ -111,7 +112,7 @@ async def is_llama_cpp(http: HttpClient) -> bool:
     """
     try:
         return _is_llama_cpp(msgspec.json.decode(await http.get("/props")))
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return False
     except BackendError as error:
         if error.failure.is_retryable:
@@ -128,7 +129,7 @@ def _listed(raw: bytes) -> list[dict[str, Any]]:
         parsed = msgspec.json.decode(raw)
         entries = parsed["data"] or []
         return [entry for entry in entries if isinstance(entry["id"], str)]
-    except (msgspec.MsgspecError, TypeError, KeyError) as error:
+    except (*UNREADABLE, TypeError, KeyError) as error:
         raise BackendError(malformed("/v1/models did not return a list of models", raw)) from error
 
 
@@ -137,7 +138,7 @@ async def _object(http: HttpClient, path: str, body: bytes | None = None) -> dic
     try:
         raw = await (http.get(path) if body is None else http.post(path, body))
         parsed = msgspec.json.decode(raw)
-    except (BackendError, msgspec.MsgspecError):
+    except (*UNREADABLE, BackendError):
         return {}
     return parsed if isinstance(parsed, dict) else {}
 

@@ -66,12 +66,10 @@ def nearest(text: str, piece: str) -> Passage | None:
     lines = text.splitlines()[:_LINES_COMPARED]
     folded = [_folded(line) for line in lines]
     wanted = [_folded(line) for line in piece.splitlines()]
-    while wanted and not wanted[0]:
-        del wanted[0]
-    while wanted and not wanted[-1]:
-        del wanted[-1]
-    if not wanted:
+    said = [number for number, line in enumerate(wanted) if line]
+    if not said:
         return None
+    wanted = wanted[said[0] : said[-1] + 1]
     start = _by_equal_lines(folded, wanted)
     if start is None:
         start = _by_words(folded, wanted)

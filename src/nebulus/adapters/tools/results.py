@@ -16,6 +16,7 @@ from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.scalars import Scalar, scalar_of
 from nebulus.core.text import KEPT_CHARS, bounded, clean, message_of
 from nebulus.core.tools import Effect, ToolSpec
+from nebulus.core.unreadable import UNREADABLE
 from nebulus.ports.tool import ToolOutput
 
 FAILURE_CHARS = 2000
@@ -79,7 +80,7 @@ def recordable_failure(failure: Failure) -> Failure:
         kept = replace(failure, **texts, retry_after_s=float(wait_s) if is_wait and wait_s else 0.0)
         if msgspec.json.decode(msgspec.json.encode(kept), type=Failure) == kept:
             return kept
-    except (msgspec.MsgspecError, TypeError, ValueError, AttributeError, OverflowError):
+    except (*UNREADABLE, TypeError, ValueError, AttributeError, OverflowError):
         pass  # A failure that is not made as its type says is replaced, just below.
     what = "a tool reported a failure in a form that can't be recorded"
     return Failure(kind=FailureKind.OURS, fault=Fault.TOOL, what=what, fix="see the tool's own log")

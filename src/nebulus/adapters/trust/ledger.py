@@ -15,6 +15,7 @@ from msgspec.structs import replace
 
 from nebulus.adapters.trust.private import locked, make_private, user_state_folder, write_private
 from nebulus.core.errors import ConfigError
+from nebulus.core.unreadable import UNREADABLE
 
 FILE_NAME = "trust.json"
 _OWN_SETTINGS = "nebulus.toml"
@@ -67,7 +68,7 @@ class TrustLedger:
             return _read.decode(path.read_bytes())
         except FileNotFoundError:
             return Trust()
-        except (OSError, msgspec.DecodeError) as error:
+        except (*UNREADABLE, OSError) as error:
             raise ConfigError(
                 f"{path} can't be read, so nobody knows what you trust: {error}",
                 fix="repair it, or move it away and confirm again",
