@@ -20,7 +20,7 @@ _CLOSERS = ("<tool_call|>", "<end_function_call>")
 
 
 def take(source: Source, start: int, body: int) -> Block | None:
-    """Take the call behind its token; None where JSON stands there instead."""
+    """Take the call behind its token; None where JSON is there instead."""
     head = _HEAD.match(source.text, body)
     if head is None:
         return None
@@ -37,7 +37,7 @@ def take(source: Source, start: int, body: int) -> Block | None:
 def _value(source: Source, position: int, depth: int) -> tuple[Any, int]:
     position = after(_BLANK, source.text, position)
     if depth > MAX_DEPTH:
-        raise UnreadableError(f"more than {MAX_DEPTH} containers stand inside each other", reached=position)
+        raise UnreadableError(f"more than {MAX_DEPTH} containers are inside each other", reached=position)
     for quote in _QUOTES:
         if source.text.startswith(quote, position):
             return _string(source, position + len(quote), quote)
@@ -61,7 +61,7 @@ def _object(source: Source, position: int, depth: int) -> tuple[dict[str, Any], 
     while not source.text.startswith("}", position):
         key, position = _key(source, position)
         if key in result:
-            raise UnreadableError(f"the key {key!r} stands twice in one object", reached=position)
+            raise UnreadableError(f"the key {key!r} appears twice in one object", reached=position)
         result[key], position = _value(source, position, depth)
         position = _separated(source, position, "}")
     return result, position + 1
