@@ -4,8 +4,8 @@ A rule is one pattern, or one alternative of it, in `nebulus.calls.wording`. It 
 doubt changes is parsed again, for tools that read. Answers that are composed to mean no call, or one, count as models
 of their own. A rule that changes nothing alone may still be needed where another one covers for it.
 
-Cross-validation by model: on four of the models, rules are switched off, one after another, as long as these models and
-the composed answers lose nothing; what is left is measured on the others, in every rotation.
+Cross-validation by model: on four of the models, patterns are switched off, one after another, as long as these models
+and the composed answers lose nothing; what is left is measured on the others, in every rotation.
 """
 
 import itertools
@@ -204,7 +204,7 @@ def rotations(ablation: Ablation) -> Iterator[dict[str, Any]]:
         seen = {models[(first + step) % len(models)] for step in range(BUILT_ON)}
         off: list[Rule] = []
         loss = 0
-        for rule in rules():
+        for rule in (each for each in rules() if each.option is None):
             without = _lost(
                 ablation, [*off, rule], lambda model, seen=seen: model in seen or not _is_model(model)
             )
@@ -213,7 +213,7 @@ def rotations(ablation: Ablation) -> Iterator[dict[str, Any]]:
         sides = {"seen": seen, "unseen": set(models) - seen}
         row: dict[str, Any] = {
             "built on": ", ".join(sorted(seen)),
-            "rules kept": sum(1 for _ in rules()) - len(off),
+            "patterns left out": [rule.name for rule in off],
         }
         for side, some in sides.items():
             chosen = [number for number, case in enumerate(ablation.cases) if case.model in some]
@@ -248,10 +248,11 @@ def _lost(ablation: Ablation, off: Sequence[Rule], counts: Callable[[str], bool]
 def measure(scoring: ModuleType, records: dict[str, list[Record]]) -> dict[str, Any]:
     """Return what each rule fixes and breaks, and the rotations."""
     ablation = Ablation(cases(scoring, records))
-    return {
-        "rules": {rule.name: ablation.worth([rule]) for rule in rules()},
-        "rotations": list(rotations(ablation)),
-    }
+    worth: dict[str, dict[str, Counter[str]]] = {}
+    for rule in rules():
+        is_idle = rule.option is not None and not worth[rule.attribute]
+        worth[rule.name] = {} if is_idle else ablation.worth([rule])
+    return {"rules": worth, "rotations": list(rotations(ablation))}
 
 
 def show(figures: dict[str, Any]) -> None:
@@ -266,12 +267,11 @@ def show(figures: dict[str, Any]) -> None:
             print(f"| `{name[:60]}` |", " | ".join(cells), "|")
     idle = [name for name, row in figures["rules"].items() if not row]
     print(f"\n{len(idle)} of {len(figures['rules'])} rules change no answer alone: others cover for them.\n")
-    print("| built on | rules kept | seen: official, all rules, kept | unseen: official, all rules, kept |")
-    print("|---|--:|--:|--:|")
+    print("| built on | patterns left out | seen: official, all, kept | unseen: official, all, kept |")
+    print("|---|---|--:|--:|")
     for row in figures["rotations"]:
-        print(
-            f"| {row['built on']} | {row['rules kept']} | {_shares(row['seen'])} | {_shares(row['unseen'])} |"
-        )
+        left_out = ", ".join(row["patterns left out"])
+        print(f"| {row['built on']} | {left_out} | {_shares(row['seen'])} | {_shares(row['unseen'])} |")
     for side in ("seen", "unseen"):
         print(f"{side}, all rotations together: {_shares(_together(figures['rotations'], side))}")
 

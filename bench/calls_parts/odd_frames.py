@@ -12,7 +12,7 @@ from bench.calls_parts import foreign_frames
 from bench.calls_parts.not_meant import CALL, FORMS
 from nebulus.calls import read
 from nebulus.core.answers import ModelAnswer
-from nebulus.core.findings import CallEvidence
+from nebulus.core.findings import CallEvidence, FindingKind
 from nebulus.core.tools import ToolSpec
 
 USED = ("hermes", "json", "fence", "python")
@@ -256,7 +256,7 @@ def is_made(text: str, level: CallEvidence) -> bool:
 
 
 def measure() -> dict[str, Any]:
-    """Return how many of each kind are made at each level."""
+    """Return how many of each kind are made at each level, and asked for again at the highest."""
     texts = {
         "odd, not meant": list(not_meant()),
         "odd, meant": list(meant()),
@@ -266,8 +266,14 @@ def measure() -> dict[str, Any]:
     return {
         kind: {"answers": len(some)}
         | {level.name.lower(): sum(is_made(text, level) for text in some) for level in LEVELS}
+        | {"asked again at whole": sum(_is_asked_again(text) for text in some)}
         for kind, some in texts.items()
     }
+
+
+def _is_asked_again(text: str) -> bool:
+    finding = read(ModelAnswer(text=text), TOOLS, needed=CallEvidence.WHOLE).finding
+    return finding is not None and finding.kind is FindingKind.UNCONFIRMED
 
 
 def show(counts: dict[str, Any]) -> None:

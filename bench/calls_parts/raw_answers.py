@@ -16,7 +16,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -113,38 +113,67 @@ async def _sample(args: argparse.Namespace) -> None:
 
 
 def harm(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Return, for each level, how many right calls in the answers are refused; whole and cut answers are told apart.
+    """Return, for each model and level, how many valid calls in the answers are refused, and of these how many are right.
 
-    An answer has its right call if the reader finds exactly that at the lowest level, whatever is around it.
+    An answer has a call that a person would accept if the reader finds one at the lowest level, valid for its tool,
+    whatever is around it; it is right if it is the one that the job needs next. Answers that were cut are left out.
     """
     rows = [json.loads(line) for path in paths for line in path.read_text(encoding="utf-8").splitlines()]
-    table: dict[tuple[str, str], Counter[str]] = {}
+    table: dict[tuple[str, str, str], Counter[str]] = {}
     for row in rows:
-        if row["finish"] == "length":
-            continue
-        tools = msgspec.convert(row["tools"], tuple[ToolSpec, ...])
-        is_right = _has_right(row, tools, CallEvidence.UNMARKED)
+        part = "held out" if is_held_out(row["job"]) else "looked at"
+        lowest = _called(row, CallEvidence.UNMARKED)
         for level, needed in LEVELS.items():
-            counts = table.setdefault((row["model"], level), Counter())
+            counts = table.setdefault((row["model"], part, level), Counter(cut=0, refused=0, right_refused=0))
+            if row["finish"] == "length":
+                counts["cut"] += 1
+                continue
+            is_right, is_refused = lowest == row["right"], bool(lowest) and not _called(row, needed)
             counts["answers"] += 1
+            counts["calls"] += bool(lowest)
             counts["right"] += is_right
-            counts["refused"] += is_right and not _has_right(row, tools, needed)
-    return [{"model": model, "level": level, **counts} for (model, level), counts in sorted(table.items())]
+            counts["refused"] += is_refused
+            counts["right_refused"] += is_right and is_refused
+    return [
+        {"model": model, "part": part, "level": level, **counts}
+        for (model, part, level), counts in sorted(table.items())
+    ]
 
 
-def _has_right(row: dict[str, Any], tools: Sequence[ToolSpec], needed: Needed) -> bool:
-    reading = read(ModelAnswer(text=row["text"]), tools, needed=needed)
-    return bool(reading.calls) and {reading.calls[0].tool: reading.calls[0].arguments} == row["right"]
+def _called(row: dict[str, Any], needed: Needed) -> dict[str, Any]:
+    """Return the first call that is accepted, by its tool; an empty object for none."""
+    tools = msgspec.convert(row["tools"], tuple[ToolSpec, ...])
+    return {
+        call.tool: call.arguments
+        for call in read(ModelAnswer(text=row["text"]), tools, needed=needed).calls[:1]
+    }
 
 
 def show(rows: list[dict[str, Any]]) -> None:
     """Print the rate of each level, with its 95 % interval."""
-    print("| model | evidence needed | answers | with the right call | refused | 95 % interval |")
-    print("|---|---|--:|--:|--:|---|")
+    print(
+        "| model | part | evidence needed | answers, cut | with a valid call | refused | 95 % interval | right | refused |"
+    )
+    print("|---|---|---|--:|--:|--:|---|--:|--:|")
+    for row in [*rows, *_together(rows)]:
+        low, high = wilson(row["refused"], row["calls"])
+        cells = (row["model"], row["part"], row["level"], f"{row['answers']}, {row['cut']}", row["calls"])
+        print(
+            "|",
+            " | ".join(map(str, cells)),
+            f"| {row['refused']} | {low:.1%}-{high:.1%} | {row['right']} | {row['right_refused']} |",
+        )
+
+
+def _together(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the sum over models, for each part and level."""
+    table: dict[tuple[str, str], Counter[str]] = {}
     for row in rows:
-        low, high = wilson(row.get("refused", 0), row["right"])
-        cells = (row["model"], row["level"], row["answers"], row["right"], row.get("refused", 0))
-        print("|", " | ".join(map(str, cells)), f"| {low:.1%}-{high:.1%} |")
+        counts = {name: value for name, value in row.items() if isinstance(value, int)}
+        table.setdefault((row["part"], row["level"]), Counter()).update(counts)
+    return [
+        {"model": "all", "part": part, "level": level, **counts} for (part, level), counts in table.items()
+    ]
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Reads what a model wrote: calls that are certainly meant and certainly valid, or one precise finding.
 
-Laws: an answer that hit its cap is never executed; only tools on offer exist; a repair loses nothing and
+Invariants: an answer that hit its cap is never executed; only tools on offer exist; a repair loses nothing and
 is recorded, or it does not happen; two readings that differ are a finding, never a choice.
 """
 

@@ -1,6 +1,6 @@
 """Puts arguments where their tool declares them, where only one place can be meant.
 
-Laws: a key is renamed or moved only where one declared argument can be meant and none stands there yet;
+Invariants: a key is renamed or moved only where one declared argument can be meant and none is there yet;
 what has no place stays where validation finds it.
 """
 
@@ -23,7 +23,7 @@ def arranged(candidate: Candidate, tool: ToolSpec) -> tuple[dict[str, Any], tupl
     """Return the arguments of `candidate` as `tool` declares them, with the edits that it took.
 
     Raises:
-        UnreadableError: they are no object, or a value of theirs has no certain place.
+        UnreadableError: they are not an object, or a value of theirs has no certain place.
     """
     declared = property_names(tool)
     if candidate.is_positional:
@@ -78,13 +78,13 @@ def _without_nothing(
 def _with_beside(
     arguments: dict[str, Any], beside: Mapping[str, Any], declared: Sequence[str]
 ) -> tuple[dict[str, Any], tuple[Edit, ...]]:
-    """Return `arguments` with declared ones that stood beside them: a brace that closed too early."""
+    """Return `arguments` with declared ones that were next to them: a brace that closed too early."""
     if not beside:
         return arguments, ()
     moved = {key: value for key, value in beside.items() if key in declared and key not in arguments}
     stranger = next((key for key in beside if key not in moved and key not in PASSING), None)
     if stranger is not None:
-        raise UnreadableError("a field stands beside name and arguments", value=stranger[:60])
+        raise UnreadableError("a field is next to name and arguments", value=stranger[:60])
     return {**arguments, **moved}, tuple(Edit("argument moved inside", "/" + key, key) for key in moved)
 
 

@@ -1,6 +1,6 @@
 """What the words of a step assign to a tool's parameters: "path = notes/a.md", "3 as page".
 
-Laws: only a parameter's own name assigns; a word of prose is a value only after a sign; what stands in quotes,
+Invariants: only a parameter's own name assigns; a word of prose is a value only after a sign; what is in quotes,
 or was put in for a reference, is one value and names nothing, whatever is written in it; where the words allow
 two readings, nothing is assigned.
 """
@@ -27,7 +27,7 @@ _END = (
     r"|--\w|[\w\-]+\s*(?::?=|->)))"
 )
 """A value without quotes ends where a list, a phrase or the step does, or where the next name is given one;
-several words are no certain value."""
+several words are not a certain value."""
 _WORD = rf"{_STUFF}{{1,400}}?{_END}"
 _PLAIN = r"[\w.\-/@:~#%+$]"
 _TELLING = rf"(?=\S*[\d/@_]|\S*\w\.\w|(?:true|false)\b){_PLAIN}{{1,400}}?"
@@ -55,7 +55,7 @@ GRAMMARS = 256
 
 
 class Assignment(Struct, frozen=True):
-    """A parameter, the value that the step gives it, spelled without quotes, and where that stands.
+    """A parameter, the value that the step gives it, spelled without quotes, and where that is.
 
     `how` is the word between them: "" for a sign, a copula or nothing; else "as", "to" or "for". It
     `is_certain` without one, by "as" after the value, and where two parameters are said in the same way:
@@ -85,7 +85,7 @@ def assignments(step: str, tool: ToolSpec, known: Collection[str] = ()) -> tuple
 
 
 def mentions(step: str, names: Collection[str], known: Collection[str] = ()) -> Iterator[tuple[str, Span]]:
-    """Yield where one of `names` stands by itself: not within quotes, though it may be all that is quoted.
+    """Yield where one of `names` is by itself: not within quotes, though it may be all that is quoted.
 
     Nor within one of `known`: a value that a document brought in assigns nothing.
     """
@@ -125,7 +125,7 @@ def _is_meant(step: str, at: int) -> bool:
 
 
 def unquoted(text: str) -> str:
-    """Return a value as the step spells it, without quotes around it or a full stop after it."""
+    """Return a value as the step writes it, without quotes around it or a full stop after it."""
     if text[0] in "\"'`" and text[-1] == text[0] and len(text) > 1:
         return text[1:-1]
     return text.rstrip(".:!?") or text

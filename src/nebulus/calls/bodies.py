@@ -1,4 +1,4 @@
-"""What stands between a dialect's markers: JSON calls, arguments for a name, or marked-up parameters."""
+"""What is between a dialect's markers: JSON calls, arguments for a name, or marked-up parameters."""
 
 import re
 from html import unescape
@@ -124,7 +124,7 @@ def named_arguments(source: Source, name: str, position: int) -> tuple[Candidate
 def json_arguments_block(
     source: Source, start: int, position: int, *, name: str, dialect: str, closers: tuple[str, ...]
 ) -> Block:
-    """Return the block of the call of `name` whose JSON arguments stand at `position`."""
+    """Return the block of the call of `name` whose JSON arguments are at `position`."""
     try:
         candidate, end = named_arguments(source, name, position)
     except UnreadableError as problem:

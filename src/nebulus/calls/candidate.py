@@ -1,6 +1,6 @@
-"""From a value to the calls that it spells: every known spelling of a name and of its arguments.
+"""From a value to the calls written in it: every known spelling of a name and of its arguments.
 
-Laws: an unknown spelling is a complaint, never an empty object; arguments that can't be read are never
+Invariants: an unknown spelling is a complaint, never an empty object; arguments that can't be read are never
 `{}`; two spellings at once are a complaint, not a choice.
 """
 
@@ -24,13 +24,13 @@ ARGUMENT_KEYS = (
 WRAPPERS = ("function", "function_call", "tool_call", "tool_use")
 LISTS = ("tool_calls", "calls", "function_calls", "tool_uses", "actions")
 PASSING = frozenset({"id", "type", "index", "call_id", "tool_call_id", "role", "content", "thought"})
-"""Keys that stand beside a call and say nothing of it."""
+"""Keys that are next to a call and say nothing of it."""
 
 
 class Candidate(Struct, frozen=True):
     """A call as it was spelled: nothing of it was looked up or validated yet.
 
-    `arguments` is an object, or text or null where the writer put these. `beside` are fields that stood
+    `arguments` is an object, or text or null where the writer put these. `beside` are fields that were
     next to name and arguments. `is_positional`: `arguments` is a list of values that were given without names, `beside` those with.
     """
 
@@ -50,10 +50,10 @@ class _Spelling(Struct, frozen=True):
 
 
 def candidates(read: Value, offered: Mapping[str, ToolSpec]) -> list[Candidate]:
-    """Return the calls that a value spells, in order.
+    """Return the calls written in a value, in order.
 
     Raises:
-        UnreadableError: it is no call in any known spelling, has two spellings at once, or it took a missing
+        UnreadableError: it is not a call in any known spelling, has two spellings at once, or it took a missing
             closer that may belong elsewhere.
     """
     return [_candidate(spelling, read) for spelling in _spelled(read.value, "", offered)]
@@ -97,7 +97,7 @@ def _is_object(value: Any) -> bool:
 
 
 def _wrapped(value: Mapping[str, Any]) -> str:
-    """The key under which the call itself stands, "" if it is not wrapped."""
+    """The key under which the call itself is, "" if it is not wrapped."""
     for key in LISTS:
         if isinstance(value.get(key), list) and not _name_key(value):
             return key
@@ -152,7 +152,7 @@ def _candidate(spelling: _Spelling, read: Value) -> Candidate:
 def require_certain_closers(arguments: Any, read: Value, place: str) -> None:
     """Refuse a closer that was supplied where it is not certain that nothing else is missing.
 
-    A closer at the very end of an answer may stand for more text that was cut: it is supplied only
+    A closer at the very end of an answer may hide more text that was cut: it is supplied only
     around arguments that are closed themselves. With containers inside the arguments, a missing closer
     may belong in more than one place.
 
@@ -172,7 +172,7 @@ def require_certain_closers(arguments: Any, read: Value, place: str) -> None:
 
 
 def _is_nested(arguments: Any) -> bool:
-    """Whether containers stand where a closer could have been meant for them."""
+    """Whether containers are where a closer could have been meant for them."""
     if not isinstance(arguments, dict):
         return False
     held = [value for value in arguments.values() if isinstance(value, dict | list)]
@@ -183,9 +183,9 @@ def _is_nested(arguments: Any) -> bool:
 
 
 def arguments_of(spelled: Any, *, is_optional: bool) -> tuple[dict[str, Any], tuple[Edit, ...]]:
-    """Return the object that `spelled` is, or spells as text, with the edits that it took.
+    """Return the object that `spelled` is, or has as text, with the edits that it took.
 
-    Nothing at all stands for no arguments only where these are optional.
+    Nothing at all means no arguments only where these are optional.
 
     Raises:
         UnreadableError: it is neither.
@@ -201,7 +201,7 @@ def arguments_of(spelled: Any, *, is_optional: bool) -> tuple[dict[str, Any], tu
     read = read_value(spelled)
     rest = spelled[read.end :].strip()
     if rest:
-        raise UnreadableError("something stands behind the arguments", value=rest[:24], reached=read.end)
+        raise UnreadableError("something is behind the arguments", value=rest[:24], reached=read.end)
     if isinstance(read.value, str):
         inner, edits = arguments_of(read.value, is_optional=is_optional)
         return inner, (*read.edits, Edit("arguments decoded twice"), *edits)

@@ -1,6 +1,6 @@
 """The short way: an answer that is nothing but clean calls needs no search and no repair.
 
-Law: whatever is read here is read the same by the long way; anything unusual is left to it.
+Invariant: whatever is read here is read the same by the long way; anything unusual is left to it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -86,7 +86,7 @@ def _has_unique_keys(text: str, keys: int) -> bool:
 
 
 def _count(value: dict[str, Any]) -> int:
-    """How many keys stand in an object and in all that it holds."""
+    """How many keys are in an object and in all that it holds."""
     return len(value) + sum(_count(inner) for held in value.values() for inner in _objects(held))
 
 

@@ -65,7 +65,7 @@ def _enum_case(value: Any, options: Sequence[Any]) -> tuple[Any, str] | None:
 
 
 def _put(root: Any, path: list[Any], value: Any) -> None:
-    """Put `value` at `path` of `root`, in place; `_ABSENT` takes away what stands there."""
+    """Put `value` at `path` of `root`, in place; `_ABSENT` takes away what is there."""
     for step in path[:-1]:
         root = root[step]
     if value is _ABSENT:

@@ -17,7 +17,7 @@ def tool_spec(definition: Mapping[str, Any]) -> ToolSpec:
     `inputSchema`.
 
     Raises:
-        ToolDefinitionError: it has no name, or its parameters are no object.
+        ToolDefinitionError: it has no name, or its parameters are not an object.
     """
     inner = definition.get("function", definition)
     name = inner.get("name") if isinstance(inner, Mapping) else None

@@ -1,6 +1,6 @@
 """What a dialect is: the markers that open a call in it, and how to take one call there.
 
-Laws: a dialect finds where a call stands and what it spells; whether it is meant, on offer and valid is
+Invariants: a dialect finds where a call is and what is written there; whether it is meant, on offer and valid is
 not its business. What it can't read it hands back as a problem, with the place where it stopped, and
 nothing before that place is read again.
 """
@@ -23,12 +23,12 @@ class Source:
         self.text = text
         self.offered = offered
         self.taken = 0
-        """What stands before this place was read already: no block may begin there."""
+        """What is before this place was read already: no block may begin there."""
         self._found: dict[str, tuple[int, int]] = {}
         self._matched: dict[re.Pattern[str], tuple[int, re.Match[str] | None]] = {}
 
     def find(self, needle: str, start: int) -> int:
-        """Return where `needle` stands at or after `start`, the length of the text if nowhere.
+        """Return where `needle` is at or after `start`, the length of the text if nowhere.
 
         Asked in rising order, all searches for one needle together look at the text once.
         """
@@ -75,7 +75,7 @@ class Block(Struct, frozen=True, kw_only=True):
 
 
 Take: TypeAlias = Callable[[Source, int, int], Block | None]
-"""Takes the block whose opener stands from the first to the second place; None for no block after all."""
+"""Takes the block whose opener goes from the first to the second place; None for no block after all."""
 
 
 class Dialect(Struct, frozen=True, kw_only=True):

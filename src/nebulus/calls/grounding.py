@@ -9,7 +9,7 @@ from nebulus.core.tools import ToolSpec
 
 
 def ungrounded(tool: ToolSpec, arguments: dict[str, Any], shown: str) -> Finding | None:
-    """Return the finding for the first grounded argument whose value stands nowhere in `shown`."""
+    """Return the finding for the first grounded argument whose value is nowhere in `shown`."""
     for name in tool.grounded:
         for value in scalars(arguments.get(name)):
             if _says_something(value) and not stands_in(value, shown):
@@ -25,7 +25,7 @@ def ungrounded(tool: ToolSpec, arguments: dict[str, Any], shown: str) -> Finding
 
 
 def scalars(value: Any) -> Iterator[Any]:
-    """Yield what stands in `value` that is no list and no object, in order."""
+    """Yield what is in `value` that is neither a list nor an object, in order."""
     match value:
         case dict():
             for item in value.values():

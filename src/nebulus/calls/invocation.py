@@ -1,6 +1,6 @@
 """Calls written as in Python: `name(key=value)`, alone or in a list.
 
-Laws: keywords are arguments; one value without a name is kept apart, to be matched with the one
+Invariants: keywords are arguments; one value without a name is kept apart, to be matched with the one
 parameter that it can be; anything else that Python could compute is refused.
 """
 
@@ -26,12 +26,12 @@ PRINTING = ("print",)
 
 
 def starts_call(text: str, position: int) -> bool:
-    """Whether `name(` stands at `position`."""
+    """Whether `name(` is at `position`."""
     return _CALL.match(text, position) is not None
 
 
 def starts_list(text: str, position: int) -> bool:
-    """Whether `[name(` stands at `position`."""
+    """Whether `[name(` is at `position`."""
     return _LIST.match(text, position) is not None
 
 
@@ -49,10 +49,10 @@ def invocation_block(
 
 
 def invocations(text: str, start: int) -> tuple[list[Candidate], int]:
-    """Return the calls that stand at `start`, in a list or one behind another, and where they end.
+    """Return the calls at `start`, in a list or one behind another, and where they end.
 
     Raises:
-        UnreadableError: what stands there is no call, or can't be read without loss.
+        UnreadableError: what is there is not a call, or can't be read without loss.
     """
     position = _after_blank(text, start)
     is_list = text.startswith("[", position)
@@ -107,7 +107,7 @@ def _invocation(text: str, position: int) -> tuple[Candidate, int]:
 
 
 def arguments_between(text: str, position: int, *, name: str, closer: str) -> tuple[Candidate, int]:
-    """Return the call of `name` whose arguments stand from `position` to `closer`, and where it ends.
+    """Return the call of `name` whose arguments go from `position` to `closer`, and where it ends.
 
     Raises:
         UnreadableError: the arguments can't be read without loss.
@@ -124,7 +124,7 @@ def arguments_between(text: str, position: int, *, name: str, closer: str) -> tu
         if keyword := _KEYWORD.match(text, position):
             key = keyword.group()
             if key in keywords:
-                raise scanner.refusal(f"the argument {key!r} stands twice", position)
+                raise scanner.refusal(f"the argument {key!r} appears twice", position)
             scanner.path.append(key)
             position = scanner.skip(scanner.skip(keyword.end()) + 1)
             keywords[key], position = scanner.value(position)
@@ -148,12 +148,12 @@ def _called(name: str, keywords: dict[str, Any], values: list[Any], *, read: Val
 
 
 def listed(text: str, position: int) -> tuple[Candidate, int] | None:
-    """Return the call that stands as a list of its name and its arguments, and where it ends; None if none does.
+    """Return the call written as a list of its name and its arguments, and where it ends; None if none does.
 
     `["name", {…}]`, `["name", key=value]` and `[name, key=value]`: a misplaced bracket, and nothing lost.
 
     Raises:
-        UnreadableError: a name stands there, and its arguments can't be read.
+        UnreadableError: a name is there, and its arguments can't be read.
     """
     if not text.startswith("[", position):
         return None

@@ -40,7 +40,7 @@ def read_line(
 
     Raises:
         ConfigError: the line has neither `text` nor `message`.
-        ToolDefinitionError: a tool in it is no tool definition.
+        ToolDefinitionError: a tool in it is not a tool definition.
     """
     offered = tool_specs(line["tools"]) if line.get("tools") else tuple(tools)
     reading = read(

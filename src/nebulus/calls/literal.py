@@ -1,6 +1,6 @@
 """One value read from text: JSON as it should be, or one that slipped and can be mended without loss.
 
-Laws: time is linear in what is read; an open string is never closed; nothing is invented, cut or
+Invariants: time is linear in what is read; an open string is never closed; nothing is invented, cut or
 guessed; every change is a named edit with its place.
 """
 
@@ -22,11 +22,11 @@ _LONGEST_TOKEN = 16
 """An error so near to the end of a piece may be the cut's: `-Infinity` and `\\ud83d\\ude00` are shorter."""
 
 MISSING_CLOSER = "missing closer"
-"""The edit that supplies a closer. Its `before` is what stood there instead, "" for the end."""
+"""The edit that supplies a closer. Its `before` is what was there instead, "" for the end."""
 
 
 class UnreadableError(Exception):
-    """The text is no value: which rule it breaks, where, by what, and how far it was read."""
+    """The text is not a value: which rule it breaks, where, by what, and how far it was read."""
 
     def __init__(
         self, rule: str, *, where: str = "", value: str = "", reached: int = 0, is_open: bool = False
@@ -50,7 +50,7 @@ class RawText(str):
 class Value(Struct, frozen=True):
     """What was read, where it ended, and the edits that it took.
 
-    `is_terminated`: something that can't belong to a value stands behind it, such as a closing tag; so
+    `is_terminated`: something that can't belong to a value is behind it, such as a closing tag; so
     the text was not cut there.
     """
 
@@ -64,13 +64,13 @@ def unique_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return the object of `pairs`.
 
     Raises:
-        UnreadableError: a key stands twice.
+        UnreadableError: a key appears twice.
     """
     result = dict(pairs)
     if len(result) != len(pairs):
         keys = [key for key, _ in pairs]
         twice = next(key for number, key in enumerate(keys) if key in keys[:number])
-        raise UnreadableError("a key stands twice in one object", value=twice)
+        raise UnreadableError("a key appears twice in one object", value=twice)
     return result
 
 
@@ -101,7 +101,7 @@ _strict = json.JSONDecoder(object_pairs_hook=unique_object, parse_constant=_no_c
 
 
 def strict_value(text: str, start: int = 0) -> Value | None:
-    """Return the JSON value that begins exactly at `start`; None if none does, or a key stands twice."""
+    """Return the JSON value that begins exactly at `start`; None if none does, or a key appears twice."""
     try:
         value, end = _decoded(text, start)
     except (JSONDecodeError, UnreadableError, RecursionError, ValueError):  # the tolerant way says why
@@ -135,7 +135,7 @@ def _decoded(text: str, start: int) -> tuple[Any, int]:
 
 
 def is_encodable(text: str) -> bool:
-    """Whether `text` is Unicode that can be written down: no half of a surrogate pair stands in it."""
+    """Whether `text` is Unicode that can be written down: no half of a surrogate pair is in it."""
     if text.isascii():
         return True
     try:

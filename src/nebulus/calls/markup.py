@@ -1,6 +1,6 @@
 """Parameters marked up one by one, as in XML, with their values as plain text.
 
-Laws: a value ends at its closing tag where the next tag follows; where it may end in two places it is
+Invariants: a value ends at its closing tag where the next tag follows; where it may end in two places it is
 refused; content is never trimmed but by what the dialect adds.
 """
 
@@ -94,7 +94,7 @@ def _parameters(
             break
         key = opener["key"].strip()
         if key in arguments:
-            raise UnreadableError("a parameter stands twice", where="/" + key, reached=opener.end())
+            raise UnreadableError("a parameter appears twice", where="/" + key, reached=opener.end())
         free = declared - arguments.keys() - {key}
         value_end, position = _ends(source, opener.end(), patterns, free=free)
         if value_end == position:

@@ -1,6 +1,6 @@
 """Which tool on offer a written name means.
 
-Laws: only tools on offer exist; a name is snapped only where one candidate is near and the rest are
+Invariants: only tools on offer exist; a name is snapped only where one candidate is near and the rest are
 far, and never on to a tool whose effect can't be undone.
 """
 
@@ -12,7 +12,7 @@ from nebulus.core.findings import Edit
 from nebulus.core.tools import Effect, ToolSpec
 
 MAX_NAME = 128
-"""Longer names are no names. Source: the OpenAI API allows 64 characters, MCP servers use up to 128."""
+"""Longer names are not names. Source: the OpenAI API allows 64 characters, MCP servers use up to 128."""
 
 _CHANNEL = re.compile(r"<\|.*", re.DOTALL)
 _NAMESPACE = re.compile(r"\A(?:functions?|tools?|google|default_api|api|mcp|assistant|call)[.:/]")

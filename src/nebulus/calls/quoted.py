@@ -1,6 +1,6 @@
 """Strings, in every kind of quotes that models write.
 
-Laws: a string ends at its own closing quote or not at all; a backslash whose meaning is in doubt is
+Invariants: a string ends at its own closing quote or not at all; a backslash whose meaning is in doubt is
 refused; content is never trimmed.
 """
 
@@ -34,7 +34,7 @@ _CONTROL = re.compile(r"[\x00-\x1f]")
 
 
 def read_string(text: str, position: int, where: str) -> tuple[str, int, tuple[str, ...]]:
-    """Return the string whose opening quote stands at `position`, where it ended, and names of edits.
+    """Return the string whose opening quote is at `position`, where it ended, and names of edits.
 
     Raises:
         UnreadableError: it is open at the end, or a backslash in it has more than one meaning.
@@ -65,7 +65,7 @@ def _plain_string(text: str, position: int) -> tuple[str, int] | None:
 
 
 def _body(text: str, position: int, opener: str, *, where: str) -> tuple[str, int, tuple[str, ...]]:
-    """Return what stands between the quotes, where they ended, and names of edits."""
+    """Return what is between the quotes, where they ended, and names of edits."""
     closer = CLOSING_QUOTES[opener]
     if opener in "\"'" and text.startswith(opener * 3, position):
         end = text.find(opener * 3, position + 3)
@@ -81,7 +81,7 @@ def _body(text: str, position: int, opener: str, *, where: str) -> tuple[str, in
 
 
 def _unescaped(body: str, where: str, position: int) -> tuple[str, tuple[str, ...]]:
-    """Return what `body` spells, and names of edits.
+    """Return the text of `body`, and names of edits.
 
     A backslash that JSON does not know stays where no other escape makes it doubtful whether
     backslashes were escaped at all.
@@ -104,14 +104,14 @@ def _unescaped(body: str, where: str, position: int) -> tuple[str, tuple[str, ..
 
 
 def _by_json(body: str) -> str:
-    """Return what `body`, whose escapes are JSON's or escaped quotes, spells: the quick way."""
+    """Return what `body`, whose escapes are JSON's or escaped quotes, means: the quick way."""
     plain = body.replace("\\'", "'").replace('\\"', '"').replace('"', '\\"')
     value: str = scanstring(plain + '"', 0, False)[0]
     return value
 
 
 def _joined(text: str) -> str:
-    """Return `text` with surrogates that stand in pairs made one character."""
+    """Return `text` with surrogates in pairs made one character."""
     if not _SURROGATE.search(text):
         return text
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")

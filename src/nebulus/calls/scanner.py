@@ -1,6 +1,6 @@
 """The tolerant reader of one value: JSON, JavaScript's and Python's spellings of it, and small slips.
 
-Laws: it looks at no character twice; what it can't read without loss it refuses, with the place.
+Invariants: it looks at no character twice; what it can't read without loss it refuses, with the place.
 """
 
 import re
@@ -33,12 +33,12 @@ _TERMINATORS = "<`"
 
 
 def read_value(text: str, start: int = 0, *, is_python: bool = False) -> Value:
-    """Return the value that stands at `start`, after blanks.
+    """Return the value that is at `start`, after blanks.
 
     `is_python` also admits tuples, and bare names as text.
 
     Raises:
-        UnreadableError: no value stands there that can be read without loss.
+        UnreadableError: no value is there that can be read without loss.
     """
     scanner = Scanner(text, is_python=is_python)
     position = scanner.skip(start)
@@ -79,7 +79,7 @@ class Scanner:
             self.edits.append(Edit(name, self.where, before[:40], after[:40]))
 
     def refusal(self, rule: str, position: int) -> UnreadableError:
-        """Return the complaint about what stands at `position`."""
+        """Return the complaint about what is at `position`."""
         seen = self.text[position : position + 24]
         is_open = position >= self.end and not self.is_terminated
         return UnreadableError(rule, where=self.where, value=seen, reached=position, is_open=is_open)
@@ -139,7 +139,7 @@ class Scanner:
 
     def _container(self, position: int, head: str) -> tuple[Any, int]:
         if len(self.closers) >= MAX_DEPTH:
-            raise self.refusal(f"more than {MAX_DEPTH} containers stand inside each other", position)
+            raise self.refusal(f"more than {MAX_DEPTH} containers are inside each other", position)
         self.closers.append(_CLOSERS[head])
         read = self.object(position + 1) if head == "{" else self.array(position + 1, _CLOSERS[head])
         self.closers.pop()
@@ -154,7 +154,7 @@ class Scanner:
                 return result, self.close(position)
             key, position = self.key(position)
             if key in result:
-                raise self.refusal(f"the key {key!r} stands twice in one object", position)
+                raise self.refusal(f"the key {key!r} appears twice in one object", position)
             self.path.append(key)
             result[key], position = self.value(self.skip(position))
             self.path.pop()
@@ -175,7 +175,7 @@ class Scanner:
             position = self.separator(ended)
         if closer == ")":
             if len(result) == 1 and self.skip(ended) == position:
-                raise self.refusal("a value in parentheses is no tuple", position)
+                raise self.refusal("a value in parentheses is not a tuple", position)
             self.edit("tuple as list")
         return result, position + 1
 
@@ -234,7 +234,7 @@ class Scanner:
         spelled = match.group() if match else ""
         after = self.text[position + len(spelled) : position + len(spelled) + 1]
         if len(spelled) > MAX_DIGITS or not _PYTHON_NUMBER.match(spelled) or after.isalnum():
-            raise self.refusal("this is no number", position)
+            raise self.refusal("this is not a number", position)
         if not _JSON_NUMBER.match(spelled):
             self.edit("number spelled as in Python", spelled)
         end = position + len(spelled)
@@ -268,4 +268,4 @@ class Scanner:
         if self.is_python and (after := self.at(self.skip(end))) and after in ",)]}":
             self.edit("bare name as text", word)
             return word, end
-        raise self.refusal("a word without quotes is no value", position)
+        raise self.refusal("a word without quotes is not a value", position)

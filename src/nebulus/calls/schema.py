@@ -1,6 +1,6 @@
-"""What a tool's parameters mean: which schema stands for a tool, and which of its keywords bind.
+"""What a tool's parameters mean: which schema a tool has, and which of its keywords bind.
 
-Laws: arguments that a schema does not name are not allowed unless it says that they are; a schema is
+Invariants: arguments that a schema does not name are not allowed unless it says that they are; a schema is
 only ever made weaker for a backend, never for validation.
 """
 

@@ -43,5 +43,5 @@ def settle(
 
 
 def _written(arguments: dict[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that the model wrote itself: what a reference stands for was not written by it."""
+    """The arguments that the model wrote itself: what a reference is replaced by was not written by it."""
     return {name: value for name, value in arguments.items() if name not in given}

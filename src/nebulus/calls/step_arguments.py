@@ -92,7 +92,7 @@ def doubted(
 def unasked(step: str, call: Call, tool: ToolSpec, *, beside: str = "") -> Finding | None:
     """Return the finding for the first optional argument of a change that nothing asks for.
 
-    Neither does the step name it, nor does its value stand there beside what other parameters are given, or
+    Neither does the step name it, nor does its value appear there beside what other parameters are given, or
     in `beside` (the goal and its constraints), nor is it the default. Texts are looked at only where they are
     to be copied (`grounded`): others may be composed.
     """
@@ -121,7 +121,7 @@ def unasked(step: str, call: Call, tool: ToolSpec, *, beside: str = "") -> Findi
 
 
 def spelled(value: Any) -> str:
-    """Return a scalar as a step would spell it."""
+    """Return a scalar as a step would write it."""
     match value:
         case bool():
             return "true" if value else "false"
@@ -145,7 +145,7 @@ def _cut_across(step: str, call: Call, tool: ToolSpec, *, known: Collection[str]
         is_over = any(start < b and a < end and argument != other for other, (a, b) in names)
         if is_torn or is_over:
             rule = "the value runs over a parameter's name" if is_over else "the value cuts a quoted one"
-            return _mismatch(tool.name, rule, name=name, value=argument, fix="give what stands for it alone")
+            return _mismatch(tool.name, rule, name=name, value=argument, fix="give its value alone")
     return None
 
 
@@ -156,7 +156,9 @@ def _left_out(step: str, call: Call, tool: ToolSpec, *, known: Collection[str]) 
             return _mismatch(tool.name, f"the step names {name}, and the call leaves it out", name=name)
         if call.arguments.get(name) == name:
             fix = f"give what the step says of {name}"
-            return _mismatch(tool.name, "a parameter's own name is no value", name=name, value=name, fix=fix)
+            return _mismatch(
+                tool.name, "a parameter's own name is not a value", name=name, value=name, fix=fix
+            )
     return None
 
 
@@ -274,7 +276,7 @@ def _is_named(name: str, step: str) -> bool:
 
 
 def _comes_from(argument: str | float, shown: str) -> bool:
-    """Whether a text or a number stands in what was shown, in digits or as an English word; no truth value does."""
+    """Whether a text or a number is in what was shown, in digits or as an English word; no truth value does."""
     text = spelled(argument)
     match argument:
         case bool():

@@ -1,6 +1,6 @@
 """The same reader for an answer that comes in pieces.
 
-Law: the reading does not depend on where the stream was split; nothing is read before the end, because
+Invariant: the reading does not depend on where the stream was split; nothing is read before the end, because
 only the end tells whether an answer was cut.
 """
 

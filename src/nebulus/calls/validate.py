@@ -1,6 +1,6 @@
 """Whether arguments meet their tool's schema, mended as far as that loses nothing.
 
-Laws: coercion follows the schema, never the look of a value, and never turns a value into a string;
+Invariants: coercion follows the schema, never the look of a value, and never turns a value into a string;
 what can't be mended is one finding with the rule, the value and the fix; a schema is compiled once.
 """
 
@@ -40,7 +40,7 @@ def _compiled(schema_json: bytes) -> Any:
     try:
         return compiled(json.loads(schema_json))
     except SCHEMA_ERRORS as error:
-        raise ToolDefinitionError(f"the parameters are no JSON Schema: {error}") from error
+        raise ToolDefinitionError(f"the parameters are not a JSON Schema: {error}") from error
 
 
 _known: dict[int, tuple[Schema, Any]] = {}
@@ -51,7 +51,7 @@ def validator(tool: ToolSpec) -> Any:
     """Return the compiled validator of the arguments of `tool`; its parameters must not change afterwards.
 
     Raises:
-        ToolDefinitionError: its parameters are no JSON Schema, or refer to something outside.
+        ToolDefinitionError: its parameters are not a JSON Schema, or refer to something outside.
     """
     parameters = tool.parameters
     known = _known.get(id(parameters))

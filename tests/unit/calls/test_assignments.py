@@ -112,9 +112,7 @@ def test_what_a_schema_allows_is_read_by_it() -> None:
 
 
 @given(step=st.text(max_size=200), known=st.lists(st.text(min_size=1, max_size=20), max_size=3))
-def test_any_text_is_read_and_every_value_stands_where_it_is_said_to_stand(
-    step: str, known: list[str]
-) -> None:
+def test_any_text_is_read_and_every_value_is_where_it_is_said_to_be(step: str, known: list[str]) -> None:
     for each in assignments(step, TOOL, known):
         assert each.value in step[slice(*each.place)]
 

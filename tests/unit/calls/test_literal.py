@@ -1,4 +1,4 @@
-"""A JSON value reads the same wherever in a text it stands."""
+"""A JSON value reads the same wherever in a text it is."""
 
 import json
 

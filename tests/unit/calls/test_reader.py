@@ -179,7 +179,10 @@ def test_what_can_be_read_in_two_ways_is_a_finding() -> None:
 
 def test_the_words_of_one_call_are_not_heard_as_words_about_another() -> None:
     other = '<tool_call>{"name": "save", "arguments": {"path": "a", "content": "never mind, for example"}}</tool_call>'
-    assert len(said(f"{TAGGED}\n{other}\n{TAGGED}", needed=CallEvidence.WHOLE).calls) == 3
+    assert (
+        len(said(f"{TAGGED}\n{other}\n{TAGGED.replace('Oslo', 'Bergen')}", needed=CallEvidence.WHOLE).calls)
+        == 3
+    )
 
 
 def test_an_echo_of_what_was_shown_is_no_call() -> None:
@@ -239,7 +242,7 @@ def test_the_servers_own_calls_are_read_by_the_same_rules() -> None:
     assert {edit.name for edit in reading.edits} == {"namespace before the name", "text as integer"}
 
 
-def test_a_call_of_the_servers_that_stands_in_the_text_too_is_one_call() -> None:
+def test_a_call_of_the_servers_that_is_in_the_text_too_is_one_call() -> None:
     same = ModelAnswer(text=TAGGED, calls=(RawCall("get_weather", '{"city": "Oslo", "days": 2}'),))
     assert read(same, TOOLS).calls == (OSLO,)
     other = ModelAnswer(text=TAGGED, calls=(RawCall("now", "{}"),))

@@ -205,7 +205,7 @@ def test_a_parameter_that_the_step_names_and_the_call_leaves_out_is_a_doubt() ->
         == "/reply_to the step names reply_to, and the call leaves it out"
     )
     assert doubt(step, SEND, text="hi", to="ada", reply_to="bob") == ""
-    assert doubt("send_note text to ada", SEND, text="text", to="ada").endswith("own name is no value")
+    assert doubt("send_note text to ada", SEND, text="text", to="ada").endswith("own name is not a value")
     assert doubt("send_note hi to ada in copies", SEND, text="hi", to="ada") == "", (
         "copies is a word of prose"
     )

@@ -21,7 +21,7 @@ EVERYBODY = "all"
 
 
 def take(source: Source, start: int, body: int) -> Block | None:
-    """Take the message whose recipient stands at `body`: a call, or words for everybody."""
+    """Take the message whose recipient is at `body`: a call, or words for everybody."""
     head = _HEAD.match(source.text, body)
     if head is None:
         return None
@@ -33,7 +33,7 @@ def take(source: Source, start: int, body: int) -> Block | None:
 
 
 def take_next(source: Source, start: int, body: int) -> Block | None:
-    """Take the message whose recipient stands behind `>>>`, with the one before it that lacks its `>>>`."""
+    """Take the message whose recipient is behind `>>>`, with the one before it that lacks its `>>>`."""
     head = _NAMED.match(source.text, body)
     if head is None:
         return None

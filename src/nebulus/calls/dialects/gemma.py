@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from nebulus.calls.bodies import after
-from nebulus.calls.candidate import Candidate
+from nebulus.calls.candidate import Candidate, require_certain_closers
 from nebulus.calls.dialect import Block, Dialect, Source
-from nebulus.calls.literal import MAX_DEPTH, UnreadableError
+from nebulus.calls.literal import UnreadableError
 from nebulus.calls.scanner import Scanner
 
 _HEAD = re.compile(r"\s*+call:\s*+([\w.\-:/]{1,160})\s*+(?=\{)")
@@ -19,94 +19,50 @@ _QUOTES = ('<|"|>', "<escape>")
 _CLOSERS = ("<tool_call|>", "<end_function_call>")
 
 
+class _Scanner(Scanner):
+    """Reads JSON with other quotes, and with keys that have none."""
+
+    def skip(self, position: int) -> int:
+        """Return where the next token starts, after blanks."""
+        return after(_BLANK, self.text, position)
+
+    def value(self, position: int) -> tuple[Any, int]:
+        """Return the value at `position` and where it ended."""
+        quote = next((quote for quote in _QUOTES if self.text.startswith(quote, position)), "")
+        if not quote:
+            return super().value(position)
+        start = position + len(quote)
+        end = self.text.find(quote, start)
+        if end < 0:
+            raise UnreadableError("a string is open at the end", reached=self.end, is_open=True)
+        return self.text[start:end], end + len(quote)
+
+    def key(self, position: int) -> tuple[str, int]:
+        """Return the key at `position`, and where its value may start."""
+        if self.text.startswith(_QUOTES, position):
+            key, end = self.value(position)
+            return key, end + 1
+        match = _KEY.match(self.text, position)
+        if match is None:
+            raise self.refusal("a key belongs here", position)
+        return match.group().strip(), match.end() + 1
+
+
 def take(source: Source, start: int, body: int) -> Block | None:
-    """Take the call behind its token; None where JSON stands there instead."""
+    """Take the call behind its token; None where JSON is there instead."""
     head = _HEAD.match(source.text, body)
     if head is None:
         return None
+    scanner = _Scanner(source.text, is_python=False)
     try:
-        arguments, end = _object(source, head.end() + 1, 0)
+        arguments, end = scanner.value(head.end())
+        require_certain_closers(arguments, scanner.result(arguments, end), "")
     except UnreadableError as problem:
         end = source.after_first(_CLOSERS, max(problem.reached, body))
         return Block(start=start, end=end, dialect="gemma", problem=problem)
     closer = next((mark for mark in _CLOSERS if source.text.startswith(mark, end)), "")
-    found = (Candidate(head[1], arguments),)
+    found = (Candidate(head[1], arguments, tuple(scanner.edits)),)
     return Block(start=start, end=end + len(closer), dialect="gemma", candidates=found)
-
-
-def _value(source: Source, position: int, depth: int) -> tuple[Any, int]:
-    position = after(_BLANK, source.text, position)
-    if depth > MAX_DEPTH:
-        raise UnreadableError(f"more than {MAX_DEPTH} containers stand inside each other", reached=position)
-    for quote in _QUOTES:
-        if source.text.startswith(quote, position):
-            return _string(source, position + len(quote), quote)
-    if source.text.startswith("{", position):
-        return _object(source, position + 1, depth + 1)
-    if source.text.startswith("[", position):
-        return _array(source, position + 1, depth + 1)
-    return Scanner(source.text, is_python=False).value(position)
-
-
-def _string(source: Source, start: int, quote: str) -> tuple[str, int]:
-    end = source.find(quote, start)
-    if end >= len(source.text):
-        raise UnreadableError("a string is open at the end", reached=end, is_open=True)
-    return source.text[start:end], end + len(quote)
-
-
-def _object(source: Source, position: int, depth: int) -> tuple[dict[str, Any], int]:
-    result: dict[str, Any] = {}
-    position = after(_BLANK, source.text, position)
-    while not source.text.startswith("}", position):
-        key, position = _key(source, position)
-        if key in result:
-            raise UnreadableError(f"the key {key!r} stands twice in one object", reached=position)
-        result[key], position = _value(source, position, depth)
-        position = _separated(source, position, "}")
-    return result, position + 1
-
-
-def _array(source: Source, position: int, depth: int) -> tuple[list[Any], int]:
-    result: list[Any] = []
-    position = after(_BLANK, source.text, position)
-    while not source.text.startswith("]", position):
-        item, position = _value(source, position, depth)
-        result.append(item)
-        position = _separated(source, position, "]")
-    return result, position + 1
-
-
-def _key(source: Source, position: int) -> tuple[str, int]:
-    for quote in _QUOTES:
-        if source.text.startswith(quote, position):
-            key, position = _string(source, position + len(quote), quote)
-            return key, position + 1
-    match = _KEY.match(source.text, position)
-    if match is None:
-        is_open = position >= len(source.text)
-        raise UnreadableError(
-            "a key belongs here",
-            value=source.text[position : position + 24],
-            reached=position,
-            is_open=is_open,
-        )
-    return match.group().strip(), match.end() + 1
-
-
-def _separated(source: Source, position: int, closer: str) -> int:
-    position = after(_BLANK, source.text, position)
-    if source.text.startswith(",", position):
-        return after(_BLANK, source.text, position + 1)
-    if source.text.startswith(closer, position):
-        return position
-    is_open = position >= len(source.text)
-    raise UnreadableError(
-        "a comma or a closer belongs here",
-        value=source.text[position : position + 24],
-        reached=position,
-        is_open=is_open,
-    )
 
 
 DIALECT = Dialect(name="gemma", openers=("<|tool_call>", "<start_function_call>"), take=take, noise=_CLOSERS)

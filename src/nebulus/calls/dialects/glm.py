@@ -23,7 +23,7 @@ MARKUP = Markup(
 
 
 def take(source: Source, start: int, body: int) -> Block:
-    """Take the call whose name stands at `body`."""
+    """Take the call whose name is at `body`."""
     match = _NAME.match(source.text, body)
     if match is None:
         problem = UnreadableError(

@@ -52,7 +52,7 @@ def _message(source: Source, start: int, content: int, *, header: str) -> Block:
 
 
 def take_bare(source: Source, start: int, body: int) -> Block | None:
-    """Take the call whose `to=functions.` stands at `start`, its tokens lost or never written."""
+    """Take the call whose `to=functions.` is at `start`, its tokens lost or never written."""
     head = _BARE_HEADER.match(source.text, start + len("to="))
     if head is None:
         return None

@@ -27,7 +27,7 @@ _BLANK = re.compile(r"\s*+")
 
 
 def take(source: Source, start: int, body: int) -> Block:
-    """Take the calls between the tags, in whichever family's form they stand there."""
+    """Take the calls between the tags, in whichever family's form they are there."""
     text = source.text
     place = _BLANK.match(text, body).end()  # type: ignore[union-attr]
     if text.startswith(OPENERS, place):

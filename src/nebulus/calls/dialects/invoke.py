@@ -31,12 +31,12 @@ _JSON_AHEAD = re.compile(r"\s*+\{")
 
 
 def take(source: Source, start: int, body: int) -> Block | None:
-    """Take the call whose `<invoke` tag stands at `start`."""
+    """Take the call whose `<invoke` tag is at `start`."""
     return take_at(source, start, start)
 
 
 def take_at(source: Source, start: int, place: int) -> Block | None:
-    """Take the call whose `<invoke` tag stands at `place`, for a block that begins at `start`."""
+    """Take the call whose `<invoke` tag is at `place`, for a block that begins at `start`."""
     match = OPENER.match(source.text, place)
     return _taken(source, start, match, markup=MARKUP) if match else None
 

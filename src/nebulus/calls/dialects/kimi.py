@@ -1,4 +1,4 @@
-"""Kimi K2: the name stands in the call's id, `functions.name:0`; also where the first token was lost.
+"""Kimi K2: the name is in the call's id, `functions.name:0`; also where the first token was lost.
 
 Source: moonshotai/Kimi-K2-Instruct, docs/tool_call_guidance.md.
 """
@@ -22,7 +22,7 @@ def take(source: Source, start: int, body: int) -> Block | None:
 
 
 def take_unmarked(source: Source, start: int, body: int) -> Block | None:
-    """Take the call whose arguments begin at `body` and whose id stands before its token."""
+    """Take the call whose arguments begin at `body` and whose id is before its token."""
     name, begin = name_before(source, start)
     return _taken(source, begin, body, name=name) if name else None
 

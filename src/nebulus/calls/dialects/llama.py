@@ -1,7 +1,7 @@
 """Llama 3.x behind `<|python_tag|>`, Llama 4, LFM2 and MiniCPM between their tokens: JSON, or calls as in Python.
 
 Sources: Llama 3.1, 3.2 and 4 model cards, "Prompt format"; the chat templates of LiquidAI/LFM2 and of
-openbmb/MiniCPM3-4B (whose calls stand in a code block between the tokens).
+openbmb/MiniCPM3-4B (whose calls are in a code block between the tokens).
 """
 
 import re

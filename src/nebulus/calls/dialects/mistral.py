@@ -23,7 +23,7 @@ def take(source: Source, start: int, body: int) -> Block:
 
 
 def take_unmarked(source: Source, start: int, body: int) -> Block | None:
-    """Take the call whose `[ARGS]` stands at `start` and whose name stands before it."""
+    """Take the call whose `[ARGS]` is at `start` and whose name is before it."""
     call_id = _CALL_ID.search(source.text, max(start - 80, 0), start)
     name, begin = name_before(source, call_id.start() if call_id else start)
     if not name:

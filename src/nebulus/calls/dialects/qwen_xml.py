@@ -22,13 +22,13 @@ MARKUP = Markup(
 
 
 def take(source: Source, start: int, body: int) -> Block | None:
-    """Take the call whose `<function=` tag stands at `start`, also where `<tool_call>` was lost before it."""
+    """Take the call whose `<function=` tag is at `start`, also where `<tool_call>` was lost before it."""
     block = take_at(source, start, start)
     return extended(source, block, ("</tool_call>",)) if block else None
 
 
 def take_at(source: Source, start: int, place: int) -> Block | None:
-    """Take the call whose `<function=` tag stands at `place`, for a block that begins at `start`."""
+    """Take the call whose `<function=` tag is at `place`, for a block that begins at `start`."""
     match = OPENER.match(source.text, place)
     if match is None:
         return None
