@@ -164,7 +164,7 @@ async def test_a_tool_that_changes_during_a_run_is_called_no_more(tmp_path: Path
         failure = await tools["one_look"].run({"what": "b"}, "key")
     assert isinstance(failure, Failure)
     assert failure.kind is FailureKind.PERMISSION
-    assert "has changed what one_look is" in failure.what
+    assert "the server has changed what 'look' is" in failure.what
     assert "mallory" not in failure.sentence()
 
 
