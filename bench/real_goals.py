@@ -4,6 +4,8 @@
     python bench/real_goals.py MODEL --only delete-log,count-errors --mode next --journals journals
     python bench/real_goals.py MODEL … --arms nebulus,loop,loop-constrained --json goals.jsonl --resume
     python bench/real_goals.py --table goals.jsonl          # the tables again, without measuring
+    python bench/real_goals.py MODEL --votes 3 --json votes.jsonl
+    python bench/real_goals.py MODEL --sample 1 --json try1.jsonl; … --vote-table try0.jsonl try1.jsonl try2.jsonl
 
 Each goal is typed as a newcomer would type it, and is worked on in a fresh folder with realistic files. Arms: `nebulus`
 is what `nebulus run GOAL --workspace FOLDER --yes -m MODEL` does (`--mode` chooses how it plans); `loop` is a plain
@@ -15,6 +17,10 @@ the run says that it is done. For a goal that can't be reached, right is a loud 
 the run ended without claiming success. *done and wrong*: anything else. `damaged` counts runs that changed a file that
 the goal doesn't ask to change. `evaluated` are the prompt tokens that the server did not have cached; the server is kept
 for a whole measurement, so the front of the prompt is cached from the second goal on (`--cold` starts it again for each).
+
+With --sample the goals are worked on as the try of that number of a vote; --vote-table says what a vote among such tries
+would have decided, and what it would have cost, for each number of tries. It is what --votes does, computed from tries
+that were made once.
 
 MODEL is any model that `nebulus run -m` takes; a GGUF file that is not there is skipped.
 """
@@ -30,6 +36,7 @@ from bench.real_parts.goals import BY_ID, GOALS
 from bench.real_parts.measuring import ARMS, Plan, Work, measure, progress
 from bench.real_parts.records import Records, Row, by_kind, rows_of, stopped_list, summary, wrong_list
 from bench.real_parts.serving import open_model
+from bench.real_parts.voting import vote_table
 from nebulus.adapters.backends.settings import ToolForm
 from nebulus.app.settings import tier_name
 from nebulus.ports.backend import ModelBackend
@@ -84,6 +91,8 @@ async def measure_model(
             tokens=given.tokens,
             journals=given.journals,
             tool_form=given.tool_form,
+            sample=given.sample,
+            votes=given.votes,
         )
         for arm in given.arms
     ]
@@ -125,6 +134,11 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="append a line for each goal to this file")
     parser.add_argument("--resume", action="store_true", help="leave out what the file has already")
     parser.add_argument("--journals", type=Path, help="write the journal of each run into this folder")
+    parser.add_argument("--votes", type=int, default=1, help="try each goal in copies, as `--votes` does")
+    parser.add_argument("--sample", type=int, default=0, help="be the try of this number, from 0, of a vote")
+    parser.add_argument(
+        "--vote-table", type=Path, nargs="+", help="what votes make of tries in these files, in order"
+    )
     parser.add_argument("--cold", action="store_true", help="start the server again for each goal")
     parser.add_argument("--table", type=Path, help="print the tables of this file, and measure nothing")
     parser.add_argument("--list", action="store_true", help="print the goals, and measure nothing")
@@ -133,8 +147,8 @@ def arguments() -> argparse.Namespace:
         for one in getattr(given, name) or ():
             if one not in known:
                 parser.error(f"--{name}: there is no {one!r}; there are {', '.join(known)}")
-    if not (given.models or given.table or given.list):
-        parser.error("name a model, or give --table or --list")
+    if not (given.models or given.table or given.vote_table or given.list):
+        parser.error("name a model, or give --table, --vote-table or --list")
     return given
 
 
@@ -143,6 +157,9 @@ def main() -> None:
     given = arguments()
     if given.table:
         print(tables(rows_of(given.table)))
+        return
+    if given.vote_table:
+        print(vote_table([rows_of(path) for path in given.vote_table]))
         return
     goals = [goal for goal in GOALS if not given.only or goal.id in given.only][: given.limit]
     if given.list:

@@ -44,6 +44,7 @@ class Task(Struct, frozen=True, kw_only=True):
     turns: int = 40
     """The most answers in a plain loop."""
     mode: Mode = "default"
+    votes: int = 1
     journal: Path | None = None
     """Where the journal of a run goes."""
 
@@ -121,6 +122,7 @@ def settings_for(task: Task) -> Settings:
         tiers={tier_name(task.model): TierSettings(model=task.model)},
         engine=EngineSettings(url=MEMORY),
         budget=Budget(tokens=task.tokens),
+        votes=task.votes,
     )
     if task.mode == "default":
         return settings

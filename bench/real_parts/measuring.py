@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+import msgspec
 from msgspec import Struct
 
 from bench.real_parts.arms import Mode, Task, Track, run_nebulus
@@ -14,7 +15,8 @@ from bench.real_parts.goal import Ended, Files, Verdict, shown
 from bench.real_parts.loop import run_loop
 from bench.real_parts.records import Row
 from bench.real_parts.serving import MeteredBackend
-from bench.real_parts.workspace import files_of, workspace_of
+from bench.real_parts.workspace import changes, files_of, workspace_of
+from nebulus.adapters.backends.sampled import SampledBackend
 from nebulus.adapters.backends.settings import ToolForm
 from nebulus.app.settings import tier_name
 from nebulus.ports.backend import ModelBackend
@@ -34,13 +36,18 @@ class Plan(Struct, frozen=True, kw_only=True):
     turns: int = 40
     journals: Path | None = None
     tool_form: ToolForm = "auto"
+    sample: int = 0
+    """Which of several tries this is, as `votes` would make them."""
+    votes: int = 1
 
     @property
     def arm_name(self) -> str:
         """The arm with its mode, as tables show it."""
         mode = self.mode if self.mode != "default" and self.arm == "nebulus" else ""
         form = self.tool_form if self.tool_form != "auto" else ""
-        return " ".join(filter(None, (self.arm, mode, form)))
+        sample = f"sample {self.sample}" if self.sample else ""
+        votes = f"votes {self.votes}" if self.votes > 1 else ""
+        return " ".join(filter(None, (self.arm, mode, form, sample, votes)))
 
 
 class Work(Struct, frozen=True, kw_only=True):
@@ -58,7 +65,8 @@ class Work(Struct, frozen=True, kw_only=True):
 
 async def measure(work: Work, plan: Plan, inner: ModelBackend) -> Row:
     """Do one thing by one arm in a fresh workspace, and return what came of it."""
-    backend, track = MeteredBackend(inner), Track(began=time.perf_counter())
+    sampled = SampledBackend(inner, tier="", sample=plan.sample, heard=[])
+    backend, track = MeteredBackend(sampled), Track(began=time.perf_counter())
     with workspace_of(work.files) as root:
         name = f"{tier_name(plan.model)}-{plan.arm_name}-{work.item}.jsonl".replace("/", "-").replace(
             " ", "-"
@@ -72,6 +80,7 @@ async def measure(work: Work, plan: Plan, inner: ModelBackend) -> Row:
             tokens=plan.tokens,
             turns=plan.turns,
             mode=plan.mode,
+            votes=plan.votes,
             journal=plan.journals / name if plan.journals else None,
         )
         try:
@@ -79,7 +88,8 @@ async def measure(work: Work, plan: Plan, inner: ModelBackend) -> Row:
         except Exception as error:  # noqa: BLE001 - a run that breaks is a result, and the measurement goes on
             ended = Ended(how="crashed", failure=type(error).__name__, text=shown(error))
         seconds = time.perf_counter() - track.began
-        verdict = work.judge(files_of(root), ended)
+        after = files_of(root)
+        verdict = work.judge(after, ended)
     return Row(
         model=tier_name(plan.model),
         arm=plan.arm_name,
@@ -102,6 +112,8 @@ async def measure(work: Work, plan: Plan, inner: ModelBackend) -> Row:
         approvals=track.approvals,
         failed_calls=track.failed_calls,
         calls=track.calls,
+        answer=msgspec.to_builtins(ended.answer, enc_hook=str),
+        changed=changes(work.files, after),
         version=commit(),
     )
 

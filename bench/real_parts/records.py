@@ -7,6 +7,7 @@ where it was.
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import msgspec
 from msgspec import Struct, field
@@ -41,6 +42,9 @@ class Row(Struct, frozen=True, kw_only=True):
     approvals: int = 0
     failed_calls: int = 0
     calls: list[str] = field(default_factory=list)
+    changed: dict[str, str | None] = field(default_factory=dict)
+    """The text of each file that was changed, None for one that is gone."""
+    answer: Any = None
     version: str = ""
     """The commit that was measured."""
 

@@ -29,3 +29,9 @@ def files_of(root: Path) -> Files:
         for path in sorted(root.rglob("*"))
         if path.is_file() and path.relative_to(root).parts[0] not in STATE
     }
+
+
+def changes(before: Files, after: Files) -> dict[str, str | None]:
+    """Return the text of each file that is not as it was; None for one that is gone."""
+    paths = sorted(before.keys() | after.keys())
+    return {path: after.get(path) for path in paths if before.get(path) != after.get(path)}

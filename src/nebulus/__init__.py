@@ -6,6 +6,7 @@ from nebulus import Agent, tool
 from nebulus.adapters.tools.function import ToolOptions, tool
 from nebulus.app.agent import Agent
 from nebulus.app.forecasting import ForecastReport
+from nebulus.app.workers import worker
 from nebulus.core.budget import Budget
 from nebulus.core.commands import Command
 from nebulus.core.errors import NebulusError
@@ -15,6 +16,7 @@ from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Outcome, Ques
 from nebulus.core.plan import Check, Goal, Plan, Step
 from nebulus.core.result import FieldSource, Result
 from nebulus.core.tools import Effect, ToolSpec
+from nebulus.delegation.contract import WorkerSpec
 from nebulus.loop.machine import Machine
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.engine import RunInfo, RunStatus
@@ -60,6 +62,8 @@ __all__ = [
     "ToolOptions",
     "ToolOutput",
     "ToolSpec",
+    "WorkerSpec",
     "__version__",
     "tool",
+    "worker",
 ]

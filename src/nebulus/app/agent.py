@@ -1,9 +1,10 @@
 """The library's entry point: an agent with your own tools, in a few lines."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from msgspec.structs import replace
@@ -12,15 +13,24 @@ from nebulus.app.application import Application, Predicates, Watch, open_applica
 from nebulus.app.bootstrap import MEMORY
 from nebulus.app.bootstrap_profiles import profiles
 from nebulus.app.forecasting import ForecastReport, forecast_goal
+from nebulus.app.inputs import inputs_of
 from nebulus.app.probe import day_of
 from nebulus.app.results import decode_result, result_spec
-from nebulus.app.settings import SMOLLM2, EngineSettings, Settings, TierSettings, tier_name
+from nebulus.app.settings import (
+    SMOLLM2,
+    EngineSettings,
+    Settings,
+    TierSettings,
+    tier_name,
+    validate_votes,
+)
 from nebulus.app.settings_file import load_settings
 from nebulus.core.budget import Budget
 from nebulus.core.commands import Command
 from nebulus.core.errors import ConfigError
 from nebulus.core.outcome import Blocked, Done, Outcome, Question
 from nebulus.core.plan import Goal, Plan, PlanMode
+from nebulus.delegation.contract import WorkerSpec
 from nebulus.ports.backend import ModelBackend
 from nebulus.ports.engine import RunInfo
 from nebulus.ports.guard import Person, PersonReply, Policy
@@ -30,6 +40,8 @@ from nebulus.runtime.supervise import read_outcome
 from nebulus.runtime.world import SystemClock
 
 Model: TypeAlias = str | ModelBackend
+Inputs: TypeAlias = Mapping[str, Any]
+NO_INPUTS: Inputs = MappingProxyType({})
 
 
 class Agent:
@@ -39,8 +51,9 @@ class Agent:
     `ollama:qwen3:8b`, `http://localhost:8000#NAME`) or a backend object; `smollm2` if it is left out. `window_tokens` sets the window's size if the server does not
     report it, or narrows it. With a `workspace`, the built-in file tools are available too. `engine` is "memory"
     (nothing survives the process), a SQLite path, or a PostgreSQL URL. `policy` is a policy object or the path of a
-    rules file (`.toml` or `.cedar`). `planning` is how a goal in prose is worked on: "next" (one call after the other) or
-    "outline" (a plan first). `checks` are predicates that a goal may name ("named NAME"). `watch` makes an
+    rules file (`.toml` or `.cedar`). `workers` (see `worker`) are what it may hand work over to. `planning` is how a goal in prose is worked on: "next" (one call after the other) or
+    "outline" (a plan first). With `votes` above 1 a goal is tried up to that many times in copies of the workspace, and
+    done where more than half of these tries agree. `checks` are predicates that a goal may name ("named NAME"). `watch` makes an
     observer for each run, given its name.
 
         agent = Agent(tools=[weather], model="ollama:qwen3:8b")
@@ -61,6 +74,7 @@ class Agent:
         self,
         *,
         tools: Sequence[Tool] = (),
+        workers: Sequence[WorkerSpec] = (),
         model: Model | Sequence[Model] = SMOLLM2,
         window_tokens: int = 0,
         workspace: str | Path | None = None,
@@ -69,6 +83,7 @@ class Agent:
         person: Person | None = None,
         budget: Budget | None = None,
         planning: Literal["next", "outline"] = "next",
+        votes: int = 1,
         checks: Predicates | None = None,
         watch: Sequence[Watch] = (),
     ) -> None:
@@ -91,13 +106,16 @@ class Agent:
             engine=EngineSettings(url=engine),
             budget=budget or Budget(),
             planning=_planning(planning),
+            votes=votes,
             policy=str(policy) if isinstance(policy, str | Path) else "",
         )
+        validate_votes(settings, "Agent")
         self._set_up(
             settings,
             Path.cwd(),
             workspace=None if workspace is None else Path(workspace),
             tools=tools,
+            workers=workers,
             policy=None if isinstance(policy, str | Path) else policy,
             person=person,
             predicates=checks,
@@ -148,11 +166,16 @@ class Agent:
         await self._stack.aclose()
         self._stack = AsyncExitStack()
 
-    def run(self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None) -> Outcome:
+    def run(
+        self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None, inputs: Inputs = NO_INPUTS
+    ) -> Outcome:
         """Carry out `goal` and return its outcome. A goal is prose, a runbook with numbered steps, or a `Goal`.
 
         `result` is the type of the answer: `str`, a msgspec Struct, a dataclass, a TypedDict, a Pydantic model, or a
-        JSON Schema. `outcome.answer` is then of that type.
+        JSON Schema. `outcome.answer` is then of that type. `inputs` is data that the goal is about, by name: text, or
+        what JSON can express. It is shown to the model as text from outside, which gives no instructions:
+
+            agent.run("Which date does the letter name?", inputs={"letter": letter}, result=str)
 
         Raises:
             ConfigError: a model, the workspace, the goal or the type can't be used, and nothing was begun; or an
@@ -161,18 +184,20 @@ class Agent:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
-            return asyncio.run(self.run_async(goal, plan=plan, result=result))
+            return asyncio.run(self.run_async(goal, plan=plan, result=result, inputs=inputs))
         raise ConfigError(
             "an event loop is already running (a notebook, or an async program)",
             fix="write `await agent.run_async(...)` instead of `agent.run(...)`",
         )
 
-    async def run_async(self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None) -> Outcome:
+    async def run_async(
+        self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None, inputs: Inputs = NO_INPUTS
+    ) -> Outcome:
         """As `run`, inside a running event loop."""
         if self._application is None:
             async with self:
-                return await self.run_async(goal, plan=plan, result=result)
-        handle = await self.start(goal, plan=plan, result=result)
+                return await self.run_async(goal, plan=plan, result=result, inputs=inputs)
+        handle = await self.start(goal, plan=plan, result=result, inputs=inputs)
         return _typed(await handle.result(), result)
 
     def forecast(self, goal: str | Goal, *, plan: Plan | None = None, result: Any = None) -> ForecastReport:
@@ -201,18 +226,22 @@ class Agent:
             workspace=self._workspace,
         )
 
-    def ask(self, question: str, *, result: Any = str) -> Outcome:
+    def ask(self, question: str, *, result: Any = str, inputs: Inputs = NO_INPUTS) -> Outcome:
         """Answer `question` with one model call and without tools. Raises: as `run`."""
-        return self._without_tools().run(question, result=result)
+        return self._without_tools().run(question, result=result, inputs=inputs)
 
-    async def ask_async(self, question: str, *, result: Any = str) -> Outcome:
+    async def ask_async(self, question: str, *, result: Any = str, inputs: Inputs = NO_INPUTS) -> Outcome:
         """As `ask`, inside a running event loop."""
-        return await self._without_tools().run_async(question, result=result)
+        return await self._without_tools().run_async(question, result=result, inputs=inputs)
 
     def _without_tools(self) -> "Agent":
         agent = Agent.__new__(Agent)
         agent._set_up(
-            self._settings, self._folder, workspace=None, person=self._replies, **{**self._plugs, "tools": ()}
+            self._settings,
+            self._folder,
+            workspace=None,
+            person=self._replies,
+            **{**self._plugs, "tools": (), "workers": ()},
         )
         return agent
 
@@ -222,6 +251,7 @@ class Agent:
         *,
         plan: Plan | None = None,
         result: Any = None,
+        inputs: Inputs = NO_INPUTS,
         run_id: str = "",
         handed_out: Iterable[type[Command]] = (),
     ) -> RunHandle:
@@ -236,6 +266,7 @@ class Agent:
             goal,
             plan=plan,
             result=None if result is None else result_spec(result),
+            inputs=inputs_of(inputs),
             workspace=self._workspace,
             run_id=run_id,
             handed_out=frozenset(handed_out),

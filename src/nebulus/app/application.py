@@ -5,32 +5,37 @@ that can't fit); a run's world is opened once; what was opened is closed.
 """
 
 import asyncio
-import datetime
-import functools
 import os
-import re
-import secrets
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, closing
+from contextvars import Context
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from msgspec.structs import replace
 
 from nebulus.app import bootstrap, bootstrap_profiles
+from nebulus.app.asked import Asked, checked_run_id, new_run_id
 from nebulus.app.settings import Settings, validate_limits
+from nebulus.app.voting import VOTES, Decision, Trial, id_of_try, vote
+from nebulus.app.workers import hired, worker_tools
+from nebulus.core.budget import Spent
 from nebulus.core.commands import Command
 from nebulus.core.config import RunConfig
-from nebulus.core.errors import BackendError, ConfigError
+from nebulus.core.errors import BackendError, ConfigError, RunUnknownError
 from nebulus.core.events import RunStarted
-from nebulus.core.plan import Goal, Plan, PlanMode
+from nebulus.core.outcome import Outcome
+from nebulus.core.plan import Goal, Input, Plan, PlanMode
 from nebulus.core.result import ResultSpec
 from nebulus.core.tools import SandboxLevel
+from nebulus.delegation.contract import Contract, WorkerSpec
+from nebulus.delegation.scope import ScopedPolicy
 from nebulus.guard.check import Scene
 from nebulus.loop.machine import new_machine
 from nebulus.loop.request import minimal_requests
 from nebulus.loop.route import Skills
-from nebulus.loop.runbook import read_runbook, with_implied_checks
+from nebulus.loop.runbook import with_implied_checks
 from nebulus.loop.transitions import feed
 from nebulus.memory.window import too_large
 from nebulus.ports.backend import BackendInfo, ModelBackend
@@ -46,9 +51,6 @@ from nebulus.runtime.world import Observers, World
 Predicates: TypeAlias = Mapping[str, Callable[..., Any]]
 Watch: TypeAlias = Callable[[str], Observer]
 """Makes the observer of the run of this name."""
-
-_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
-
 
 FILES_LISTED = 40
 """A workspace with more files is not listed at the start: the model lists the folders that it needs."""
@@ -68,8 +70,9 @@ class Application:
         watch: Sequence[Watch] = (),
         predicates: Predicates | None = None,
         backends: Mapping[str, ModelBackend] | None = None,
+        workers: Sequence[WorkerSpec] = (),
     ) -> None:
-        """Take tools in addition to the built-in ones, and backends by tier instead of those that settings name.
+        """Take tools and workers in addition to the built-in tools, and backends by tier instead of those that settings name.
 
         Raises:
             ConfigError: a limit is out of range, or the engine can't be used.
@@ -77,11 +80,13 @@ class Application:
         validate_limits(settings, "settings")
         self.settings, self.folder = settings, folder
         self._tools, self._predicates = tuple(tools), dict(predicates or {})
+        self._workers = (*workers, *(one.spec(name) for name, one in settings.workers.items()))
         self._policy, self._person = policy, person
         self._watch = tuple(watch)
         self._breakers = Breakers(settings.limits)
         self._backends: dict[str, ModelBackend] = dict(backends or {})
         self._given = frozenset(self._backends)
+        self._trials: dict[str, Trial] = {}
         self.supervisor = Supervisor(
             bootstrap.engine(settings.engine.url, folder), self._open_world, before_rewind=self._withdraw
         )
@@ -92,6 +97,7 @@ class Application:
         *,
         plan: Plan | None = None,
         result: ResultSpec | None = None,
+        inputs: tuple[Input, ...] = (),
         workspace: Path | None = None,
         run_id: str = "",
         place: Mapping[str, str] | None = None,
@@ -99,21 +105,21 @@ class Application:
     ) -> RunHandle:
         """Check everything that can be checked, begin a run towards `goal`, and return its handle.
 
-        A text without a `plan` is parsed as a runbook; a text or a `Goal` with its `plan` is used as it is. `place` is
-        stored with the run for whoever resumes it elsewhere.
+        A text without a `plan` is parsed as a runbook; a text or a `Goal` with its `plan` is used as it is. `inputs` is
+        data that the goal is about. `place` is stored with the run for whoever resumes it elsewhere. With `votes` in the settings, the goal is first tried in
+        copies of the workspace, which takes as long as these runs take.
 
         Raises:
             ConfigError: the goal, the run id, a server or the workspace can't be used, or a prompt can't fit a window;
                 nothing was begun.
         """
         name = checked_run_id(run_id) if run_id else new_run_id()
-        async with AsyncExitStack() as stack:
-            opened, request = await self._prepared(
-                name, goal, stack, plan=plan, result=result, workspace=workspace, place=place
-            )
-            handed_over = stack.pop_all()
-        world = _already_open(opened, handed_over)
-        return await self.supervisor.start(name, request, opened=world, handed_out=handed_out)
+        asked = Asked(
+            goal=goal, plan=plan, result=result, inputs=inputs, workspace=workspace, place=dict(place or {})
+        )
+        if self.settings.votes > 1:
+            asked = replace(asked, place={**asked.place, VOTES: await self._voted(name, asked)})
+        return await self._begin(name, asked, handed_out=handed_out)
 
     async def prepare(
         self,
@@ -122,42 +128,77 @@ class Application:
         plan: Plan | None = None,
         result: ResultSpec | None = None,
         workspace: Path | None = None,
-        place: Mapping[str, str] | None = None,
     ) -> RunRequest:
         """Return what `start` would begin, with everything checked that can be; nothing is begun.
 
         Raises:
             ConfigError: as `start`.
         """
+        asked = Asked(goal=goal, plan=plan, result=result, workspace=workspace)
         async with AsyncExitStack() as stack:
-            _, request = await self._prepared(
-                new_run_id(), goal, stack, plan=plan, result=result, workspace=workspace, place=place
-            )
+            _, request = await self._prepared(new_run_id(), asked, stack)
             return request
 
-    async def _prepared(
-        self,
-        run_id: str,
-        goal: str | Goal,
-        stack: AsyncExitStack,
-        *,
-        plan: Plan | None,
-        result: ResultSpec | None,
-        workspace: Path | None,
-        place: Mapping[str, str] | None,
-    ) -> tuple[Opened, RunRequest]:
-        """Open a run's world on `stack`, and return it with the request that fits it."""
-        if isinstance(goal, Goal):
-            wanted, steps = goal, plan or Plan(())
-        elif plan is None:
-            wanted, steps = read_runbook(bootstrap.secrets(self.settings).hide(goal))
+    async def _begin(
+        self, name: str, asked: Asked, *, handed_out: frozenset[type[Command]] = frozenset()
+    ) -> RunHandle:
+        async with AsyncExitStack() as stack:
+            opened, request = await self._prepared(name, asked, stack)
+            handed_over = stack.pop_all()
+        world = _already_open(opened, handed_over)
+        return await self.supervisor.start(name, request, opened=world, handed_out=handed_out)
+
+    async def _voted(self, name: str, asked: Asked) -> str:
+        """Try a goal in copies of the workspace, and return the address of what was decided."""
+
+        async def run(trial: Trial, root: Path | None) -> Outcome:
+            run_id = id_of_try(name, trial.sample)
+            self._trials[run_id] = trial
+            try:
+                handle = await self._begin(run_id, replace(asked, workspace=root))
+                try:
+                    return await handle.result()
+                finally:
+                    await handle.release()
+            finally:
+                del self._trials[run_id]
+
+        original = None
+        if asked.workspace is not None:
+            original = bootstrap.workspace_at(asked.workspace, self.settings, self.folder)
+        decision = await vote(run, original, most=self.settings.votes)
+        return await asyncio.to_thread(self._stored.put, decision.encoded())
+
+    async def _carry_out(self, place: Mapping[str, str], agreed: Contract) -> tuple[Outcome, Spent]:
+        """Let a worker's run carry out a contract, or take it up where it was; return its end and what it spent."""
+        before, run_id = Spent(), agreed.run_id
+        try:
+            await self.supervisor.info(run_id)
+        except RunUnknownError:
+            handle = await self._begin(run_id, Asked.under(agreed, place))
         else:
-            wanted, steps = Goal(text=bootstrap.secrets(self.settings).hide(goal)), plan
-        if result is not None:
-            wanted = replace(wanted, result=result)
-        where = dict(place or {})
-        if workspace is not None:
-            where["workspace"] = os.path.realpath(workspace)
+            before = (await self.supervisor.machine(run_id)).spent
+            handle = await self.supervisor.resume(run_id)
+        try:
+            outcome = await handle.result()
+        finally:
+            await handle.release()
+        return outcome, (await self.supervisor.machine(run_id)).spent.minus(before)
+
+    async def _decided(self, place: Mapping[str, str]) -> Decision | None:
+        """Return what tries decided about the run of this place, None where there were none."""
+        if VOTES not in place:
+            return None
+        return Decision.decoded(await asyncio.to_thread(self._stored.get, place[VOTES]))
+
+    async def _prepared(self, run_id: str, asked: Asked, stack: AsyncExitStack) -> tuple[Opened, RunRequest]:
+        """Open a run's world on `stack`, and return it with the request that fits it."""
+        wanted, steps = asked.understood(bootstrap.secrets(self.settings).hide)
+        where = dict(asked.place)
+        if asked.workspace is not None:
+            where["workspace"] = os.path.realpath(asked.workspace)
+        if (decision := await self._decided(where)) and not decision.failure:
+            wanted = replace(wanted, checks=(*wanted.checks, decision.check()))
         opened = await stack.enter_async_context(self._opened(run_id, where))
         request = RunRequest(
             goal=wanted,
@@ -184,12 +225,12 @@ class Application:
             with closing(kept):
                 await asyncio.to_thread(kept.withdraw, run_id)
 
-    @functools.cached_property
+    @cached_property
     def _skills(self) -> Skills:
         """What was measured of each tier, if tiers are chosen by that."""
         return bootstrap_profiles.skills(self.settings)
 
-    @functools.cached_property
+    @cached_property
     def _stored(self) -> ArtifactStore:
         """One artifact store for all runs, so that what a run in memory stored is found again."""
         return bootstrap.artifacts(self.settings.engine.url, self.folder)
@@ -221,12 +262,40 @@ class Application:
             route=self.settings.route.policy(),
         )
 
+    async def _equipped(
+        self, kit: bootstrap.Kit, place: Mapping[str, str]
+    ) -> tuple[tuple[Tool, ...], RunConfig]:
+        """Return the tools of the run of this place, workers among them, and its configuration.
+
+        A worker's run has those that its contract gives.
+        """
+
+        def carry_out(agreed: Contract) -> Awaitable[tuple[Outcome, Spent]]:
+            # in a context of its own: the engine must not take it for a part of this run
+            return asyncio.create_task(self._carry_out(place, agreed), context=Context())
+
+        workers = worker_tools(self._workers, kit.tools, carry_out, always=(kit.looking,))
+        tools, contract = (*kit.tools, *workers), hired(place)
+        if contract is None:
+            return tools, await self._config(tools)
+        given = contract.authority
+        tools = tuple(tool for tool in tools if tool.spec.name in given.tools)
+        config = await self._config(tools)
+        return tools, replace(config, agent=contract.agent, authority=given, budget=given.budget)
+
     def _policy_for(self, config: RunConfig, kit: bootstrap.Kit) -> Policy:
-        if self._policy is not None:
-            return self._policy
-        scene = Scene(specs=config.tools, agents=(config.agent, *(tier.name for tier in config.tiers)))
-        root = kit.workspace.root if kit.workspace else None
-        return bootstrap.policy(self.settings, self.folder, scene, workspace=root)
+        policy = self._policy
+        if policy is None:
+            agents = (
+                config.agent,
+                *(tier.name for tier in config.tiers),
+                *(one.name for one in self._workers),
+            )
+            specs = {spec.name: spec for spec in (*(tool.spec for tool in kit.tools), *config.tools)}
+            scene = Scene(specs=tuple(specs.values()), agents=agents)
+            root = kit.workspace.root if kit.workspace else None
+            policy = bootstrap.policy(self.settings, self.folder, scene, workspace=root)
+        return policy if config.authority is None else ScopedPolicy(policy, config.authority)
 
     async def _describe(self, tier: str) -> BackendInfo:
         if tier not in self._backends:
@@ -267,12 +336,12 @@ class Application:
                     on_progress=observers.on_progress,
                 )
             )
-            config = await self._config(kit.tools)
+            tools, config = await self._equipped(kit, place)
             known = bootstrap.secrets(self.settings)
             stack.enter_context(redacted_logs(known))
             world = World(
                 backends=self._backends,
-                tools={tool.spec.name: tool for tool in kit.tools},
+                tools={tool.spec.name: tool for tool in tools},
                 policy=self._policy_for(config, kit),
                 person=stack.enter_context(bootstrap.person(self.settings, self.folder, self._person)),
                 workspace=kit.workspace,
@@ -284,6 +353,10 @@ class Application:
                 breakers=self._breakers,
                 skills=self._skills,
             )
+            if run_id in self._trials:
+                world = self._trials[run_id].apply(world, kit.confined)
+            elif decision := await self._decided(place):
+                world = decision.apply(world)
             yield Opened(config, world)
 
 
@@ -293,6 +366,9 @@ def _listing(opened: Opened) -> tuple[str, ...]:
     if world.workspace is None or opened.config.planning is not PlanMode.NEXT:
         return ()
     found = world.workspace.listing(FILES_LISTED + 1)
+    given = opened.config.authority
+    if given is not None and given.paths:
+        found = tuple(name for name in found if given.covers(name))
     return tuple(world.secrets.hide(name) for name in found) if len(found) <= FILES_LISTED else ()
 
 
@@ -318,23 +394,3 @@ async def open_application(settings: Settings, folder: Path, **plugs: Any) -> As
             yield application
     finally:
         await application.close()
-
-
-def new_run_id() -> str:
-    """Return a name for a run: sortable by time, unlikely to be taken."""
-    now = datetime.datetime.now(tz=datetime.UTC)
-    return f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
-
-
-def checked_run_id(run_id: str) -> str:
-    """Return `run_id`: it is typed in commands and is part of names, so it must be short and plain.
-
-    Raises:
-        ConfigError: it is too long, or has other characters.
-    """
-    if not _RUN_ID.fullmatch(run_id):
-        raise ConfigError(
-            f"{run_id[:80]!r} can't be the id of a run",
-            fix="take up to 64 letters, digits, -, _ and ., a letter or digit first",
-        )
-    return run_id

@@ -52,6 +52,10 @@ class Kit(Struct, frozen=True, kw_only=True):
     tools: tuple[Tool, ...]
     workspace: "FolderWorkspace | None" = None
     sandbox: Sandbox | None = None
+    looking: str = ""
+    """The tool that looks inside stored results: every run has it."""
+    confined: frozenset[str] = frozenset()
+    """The tools that change nothing outside of the workspace."""
 
 
 def engine(url: str, folder: Path) -> Engine:
@@ -174,18 +178,33 @@ async def tools(
     root = Path(os.path.realpath(place["workspace"])) if "workspace" in place else None
     where = ServerPlace(base=folder or root or Path(), workspace=root, stored=kept)
     async with mcp_tools(settings, where, on_progress=on_progress) as foreign:
-        others = (*own, *foreign, looking_tool(kept))
+        looking = looking_tool(kept)
+        others = (*own, *foreign, looking)
         if root is None:
-            yield Kit(tools=others)
+            yield Kit(tools=others, looking=looking.spec.name)
             return
         from nebulus.adapters.tools.builtin import builtin_tools
-        from nebulus.adapters.workspaces.folder import FolderWorkspace
 
-        _, found = closed_by_rules(settings, folder or root, workspace=root)
-        workspace = FolderWorkspace(place["workspace"], kept=found.kept, fixed=found.fixed)
+        workspace = workspace_at(Path(place["workspace"]), settings, folder or root)
         sandbox = await find_sandbox(settings, folder or root, workspace=root)
-        kit = (*builtin_tools(workspace, sandbox, settings.tools), *others)
-        yield Kit(tools=kit, workspace=workspace, sandbox=sandbox)
+        built_in = builtin_tools(workspace, sandbox, settings.tools)
+        confined = frozenset(tool.spec.name for tool in built_in)
+        kit = (*built_in, *others)
+        yield Kit(
+            tools=kit, workspace=workspace, sandbox=sandbox, looking=looking.spec.name, confined=confined
+        )
+
+
+def workspace_at(root: Path, settings: Settings, folder: Path) -> "FolderWorkspace":
+    """Return the folder `root` as a workspace, without what governs a run under the `settings` of `folder`.
+
+    Raises:
+        ConfigError: it is missing or can't be read or written, or the policy can't be read.
+    """
+    from nebulus.adapters.workspaces.folder import FolderWorkspace
+
+    _, found = closed_by_rules(settings, folder, workspace=Path(os.path.realpath(root)))
+    return FolderWorkspace(root, kept=found.kept, fixed=found.fixed)
 
 
 async def find_sandbox(settings: Settings, folder: Path, *, workspace: Path | None = None) -> Sandbox | None:

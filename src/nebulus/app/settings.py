@@ -17,6 +17,7 @@ from nebulus.adapters.mcp.settings import McpServerSettings, complaint_about
 from nebulus.adapters.sandboxes.limits import Limits as CommandLimits
 from nebulus.adapters.tools.groups import ToolGroups
 from nebulus.app.serve_settings import ServeSettings
+from nebulus.app.worker_settings import WorkerSettings
 from nebulus.core.budget import Budget
 from nebulus.core.demand import ErrorCost, WorkKind
 from nebulus.core.errors import ConfigError
@@ -145,7 +146,8 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     all. `policy` is a file of rules, relative to this one; without it a small default holds. `secrets` names
     environment variables whose values stay out of prompts, records and logs, each with the tools that it is
     granted to. `planning` is how a goal in prose is worked on: "next" asks for one call after the other, "outline" for a
-    plan first. With `checks_arguments` off, a call is no longer compared with what its step assigns: to measure what
+    plan first. With `votes` above 1, a goal is tried up to that many times in copies of the workspace, and done where more
+    than half of these tries agree. With `checks_arguments` off, a call is no longer compared with what its step assigns: to measure what
     that is worth.
     """
 
@@ -159,11 +161,13 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     approvals: ApprovalSettings = ApprovalSettings()
     checks_arguments: bool = True
     planning: PlanMode = PlanMode.NEXT
+    votes: int = 1
     route: RouteSettings = RouteSettings()
     sandbox: CommandLimits = CommandLimits()
     tools: ToolGroups = ToolGroups()
     serve: ServeSettings = ServeSettings()
     mcp: dict[str, McpServerSettings] = field(default_factory=dict)
+    workers: dict[str, WorkerSettings] = field(default_factory=dict)
 
     def only(self, names: tuple[str, ...]) -> "Settings":
         """Return these settings with the named tiers alone, in their order here.
@@ -223,6 +227,7 @@ def read_model(text: str) -> BackendSettings:
     return msgspec.convert({"kind": kind, "url": url, "model": model}, BackendSettings)
 
 
+MOST_VOTES = 9
 _NEVER_NEGATIVE = (
     "window_tokens",
     "reserve_tokens",
@@ -243,6 +248,8 @@ def validate(settings: Settings, source: str) -> None:
     _validate_engine(settings.engine.url, source)
     _validate_route(settings, source)
     _validate_servers(settings, source)
+    _validate_workers(settings, source)
+    validate_votes(settings, source)
     if not settings.tiers:
         raise ConfigError(f"{source}: tiers is empty", fix="name at least one")
     for name, tier in settings.tiers.items():
@@ -266,9 +273,30 @@ def validate(settings: Settings, source: str) -> None:
             )
 
 
+def validate_votes(settings: Settings, source: str) -> None:
+    """Reject a number of tries that can't be meant.
+
+    Raises:
+        ConfigError: it is out of range; the message begins with `source`.
+    """
+    if not 1 <= settings.votes <= MOST_VOTES:
+        raise ConfigError(
+            f"{source}: votes={settings.votes!r} is out of range",
+            fix=f"write a whole number from 1 (no tries in copies) to {MOST_VOTES}",
+        )
+
+
 _ENGINES = ("sqlite", "postgres", "postgresql", "postgresql+psycopg")
 _AT_LEAST_ONE = ("attempts", "calls", "goal_calls", "parallel_steps", "breaker_failures")
 """Limits of which 0 would let nothing happen at all; elsewhere 0 is a choice, in a budget "no limit"."""
+
+
+def _validate_workers(settings: Settings, source: str) -> None:
+    for name, one in settings.workers.items():
+        try:
+            one.spec(name)
+        except ConfigError as error:
+            raise ConfigError(f"{source}: workers.{name}: {error.what}", fix=error.fix) from error
 
 
 def _validate_route(settings: Settings, source: str) -> None:

@@ -10,6 +10,7 @@ import typer
 
 from nebulus.cli.options import (
     ConfigOption,
+    InputOption,
     JsonOption,
     ModelOption,
     QuietOption,
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             {
                 "nebulus ask 'What is a fjord?'": "the answer on stdout",
+                "nebulus ask 'Which date does the letter name?' --input letter=@letter.txt": "about data",
                 "nebulus ask - < question.txt > answer.txt": "from stdin, into a file",
                 "nebulus ask 'Which towns does this name: …' --schema towns.json": "JSON of a schema",
                 "nebulus ask 'What is a fjord?' -m ollama:qwen3:8b --json": "with its cost, for a script",
@@ -48,6 +50,7 @@ def ask(
         Path | None,
         typer.Option("--schema", help="Answer in JSON of the JSON Schema in this file, in place of text."),
     ] = None,
+    inputs: InputOption = None,
     workspace: WorkspaceOption = HERE,
     tier: TierOption = None,
     model: ModelOption = None,
@@ -60,6 +63,7 @@ def ask(
     The answer alone goes to stdout, everything else to stderr. Nothing is kept: it is not listed by
     `nebulus runs`. To look things up first, or to keep a record, use `nebulus run --result`.
     """
+    from nebulus.app.inputs import inputs_of, read_inputs
     from nebulus.cli.console import reporting
     from nebulus.cli.live_runs import Work
     from nebulus.cli.results import TEXT, requested_result, schema_result
@@ -68,7 +72,13 @@ def ask(
     with reporting(as_json=as_json):
         spec = schema_result(schema) if schema is not None else requested_result(TEXT)
         assert spec is not None
-        work = Work(folder=workspace, choice=choice_of(config, tier, model), is_quiet=quiet, as_json=as_json)
+        work = Work(
+            folder=workspace,
+            choice=choice_of(config, tier, model),
+            is_quiet=quiet,
+            as_json=as_json,
+            inputs=inputs_of(read_inputs(inputs or ())),
+        )
         _finish(asyncio.run(_answered(goal_text(question, None), spec, work)), work)
 
 
@@ -97,7 +107,7 @@ async def _answered(question: str, spec: "ResultSpec", work: "Work") -> "RunRepo
     await bootstrap.fetch_models(settings, is_quiet=work.is_quiet)
     with _face(work) as face:
         async with open_application(settings, work.folder, watch=[lambda _: Watcher(face)]) as application:
-            handle = await application.start(goal, result=spec)
+            handle = await application.start(goal, result=spec, inputs=work.inputs)
             outcome = await handle.result()
             return replace(await report_of(application.supervisor, handle.run_id), outcome=outcome)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import typer
 from rich.console import Console
 
-from nebulus.app.application import new_run_id
+from nebulus.app.asked import new_run_id
 from nebulus.app.bootstrap import nano_path
 from nebulus.app.settings import FILE_NAME, NANO, STATE_FOLDER
 from nebulus.cli.console import Hints, stderr

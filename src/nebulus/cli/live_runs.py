@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -15,6 +16,7 @@ from rich.text import Text
 from nebulus.app import bootstrap
 from nebulus.app.application import Application, open_application
 from nebulus.app.settings import Settings
+from nebulus.app.voting import number_of_try
 from nebulus.cli.console import Hints, show, show_json, stderr, stdout
 from nebulus.cli.exits import Exit, exit_of
 from nebulus.cli.kept_runs import report_of
@@ -25,7 +27,7 @@ from nebulus.cli.terminal import TerminalFace
 from nebulus.cli.watch import Face, NoFace, PlainFace, Watcher, is_terminal
 from nebulus.core.errors import ConfigError, RunUnknownError
 from nebulus.core.outcome import Done, Question
-from nebulus.core.plan import Goal
+from nebulus.core.plan import Goal, Input
 from nebulus.core.result import ResultSpec
 from nebulus.core.text import counted
 from nebulus.ports.guard import Person
@@ -50,6 +52,8 @@ class Work(Struct, frozen=True, kw_only=True):
     """A claimed end has an exit code of its own."""
     person: Person | None = None
     """None for the flag, the terminal, or nobody."""
+    inputs: tuple[Input, ...] = ()
+    """The data that the goal is about."""
 
 
 Start: TypeAlias = Callable[[Application, Person | None], Awaitable[RunHandle]]
@@ -67,7 +71,12 @@ async def begin(
     async def start(application: Application, _: Person | None) -> RunHandle:
         await _require_free(application.supervisor, run_id)
         handle = await application.start(
-            goal, result=result, workspace=work.folder, run_id=run_id, place=work.choice.remembered()
+            goal,
+            result=result,
+            inputs=work.inputs,
+            workspace=work.folder,
+            run_id=run_id,
+            place=work.choice.remembered(),
         )
         hints.resume = again(run_id, work.folder)
         return handle
@@ -219,12 +228,26 @@ async def _watched(work: Work, start: Start, settings: Settings) -> RunReport:
             tell=lambda text: console.print(Text(f"  ☞ {text}", style="magenta")),
         )
         async with open_application(
-            settings, work.folder, person=person, watch=[lambda _: Watcher(face)]
+            settings,
+            work.folder,
+            person=person,
+            watch=[partial(_watcher, face, console, most=settings.votes)],
         ) as application:
             handle = await start(application, person)
             outcome = await handle.result()
             report = await report_of(application.supervisor, handle.run_id)
             return msgspec.structs.replace(report, outcome=outcome)
+
+
+def _watcher(face: Face, console: Console, run_id: str, *, most: int) -> Watcher:
+    """Return what shows a run, with a line before it where the goal is tried in copies."""
+    if most > 1 and not isinstance(face, NoFace):
+        number = number_of_try(run_id)
+        where = (
+            f"try {number} of at most {most}, in a copy of the workspace" if number else "in the workspace"
+        )
+        console.print(Text(f"- {where}", style="bold cyan"))
+    return Watcher(face)
 
 
 @contextmanager

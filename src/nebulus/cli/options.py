@@ -56,6 +56,28 @@ ProofOption = Annotated[
         help="End with 8 where the goal is met but only the model says so: code has not checked all of it.",
     ),
 ]
+InputOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--input",
+        metavar="NAME=VALUE",
+        help="Data that it is about, or NAME=@FILE for the text of a file: shown whole, as text that gives no "
+        "instructions. May be repeated.",
+    ),
+]
+VotesOption = Annotated[
+    int | None,
+    typer.Option(
+        "--votes",
+        min=1,
+        max=9,
+        help="Try the goal up to so many times in copies of the workspace, and do what more than half of these tries "
+        "agree on: the same files, the same answer. Where they don't agree, nothing is changed.",
+    ),
+]
+RunIdOption = Annotated[
+    str, typer.Option("--run-id", help="A name for the run; made from the time without it.")
+]
 RunArgument = Annotated[str, typer.Argument(help="The name of a run; `nebulus runs` lists them.")]
 AcceptOption = Annotated[
     bool,

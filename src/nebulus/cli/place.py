@@ -28,6 +28,7 @@ class Choice(Struct, frozen=True, kw_only=True, omit_defaults=True):
     tiers: tuple[str, ...] = ()
     models: tuple[str, ...] = ()
     planning: PlanMode | None = None
+    votes: int | None = None
 
     def remembered(self) -> dict[str, str]:
         """Return this as a run's request keeps it."""
@@ -77,6 +78,8 @@ def chosen(settings: Settings, choice: Choice) -> Settings:
     """
     if choice.planning is not None:
         settings = msgspec.structs.replace(settings, planning=choice.planning)
+    if choice.votes is not None:
+        settings = msgspec.structs.replace(settings, votes=choice.votes)
     if choice.models:
         tiers = {tier_name(model): TierSettings(model=model) for model in choice.models}
         for tier in tiers.values():

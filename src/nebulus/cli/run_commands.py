@@ -10,12 +10,15 @@ import typer
 from nebulus.cli.options import (
     AcceptOption,
     ConfigOption,
+    InputOption,
     JsonOption,
     ModelOption,
     ProofOption,
     QuietOption,
     RunArgument,
+    RunIdOption,
     TierOption,
+    VotesOption,
     WorkspaceOption,
     YesOption,
     examples,
@@ -42,6 +45,8 @@ def register(app: typer.Typer) -> None:
                 "nebulus run 'Tidy the inbox.' --planning outline": "prose: a plan first, then its steps",
                 "cat tidy.md | nebulus run -": "from stdin",
                 "nebulus run -f tidy.md -m ollama:qwen3:8b": "without a nebulus.toml",
+                "nebulus run 'Add up the amounts in may.csv.' --result text --votes 3": "and only what two of "
+                "three tries agree on",
                 "nebulus run 'How warm is it in Oslo?' --result text": "and answer with a text, alone on stdout",
                 "nebulus run -f weather.md --result weather.json": "and answer in JSON of a schema",
                 "nebulus run -f tidy.md --json 2>/dev/null": "for scripts",
@@ -84,9 +89,7 @@ def run(
     tier: TierOption = None,
     model: ModelOption = None,
     config: ConfigOption = None,
-    run_id: Annotated[
-        str, typer.Option("--run-id", help="A name for the run; made from the time without it.")
-    ] = "",
+    run_id: RunIdOption = "",
     result: Annotated[
         str,
         typer.Option(
@@ -99,6 +102,8 @@ def run(
             "--planning", help="How to work on prose: call by call (next), or a plan first (outline)."
         ),
     ] = None,
+    inputs: InputOption = None,
+    votes: VotesOption = None,
     require_proof: ProofOption = False,
     yes: YesOption = False,
     as_json: JsonOption = False,
@@ -106,20 +111,18 @@ def run(
 ) -> None:
     """Carry out a goal: a sentence, or a runbook with numbered steps.
 
-    With prose, the model chooses one call after the other, seeing what each returned, or with --planning
-    outline makes a plan first; with a runbook, each step is as you wrote it (`nebulus plan` shows how it
-    is understood). Ends with 0 only if the goal is met.
+    With prose, the model chooses one call after the other, seeing what each returned, or with --planning outline
+    makes a plan first; a runbook's steps are carried out as you wrote them (`nebulus plan` shows how they are
+    understood). Ends with 0 only if the goal is met.
 
-    With --result the run gives an answer, from what it has found. The answer alone goes to stdout, in a
-    pipe as on a terminal: text as it is, JSON on one line. How the run ended goes to stderr, with the
-    place where each value of the answer was seen, or "claimed" where it was seen nowhere; --quiet leaves
-    that out. Without an answer stdout stays empty, and the exit code says why.
+    With --result the run gives an answer, alone on stdout: text, or JSON on one line. How it ended goes to stderr,
+    with the place where each value was seen, or "claimed" where it was seen nowhere; --quiet leaves that out.
 
-    Before something that can't be undone you are asked; without a terminal and without --yes the run is
-    blocked (exit 3), and `resume` asks again. --yes answers approvals only: it can't tell whether an
-    effect of unknown outcome has happened.
+    Before something that can't be undone you are asked. Without a terminal and without --yes the run is blocked
+    (exit 3); `resume` asks again. --yes answers approvals only, not whether an effect has happened.
     """
-    from nebulus.app.application import new_run_id
+    from nebulus.app.asked import new_run_id
+    from nebulus.app.inputs import inputs_of, read_inputs
     from nebulus.cli.console import reporting
     from nebulus.cli.live_runs import Work, begin, finish
     from nebulus.cli.results import requested_result
@@ -127,15 +130,16 @@ def run(
     with reporting(as_json=as_json) as hints:
         work = Work(
             folder=workspace,
-            choice=choice_of(config, tier, model, planning=planning),
+            choice=choice_of(config, tier, model, planning=planning, votes=votes),
             says_yes=yes,
             is_quiet=quiet,
             as_json=as_json,
             requires_proof=require_proof,
+            inputs=inputs_of(read_inputs(inputs or ())),
         )
-        spec = requested_result(result)
         text, name = goal_text(" ".join(goal or ()), file), run_id or new_run_id()
-        finish(asyncio.run(begin(text, work, run_id=name, hints=hints, result=spec)), work)
+        report = begin(text, work, run_id=name, hints=hints, result=requested_result(result))
+        finish(asyncio.run(report), work)
 
 
 def resume(
@@ -265,6 +269,7 @@ def choice_of(
     models: list[str] | None,
     *,
     planning: PlanMode | None = None,
+    votes: int | None = None,
 ) -> "Choice":
     """Return what the flags choose."""
     from nebulus.cli.place import Choice
@@ -274,6 +279,7 @@ def choice_of(
         tiers=tuple(tiers or ()),
         models=_absolute(models),
         planning=planning,
+        votes=votes,
     )
 
 

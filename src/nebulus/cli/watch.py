@@ -120,6 +120,7 @@ class PlainFace:
 
     def begin(self, machine: Machine, past: Sequence[ReportLine]) -> None:
         """Print the goal, or how far an earlier process came."""
+        self._begun.clear()
         if is_resumed(machine):
             done, steps = machine.state.done_count, len(machine.state.plan.steps)
             self._print("↻", f"resumed: {done} of {counted(steps, 'step')} done already", "bold")

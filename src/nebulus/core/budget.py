@@ -55,9 +55,23 @@ class Spent(Struct, frozen=True, kw_only=True, omit_defaults=True):
             usd=self.usd + usd,
         )
 
-    def with_tool(self, *, seconds: float) -> "Spent":
-        """Return a copy with one more tool call."""
-        return replace(self, tool_calls=self.tool_calls + 1, seconds=self.seconds + seconds)
+    def with_tool(self, *, seconds: float, handed: "Spent | None" = None) -> "Spent":
+        """Return a copy with one more tool call, and with what a worker spent, but for its time: the call took it."""
+        used = handed or Spent()
+        return replace(
+            self,
+            model_calls=self.model_calls + used.model_calls,
+            tool_calls=self.tool_calls + used.tool_calls + 1,
+            prompt_tokens=self.prompt_tokens + used.prompt_tokens,
+            completion_tokens=self.completion_tokens + used.completion_tokens,
+            seconds=self.seconds + seconds,
+            usd=self.usd + used.usd,
+        )
+
+    def minus(self, earlier: "Spent") -> "Spent":
+        """Return what was spent since `earlier`."""
+        fields = self.__struct_fields__
+        return Spent(**{name: getattr(self, name) - getattr(earlier, name) for name in fields})
 
 
 ASKING: tuple[Resource, ...] = ("model_calls", "tokens", "seconds", "usd")

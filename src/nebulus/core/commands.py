@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from msgspec import Struct, field
 
+from nebulus.core.authority import HandOver
 from nebulus.core.context import Context
 from nebulus.core.findings import Call
 from nebulus.core.outcome import Outcome, Question
@@ -60,7 +61,7 @@ class AskModel(Struct, frozen=True, tag=True, kw_only=True):
 
 
 class RunTool(Struct, frozen=True, tag=True, kw_only=True):
-    """Run an allowed call. Answered by `ToolReturned`, `ToolFailed` or `OutcomeUnknown`.
+    """Run an allowed call. Answered by `ToolReturned`, `ToolFailed`, `OutcomeUnknown` or `WorkerBlocked`.
 
     `reads` are the values that must be read from its text, each with its meaning: of a long text, the
     passages that mention them are recorded. `results` are what the references among the arguments stand for: whoever
@@ -74,6 +75,8 @@ class RunTool(Struct, frozen=True, tag=True, kw_only=True):
     reads: dict[str, str] = field(default_factory=dict)
     unseen: tuple[str, ...] = ()
     results: dict[str, EarlierResult] = field(default_factory=dict)
+    handed: HandOver | None = None
+    """For a worker: what the run may hand over."""
 
 
 class AskPerson(Struct, frozen=True, tag=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from msgspec import Struct
 
+from nebulus.core.authority import Authority
 from nebulus.core.budget import Budget
 from nebulus.core.digest import digest
 from nebulus.core.limits import Limits
@@ -28,6 +29,8 @@ class RunConfig(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """How the tier that is asked first is chosen."""
     agent: str = "agent"
     """Who proposes the calls; policy rules match it as `who`."""
+    authority: Authority | None = None
+    """What a worker's run may do at most; None for a run that nobody handed over."""
 
     def digest(self) -> str:
         """Return a digest of all but the budget, so that a changed configuration is noticed on resume."""

@@ -9,12 +9,14 @@ from typing import TypeAlias
 from msgspec import Struct, field
 
 from nebulus.core.answers import ModelAnswer
+from nebulus.core.authority import HandedBack
 from nebulus.core.budget import Spent
 from nebulus.core.config import RunConfig
 from nebulus.core.context import JudgedCall, Label, RunUsage
 from nebulus.core.demand import Demand, Estimate
 from nebulus.core.failure import Failure
 from nebulus.core.findings import Call, Edit, Finding
+from nebulus.core.outcome import Question
 from nebulus.core.plan import Goal, Plan
 from nebulus.core.references import NO_VALUES, RealValues
 from nebulus.core.result import Result
@@ -228,6 +230,8 @@ class ToolReturned(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=Tr
     call_id: str
     result: ToolResult
     took_s: float = 0.0
+    handed: HandedBack | None = None
+    """The run of the worker that did it, and what it cost."""
 
 
 class ToolFailed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
@@ -236,6 +240,8 @@ class ToolFailed(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True
     call_id: str
     failure: Failure
     took_s: float = 0.0
+    handed: HandedBack | None = None
+    """The run of the worker that failed, and what it cost."""
 
 
 class OutcomeUnknown(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
@@ -243,6 +249,15 @@ class OutcomeUnknown(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=
 
     call_id: str
     why: str
+
+
+class WorkerBlocked(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
+    """A worker can't go on before a person has answered its `question`."""
+
+    call_id: str
+    question: Question
+    took_s: float = 0.0
+    handed: HandedBack | None = None
 
 
 class ChecksEvaluated(Struct, frozen=True, tag=True, kw_only=True, omit_defaults=True):
@@ -276,6 +291,7 @@ Event: TypeAlias = (
     | ToolReturned
     | ToolFailed
     | OutcomeUnknown
+    | WorkerBlocked
     | ChecksEvaluated
     | WaitEnded
 )

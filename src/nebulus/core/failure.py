@@ -33,6 +33,8 @@ class FailureKind(StrEnum):
     CHECK_FAILED = "check_failed"
     """The work ended, and a check shows that it is not done."""
     NO_PROGRESS = "no_progress"
+    DISAGREEMENT = "disagreement"
+    """Tries of the same goal ended in different ways."""
     DISHONEST_CLAIM = "dishonest_claim"
     UNKNOWN_OUTCOME = "unknown_outcome"
     PERMANENT = "permanent"

@@ -57,7 +57,19 @@ class Named(Struct, frozen=True, tag="named"):
     arguments: dict[str, str] = field(default_factory=dict)
 
 
-Check: TypeAlias = PathExists | PathAbsent | FileContains | ToolSucceeded | Named
+class EndsAs(Struct, frozen=True, tag="ends_as", kw_only=True):
+    """The files are as `agreed` of `tries` tries of the goal left them in copies of the workspace.
+
+    That the tries agree doesn't prove that they are right. `files` are digests of what the tries changed, by path,
+    "" for a file that is gone.
+    """
+
+    agreed: int
+    tries: int
+    files: dict[str, str]
+
+
+Check: TypeAlias = PathExists | PathAbsent | FileContains | ToolSucceeded | Named | EndsAs
 
 
 class StepStatus(StrEnum):
@@ -106,15 +118,29 @@ class Step(Struct, frozen=True, kw_only=True, omit_defaults=True):
         return (self.number - 1,) if self.number > 1 else ()
 
 
+class Input(Struct, frozen=True, omit_defaults=True):
+    """Data that a goal is about: shown to the model whole, and no instruction. `label` says where it came from."""
+
+    name: str
+    value: str
+    label: Provenance | None = None
+
+    @property
+    def provenance(self) -> Provenance:
+        """Its label; without one it is a document, and nobody says that its content may be trusted."""
+        return self.label or Provenance((Origin("document", self.name),), is_trusted=False)
+
+
 class Goal(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the user wants, verbatim, what must always be true, and the checks that decide when it is met.
 
-    `result` describes the answer that is wanted; None if only the outcome is.
+    `inputs` is the data that it is about. `result` describes the answer that is wanted; None if only the outcome is.
     """
 
     text: str
     constraints: tuple[str, ...] = ()
     checks: tuple[Check, ...] = ()
+    inputs: tuple[Input, ...] = ()
     result: ResultSpec | None = None
 
 

@@ -59,7 +59,7 @@ _BREAK = r"(?:\r\n|[\n\r\x0b\x0c\x1c-\x1e\x85\u2028\u2029])"
 _BLANK = r" \t\x1f\xa0\u1680\u2000-\u200a\u202f\u205f\u3000"
 """White space within a line, for a character class: with line breaks in it, matching would take quadratic time."""
 _LINE_NAMES = (
-    "goal|constraints|files at the start|known arguments|done|done before|said before|facts|stored|open questions|"
+    "goal|constraints|inputs|files at the start|known arguments|done|done before|said before|facts|stored|open questions|"
     "failed before|that was not done|the goal is not reached yet|last|now|"
     r"not shown for want of room|result of step \d+|failure|answer with these fields"
 )

@@ -74,6 +74,8 @@ class ToolSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     A model is asked for those that code does not find.
     """
     least_sandbox: SandboxLevel = SandboxLevel.NONE
+    is_worker: bool = False
+    """Whether a call is a hand-over: a run of its own does the work, under a contract."""
 
     @property
     def is_repeatable(self) -> bool:

@@ -57,7 +57,9 @@ def check_arguments(machine: Machine, task: Task, calls: tuple[ResolvedCall, ...
     wanted = "\n".join((state.goal.text, *state.goal.constraints))
     doubt = doubted(text, call, tool, known=known, beside=wanted)
     if doubt is not None:  # Rare, so only now are all facts searched for the value.
-        beside = "\n".join((wanted, *(fact.value for fact in facts)))
+        beside = "\n".join(
+            (wanted, *(given.value for given in state.goal.inputs), *(fact.value for fact in facts))
+        )
         doubt = doubted(text, call, tool, known=known, beside=beside)
     if doubt is not None and not _may_pass(machine, task, doubt):
         return ArgumentCheck(doubt)

@@ -21,6 +21,7 @@ from nebulus.core.events import (
     ToolFailed,
     ToolReturned,
     WaitEnded,
+    WorkerBlocked,
 )
 from nebulus.core.failure import FailureKind
 from nebulus.core.findings import FindingKind
@@ -144,7 +145,9 @@ def on_returned(at: CallAt[p.Running], event: ToolReturned) -> Machine:
     machine = replace(
         machine,
         state=state,
-        spent=machine.spent.with_tool(seconds=event.took_s),
+        spent=machine.spent.with_tool(
+            seconds=event.took_s, handed=event.handed.spent if event.handed else None
+        ),
         calls=(*machine.calls, record),
         lost_results=(*machine.lost_results, task.step) if result.is_lost else machine.lost_results,
         unused=unused_after(machine.unused, call.arguments, result.text),
@@ -201,7 +204,9 @@ def on_tool_failed(at: CallAt[p.Running], event: ToolFailed) -> Machine:
     machine = replace(
         machine,
         state=failed,
-        spent=machine.spent.with_tool(seconds=event.took_s),
+        spent=machine.spent.with_tool(
+            seconds=event.took_s, handed=event.handed.spent if event.handed else None
+        ),
         calls=(*machine.calls, record),
         unused=(looked_for if is_missing else unused_after)(machine.unused, call.arguments),
     )
@@ -236,6 +241,15 @@ def on_unknown(at: CallAt[p.Running], event: OutcomeUnknown) -> Machine:
     asked = replace(machine, state=with_question(machine.state, question.text))
     asked = asked.with_flight(task, replace(flight, state=p.Reconciling(question)))
     return finish_stopping(asked)
+
+
+def on_worker_blocked(at: CallAt[p.Running], event: WorkerBlocked) -> Machine:
+    """Block the run by its worker's question; when it is resumed, the same call takes up the same worker."""
+    machine, task, flight, state = at.machine, at.task, at.flight, at.state
+    waiting = p.CallWaiting(0.0, 0.0, "a worker waits for a person", state.key)
+    spent = machine.spent.with_tool(seconds=event.took_s, handed=event.handed.spent if event.handed else None)
+    blocked = replace(machine.with_flight(task, replace(flight, state=waiting)), spent=spent)
+    return finish(blocked, Blocked(question=event.question))
 
 
 def on_reconciled(at: CallAt[p.Reconciling], event: PersonAnswered) -> Machine:

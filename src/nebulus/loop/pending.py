@@ -2,6 +2,9 @@
 
 from typing import assert_never
 
+from msgspec.structs import replace
+
+from nebulus.core.authority import Authority, HandOver, left_of
 from nebulus.core.commands import (
     AskModel,
     AskPerson,
@@ -139,7 +142,18 @@ def _run_tool(machine: Machine, task: Task, flight: Flight, *, key: str) -> RunT
         reads=reads,
         unseen=_unseen(machine, flight),
         results=found if isinstance(found, dict) else {},
+        handed=_handed(machine, flight) if spec.is_worker else None,
     )
+
+
+def _handed(machine: Machine, flight: Flight) -> HandOver:
+    """Return what a call of a worker hands over: what this run may do itself, with what is left of its budget."""
+    config = machine.config
+    own = config.authority or Authority(
+        tools=frozenset(spec.name for spec in config.tools), chain=(machine.run_id,)
+    )
+    left = replace(own, budget=left_of(config.budget, machine.spent))
+    return HandOver(authority=left, labels=flight.proposed.labels)
 
 
 def _unseen(machine: Machine, flight: Flight) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from nebulus.core.plan import (
     RUNBOOK,
     TRANSCRIPT,
     Check,
+    EndsAs,
     PathExists,
     Plan,
     PlanMode,
@@ -260,7 +261,8 @@ def done(machine: Machine, result: Result | None = None) -> Machine:
     steps = [step for step in plan.steps if step.status is not StepStatus.DROPPED]
     counts = {status: sum(step.status is status for step in steps) for status in sorted(FINISHED_STATUSES)}
     is_users_plan = bool(steps) and plan.origin in (RUNBOOK, TRANSCRIPT)
-    has_proof = bool(goal.checks) or (is_users_plan and counts[StepStatus.PROVEN] == len(steps))
+    is_checked = any(not isinstance(check, EndsAs) for check in goal.checks)
+    has_proof = is_checked or (is_users_plan and counts[StepStatus.PROVEN] == len(steps))
     if result is not None:
         has_proof = result.is_proven and (has_proof or (is_users_plan and counts[StepStatus.CLAIMED] == 0))
     said = ", ".join(f"{count} {status.value}" for status, count in counts.items() if count)
@@ -291,6 +293,8 @@ def describe(check: Check) -> str:
     match check:
         case ToolSucceeded(tool):
             return f"{tool} succeeded"
+        case EndsAs(agreed=agreed, tries=tries):
+            return f"{agreed} of {tries} tries in copies of the workspace ended the same"
         case _:
             fields = ", ".join(f"{name}={getattr(check, name)!r}" for name in check.__struct_fields__)
             return f"{check.__struct_config__.tag} {fields}"

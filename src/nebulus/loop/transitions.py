@@ -126,6 +126,7 @@ CALL = _table(
         _call(p.Running, e.ToolReturned, flights.on_returned, p.Extracting, p.Succeeded, *_LAST),
         _call(p.Running, e.ToolFailed, flights.on_tool_failed, p.CallRecovering, *_OVER),
         _call(p.Running, e.OutcomeUnknown, flights.on_unknown, p.Reconciling, *_OVER),
+        _call(p.Running, e.WorkerBlocked, flights.on_worker_blocked, *_OVER),
         _call(p.CallRecovering, e.RecoveryChosen, flights.on_strategy, p.CallWaiting, p.Broken, *_RECOVERED),
         _call(p.CallWaiting, e.WaitEnded, flights.on_waited, p.Running),
         _call(
@@ -211,7 +212,14 @@ def _place_of(machine: Machine, event: Event) -> Place:
             return of_run
         case e.PersonAnswered(question_id=asked) | e.PersonAbsent(question_id=asked):
             found = _who_asked(machine, asked)
-        case e.CallJudged() | e.CallDropped() | e.ToolReturned() | e.ToolFailed() | e.OutcomeUnknown():
+        case (
+            e.CallJudged()
+            | e.CallDropped()
+            | e.ToolReturned()
+            | e.ToolFailed()
+            | e.OutcomeUnknown()
+            | e.WorkerBlocked()
+        ):
             found = _call_at(machine, event.call_id)
         case e.ChecksEvaluated():
             found = _task_at(machine, event.step)

@@ -26,10 +26,13 @@ FILES = Provenance((Origin("workspace", "files"),), is_trusted=False)
 
 
 def head_pieces(state: State) -> Iterator[Piece]:
-    """Yield the pieces that come first in every prompt: the goal and the constraints, whole."""
+    """Yield the pieces that come first in every prompt: the goal, the constraints and the inputs, whole."""
     yield Piece(PieceKind.GOAL, state.goal.text, USER, label="Goal: ")
     for constraint in state.goal.constraints:
         yield Piece(PieceKind.CONSTRAINT, constraint, USER, title="Constraints:", label="- ")
+    for item in state.goal.inputs:
+        label = f"- {item.name}{_AS_DATA}: "
+        yield Piece(PieceKind.FACT, item.value, item.provenance, title="Inputs:", label=label)
 
 
 def files_pieces(state: State) -> Iterator[Piece]:

@@ -59,8 +59,8 @@ class _Seen(Struct, frozen=True):
 def trace(value: Any, state: State, *, schema: Mapping[str, Any] | None = None) -> tuple[FieldSource, ...]:
     """Return for each scalar of `value` whether it appears in what the run of `state` saw, and where.
 
-    Seen are facts, the results that the state still keeps, the beginnings of stored ones, and the user's goal and
-    constraints. Numbers are compared as numbers ("7 °C" is 7.0); texts without regard to case, spaces and quotes. A
+    Seen are facts, the results that the state still keeps, the beginnings of stored ones, the goal's inputs, and the
+    user's goal and constraints. Numbers are compared as numbers ("7 °C" is 7.0); texts without regard to case, spaces and quotes. A
     truth value or null counts as seen only in a fact of the same name. What `schema` fixes (a constant, an
     enumeration of one) carries no information, and is left out.
     """
@@ -102,6 +102,8 @@ def _seen(state: State) -> Iterator[_Seen]:
             yield _Seen(item.text, item.provenance, where)
     for stored in reversed(state.artifacts):
         yield _Seen(stored.head, stored.provenance, f"the result of step {stored.step}")
+    for given in state.goal.inputs:
+        yield _Seen(given.value, given.provenance, f"the input {given.name}", slug(given.name))
     for text in (state.goal.text, *state.goal.constraints):
         yield _Seen(text, USER, "the goal")
 

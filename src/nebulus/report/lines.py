@@ -74,7 +74,9 @@ class ReportLine(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 Said: TypeAlias = tuple[LineKind, str]
-CallEvent: TypeAlias = e.CallJudged | e.CallDropped | e.ToolReturned | e.ToolFailed | e.OutcomeUnknown
+CallEvent: TypeAlias = (
+    e.CallJudged | e.CallDropped | e.ToolReturned | e.ToolFailed | e.OutcomeUnknown | e.WorkerBlocked
+)
 PersonEvent: TypeAlias = e.PersonAnswered | e.PersonAbsent
 
 
@@ -153,7 +155,14 @@ def place_of(machine: Machine, event: Event) -> tuple[int, str]:
     match event:
         case e.RunStarted() | e.RunResumed():
             return 0, ""
-        case e.CallJudged() | e.CallDropped() | e.ToolReturned() | e.ToolFailed() | e.OutcomeUnknown():
+        case (
+            e.CallJudged()
+            | e.CallDropped()
+            | e.ToolReturned()
+            | e.ToolFailed()
+            | e.OutcomeUnknown()
+            | e.WorkerBlocked()
+        ):
             return machine.find_flight(event.call_id)[0].step, event.call_id
         case e.PersonAnswered() | e.PersonAbsent():
             question, flight = find_question(machine, event)
@@ -260,12 +269,16 @@ def _of_call(before: Machine, event: CallEvent) -> Said:
             return _judged(event, name)
         case e.CallDropped(reason=reason):
             return LineKind.DROPPED, f"{name} is not called: {one_line(reason, 300)}"
+        case e.ToolReturned(result=result, handed=handed) if handed is not None:
+            return LineKind.RESULT, f"{name} (run {handed.run_id}) -> {one_line(result.text)}"
         case e.ToolReturned(result=result):
             return LineKind.RESULT, f"{name} -> {one_line(result.text)}"
         case e.ToolFailed(failure=failure):
             return LineKind.FAILURE, f"{name} failed: {one_line(failure.sentence(), 300)}"
         case e.OutcomeUnknown(why=why):
             return LineKind.UNKNOWN, f"{name} may have taken effect: {one_line(why)}"
+        case e.WorkerBlocked(question=question):
+            return LineKind.QUESTION, f"the worker {name} waits for a person: {one_line(question.text)}"
         case _:
             assert_never(event)
 

@@ -6,6 +6,7 @@ from typing import Any, assert_never
 
 from nebulus.core.failure import Failure, Fault, Recognised
 from nebulus.core.outcome import Blocked, Done, Evidence, Exhausted, Failed, Outcome, Proof, Refused
+from nebulus.core.plan import GOAL, EndsAs
 from nebulus.core.result import FieldSource, Result
 from nebulus.core.text import counted
 from nebulus.report.run import RunReport
@@ -39,7 +40,7 @@ def summary_lines(report: RunReport, *, resume: str, has_answer: bool = True) ->
         return _unfinished(report, resume)
     match outcome:
         case Done():
-            lines = [*_done(outcome, has_answer=has_answer), *_see_also(resume)]
+            lines = [*_done(outcome, has_answer=has_answer), *_see_also(report, resume)]
         case Blocked():
             lines = _blocked(outcome, resume)
         case Refused():
@@ -197,7 +198,7 @@ def _failed(report: RunReport, outcome: Failed, resume: str) -> list[Line]:
         *_kept(report),
         _field("would help", one_line(failure.fix, 400) or "nothing is known except the lines above"),
         *_to_go_on(resume, f"`{resume}` tries this step again; finished steps stay finished"),
-        *_see_also(resume),
+        *_see_also(report, resume),
     ]
 
 
@@ -239,9 +240,19 @@ def _to_go_on(resume: str, text: str) -> list[Line]:
     return [_field("to go on", text)] if resume else []
 
 
-def _see_also(resume: str) -> list[Line]:
+def _see_also(report: RunReport, resume: str) -> list[Line]:
+    """Name the commands that tell more: for a goal in prose that only the model says is reached, also the vote."""
+    if not resume:
+        return []
     show = resume.replace("resume", "show", 1)
-    return [_field("see also", f"`{show}`: every step as it went")] if resume else []
+    lines = [_field("see also", f"`{show}`: every step as it went")]
+    is_claimed = isinstance(report.outcome, Done) and report.outcome.proof is Proof.CLAIMED
+    is_voted = any(isinstance(check, EndsAs) for check in report.goal.checks)
+    if is_claimed and report.plan.origin == GOAL and not is_voted:
+        lines.append(
+            _field("to be surer", "`--votes 3` tries it in copies, and does what most tries agree on")
+        )
+    return lines
 
 
 def _field(name: str, value: str) -> Line:

@@ -9,21 +9,22 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeAlias, TypeVar
 
 from msgspec.structs import replace
 
 from nebulus.adapters.tools.results import recordable, recordable_failure
 from nebulus.core.commands import RunTool
-from nebulus.core.events import OutcomeUnknown, ToolFailed, ToolReturned
+from nebulus.core.events import OutcomeUnknown, ToolFailed, ToolReturned, WorkerBlocked
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.findings import Finding
+from nebulus.core.outcome import Question
 from nebulus.core.references import references_in
 from nebulus.core.text import bounded, message_of
 from nebulus.core.tools import Effect, ToolResult, ToolSpec
 from nebulus.loop.given import real_arguments
 from nebulus.memory.record import RECORDED_CHARS, needs_store, stored_result
-from nebulus.ports.tool import Tool, ToolOutput
+from nebulus.ports.tool import Handed, Tool, ToolOutput, Worker
 from nebulus.recovery.classify import of_exception
 from nebulus.recovery.results import did_nothing, fault_of, is_ambiguous
 from nebulus.recovery.waiting import asked_wait_s
@@ -31,7 +32,8 @@ from nebulus.runtime.world import World
 
 _log = logging.getLogger("nebulus.tools")
 
-ToolEvent = ToolReturned | ToolFailed | OutcomeUnknown
+Ended: TypeAlias = ToolReturned | ToolFailed | OutcomeUnknown
+ToolEvent: TypeAlias = Ended | WorkerBlocked
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -92,7 +94,7 @@ async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
     """Run a call once, and return the event that says how it ended."""
     try:
         async with asyncio.timeout(tool.spec.timeout_s):
-            given = await tool.run(dict(command.call.arguments), command.key)
+            came = await _performed(tool, command)
     except TimeoutError:
         failure = _failure(
             FailureKind.TIMEOUT, f"{tool.spec.name} took longer than {tool.spec.timeout_s:g} s"
@@ -100,6 +102,22 @@ async def _attempt(tool: Tool, command: RunTool, world: World) -> ToolEvent:
         return await _after_break(tool, command, failure)
     except Exception as error:  # noqa: BLE001 - a tool's own error: recorded as a failure or as unknown, never lost
         return await _after_break(tool, command, _raised(tool.spec, error))
+    if isinstance(came.output, Question):
+        return WorkerBlocked(call_id=command.call.call_id, question=came.output, handed=came.back)
+    event = await _after_return(tool, command, came.output, world=world)
+    return event if isinstance(event, OutcomeUnknown) else replace(event, handed=came.back)
+
+
+async def _performed(tool: Tool, command: RunTool) -> Handed:
+    """Perform the call, by a worker if it is one's."""
+    arguments = dict(command.call.arguments)
+    if command.handed is not None and isinstance(tool, Worker):
+        return await tool.hand_over(arguments, command.key, command.handed)
+    return Handed(await tool.run(arguments, command.key))
+
+
+async def _after_return(tool: Tool, command: RunTool, given: ToolOutput | Failure, *, world: World) -> Ended:
+    """Return the event for what a tool returned, once it is known to be what it promises."""
     output = recordable(given)
     if output is None:
         what = f"{tool.spec.name} returned a {type(given).__name__}, not a ToolOutput or a Failure"
@@ -126,7 +144,7 @@ async def _off_loop(size_chars: int, function: Callable[P, R], *args: P.args, **
     return await asyncio.to_thread(function, *args, **kwargs)
 
 
-def _lost(output: ToolOutput, spec: ToolSpec, command: RunTool) -> ToolEvent:
+def _lost(output: ToolOutput, spec: ToolSpec, command: RunTool) -> Ended:
     """Return the event of a call whose result can't be recorded: a failure where it only reads, else a loss."""
     what = f"{spec.name} did its work, and its result can't be recorded: {output.text}"
     if spec.effect is Effect.READ:
@@ -151,7 +169,7 @@ async def _happened(tool: Tool, command: RunTool) -> bool | None:
         return None
 
 
-async def _after_break(tool: Tool, command: RunTool, failure: Failure) -> ToolEvent:
+async def _after_break(tool: Tool, command: RunTool, failure: Failure) -> Ended:
     """Decide whether the call did not happen, may be repeated, or has an unknown outcome."""
     if tool.spec.is_repeatable:
         return ToolFailed(call_id=command.call.call_id, failure=failure)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from nebulus.app.application import FILES_LISTED, Application, checked_run_id, new_run_id, open_application
+from nebulus.app.application import FILES_LISTED, Application, open_application
+from nebulus.app.asked import checked_run_id, new_run_id
 from nebulus.app.bootstrap import MEMORY
 from nebulus.app.settings import EngineSettings, Settings, TierSettings
 from nebulus.core.budget import Budget

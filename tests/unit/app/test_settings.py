@@ -146,3 +146,32 @@ def test_a_route_is_a_ladder_unless_it_is_set() -> None:
     assert read_settings({}, source="x").route.policy() == RoutePolicy()
     measured = read_settings({"route": {"mode": "measured", "irreversible": 0.95}}, source="x").route.policy()
     assert measured.needed[ErrorCost.IRREVERSIBLE] == 0.95
+
+
+def test_a_worker_in_a_settings_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / "nebulus.toml").write_text(
+        '[tiers.nano]\nmodel = "nano"\n\n[workers.lookup]\ngoal = "Find the price."\n'
+        'inputs = { product = "text" }\ntools = ["read_file"]\npaths = ["prices/"]\nresult = "number"\n'
+        "budget = { tokens = 20000 }\n"
+    )
+    spec = load_settings(None, tmp_path).workers["lookup"].spec("lookup")
+    assert spec.paths == ("prices",)
+    assert spec.inputs["properties"] == {"product": {"type": "string"}}
+    assert spec.result is not None
+    assert spec.result.schema == {"type": "number"}
+    assert spec.budget.tokens == 20_000
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[workers."a b"]\ngoal = "Do it."', "workers.a b"),
+        ('[workers.a]\ngoal = " "', "has no goal"),
+        ('[workers.a]\ngoal = "Do it."\ninputs = { x = "txt" }', "txt"),
+        ('[workers.a]\ngoal = "Do it."\ntool = ["read_file"]', "tool"),
+    ],
+)
+def test_a_worker_that_can_not_be_meant_stops_the_start(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "nebulus.toml").write_text(text)
+    with pytest.raises(ConfigError, match=said):
+        load_settings(None, tmp_path)

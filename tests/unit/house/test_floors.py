@@ -5,7 +5,7 @@ from graphlib import CycleError, TopologicalSorter
 
 from tests.unit.house.source import SOURCE, Import, Module, hold
 
-PRINCIPLES = frozenset({"routing", "memory", "calls", "guard", "recovery", "delegation", "ceiling"})
+PRINCIPLES = frozenset({"routing", "memory", "calls", "guard", "recovery", "delegation", "ceiling", "voting"})
 FLOORS: tuple[frozenset[str], ...] = (
     frozenset({"core"}),
     frozenset({"ports"}),

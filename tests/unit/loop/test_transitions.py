@@ -18,6 +18,7 @@ from nebulus.core.budget import Budget
 from nebulus.core.commands import AskModel, AskPerson, RunTool
 from nebulus.core.events import Event, Parsed, ProposedCall, RunStarted
 from nebulus.core.findings import Call
+from nebulus.core.outcome import Question
 from nebulus.core.plan import Goal, PathExists, Plan, Step, ToolSucceeded
 from nebulus.core.result import ResultSpec
 from nebulus.core.tiers import StepKind
@@ -245,6 +246,20 @@ def waiting_to_extract(taken: Taken) -> Machine:
     return proposed(machine, 2, "look", taken=taken)
 
 
+def worker_waits(taken: Taken) -> None:
+    """Let a worker wait for a person: alone, and while another call is under way."""
+    question = Question(question_id="c1", kind="approval", text="May it?", run_id="other")
+    for tools in (("look",), ("look", "look")):
+        machine = advance(new_machine(NO_CONFIG), started((LOOKING,)), taken)
+        machine = proposed(machine, 1, *tools, taken=taken)
+        for number in range(len(tools)):
+            machine = advance(machine, e.CallJudged(call_id=f"s1.{number}", verdict=Allow("r")), taken)
+        machine = advance(machine, e.WorkerBlocked(call_id="s1.0", question=question), taken)
+        if isinstance(machine.phase, Finished):
+            waited = e.WaitEnded(step=1, seconds=0, call_id="s1.0")
+            advance(advance(machine, e.RunResumed(), taken), waited, taken)
+
+
 def consulting(machine: Machine, step: int, taken: Taken) -> Machine:
     """Return the machine in which the model of `step` has asked something, and a person is asked."""
     machine = parsed(machine, step, e.QuestionParsed(text="Which one?"), taken)
@@ -280,6 +295,7 @@ def test_every_transition_that_the_tables_declare_can_happen() -> None:
         asking = advance(new_machine(NO_CONFIG), started((PLANS[3][0],), budget=budget), taken)
         walk(consulting(asking, 1, taken), taken, at_most=5)
     walk(waiting_to_extract(taken), taken, at_most=5)
+    worker_waits(taken)
     for machine in at_a_result(taken):
         walk(machine, taken, at_most=12)
     for machine, running in beside_a_running_call(taken):

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from nebulus.core.outcome import Done, Proof
+from nebulus.core.plan import GOAL, RUNBOOK, Check, EndsAs
 from nebulus.core.provenance import Origin, Provenance
 from nebulus.core.result import FieldSource, Result, ResultSpec
 from nebulus.report.run import report_run
@@ -52,6 +53,24 @@ def test_a_run_that_is_not_stored_names_no_command_that_resumes_it() -> None:
     report = report_run("r", sc.begun(sc.step(1, "Use look")).events)
     told = "\n".join(line.text for line in summary_lines(report, resume=""))
     assert "`" not in told
+
+
+def claimed(plan_origin: str, *checks: Check, proof: Proof = Proof.CLAIMED) -> str:
+    report = report_run("r", sc.begun(sc.step(1, "Use look")).events)
+    ended = replace(
+        report,
+        outcome=Done(proof=proof, summary="1 call made"),
+        plan=replace(report.plan, origin=plan_origin),
+        goal=replace(report.goal, checks=checks),
+    )
+    return "\n".join(line.text for line in summary_lines(ended, resume="nebulus resume r"))
+
+
+def test_a_goal_in_prose_that_is_only_claimed_names_the_vote() -> None:
+    assert "--votes 3" in claimed(GOAL)
+    assert "--votes" not in claimed(GOAL, EndsAs(agreed=2, tries=2, files={}))
+    assert "--votes" not in claimed(GOAL, proof=Proof.PROVEN)
+    assert "--votes" not in claimed(RUNBOOK)
 
 
 @pytest.mark.parametrize(

@@ -5,11 +5,13 @@ from collections.abc import Callable, Mapping
 from inspect import isawaitable
 from typing import Any, TypeAlias
 
+from nebulus.adapters.workspaces.copies import digest_at
 from nebulus.adapters.workspaces.folder import FolderWorkspace
 from nebulus.adapters.workspaces.tree import Tree
 from nebulus.core.errors import ToolError
 from nebulus.core.failure import Failure
-from nebulus.core.plan import Check, FileContains, Named, PathAbsent, PathExists, ToolSucceeded
+from nebulus.core.plan import Check, EndsAs, FileContains, Named, PathAbsent, PathExists, ToolSucceeded
+from nebulus.voting.ends import GONE
 
 Predicate: TypeAlias = Callable[[Mapping[str, str]], Any]
 """Given the arguments of a `Named` check: "" if it passes, else why not; may be async."""
@@ -37,6 +39,8 @@ class WorkspaceChecker:
                 case FileContains(path, text):
                     found = await asyncio.to_thread(self._contains, path, text.encode())
                     return "" if found else f"{path!r} does not contain {text!r}"
+                case EndsAs(files=files):
+                    return await asyncio.to_thread(self._differing, files)
                 case Named(name, arguments):
                     return await self._ask(name, arguments)
                 case ToolSucceeded(tool):
@@ -47,6 +51,15 @@ class WorkspaceChecker:
     def _exists(self, path: str) -> bool:
         tree, canonical = self._reach(path)
         return tree.kind(canonical) != ""
+
+    def _differing(self, files: Mapping[str, str]) -> str:
+        """Return which file is not as in the tries, "" for none."""
+        for path, digest in files.items():
+            tree, canonical = self._reach(path)
+            found = digest_at(tree, canonical) if tree.kind(canonical) else GONE
+            if found != digest:
+                return f"{path!r} is not as the tries left it"
+        return ""
 
     def _contains(self, path: str, text: bytes) -> bool:
         tree, canonical = self._reach(path)

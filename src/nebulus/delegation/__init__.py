@@ -1,0 +1,1 @@
+"""Delegation: work is handed over by contract, with authority that only narrows."""
