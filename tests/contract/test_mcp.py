@@ -328,6 +328,13 @@ async def test_a_program_in_any_workspace_is_never_started(tmp_path: Path) -> No
         await look("one", server, replace(place_in(tmp_path), writable=(other,)), pins=PinStore(tmp_path))
 
 
+async def test_code_is_not_loaded_from_the_workspace_by_a_variable(tmp_path: Path) -> None:
+    place = place_in(tmp_path)
+    server = replace(honest(), env={"PYTHONPATH": f"/usr/lib/nothing:{place.base}"})
+    with pytest.raises(ConfigError, match="is in a workspace"):
+        await look("one", server, place, pins=PinStore(tmp_path))
+
+
 async def test_a_secret_that_a_program_writes_to_stderr_is_not_shown(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
