@@ -101,8 +101,6 @@ class Connection:
         self._ends_on_cancel = ends_on_cancel
         self._live: _Live | None = None
         self._making = asyncio.Lock()
-        self.connections = 0
-        """How often a connection was made."""
 
     async def listed(self) -> Listed:
         """Return what the server says about itself, over a connection that works; made if there is none.
@@ -196,7 +194,6 @@ class Connection:
         ready: asyncio.Future[tuple[Client, Listed]] = asyncio.get_running_loop().create_future()
         closing = asyncio.Event()
         holder: list[_Live] = []
-        self.connections += 1
 
         async def on_message(message: Any) -> None:
             if isinstance(message, ToolListChangedNotification) and holder:
