@@ -135,13 +135,17 @@ def _with(server: McpServerSettings, **tools: McpToolSettings) -> McpServerSetti
 
 
 async def test_a_server_that_nobody_accepted_gives_no_tool(tmp_path: Path) -> None:
-    pins = PinStore(tmp_path / "state")
+    pins, server = (
+        PinStore(tmp_path / "state"),
+        McpServerSettings(command=("/bin/touch", str(tmp_path / "started"))),
+    )
     opening = servers(
-        {"one": honest()}, place_in(tmp_path), store=str, pins=pins, on_progress=lambda *said: None
+        {"one": server}, place_in(tmp_path), store=str, pins=pins, on_progress=lambda *said: None
     )
     with pytest.raises(ConfigError, match=r"have not accepted .* `nebulus mcp accept one`"):
         async with opening:
             pytest.fail("it gave tools")
+    assert not (tmp_path / "started").exists(), "its program was started"
 
 
 async def test_a_tool_that_changed_since_it_was_accepted_stops_the_start(tmp_path: Path) -> None:

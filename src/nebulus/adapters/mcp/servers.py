@@ -228,6 +228,9 @@ async def servers(
     Raises:
         ConfigError: a server can't be used, or what it offers was not accepted.
     """
+    for name, server in settings.items():
+        if pins.accepted(name, server) is None:
+            raise _not_accepted(name)  # before anything is started
     connections = {name: connection_to(name, server, place) for name, server in settings.items()}
     try:
         lists = await asyncio.gather(*(one.listed() for one in connections.values()), return_exceptions=True)
