@@ -135,13 +135,17 @@ def _with(server: McpServerSettings, **tools: McpToolSettings) -> McpServerSetti
 
 
 async def test_a_server_that_nobody_accepted_gives_no_tool(tmp_path: Path) -> None:
-    pins = PinStore(tmp_path / "state")
+    pins, server = (
+        PinStore(tmp_path / "state"),
+        McpServerSettings(command=("/bin/touch", str(tmp_path / "started"))),
+    )
     opening = servers(
-        {"one": honest()}, place_in(tmp_path), store=str, pins=pins, on_progress=lambda *said: None
+        {"one": server}, place_in(tmp_path), store=str, pins=pins, on_progress=lambda *said: None
     )
     with pytest.raises(ConfigError, match=r"have not accepted .* `nebulus mcp accept one`"):
         async with opening:
             pytest.fail("it gave tools")
+    assert not (tmp_path / "started").exists(), "its program was started"
 
 
 async def test_a_tool_that_changed_since_it_was_accepted_stops_the_start(tmp_path: Path) -> None:
@@ -164,7 +168,7 @@ async def test_a_tool_that_changes_during_a_run_is_called_no_more(tmp_path: Path
         failure = await tools["one_look"].run({"what": "b"}, "key")
     assert isinstance(failure, Failure)
     assert failure.kind is FailureKind.PERMISSION
-    assert "has changed what one_look is" in failure.what
+    assert "the server has changed what 'look' is" in failure.what
     assert "mallory" not in failure.sentence()
 
 
@@ -326,6 +330,13 @@ async def test_a_program_in_any_workspace_is_never_started(tmp_path: Path) -> No
     server = McpServerSettings(command=(sys.executable, str(other / "server.py")))
     with pytest.raises(ConfigError, match="is in a workspace"):
         await look("one", server, replace(place_in(tmp_path), writable=(other,)), pins=PinStore(tmp_path))
+
+
+async def test_code_is_not_loaded_from_the_workspace_by_a_variable(tmp_path: Path) -> None:
+    place = place_in(tmp_path)
+    server = replace(honest(), env={"PYTHONPATH": f"/usr/lib/nothing:{place.base}"})
+    with pytest.raises(ConfigError, match="is in a workspace"):
+        await look("one", server, place, pins=PinStore(tmp_path))
 
 
 async def test_a_secret_that_a_program_writes_to_stderr_is_not_shown(

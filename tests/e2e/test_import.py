@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.unit.house.source import ROOT
 
-HEAVY = frozenset({"aiohttp", "dbos", "typer", "rich", "sqlalchemy", "xllamacpp", "torch"})
+HEAVY = frozenset({"aiohttp", "dbos", "typer", "rich", "sqlalchemy", "xllamacpp", "torch", "mcp", "pydantic"})
 
 OBSERVE = """
 import json, sys

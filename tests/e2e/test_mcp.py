@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nebulus.adapters.mcp.pins import PinStore
-from nebulus.adapters.mcp.servers import Place, look
+from nebulus.adapters.mcp.servers import Place, accepted, look
 from nebulus.adapters.mcp.settings import McpServerSettings, McpToolSettings
 from nebulus.app.application import open_application
 from nebulus.app.settings import EngineSettings, Settings, TierSettings
@@ -37,7 +37,7 @@ async def accept(name: str, server: McpServerSettings, folder: Path) -> None:
 
 
 async def carry_out(
-    folder: Path, runbook: str, servers: Mapping[str, McpServerSettings]
+    folder: Path, runbook: str, servers: Mapping[str, McpServerSettings], *, policy: str = ""
 ) -> tuple[Outcome, Sequence[Record]]:
     """Carry out a runbook by a model that does what it says, with accepted servers."""
     settings = Settings(
@@ -45,6 +45,7 @@ async def carry_out(
         engine=EngineSettings(url="memory"),
         commands="off",
         mcp=dict(servers),
+        policy=policy,
     )
     for name, server in servers.items():
         await accept(name, server, folder)
@@ -82,6 +83,18 @@ async def test_what_carries_data_out_needs_a_policy(tmp_path: Path) -> None:
     outcome, records = await carry_out(tmp_path, "Add.\n\n1. Use one_add with a = 2, b = 3", {"one": server})
     assert isinstance(outcome, Refused)
     assert results(records) == []
+
+
+async def test_a_policy_decides_about_the_tools_of_servers(tmp_path: Path) -> None:
+    server = honest(tools={"add": McpToolSettings(effect=Effect.EGRESS)})
+    rules = '[[policy]]\ntool = "one_add"\nargument = "a"\nat_most = 2\nthen = "allow"\n'
+    (tmp_path / "rules.toml").write_text(rules)
+    for number, ends in ((2, Done), (3, Refused)):
+        runbook = f"Add.\n\n1. Use one_add with a = {number}, b = 3"
+        outcome, _ = await carry_out(tmp_path, runbook, {"one": server}, policy="rules.toml")
+        assert isinstance(outcome, ends), outcome
+    known = [tool.spec for tool in accepted({"one": server}, pins=PinStore())]
+    assert {spec.name: spec.effect for spec in known}["one_add"] is Effect.EGRESS
 
 
 async def test_a_model_that_obeys_the_orders_of_a_result_reaches_no_effect(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ failure of the calls that were under way; every new connection lists the tools b
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeAlias
 
@@ -32,6 +33,8 @@ MOST_PAGES = 100
 MOST_TOOLS = 1000
 """More tools than any known server has; a list without an end is not read to its end."""
 SAID_CHARS = 600
+RELIST_S = 30.0
+"""After so long the tools are listed again before a call: servers of the newer era announce no change unasked."""
 _DEATH_S = 1.0
 """How long to wait for what the system says about the end of a process."""
 _END_S = 8.0
@@ -53,6 +56,14 @@ class ServerGoneError(NebulusError):
         """Whether the call may have reached the server."""
 
 
+class ToolChangedError(NebulusError):
+    """A tool is no longer what was accepted; it was not called."""
+
+    def __init__(self, what: str, *, is_gone: bool) -> None:
+        super().__init__(what)
+        self.is_gone = is_gone
+
+
 class Listed(Struct, frozen=True, kw_only=True):
     """What a server says when it is first asked."""
 
@@ -67,6 +78,8 @@ class _Live(Struct):
     task: "asyncio.Task[None]"
     closing: asyncio.Event
     listed: Listed
+    listed_s: float
+    """When, in seconds on a clock that never goes back."""
     is_stale: bool = False
 
 
@@ -88,8 +101,6 @@ class Connection:
         self._ends_on_cancel = ends_on_cancel
         self._live: _Live | None = None
         self._making = asyncio.Lock()
-        self.connections = 0
-        """How often a connection was made."""
 
     async def listed(self) -> Listed:
         """Return what the server says about itself, over a connection that works; made if there is none.
@@ -98,31 +109,30 @@ class Connection:
             ServerGoneError: there is none, and it can't be made.
         """
         async with self._making:
-            live = self._live
-            if live is not None and not live.task.done() and live.is_stale:
-                live.is_stale = False
-                live.listed = await self._bounded(_listed(live.client))
-            if live is None or live.task.done():
-                live = self._live = await self._made()
-            return live.listed
+            return (await self._working()).listed
 
-    async def call(self, tool: str, arguments: dict[str, Any], *, on_progress: OnProgress) -> CallToolResult:
-        """Call a tool and return what the server answered; the caller limits the time.
+    async def call(
+        self, definition: Definition, arguments: dict[str, Any], *, on_progress: OnProgress
+    ) -> CallToolResult:
+        """Call a tool that is still what `definition` says, and return the answer; the caller limits the time.
 
         Raises:
-            ServerGoneError: the connection ended meanwhile.
+            ToolChangedError: it is something else now, or is gone; it was not called.
+            ServerGoneError: the connection ended meanwhile, or there is none.
             MCPError: the server refused the call.
             RuntimeError, ValueError: the answer is not what the server promised.
         """
-        await self.listed()
-        live = self._live
-        assert live is not None
+        async with self._making:
+            live = await self._working()
+        _require_same(live.listed, definition)
 
         async def tell(progress: float, total: float | None, message: str | None) -> None:
             on_progress(_progress(progress, total, message))
 
         calling = asyncio.ensure_future(
-            live.client.session.call_tool(tool, arguments, progress_callback=tell, allow_input_required=True)
+            live.client.session.call_tool(
+                definition.name, arguments, progress_callback=tell, allow_input_required=True
+            )
         )
         calling.add_done_callback(_retrieve)
         try:
@@ -159,6 +169,16 @@ class Connection:
         await asyncio.wait({live.task}, timeout=_END_S)
         await self._cancelled(live.task)
 
+    async def _working(self) -> _Live:
+        """Return a connection that works, made if there is none, whose list of tools is not old."""
+        live = self._live
+        if live is None or live.task.done():
+            live = self._live = await self._made()
+        elif live.is_stale or time.monotonic() - live.listed_s > RELIST_S:
+            live.listed = await self._bounded(_listed(live.client))
+            live.is_stale, live.listed_s = False, time.monotonic()
+        return live
+
     async def _drop(self, live: _Live) -> None:
         if self._live is live:
             self._live = None
@@ -174,7 +194,6 @@ class Connection:
         ready: asyncio.Future[tuple[Client, Listed]] = asyncio.get_running_loop().create_future()
         closing = asyncio.Event()
         holder: list[_Live] = []
-        self.connections += 1
 
         async def on_message(message: Any) -> None:
             if isinstance(message, ToolListChangedNotification) and holder:
@@ -208,7 +227,7 @@ class Connection:
             if ready.done() and not ready.cancelled():
                 ready.exception()
             raise
-        made = _Live(client=client, task=task, closing=closing, listed=listed)
+        made = _Live(client=client, task=task, closing=closing, listed=listed, listed_s=time.monotonic())
         holder.append(made)
         return made
 
@@ -233,6 +252,14 @@ class Connection:
         """Return the end of what the program wrote, for a message to the user."""
         said = " ".join(self.words.text.split())
         return f"; its last words: {said[-SAID_CHARS:]}" if said else ""
+
+
+def _require_same(listed: Listed, definition: Definition) -> None:
+    found = {one.name: one for one in listed.definitions}.get(definition.name)
+    if found is None:
+        raise ToolChangedError(f"the server no longer has the tool {definition.name!r}", is_gone=True)
+    if found.digest != definition.digest:
+        raise ToolChangedError(f"the server has changed what {definition.name!r} is", is_gone=False)
 
 
 async def _listed(client: Client) -> Listed:

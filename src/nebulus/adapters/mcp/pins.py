@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from nebulus.adapters.mcp.definitions import Definition
 from nebulus.adapters.mcp.settings import McpServerSettings
 from nebulus.adapters.trust.private import locked, make_private, user_state_folder, write_private
+from nebulus.core.digest import short_digest
 from nebulus.core.errors import ConfigError
 
 FILE_NAME = "mcp.json"
@@ -107,4 +108,6 @@ class PinStore:
 
 
 def _key(name: str, server: McpServerSettings) -> str:
-    return f"{name} {server.address}"
+    """Return the name under which tools are kept: all that decides what is started is part of it."""
+    given = [sorted(server.env.items()), sorted(server.secrets.items()), server.api_key_env]
+    return f"{name} {server.address}" + (f" {short_digest(given)}" if any(given) else "")

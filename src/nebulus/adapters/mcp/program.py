@@ -28,6 +28,8 @@ INHERITED = ("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TERM", "TMPDIR", "TZ",
 """The variables that every program needs to work at all; none of them is a secret."""
 _END_S = 2.0
 """How long a program may take to end by itself, and again after SIGTERM."""
+_KILLED_S = 20.0
+"""How long the system may take to report the end of a program that was killed."""
 
 
 class Program(Struct, frozen=True, kw_only=True):
@@ -93,16 +95,23 @@ async def running(program: Program, words: ProgramState) -> AsyncIterator[tuple[
     try:
         yield read_stream, write_stream
     finally:
+        await _to_its_end(asyncio.ensure_future(_end(process, words)), process)
+        _kill(process, signal.SIGKILL)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for stream in (arriving, read_stream, write_stream, leaving):
+            stream.close()
+        process._transport.close()  # type: ignore[attr-defined]  # a grandchild may hold a pipe open
+
+
+async def _to_its_end(ending: "asyncio.Task[None]", process: asyncio.subprocess.Process) -> None:
+    """Wait until the program has ended; whoever can't wait any longer makes that quicker, and not less certain."""
+    while not ending.done():
         try:
-            await asyncio.shield(_end(process, words))
-        finally:
+            await asyncio.shield(ending)
+        except asyncio.CancelledError:
             _kill(process, signal.SIGKILL)
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            for stream in (arriving, read_stream, write_stream, leaving):
-                stream.close()
-            process._transport.close()  # type: ignore[attr-defined]  # a grandchild may hold a pipe open
 
 
 async def _started(program: Program) -> asyncio.subprocess.Process:
@@ -179,9 +188,13 @@ async def _end(process: asyncio.subprocess.Process, words: ProgramState) -> None
     process.stdin.close()
     if words.is_unwanted:
         _kill(process, signal.SIGTERM)
-    for number in (signal.SIGTERM, signal.SIGKILL, signal.SIGKILL):
+    for number, patience_s in (
+        (signal.SIGTERM, _END_S),
+        (signal.SIGKILL, _END_S),
+        (signal.SIGKILL, _KILLED_S),
+    ):
         try:
-            await asyncio.wait_for(process.wait(), timeout=_END_S)
+            await asyncio.wait_for(process.wait(), timeout=patience_s)
         except TimeoutError:
             _kill(process, number)
         else:

@@ -31,6 +31,17 @@ _SCRIPTS = frozenset(
     {".py", ".pyz", ".js", ".mjs", ".cjs", ".ts", ".sh", ".rb", ".pl", ".php", ".jar", ".lua"}
 )
 """Endings of files that are programs."""
+_LOADS = (
+    "PATH",
+    "PYTHONPATH",
+    "NODE_PATH",
+    "LD_PRELOAD",
+    "LD_LIBRARY_PATH",
+    "RUBYLIB",
+    "PERL5LIB",
+    "CLASSPATH",
+)
+"""Variables that say where programs load code from."""
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -111,7 +122,7 @@ def program_of(name: str, server: McpServerSettings, place: Place) -> Program:
     path = str(place.base / argv[0]) if os.sep in argv[0] else shutil.which(argv[0])
     if path is None:
         raise ConfigError(f"mcp.{name}: there is no program {argv[0]!r} on your PATH", fix="install it")
-    _require_outside(name, [path, *argv[1:]], place)
+    _require_outside(name, [path, *argv[1:]], server=server, place=place)
     folder = place.state / "mcp" / name
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     inherited = {key: os.environ[key] for key in INHERITED if key in os.environ}
@@ -119,28 +130,34 @@ def program_of(name: str, server: McpServerSettings, place: Place) -> Program:
     return Program(argv=(path, *argv[1:]), env=env, folder=folder)
 
 
-def _require_outside(name: str, argv: list[str], place: Place) -> None:
+def _require_outside(name: str, argv: list[str], *, server: McpServerSettings, place: Place) -> None:
     """Refuse to start a program that a run could have written: it would run outside of the sandbox.
+
+    What a program loads beyond what its arguments and the usual variables name is not known here.
 
     Raises:
         ConfigError: one is in a workspace.
     """
-    roots = {Path(os.path.realpath(root)) for root in (place.base, place.workspace, *place.writable) if root}
-    own = Path(os.path.realpath(sys.prefix))
-    for number, part in enumerate(argv):
+    loaded = [part for key in _LOADS for part in server.env.get(key, "").split(os.pathsep) if part]
+    named = [(part, number == 0) for number, part in enumerate(argv)] + [(part, True) for part in loaded]
+    for part, is_program in named:
         written = Path(os.path.abspath(place.base / part))  # noqa: PTH100 - links must not be followed yet
         real = Path(os.path.realpath(written))
-        is_program = number == 0 or (real.is_file() and (real.suffix in _SCRIPTS or os.access(real, os.X_OK)))
-        is_ours = own in written.parents or own in real.parents
-        if (
-            is_program
-            and not is_ours
-            and any(root in path.parents for root in roots for path in (written, real))
-        ):
+        is_script = real.is_file() and (real.suffix in _SCRIPTS or os.access(real, os.X_OK))
+        if (is_program or is_script) and _could_be_written(written, real, place):
             raise ConfigError(
-                f"mcp.{name}.command starts {part!r}, which is in a workspace: a run could have written it",
+                f"mcp.{name} starts {part!r}, which is in a workspace: a run could have written it",
                 fix="install it elsewhere",
             )
+
+
+def _could_be_written(written: Path, real: Path, place: Place) -> bool:
+    """Whether a run could write a path, as it is written or where its links lead; our own interpreter is protected."""
+    own = Path(os.path.realpath(sys.prefix))
+    if own in written.parents or own in real.parents:
+        return False
+    roots = {Path(os.path.realpath(root)) for root in (place.base, place.workspace, *place.writable) if root}
+    return any(root in (path, *path.parents) for root in roots for path in (written, real))
 
 
 def _secrets_of(name: str, server: McpServerSettings) -> dict[str, str]:
@@ -211,6 +228,9 @@ async def servers(
     Raises:
         ConfigError: a server can't be used, or what it offers was not accepted.
     """
+    for name, server in settings.items():
+        if pins.accepted(name, server) is None:
+            raise _not_accepted(name)  # before anything is started
     connections = {name: connection_to(name, server, place) for name, server in settings.items()}
     try:
         lists = await asyncio.gather(*(one.listed() for one in connections.values()), return_exceptions=True)

@@ -11,7 +11,7 @@ from typing import Any
 from mcp.shared.exceptions import MCPError
 from mcp_types import INVALID_PARAMS, INVALID_REQUEST, METHOD_NOT_FOUND, PARSE_ERROR, CallToolResult
 
-from nebulus.adapters.mcp.connection import Connection, ServerGoneError
+from nebulus.adapters.mcp.connection import Connection, ServerGoneError, ToolChangedError
 from nebulus.adapters.mcp.contents import Store, fields_of, text_of
 from nebulus.adapters.mcp.definitions import Definition
 from nebulus.core.errors import ConfigError, NebulusError
@@ -64,12 +64,11 @@ class McpTool:
             ToolReportedError: the tool reported an error, and the call may have taken effect.
             MCPError: the server did, likewise.
         """
-        refused = await self._refusal()
-        if refused is not None:
-            return refused
+        given = {name: self._placed(name, value) for name, value in arguments.items()}
         try:
-            given = {name: self._placed(name, value) for name, value in arguments.items()}
-            result = await self._connection.call(self._definition.name, given, on_progress=self._tell)
+            result = await self._connection.call(self._definition, given, on_progress=self._tell)
+        except (ToolChangedError, ConfigError) as error:
+            return self._not_called(error)
         except ServerGoneError as error:
             if error.was_sent and not self._spec.is_repeatable:
                 raise
@@ -99,21 +98,18 @@ class McpTool:
             return [self._placed(name, item) for item in value]
         return str(self._workspace / value) if isinstance(value, str) else value
 
-    async def _refusal(self) -> Failure | None:
-        """Return why the tool must not be called; None if its definition is the one that was accepted."""
-        try:
-            listed = await self._connection.listed()
-        except (ServerGoneError, ConfigError) as error:
-            return self._failure(FailureKind.TRANSIENT, error.what, fix="see `nebulus mcp check`")
-        found = {one.name: one for one in listed.definitions}.get(self._definition.name)
-        if found is None:
-            what = f"MCP server {self._connection.name!r} no longer has the tool {self._definition.name!r}"
-            return self._failure(FailureKind.NOT_FOUND, what, fix="use another tool")
-        if found.digest != self._definition.digest:
-            what = f"MCP server {self._connection.name!r} has changed what {self._spec.name} is since it was accepted"
-            fix = f"`nebulus mcp accept {self._connection.name}` shows how"
-            return self._failure(FailureKind.PERMISSION, what, fix=fix)
-        return None
+    def _not_called(self, error: NebulusError) -> Failure:
+        """Return why the tool was not called: it is not what was accepted, or its server can't be started."""
+        name = self._connection.name
+        what = f"MCP server {name!r}: {error.what}"
+        match error:
+            case ToolChangedError(is_gone=True):
+                return self._failure(FailureKind.NOT_FOUND, what, fix="use another tool")
+            case ToolChangedError():
+                fix = f"`nebulus mcp accept {name}` shows how, and asks you"
+                return self._failure(FailureKind.PERMISSION, what, fix=fix)
+            case _:
+                return self._failure(FailureKind.TRANSIENT, what, fix=f"`nebulus mcp check {name}` says more")
 
     def _after_error(self, error: MCPError) -> Failure:
         if error.code in _REJECTED:

@@ -39,7 +39,12 @@ def test_the_parameters_keep_their_order(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "other",
-    [McpServerSettings(command=("server",)), McpServerSettings(url="https://example.org/mcp")],
+    [
+        McpServerSettings(command=("server",)),
+        McpServerSettings(url="https://example.org/mcp"),
+        McpServerSettings(command=("server", "--flag"), env={"LD_PRELOAD": "x.so"}),
+        McpServerSettings(command=("server", "--flag"), secrets={"KEY": "MINE"}),
+    ],
 )
 def test_another_address_under_the_same_name_has_nothing_accepted(
     tmp_path: Path, other: McpServerSettings
