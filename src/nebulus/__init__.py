@@ -4,6 +4,7 @@ from nebulus import Agent, tool
 """
 
 from nebulus.adapters.tools.function import ToolOptions, tool
+from nebulus.adapters.tools.parameters import IdempotencyKey
 from nebulus.app.agent import Agent
 from nebulus.app.forecasting import ForecastReport
 from nebulus.core.budget import Budget
@@ -39,6 +40,7 @@ __all__ = [
     "FieldSource",
     "ForecastReport",
     "Goal",
+    "IdempotencyKey",
     "Machine",
     "ModelBackend",
     "NebulusError",
