@@ -12,8 +12,9 @@ DEMO := .venv/installed-local
 DEV := .venv/installed-local+dev
 NANO := .venv/installed-local+nano
 BENCH := .venv/installed-local+bench
+DOCS := .venv/installed-docs
 
-.PHONY: help demo test check fix nano ceiling bench clean
+.PHONY: help demo test check fix docs nano ceiling bench clean
 
 help:  ## Show what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
@@ -30,6 +31,10 @@ check: $(DEV)  ## Check style and types
 fix: $(DEV)  ## Mend what a tool can mend: formatting, order of imports, the reference pages
 	@scripts/fix
 
+docs: $(DOCS)  ## Build the site of the documents into site/
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo "open site/index.html"
+
 nano: $(NANO)  ## Train the nano model anew (MINUTES=60)
 	$(BIN)/python -m nano.train --out src/nebulus/data/nano.gguf --minutes $(MINUTES)
 
@@ -40,7 +45,7 @@ bench: $(BENCH)  ## Run every benchmark that needs no other model than the one i
 	@set -e; for program in $(filter-out bench/zero_server.py bench/thinking.py bench/answers.py bench/tool_forms.py bench/real_%.py bench/memory_%.py,$(wildcard bench/*.py)); do echo "== $$program"; $(BIN)/python $$program; done
 
 clean:  ## Remove .venv and every cache
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist site
 
 .venv/installed-%: pyproject.toml scripts/setup
 	@echo "setting up .venv ($*)" >&2

@@ -4,6 +4,7 @@ from nebulus import Agent, tool
 """
 
 from nebulus.adapters.tools.function import ToolOptions, tool
+from nebulus.adapters.tools.parameters import IdempotencyKey
 from nebulus.app.agent import Agent
 from nebulus.app.forecasting import ForecastReport
 from nebulus.app.workers import worker
@@ -46,6 +47,7 @@ __all__ = [
     "Finish",
     "ForecastReport",
     "Goal",
+    "IdempotencyKey",
     "Machine",
     "ModelBackend",
     "NebulusError",

@@ -16,6 +16,7 @@ from nebulus.core.result import WRAPPED
 from nebulus.testing.server_faces import Reply
 from tests.e2e.literal import NOW, literal, serving
 from tests.unit.house.source import ROOT
+from tests.unit.house.test_docs import blocks_of
 
 pytestmark = pytest.mark.e2e
 
@@ -109,6 +110,18 @@ def test_an_example_runs_and_prints_what_it_is_for(name: str, tmp_path: Path) ->
     assert ended.returncode == 0, ended.stderr
     for text in printed:
         assert text in ended.stdout
+
+
+def test_the_program_of_the_readme_runs(tmp_path: Path) -> None:
+    (block,) = [block for block in blocks_of((ROOT / "README.md").read_text("utf-8")) if block.is_python]
+    with serving(Scripted(WEATHER)) as model:
+        program = block.code.replace("ollama:qwen3:8b", model)
+        command = [sys.executable, "-W", "error", "-c", program]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+        ended = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+        )
+    assert ended.stdout == "7.0\n", ended.stderr
 
 
 def test_there_is_a_script_for_each_example_and_each_says_what_it_shows() -> None:

@@ -11,7 +11,7 @@ import platform
 import sqlite3
 import sys
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import AsyncExitStack, closing
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import quote
@@ -175,7 +175,11 @@ async def _tier(name: str, tier: TierSettings, folder: Path) -> Sign:
         if is_hub_name(tier.model) and (sign := _not_fetched(what, tier.model)) is not None:
             return sign
         backend = bootstrap.backend(tier.backend())
-        async with open_application(settings, folder, backends={name: backend}) as application:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(backend.close)
+            application = await stack.enter_async_context(
+                open_application(settings, folder, backends={name: backend})
+            )
             info = await backend.describe()
             await application.prepare(_LEAST_GOAL, workspace=folder)
     except (BackendError, ConfigError) as error:

@@ -2,14 +2,17 @@
 
 import ast
 import re
+import shlex
+import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 import typer
 
+from nebulus.app.settings_file import convert_settings
 from nebulus.cli.main import app
 from nebulus.core import errors
 from nebulus.core.commands import Command
@@ -18,8 +21,10 @@ from nebulus.core.events import Event
 from nebulus.core.outcome import Outcome
 from tests.unit.house.source import ROOT, SOURCE
 
-FOLDERS = ("docs", "nano", "bench", "src")
+FOLDERS = ("docs", "examples", "nano", "bench", "src")
 PAGES = sorted([*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))])
+CLICK_ERROR: Any = typer.BadParameter.__bases__[0].__bases__[0]
+"""The base of what the command line says about wrong words; typer has a copy of click of its own."""
 README_LINES = 150
 FIRST_COMMAND_LINE = 25
 FENCE = re.compile(
@@ -44,6 +49,26 @@ class Block:
         """Whether it is marked to be run: ```python run."""
         return self.info.split() == ["python", "run"]
 
+    @property
+    def is_shell_run(self) -> bool:
+        """Whether it is marked to be run: ```sh run."""
+        return self.info.split() == ["sh", "run"]
+
+    @property
+    def commands(self) -> list[list[str]]:
+        """What `nebulus` is given on each line of a shell block that calls it; comments, pipes and variables left out."""
+        if self.info.split()[:1] != ["sh"]:
+            return []
+        found = []
+        for line in self.code.splitlines():
+            words = shlex.split(line, comments=True)
+            while words and re.fullmatch(r"\w+=.*", words[0]):
+                words = words[1:]
+            if words[:1] == ["nebulus"]:
+                end = next((at for at, word in enumerate(words) if word in ("|", ">", "<", "&&")), len(words))
+                found.append(words[1:end])
+        return found
+
 
 def blocks_of(text: str) -> list[Block]:
     found = []
@@ -61,6 +86,40 @@ def code_complaints(text: str) -> list[str]:
             compile(block.code, "block", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
         except SyntaxError as error:
             complaints.append(f"line {block.line + (error.lineno or 1) - 1}: {error.msg}")
+    return complaints
+
+
+def command_complaints(text: str) -> list[str]:
+    """Lines of shell blocks that the command line would not take: an unknown command, option or value."""
+    complaints = []
+    for block in blocks_of(text):
+        for words in block.commands:
+            try:
+                parse(typer.main.get_command(app), words)
+            except CLICK_ERROR as error:
+                complaints.append(f"line {block.line}: nebulus {shlex.join(words)}: {error.format_message()}")
+    return complaints
+
+
+def parse(command: Any, words: list[str]) -> None:
+    """Parse the words of a command, and of the one beneath it, without running anything."""
+    context = command.make_context(command.name, list(words), resilient_parsing=False)
+    if rest := [*context._protected_args, *context.args] if hasattr(command, "commands") else []:
+        _, inner, words = command.resolve_command(context, rest)
+        parse(inner, words)
+
+
+def settings_complaints(text: str) -> list[str]:
+    """TOML blocks that are neither settings nor rules."""
+    complaints = []
+    for block in blocks_of(text):
+        if block.info.split()[:1] == ["toml"]:
+            try:
+                data = tomllib.loads(block.code)
+                if not {"policy", "accept"} & {key for key, value in data.items() if isinstance(value, list)}:
+                    convert_settings(data, source=f"line {block.line}")
+            except (tomllib.TOMLDecodeError, NebulusError) as error:
+                complaints.append(str(error))
     return complaints
 
 
@@ -104,6 +163,27 @@ def page_name(page: Path) -> str:
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
 def test_every_python_block_compiles(page: Path) -> None:
     assert code_complaints(page.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_every_command_in_a_shell_block_can_be_typed(page: Path) -> None:
+    assert command_complaints(page.read_text("utf-8")) == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=page_name)
+def test_every_toml_block_is_settings_or_rules(page: Path) -> None:
+    assert settings_complaints(page.read_text("utf-8")) == []
+
+
+def test_every_python_block_of_a_page_for_users_is_run() -> None:
+    pages = [page for page in PAGES if page.is_relative_to(ROOT / "docs")]
+    unmarked = [
+        f"{page_name(page)}:{block.line}"
+        for page in pages
+        for block in blocks_of(page.read_text("utf-8"))
+        if block.is_python and not block.is_run
+    ]
+    assert unmarked == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=page_name)
@@ -156,6 +236,13 @@ def test_code_that_does_not_compile_is_found_with_its_line() -> None:
     assert code_complaints(page) == ["line 5: invalid syntax"]
     assert code_complaints("```python run\nawait f()\n```\n") == []
     assert code_complaints("- item\n\n  ```python\n  x = = 1\n  ```\n") != []
+
+
+def test_a_command_that_cannot_be_typed_and_settings_that_cannot_be_are_found() -> None:
+    page = "```sh\nnebulus runs --limt 3\nX=1 nebulus runs --limit 3  # fine\nnebulus rnu\n```\n"
+    assert len(command_complaints(page)) == 2
+    assert settings_complaints("```toml\n[budget]\ntokns = 3\n```\n") != []
+    assert settings_complaints("```toml\n[budget]\ntokens = 3\n```\n") == []
 
 
 def test_a_link_to_nothing_is_found(tmp_path: Path) -> None:
