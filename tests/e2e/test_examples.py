@@ -52,6 +52,28 @@ SCRIPTS: Mapping[str, tuple[Sequence[Reply], Sequence[str]]] = {
         [call("read_file", path="note.md"), value({"who": "Anna", "time": "14:00"})],
         ["Anna", "14:00"],
     ),
+    "hand_over.py": (
+        [
+            call("lookup", product="chair"),
+            call("read_file", path="prices/list.txt"),
+            call("finish", summary="It costs 40.50."),
+            value({WRAPPED: 40.5}),
+            call("finish", summary="looked"),
+            value({WRAPPED: 40.5}),
+        ],
+        ["40.5"],
+    ),
+    "vote.py": (
+        [
+            call("read_file", path="may.csv"),
+            call("write_file", path="total.txt", content="789\n"),
+            call("finish", summary="789"),
+            call("query_table", path="may.csv", columns="amount", aggregate="sum"),
+            call("write_file", path="total.txt", content="789"),
+            call("finish", summary="written"),
+        ],
+        ["['may.csv', 'total.txt']", "2 of 2 tries in copies of the workspace ended the same"],
+    ),
     "first_steps.ipynb": (WEATHER, ["7.0"]),
 }
 """What the model answers, in order (nothing: what each step says), and what is printed because of it."""
