@@ -159,7 +159,7 @@ def _lines() -> Iterator[str]:
     while True:
         try:
             line = input("> ").strip()
-        except EOFError:
+        except EOFError:  # Ctrl-D
             return
         except KeyboardInterrupt:
             stderr().print()

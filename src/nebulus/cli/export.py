@@ -67,7 +67,7 @@ def export(
     with reporting(as_json=False):
         settings = settings_of(workspace, Choice(config=str(config or "")), only_looks=True)
         require_runs(settings, workspace)
-        lines = asyncio.run(_lines(runs or [], form, settings, workspace, has_content=content))
+        lines = asyncio.run(_lines(runs or [], settings, workspace, form=form, has_content=content))
         text = "".join(f"{line}\n" for line in lines)
         if out is None:
             sys.stdout.write(text)
@@ -85,7 +85,7 @@ def _write(out: Path, text: str) -> None:
 
 
 async def _lines(
-    names: list[str], form: Format, settings: "Settings", folder: Path, *, has_content: bool
+    names: list[str], settings: "Settings", folder: Path, *, form: Format, has_content: bool
 ) -> list[str]:
     """Return the lines to write: one for each record or call, or one document.
 
@@ -102,7 +102,7 @@ async def _lines(
         found = [run async for run in _runs(names, application.supervisor)]
     rows: list[Any] = []
     for info, batches in found:
-        rows += _rows(info, batches, form, settings, has_content=has_content)
+        rows += _rows(info, batches, settings, form=form, has_content=has_content)
     document = [otlp_document(rows)] if form is Format.OTLP else rows
     return [msgspec.json.encode(row).decode() for row in document]
 
@@ -115,7 +115,7 @@ async def _runs(
 
 
 def _rows(
-    info: "RunInfo", batches: tuple[bytes, ...], form: Format, settings: "Settings", *, has_content: bool
+    info: "RunInfo", batches: tuple[bytes, ...], settings: "Settings", *, form: Format, has_content: bool
 ) -> Iterator[Any]:
     from nebulus.app import bootstrap
     from nebulus.cli.kept_runs import journal_of

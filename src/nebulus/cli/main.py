@@ -99,6 +99,7 @@ def _say_what_is_next(folder: Path) -> None:
         "nebulus doctor": "which models and tools this machine has, and what to fix",
         "nebulus init": "" if has_settings else "write a nebulus.toml for it",
         "nebulus run 'List the files here.'": "work towards a goal",
+        "nebulus chat": "a conversation about the files here",
         "nebulus --help": "all commands",
     }
     print(

@@ -40,6 +40,7 @@ def undeclared_complaints(module: Module) -> list[str]:
         module.at(taken.line, f"imports {root}, which pyproject.toml does not ask for")
         for taken in module.imports
         if (root := taken.module.partition(".")[0]) not in {"nebulus", *sys.stdlib_module_names, *asked}
+        and not any(name.startswith(f"{root}_") for name in asked)  # a namespace of several packages
     ]
 
 
