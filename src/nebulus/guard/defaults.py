@@ -1,7 +1,7 @@
 """The policy that applies if none is given.
 
-Reading and writing inside the workspace is allowed, what can't be undone needs a person's approval, and everything
-else is refused.
+Reading inside the workspace is allowed, and so is writing where the user said or where no text from outside was read;
+what can't be undone needs a person's approval, and everything else is refused.
 """
 
 from collections.abc import Mapping
@@ -30,6 +30,9 @@ _ASSUMED = (
 )
 
 
+UNENDORSED_WRITE = "default.write.unendorsed"
+
+
 class DefaultPolicy:
     """The table above as a policy."""
 
@@ -38,20 +41,25 @@ class DefaultPolicy:
     @property
     def digest(self) -> str:
         """The digest of the table, so that a changed one is noticed."""
-        return short_digest(sorted((effect.value, verdict) for effect, verdict in self.rules.items()))
+        table = sorted((effect.value, verdict) for effect, verdict in self.rules.items())
+        return short_digest([*table, UNENDORSED_WRITE])
 
     def judge(self, call: Call, spec: ToolSpec, context: Context = NOTHING_KNOWN) -> Verdict:
         """Decide by the tool's effect; a call of a tool other than `spec` is refused.
 
-        The reason of a question includes concerns about text from outside.
+        The reason of a question includes concerns about text from outside. After such text, a write whose place the user
+        did not name is a person's to allow: no plan says where, so only a document may want it there.
         """
         if call.tool != spec.name:
             return Refuse("default.deny", f"{call.tool!r} is not the tool that was judged")
         decided = self.rules.get(spec.effect, Refuse("default.deny", "no rule allows it"))
+        flow = flow_of(call, spec, context)
+        why = concern(flow)
+        if isinstance(decided, Allow) and spec.effect is Effect.WRITE and flow.is_tainted and flow.foreign:
+            return Ask(UNENDORSED_WRITE, why)
         if not isinstance(decided, Ask):
             return decided
         reason = _ASSUMED if spec.effect is Effect.IRREVERSIBLE and spec.is_effect_assumed else decided.reason
-        why = concern(flow_of(call, spec, context))
         return Ask(decided.rule, f"{reason}; {why}" if why else reason)
 
 

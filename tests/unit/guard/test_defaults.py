@@ -3,9 +3,11 @@
 import pytest
 
 from nebulus import tool
+from nebulus.core.context import Context, Label
 from nebulus.core.findings import Call
+from nebulus.core.provenance import Origin, Provenance
 from nebulus.core.tools import Effect, ToolSpec
-from nebulus.core.verdict import Allow, Ask, Refuse
+from nebulus.core.verdict import Allow, Ask, Refuse, Verdict
 from nebulus.guard.defaults import ConversationPolicy, DefaultPolicy
 
 POLICY = DefaultPolicy()
@@ -50,3 +52,30 @@ def test_in_a_conversation_a_change_is_asked_about_and_reading_is_not() -> None:
     assert isinstance(policy.judge(Call("t"), ToolSpec(name="t", effect=Effect.WRITE)), Ask)
     assert isinstance(policy.judge(Call("t"), ToolSpec(name="t", effect=Effect.READ)), Allow)
     assert policy.digest != POLICY.digest
+
+
+def judged_after(*, is_tainted: bool, is_endorsed: bool, is_planned: bool = False) -> Verdict:
+    """The verdict on a write into a file that the user named, or that only a document did."""
+    label = Label(
+        "path", Provenance((Origin("tool", "read_file"),)), is_endorsed=is_endorsed, value="payroll.csv"
+    )
+    content = Label(
+        "content", Provenance((Origin("tool", "read_file"),)), is_endorsed=False, value="1,000,000"
+    )
+    context = Context(is_tainted=is_tainted, is_planned=is_planned, labels=(label, content))
+    call = Call("write_file", {"path": "payroll.csv", "content": "1,000,000"})
+    return POLICY.judge(call, ToolSpec(name="write_file", effect=Effect.WRITE, paths=("path",)), context)
+
+
+@pytest.mark.parametrize("is_planned", [True, False])
+def test_after_text_from_outside_a_person_allows_a_write_that_the_user_named_no_place_for(
+    is_planned: bool,
+) -> None:
+    asked = judged_after(is_tainted=True, is_endorsed=False, is_planned=is_planned)
+    assert isinstance(asked, Ask)
+    assert "payroll.csv" in asked.reason
+
+
+def test_a_write_where_the_user_said_asks_nobody_whatever_was_read() -> None:
+    assert isinstance(judged_after(is_tainted=True, is_endorsed=True), Allow)
+    assert isinstance(judged_after(is_tainted=False, is_endorsed=False), Allow)
