@@ -4,14 +4,15 @@ A rule is one pattern, or one alternative of it, in `nebulus.calls.wording`. It 
 doubt changes is parsed again, for tools that read. Answers that are composed to mean no call, or one, count as models
 of their own. A rule that changes nothing alone may still be needed where another one covers for it.
 
-Cross-validation by model: on four of the models, patterns are switched off, one after another, as long as these models
-and the composed answers lose nothing; what is left is measured on the others, in every rotation.
+Cross-validation by model: patterns that pay neither on four of the models nor on the composed answers are switched off
+together; what is left is measured on the other models, in every rotation.
 """
 
 import itertools
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any, TypeAlias
@@ -197,34 +198,35 @@ def _read(case: Case) -> Reading:
     return read(case.answer, case.tools, needed=CallEvidence.OPENS)
 
 
-def rotations(ablation: Ablation) -> Iterator[dict[str, Any]]:
-    """Yield one row a rotation: what the rules that pay on four models are worth on these, and on the others."""
+def rotations(
+    ablation: Ablation, worth: Mapping[str, Mapping[str, Counter[str]]]
+) -> Iterator[dict[str, Any]]:
+    """Yield one row a rotation: what the patterns that pay on four models are worth on these, and on the others."""
     models = [name for name in dict.fromkeys(each.model for each in ablation.cases) if is_wanting(name)]
+    patterns = [rule for rule in rules() if rule.option is None]
     for first in range(len(models)):
         seen = {models[(first + step) % len(models)] for step in range(BUILT_ON)}
-        off: list[Rule] = []
-        loss = 0
-        for rule in (each for each in rules() if each.option is None):
-            without = _lost(
-                ablation, [*off, rule], lambda model, seen=seen: model in seen or not _is_model(model)
-            )
-            if without <= loss:
-                off, loss = [*off, rule], without
-        sides = {"seen": seen, "unseen": set(models) - seen}
+        off = [rule for rule in patterns if not _pays(worth[rule.name], seen)]
+        changed = ablation.changed(off)
         row: dict[str, Any] = {
             "built on": ", ".join(sorted(seen)),
             "patterns left out": [rule.name for rule in off],
         }
-        for side, some in sides.items():
+        for side, some in {"seen": seen, "unseen": set(models) - seen}.items():
             chosen = [number for number, case in enumerate(ablation.cases) if case.model in some]
-            right = sum(ablation.right[number] for number in chosen)
             row[side] = {
                 "answers": len(chosen),
                 "official": sum(ablation.cases[number].was_right for number in chosen),
-                "all rules": right,
-                "kept rules": right - _lost(ablation, off, lambda model, some=some: model in some),
+                "all rules": sum(ablation.right[number] for number in chosen),
+                "kept rules": sum(changed.get(number, ablation.right[number]) for number in chosen),
             }
         yield row
+
+
+def _pays(worth: Mapping[str, Counter[str]], seen: AbstractSet[str]) -> bool:
+    """Whether a pattern fixes more than it breaks on the models `seen`, or on composed answers."""
+    counted = [row for model, row in worth.items() if model in seen or not _is_model(model)]
+    return sum(row["fixed"] - row["broken"] for row in counted) > 0
 
 
 def is_wanting(model: str) -> bool:
@@ -236,15 +238,6 @@ def _is_model(model: str) -> bool:
     return not model.endswith("meant")
 
 
-def _lost(ablation: Ablation, off: Sequence[Rule], counts: Callable[[str], bool]) -> int:
-    """How many more answers are wrong without `off` than with them."""
-    return sum(
-        -1 if is_right else 1
-        for number, is_right in ablation.changed(off).items()
-        if counts(ablation.cases[number].model) and "relevance" not in ablation.cases[number].model
-    )
-
-
 def measure(scoring: ModuleType, records: dict[str, list[Record]]) -> dict[str, Any]:
     """Return what each rule fixes and breaks, and the rotations."""
     ablation = Ablation(cases(scoring, records))
@@ -252,7 +245,7 @@ def measure(scoring: ModuleType, records: dict[str, list[Record]]) -> dict[str, 
     for rule in rules():
         is_idle = rule.option is not None and not worth[rule.attribute]
         worth[rule.name] = {} if is_idle else ablation.worth([rule])
-    return {"rules": worth, "rotations": list(rotations(ablation))}
+    return {"rules": worth, "rotations": list(rotations(ablation, worth))}
 
 
 def show(figures: dict[str, Any]) -> None:

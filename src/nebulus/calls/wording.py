@@ -47,7 +47,7 @@ _TELLING = _stems("read see look list review write copy answer put give tell")
 
 _SAYER = (
     r"(?:(?:i|we)(?:'ll|\u2019ll| will| shall|'m| am| are| need| have| must| can| should|'d like| want)"
-    r"|let me|let's|let\u2019s|let us|the (?:tool|function) (?:can|will)|(?:step|plan|task|action)(?: is)? to)"
+    r"|let me|let's|let\u2019s|let us|the (?:tool|function) (?:can|will)|(?:step|plan|task|action) is to)"
 )
 _ANNOUNCED = re.compile(rf"\b{_SAYER}\b(?P<verbs>.{{0,80}})", re.IGNORECASE)
 _GERUND = re.compile(
@@ -75,16 +75,21 @@ _VERB = re.compile(r"[A-Za-z]+")
 _CLAUSE = re.compile(r"[,;\u2014]\s|\s-\s")
 _ODD = re.compile(r"<[/!|A-Za-z\u25c1]|~~|```|/\*|\[/?[A-Z]{2,}|\u25c1|(?:^|\n)[ \t]*(?://|#|--|>|\|)")
 """Tags, strike-through, fences, comments, quotation and tables in front of a call: it may be inside of them."""
-_SHOWN = re.compile(
-    r"\b(?:examples?|instances?|e\.g|hypothe\w+|suppos\w+|imagin\w+|pretend\w*|says|said|quot\w+|told|would"
-    r"|ignor\w+|never|refus\w+|according|cancel\w* (?:it|this|that)|instead of|rather than"
-    r"|format|syntax|template|illustrat\w+|show\w*|demonstrat\w+|explain\w*|like this|like so|wrote|written|wrong|bad"
-    r"|malicious|forbidden|banned|fake|attack\w*|injected|avoid|as soon as|only (?:if|when|after)"
-    r"|(?:if|once|when|until|unless) (?:you|we|they|it|the user|approved|asked))\b"
-    r"|\A(?:but |and |only )?(?:if|unless|once|until|when(?:ever)?|after|should)\b|\?\s*\Z",
+_FOREIGN = re.compile(
+    r"\b(?:examples?|instances?|e\.g|hypothe\w+|suppos\w+|imagin\w+|pretend\w*|says|said|quot\w+|told|would|if you"
+    r"|ignor\w+|shall i|should i|never|refus\w+|according|cancel\w* (?:it|this|that)|instead of|rather than)\b"
+    r"|\?\s*\Z",
     re.IGNORECASE,
 )
-"""In front of a call: what follows is shown, and not done; or it depends on something."""
+"""Near a call: what follows is not the model's own, or not meant."""
+_SHOWN = re.compile(
+    r"\b(?:format|syntax|template|illustrat\w+|show\w*|demonstrat\w+|explain\w*|like this|like so|wrote|written|wrong"
+    r"|bad|malicious|forbidden|banned|fake|attack\w*|injected|avoid|as soon as|only (?:if|when|after)"
+    r"|(?:if|once|when|until|unless) (?:you|we|they|it|the user|approved|asked))\b"
+    r"|\A(?:but |and |only )?(?:if|unless|once|until|when(?:ever)?|after|should)\b",
+    re.IGNORECASE,
+)
+"""In an announcement: what follows is shown, and not done; or it depends on something."""
 _UNSURE = re.compile(
     r"\b(?:not|no|nor|cannot|if|unless|might|may|could|maybe|perhaps|previous\w*|earlier|already|was|were|did|had|wait"
     r"|doubt|fail\w*)\b|n['\u2019]t\b",
@@ -119,7 +124,7 @@ def doubt_before(before: str, own: AbstractSet[str]) -> str:
     is_meant = any(_announces(each, own) for each in sentences[-2:]) and all(
         _announces(each, own) for each in sentences if each.endswith(":")
     )
-    if not is_meant or any(_SHOWN.search(each) for each in sentences[-3:]):
+    if not is_meant or any(_FOREIGN.search(each) for each in sentences[-3:]):
         return "the words before it don't announce it"
     return ""
 
