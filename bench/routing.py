@@ -89,8 +89,16 @@ def run_speed(material: Material, args: argparse.Namespace) -> Any:
     options = [
         TierOption(name=str(place), estimate=model.estimate(demand)) for place, model in enumerate(models)
     ]
+    number = 0
+
+    def fresh() -> object:
+        nonlocal number
+        number += 1
+        return demand_of(f"{text} ({number})", tools)
+
     parts: dict[str, Callable[[], object]] = {
-        "demand of a step with five tools": lambda: demand_of(text, tools),
+        "demand of a step with five tools, a new text": fresh,
+        "the same text again": lambda: demand_of(text, tools),
         "estimate of one tier": lambda: models[0].estimate(demand),
         "choice between two tiers": lambda: choose(demand, options, policy),
         "fit of 100 trials": lambda: fit(trials),

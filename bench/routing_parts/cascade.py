@@ -17,9 +17,12 @@ from bench.routing_parts.before import interval
 from bench.routing_parts.outcomes import Outcomes, folds, text_of
 from nebulus.calls import read, tool_specs
 from nebulus.calls.lines import answer_of
+from nebulus.core.demand import Demand, ErrorCost, Estimate, WorkKind
+from nebulus.core.routes import RoutePolicy
 from nebulus.routing.answer_features import call_features, word_features
 from nebulus.routing.demand import demand_of
 from nebulus.routing.evidence import evidence_of
+from nebulus.routing.keep import Escalate, keep_or_escalate
 
 STRENGTH = 10.0
 FOLDS = 5
@@ -144,8 +147,29 @@ def measure(
                 | {"kept_right": right_kept(right, scores, share=0.5)}
                 | scorer.calibration([-score for score in scores], right)
                 | {"constant": curve.small * (1 - curve.small)}
+                | as_decided([chances[one.item] for one in used], right, other)
             )
     return rows
+
+
+def as_decided(chances: Sequence[float], right: Sequence[float], other: Sequence[float]) -> dict[str, float]:
+    """Return what the runtime's own decision reaches, by what an error costs: share of large calls, and accuracy.
+
+    The larger tier is known by its accuracy, as a profile would say it.
+    """
+    mean = sum(other) / len(other)
+    larger = Estimate(mean=mean, low=mean, high=mean, observations=float(len(other)))
+    found = {}
+    for cost in ErrorCost:
+        demand = Demand(kind=WorkKind.ACT, error_cost=cost)
+        up = [
+            isinstance(keep_or_escalate(chance, demand, larger, policy=RoutePolicy()), Escalate)
+            for chance in chances
+        ]
+        taken = [after if is_up else before for is_up, before, after in zip(up, right, other, strict=True)]
+        found[f"{cost.value}: large calls"] = sum(up) / len(up)
+        found[f"{cost.value}: accuracy"] = sum(taken) / len(taken)
+    return found
 
 
 def right_kept(right: Sequence[float], scores: Sequence[float], *, share: float) -> float:

@@ -8,7 +8,7 @@ chosen over one Beta posterior per cell because it forecasts better from the sam
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from operator import mul
+from operator import itemgetter, mul
 
 from msgspec import Struct
 
@@ -74,12 +74,12 @@ class SuccessModel(Struct, frozen=True):
     def variance(self, values: Sequence[float]) -> float:
         """Return how uncertain the log-odds are for a demand with these `features`."""
         used = [place for place, value in enumerate(values) if value]
-        total = 0.0
-        for count, place in enumerate(used):
-            row, value = self.covariance[place], values[place]
-            twice = sum(row[other] * values[other] for other in used[:count])
-            total += value * (row[place] * value + 2 * twice)
-        return total
+        if len(used) < 2:
+            return sum(values[place] ** 2 * self.covariance[place][place] for place in used)
+        pick = itemgetter(*used)
+        picked = pick(values)
+        rows = pick(self.covariance)
+        return float(sum(map(mul, picked, (sum(map(mul, pick(row), picked)) for row in rows))))
 
     def _cell(self, demand: Demand) -> tuple[str, float]:
         """Return the finest group of demands with enough trials, and how many it has."""

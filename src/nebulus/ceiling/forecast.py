@@ -6,6 +6,7 @@ to fail independently, but those that rest on the same measurement share its unc
 
 import math
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from operator import mul
 
 from msgspec import Struct
@@ -127,7 +128,11 @@ def skill_of(profile: Profile, *, today: str = "") -> Skill:
             seconds=total.seconds / total.answers,
         )
 
-    return Skill(estimate=lambda demand: model.estimate(coarse(demand)), answer_cost=answer_cost)
+    @lru_cache(maxsize=1024)
+    def estimate(demand: Demand) -> Estimate:
+        return model.estimate(coarse(demand))
+
+    return Skill(estimate=estimate, answer_cost=lru_cache(maxsize=1024)(answer_cost))
 
 
 def chance_of_all(work: Sequence[tuple[Demand, SuccessModel]]) -> tuple[float, float, float]:

@@ -5,7 +5,8 @@ rejects nothing. What each count costs small models is in docs/measured/routing.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from functools import lru_cache
 from typing import Any
 
 from msgspec import Struct
@@ -21,19 +22,33 @@ DEEPEST = 8
 _NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?")
 _QUOTED = re.compile(r"\"([^\"\n]{1,200})\"|`([^`\n]{1,200})`|(?<!\w)'([^'\n]{1,200})'(?!\w)")
 _NAME = re.compile(r"(?<=[a-z,] )[A-Z][\w-]*(?: [A-Z][\w-]*)*")
-_JOINT = re.compile(
-    r"\b(?:and|also|then|another|respectively|finally|second(?:ly)?|both|each)\b|;", re.IGNORECASE
-)
 _SENTENCE = re.compile(r"[.?!](?:\s+|$)")
-_ARITHMETIC = re.compile(
-    r"\b(?:calculat|comput|sum|total|average|mean\b|percent|differen|multipl|divid|add\b|subtract|how (?:many|much))|%|\d\s*[*/+^]\s*\d",
-    re.IGNORECASE,
+_WORD = re.compile(r"\w+")
+_JOINTS = frozenset(
+    ("and", "also", "then", "another", "respectively", "finally", "second", "secondly", "both", "each")
 )
-_ORDERING = re.compile(
-    r"\b(?:sort|rank|order(?:ed)? by|highest|lowest|largest|smallest|longest|shortest|best|worst|newest|latest|oldest|top \d|most|least|compar\w*|before|after)\b",
-    re.IGNORECASE,
+_CALCULATING = (
+    "calculat",
+    "comput",
+    "sum",
+    "total",
+    "average",
+    "percent",
+    "differen",
+    "multipl",
+    "divid",
+    "subtract",
 )
+_ADDING = frozenset(("mean", "add"))
+_FORMULA = re.compile(r"\d\s*[*/+^]\s*\d")
+_HOW_MANY = re.compile(r"\bhow (?:many|much)")
+_COMPARING = frozenset(
+    ["sort", "rank", "highest", "lowest", "largest", "smallest", "longest", "shortest", "best", "worst", "newest", "latest", "oldest", "most", "least", "before", "after"]
+)  # fmt: skip
+_ORDER_OF = re.compile(r"\b(?:order(?:ed)? by|top \d)\b")
+_ORDER_WORDS = frozenset(("order", "ordered", "top"))
 _CODE = re.compile(r"\b[a-z][a-z0-9]*+[A-Z]|[^\W_]_[^\W_]|\w\.\w+\(|`")
+_INNER_CAPITAL = re.compile(r"[a-z0-9][A-Z]")
 _EFFECTS = (Effect.READ, Effect.WRITE, Effect.IRREVERSIBLE, Effect.EGRESS)
 
 
@@ -57,26 +72,24 @@ def demand_of(
     place: StepPlace | None = None,
 ) -> Demand:
     """Return what the work that `text` describes demands of a model that is shown `tools`. Nothing is looked up."""
-    place = place or StepPlace()
-    stated = list(_stated(text))
-    size_chars = len(text) + sum(
-        _schema(tool).size_chars + len(tool.name) + len(tool.description) for tool in tools
-    )
+    place, said = place or StepPlace(), _said(text)
+    schemas = [_schema(tool) for tool in tools]
+    size_chars = len(text) + sum(schema.size_chars for schema in schemas)
     return Demand(
         kind=kind,
-        tools=_tool_demand(text, tools),
+        tools=_tool_demand(text, schemas),
         values=ValueDemand(
-            facts=place.facts + len(stated),
-            longest_copy_characters=max(map(len, stated), default=0),
-            needs_arithmetic=_ARITHMETIC.search(text) is not None,
-            needs_ordering=_ORDERING.search(text) is not None,
+            facts=place.facts + said.stated,
+            longest_copy_characters=said.longest,
+            needs_arithmetic=said.needs_arithmetic,
+            needs_ordering=said.needs_ordering,
         ),
-        calls=_parts(text),
+        calls=said.parts,
         prompt_tokens=place.prompt_tokens or size_chars // CHARS_PER_TOKEN,
         window_tokens=place.window_tokens,
         steps_left=place.steps_left,
         error_cost=error_cost_of(tools),
-        language=_language(text),
+        language=said.language,
         failures=place.failures,
     )
 
@@ -99,17 +112,62 @@ def _stated(text: str) -> Iterator[str]:
     yield from _NAME.findall(plain)
 
 
-def _parts(text: str) -> int:
-    """Count the parts of a text that may each need a call: its sentences, and what its joints join."""
-    sentences = max(1, len(_SENTENCE.findall(text)))
-    return min(sentences + len(_JOINT.findall(text)), MOST_PARTS)
+class _Said(Struct, frozen=True):
+    """What the text of a step alone demands."""
+
+    stated: int
+    longest: int
+    needs_arithmetic: bool
+    needs_ordering: bool
+    parts: int
+    language: str
+
+
+@lru_cache(maxsize=512)
+def _said(text: str) -> _Said:
+    """Return what a text demands; the same one is asked about at each attempt, and again after its answer."""
+    stated, lower = list(_stated(text)), text.lower()
+    words = _WORD.findall(lower)
+    known = set(words)
+    return _Said(
+        stated=len(stated),
+        longest=max(map(len, stated), default=0),
+        needs_arithmetic=_calculates(lower, known),
+        needs_ordering=_compares(lower, known),
+        parts=min(
+            max(1, len(_SENTENCE.findall(text))) + sum(map(_JOINTS.__contains__, words)) + text.count(";"),
+            MOST_PARTS,
+        ),
+        language=_language(text),
+    )
+
+
+def _calculates(text: str, words: Set[str]) -> bool:
+    """Whether a text in lower case asks to calculate."""
+    return (
+        "%" in text
+        or not words.isdisjoint(_ADDING)
+        or any(word.startswith(_CALCULATING) for word in words)
+        or ("how" in words and _HOW_MANY.search(text) is not None)
+        or (any(sign in text for sign in "*/+^") and _FORMULA.search(text) is not None)
+    )
+
+
+def _compares(text: str, words: Set[str]) -> bool:
+    """Whether a text in lower case asks to sort, compare or rank."""
+    return (
+        not words.isdisjoint(_COMPARING)
+        or any(word.startswith("compar") for word in words)
+        or (not words.isdisjoint(_ORDER_WORDS) and _ORDER_OF.search(text) is not None)
+    )
 
 
 def _language(text: str) -> str:
     letters = "" if text.isascii() else [character for character in text if character.isalpha()]
     if sum(ord(letter) > 0x24F for letter in letters) * 2 > len(letters):
         return "other"
-    return "code" if _CODE.search(text) else ""
+    may_be_code = "_" in text or "(" in text or "`" in text or _INNER_CAPITAL.search(text) is not None
+    return "code" if may_be_code and _CODE.search(text) else ""
 
 
 class _Schema(Struct, frozen=True):
@@ -121,6 +179,10 @@ class _Schema(Struct, frozen=True):
     depth: int
     types: frozenset[str]
     size_chars: int
+    name: str
+    description: str
+    name_stems: frozenset[str]
+    all_stems: frozenset[str]
 
 
 _known: dict[int, _Schema] = {}
@@ -130,7 +192,11 @@ _MOST_KNOWN = 1024
 
 def _schema(tool: ToolSpec) -> _Schema:
     known = _known.get(id(tool.parameters))
-    if known is not None and known.parameters is tool.parameters:
+    if (
+        known is not None
+        and known.parameters is tool.parameters
+        and (known.name, known.description) == (tool.name, tool.description)
+    ):
         return known
     properties, required = tool.parameters.get("properties") or {}, len(tool.parameters.get("required") or ())
     made = _Schema(
@@ -139,7 +205,11 @@ def _schema(tool: ToolSpec) -> _Schema:
         optional=max(0, len(properties) - required),
         depth=depth_of(tool.parameters),
         types=frozenset(_types(properties)),
-        size_chars=len(str(tool.parameters)),
+        size_chars=len(str(tool.parameters)) + len(tool.name) + len(tool.description),
+        name=tool.name,
+        description=tool.description,
+        name_stems=stems_of_name(tool.name),
+        all_stems=stems_of_name(tool.name) | stems(tool.description),
     )
     if len(_known) >= _MOST_KNOWN:
         _known.clear()
@@ -147,14 +217,14 @@ def _schema(tool: ToolSpec) -> _Schema:
     return made
 
 
-def _tool_demand(text: str, tools: Sequence[ToolSpec]) -> ToolDemand:
-    if not tools:
+def _tool_demand(text: str, schemas: Sequence[_Schema]) -> ToolDemand:
+    if not schemas:
         return ToolDemand()
-    wanted, schemas = stems(text), [_schema(tool) for tool in tools]
-    name_match, text_match = max((_match(wanted, tool) for tool in tools), key=sum)
+    wanted = stems(text)
+    name_match, text_match = max((_match(wanted, schema) for schema in schemas), key=sum)
     types = frozenset[str]().union(*(schema.types for schema in schemas))
     return ToolDemand(
-        count=len(tools),
+        count=len(schemas),
         schema_depth=max(schema.depth for schema in schemas),
         required_arguments=max(schema.required for schema in schemas),
         optional_arguments=max(schema.optional for schema in schemas),
@@ -175,10 +245,9 @@ def _types(properties: Mapping[str, Any]) -> Iterator[str]:
             yield from kinds if isinstance(kinds, list) else (str(kinds),)
 
 
-def _match(wanted: frozenset[str], tool: ToolSpec) -> tuple[float, float]:
-    name = stems_of_name(tool.name)
-    explained = len(wanted & (name | stems(tool.description)))
-    return len(wanted & name) / max(1, len(name)), explained / max(1, len(wanted))
+def _match(wanted: frozenset[str], schema: _Schema) -> tuple[float, float]:
+    named, explained = len(wanted & schema.name_stems), len(wanted & schema.all_stems)
+    return named / max(1, len(schema.name_stems)), explained / max(1, len(wanted))
 
 
 def depth_of(schema: Mapping[str, Any] | Any, most: int = DEEPEST) -> int:
