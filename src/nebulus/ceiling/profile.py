@@ -261,6 +261,8 @@ def _numbers(value: Any) -> Iterator[float]:
             return
         case int() | float():
             yield value
+        case _:
+            return
 
 
 def _checked(profile: Profile, source: str) -> Profile:
