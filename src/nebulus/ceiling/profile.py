@@ -6,6 +6,7 @@ about, and in which form it was asked; one of another version is refused, never 
 
 import datetime
 from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -24,6 +25,8 @@ LENGTH_STEPS = (0, 16, 32, 64, 128, 256, 512, 1024, 4096)
 """Lengths of values to copy are raised to the next of these numbers of characters."""
 MOST_RUN_ROWS = 2000
 MOST_RUNS = 1000
+MOST = 1e12
+"""No count, size or time in a profile is larger."""
 PROBED = "probe"
 RUNS = "runs"
 
@@ -291,8 +294,24 @@ def decode_profile(data: bytes, source: str) -> Profile:
     )
 
 
+def _numbers(value: Any) -> Iterator[float]:
+    match value:
+        case dict():
+            for inner in value.values():
+                yield from _numbers(inner)
+        case bool():
+            return
+        case int() | float():
+            yield value
+        case _:
+            return
+
+
 def _checked(profile: Profile, source: str) -> Profile:
     for row in profile.rows:
+        wrong = next((each for each in _numbers(msgspec.to_builtins(row)) if not 0 <= each <= MOST), None)
+        if wrong is not None:
+            raise ConfigError(f"{source}: {str(wrong)[:40]} can't be counted; measure the model again")
         if not 0 <= row.right <= row.trials:
             raise ConfigError(
                 f"{source}: {row.right} of {row.trials} can't be right; measure the model again"

@@ -108,6 +108,21 @@ def test_counts_that_cannot_be_are_refused() -> None:
         decode_profile(data, "q.json")
 
 
+@pytest.mark.parametrize(
+    "row",
+    [
+        {"trials": 10**400, "right": 1},
+        {"trials": 2**63, "right": 2**62},
+        {"trials": 3, "right": 2, "cost": {"seconds": -1.0}},
+        {"trials": 3, "right": 2, "demand": {"kind": "act", "prompt_tokens": -9}},
+    ],
+)
+def test_numbers_that_nobody_counted_are_refused(row: dict[str, object]) -> None:
+    data = {"version": 1, "model": {"name": "q"}, "rows": [{"demand": {"kind": "act"}, **row}]}
+    with pytest.raises(ConfigError, match="can't be counted"):
+        decode_profile(json.dumps(data).encode(), "q.json")
+
+
 def test_a_profile_says_what_has_changed_about_its_model_and_compares_nothing_unknown() -> None:
     assert MODEL.changes(MODEL) == ()
     other = ModelIdentity(name="qwen", digest="ff00", quantisation="Q8_0", backend="embedded")

@@ -1,16 +1,18 @@
 """What was measured is listed, shown, compared and used for forecasts; what is missing names the command that makes it."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from nebulus.adapters.profiles.store import ProfileStore
+from nebulus.adapters.profiles.store import MOST_BYTES, ProfileStore, read_profile
 from nebulus.ceiling.profile import ModelIdentity, Profile, Row
 from nebulus.cli.main import app
 from nebulus.core.demand import Demand, ToolDemand, WorkKind
+from nebulus.core.errors import ConfigError
 
 QWEN, GEMMA = "http://127.0.0.1:1#qwen", "http://127.0.0.1:1#gemma"
 DEMAND = Demand(kind=WorkKind.ACT, tools=ToolDemand(count=5), prompt_tokens=500)
@@ -115,3 +117,13 @@ def test_a_probe_of_a_model_file_that_is_not_there_writes_nothing(state: Path) -
     assert shown.exit_code == 2
     assert "none.gguf" in shown.stderr
     assert not (state / "profiles").exists()
+
+
+def test_what_is_not_a_profiles_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.json")
+    with pytest.raises(ConfigError, match="is not a file"):
+        read_profile(tmp_path / "pipe.json")
+    with (tmp_path / "large.json").open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    with pytest.raises(ConfigError, match="is larger than"):
+        read_profile(tmp_path / "large.json")

@@ -14,6 +14,8 @@ from nebulus.core.errors import ConfigError
 
 FOLDER_VARIABLE = "NEBULUS_PROFILES"
 """Names another folder for profiles, for example one that a team shares."""
+MOST_BYTES = 1 << 26
+"""The largest profile that is read."""
 _UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 _ENDING = ".json"
 
@@ -109,6 +111,12 @@ def read_profile(path: Path) -> Profile:
         ConfigError: it can't be read, or is not a profile of this version.
     """
     try:
-        return decode_profile(path.read_bytes(), str(path))
+        if not path.is_file():
+            raise ConfigError(f"the profile {path} is not a file")
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+        if len(data) > MOST_BYTES:
+            raise ConfigError(f"the profile {path} is larger than {MOST_BYTES} bytes; remove it")
+        return decode_profile(data, str(path))
     except OSError as error:
         raise ConfigError(f"the profile {path} can't be read: {error.strerror}") from error
