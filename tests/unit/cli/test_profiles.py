@@ -115,3 +115,10 @@ def test_a_probe_of_a_model_file_that_is_not_there_writes_nothing(state: Path) -
     assert shown.exit_code == 2
     assert "none.gguf" in shown.stderr
     assert not (state / "profiles").exists()
+
+
+def test_a_name_that_is_neither_a_profile_nor_a_model_says_what_is_measured(tmp_path: Path) -> None:
+    found = call("profile", "show", "nothere", "--profiles", str(tmp_path))
+    assert found.exit_code == 2
+    assert "'nothere' is neither a profile nor a model" in found.stderr
+    assert "there are no profiles in" in found.stderr
