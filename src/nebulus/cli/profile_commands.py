@@ -158,12 +158,18 @@ def _named(name: str, store: "ProfileStore") -> "tuple[Profile, tuple[str, ...]]
     stored = store.folder / f"{name}.json"
     if "/" not in name and stored.exists():
         return read_profile(stored), ()
-    model = bootstrap_profiles.model_identity(TierSettings(model=name))
+    there = ", ".join(path.stem for path in sorted(store.folder.glob("*.json"))[:8])
+    measured = f"measured are {there}" if there else f"there are no profiles in {store.folder}"
+    try:
+        model = bootstrap_profiles.model_identity(TierSettings(model=name))
+    except ConfigError as error:
+        raise ConfigError(
+            f"{name!r} is neither a profile nor a model", fix=f"{measured}; nebulus probe MODEL makes one"
+        ) from error
     profile = store.find(model)
     if profile is None:
-        there = ", ".join(path.stem for path in sorted(store.folder.glob("*.json"))[:8])
         raise ConfigError(
-            f"{name} was not measured yet: there is no {store.path(model)}; nebulus probe {name} measures it"
-            + (f" (measured are {there})" if there else "")
+            f"{name} was not measured yet: there is no {store.path(model)}",
+            fix=f"{measured}; nebulus probe {name} measures it",
         )
     return profile, profile.model.changes(model)

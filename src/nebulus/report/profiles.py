@@ -10,7 +10,7 @@ from nebulus.ceiling.beta import of_counts
 from nebulus.ceiling.depth import DepthCurve, depth_curve
 from nebulus.ceiling.probe_item import Area
 from nebulus.ceiling.probe_plan import STANDARD, Group, Tally
-from nebulus.ceiling.profile import PROBED, RUNS, Profile
+from nebulus.ceiling.profile import PROBED, RUNS, ForecastRecord, Profile
 from nebulus.core.text import counted
 from nebulus.report.text import Line, format_seconds
 
@@ -80,8 +80,19 @@ def profile_lines(profile: Profile, *, stale: tuple[str, ...] = ()) -> list[Line
         lines.append(
             Line(f"stale: {' and '.join(stale)} changed since; `nebulus probe` measures it again", "yellow")
         )
+    if profile.forecasts.runs:
+        lines.append(Line(forecasts_text(profile.forecasts), "dim"))
     lines += [Line(""), *_table(group_reports(profile))]
     return [*lines, Line(""), *depth_lines(depth_curve(profile))]
+
+
+def forecasts_text(record: ForecastRecord) -> str:
+    """Say how right the forecasts of a model were, over the runs that could be judged."""
+    side = "high" if record.error >= 0 else "low"
+    return (
+        f"of {counted(record.runs, 'forecast run')}, {record.right} ended right where {record.expected:.1f} were expected: "
+        f"{abs(record.error):.0%} too {side} (Brier score {record.squared / record.runs:.2f})"
+    )
 
 
 def _table(groups: list[GroupReport]) -> Iterator[Line]:

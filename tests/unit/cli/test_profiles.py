@@ -127,3 +127,10 @@ def test_what_is_not_a_profiles_file_is_refused(tmp_path: Path) -> None:
         file.truncate(MOST_BYTES + 1)
     with pytest.raises(ConfigError, match="is larger than"):
         read_profile(tmp_path / "large.json")
+
+
+def test_a_name_that_is_neither_a_profile_nor_a_model_says_what_is_measured(tmp_path: Path) -> None:
+    found = call("profile", "show", "nothere", "--profiles", str(tmp_path))
+    assert found.exit_code == 2
+    assert "'nothere' is neither a profile nor a model" in found.stderr
+    assert "there are no profiles in" in found.stderr
