@@ -9,6 +9,7 @@ import msgspec
 
 from nebulus.core.errors import ConfigError
 from nebulus.core.plan import Input
+from nebulus.core.unreadable import UNREADABLE
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}")
 
@@ -52,7 +53,7 @@ def _text(name: str, value: Any) -> str:
         return value
     try:
         return msgspec.json.encode(value).decode()
-    except (TypeError, ValueError, OverflowError, msgspec.MsgspecError) as error:
+    except (TypeError, ValueError, OverflowError, *UNREADABLE) as error:
         raise ConfigError(f"the input {name!r} can't be written as JSON: {error}", fix="give text") from error
 
 

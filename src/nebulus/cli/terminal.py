@@ -15,7 +15,7 @@ from nebulus.core.commands import AskModel
 from nebulus.core.plan import StepStatus
 from nebulus.core.text import counted
 from nebulus.loop.machine import Machine
-from nebulus.report.lines import ReportLine
+from nebulus.report.line_kinds import ReportLine
 from nebulus.report.marks import MARKS, STATUS_MARKS, VERBOSE
 from nebulus.report.text import format_cost, one_line
 

@@ -17,7 +17,8 @@ from nebulus.core.journal import Record
 from nebulus.core.text import counted
 from nebulus.loop.machine import Machine
 from nebulus.loop.pending import commands
-from nebulus.report.lines import Narrator, ReportLine
+from nebulus.report.line_kinds import ReportLine
+from nebulus.report.lines import Narrator
 from nebulus.report.marks import MARKS, VERBOSE
 from nebulus.report.text import format_seconds, one_line
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from nebulus.core.plan import StepStatus
-from nebulus.report.lines import LineKind
+from nebulus.report.line_kinds import LineKind
 
 MARKS: Mapping[LineKind, tuple[str, str]] = MappingProxyType(
     {

@@ -19,7 +19,8 @@ from nebulus.core.tools import Effect, SandboxLevel
 from nebulus.core.verdict import Allow, Ask, Refuse
 from nebulus.loop import phases as p
 from nebulus.loop.machine import Machine
-from nebulus.report.lines import Narrator, ReportLine, find_question, place_of
+from nebulus.report.line_kinds import ReportLine
+from nebulus.report.lines import Narrator, find_question, place_of
 
 
 class StepReport(Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from nebulus.core.plan import Goal, Plan, Step, ToolSucceeded
 from nebulus.core.text import counted
 from nebulus.loop.steps import describe
-from nebulus.report.lines import ReportLine
+from nebulus.report.line_kinds import ReportLine
 from nebulus.report.marks import MARKS, STATUS_MARKS, VERBOSE
 from nebulus.report.run import RunReport, StepReport
 from nebulus.report.summary import summary_lines

@@ -24,7 +24,7 @@ from nebulus.core.findings import Call
 from nebulus.core.journal import records
 from nebulus.core.plan import Goal, Plan, Step, StepStatus
 from nebulus.core.tiers import StepKind, Tier
-from nebulus.report.lines import LineKind
+from nebulus.report.line_kinds import LineKind
 from nebulus.report.marks import MARKS, STATUS_MARKS
 from nebulus.report.summary import FAULTS
 

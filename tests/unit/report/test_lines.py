@@ -12,7 +12,8 @@ from nebulus.core.references import RealValues
 from nebulus.core.result import ResultSpec
 from nebulus.core.tools import ToolResult
 from nebulus.core.verdict import Allow
-from nebulus.report.lines import LineKind, Narrator, ReportLine
+from nebulus.report.line_kinds import LineKind, ReportLine
+from nebulus.report.lines import Narrator
 from tests.unit.loop import scenario as sc
 
 BUSY = Failure(kind=FailureKind.TRANSIENT, fault=Fault.BACKEND, what="the server answered 503")

@@ -1,6 +1,7 @@
 """What a run says of its tiers: which is asked and why, why not the others, and what became of an answer."""
 
-from nebulus.report.lines import LineKind, Narrator
+from nebulus.report.line_kinds import LineKind
+from nebulus.report.lines import Narrator
 from tests.unit.loop import scenario as sc
 from tests.unit.loop.scenario import SMALL, begun, step
 from tests.unit.loop.test_route import CLOUD, FIRST_SMALL, MEASURED, PRIVATE, given

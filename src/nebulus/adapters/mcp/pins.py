@@ -16,6 +16,7 @@ from nebulus.adapters.mcp.settings import McpServerSettings
 from nebulus.adapters.trust.private import locked, make_private, user_state_folder, write_private
 from nebulus.core.digest import short_digest
 from nebulus.core.errors import ConfigError
+from nebulus.core.unreadable import UNREADABLE
 
 FILE_NAME = "mcp.json"
 
@@ -100,7 +101,7 @@ class PinStore:
             return _read.decode(path.read_bytes())
         except FileNotFoundError:
             return Pinned()
-        except (OSError, msgspec.DecodeError) as error:
+        except (OSError, *UNREADABLE) as error:
             raise ConfigError(
                 f"{path} can't be read, so nobody knows which tools you accepted: {error}",
                 fix="repair it, or move it away and accept them again",
