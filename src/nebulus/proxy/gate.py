@@ -80,6 +80,8 @@ class TextGate:
     def __init__(self, tools: Iterable[str]) -> None:
         self._names = tuple(tools)
         self._text = ""
+        self._unseen: list[str] = []
+        self._unseen_chars = 0
         self._at = 0
         """How much of the text is decided: released, or left out as a thought."""
         self._released: list[str] = []
@@ -104,9 +106,12 @@ class TextGate:
             return piece
         if self.is_closed:
             return ""
-        self._text += piece
-        if len(self._text) < self._look_again_at:
+        self._unseen.append(piece)
+        self._unseen_chars += len(piece)
+        if len(self._text) + self._unseen_chars < self._look_again_at:
             return ""
+        self._text += "".join(self._unseen)
+        self._unseen, self._unseen_chars = [], 0
         before = len(self._released)
         while self._step():
             continue
