@@ -59,7 +59,7 @@ def rules() -> Iterator[Rule]:
     """Yield every rule: each pattern as a whole, and each of its alternatives."""
     for name, pattern in vars(wording).items():
         if isinstance(pattern, re.Pattern):
-            options = alternatives(pattern.pattern)
+            options = alternatives(pattern.pattern) if not pattern.groupindex else []
             yield Rule(name, name)
             if len(options) > 1:
                 yield from (Rule(f"{name}: {each}", name, number) for number, each in enumerate(options))
