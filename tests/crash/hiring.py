@@ -18,7 +18,9 @@ from nebulus.core.answers import ModelAnswer, ModelRequest
 from nebulus.testing.backends import ScriptedBackend, calls
 
 RUN = "first"
-CLERK = worker("clerk", "File the note.", inputs={"note": str}, tools=["append_file"], paths=["desk"])
+CLERK = worker(
+    "clerk", "Append the note to desk/notes.txt.", inputs={"note": str}, tools=["append_file"], paths=["desk"]
+)
 
 
 class Dying:
@@ -36,7 +38,9 @@ class Dying:
         made = [call.name for message in request.messages for call in message.calls]
         if made:
             return calls("finish", summary="It is done.")
-        is_clerk = any("Goal: File the note." in message.content for message in request.messages)
+        is_clerk = any(
+            "Goal: Append the note to desk/notes.txt." in message.content for message in request.messages
+        )
         return (
             calls("append_file", path="desk/notes.txt", text="once\n")
             if is_clerk

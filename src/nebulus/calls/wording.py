@@ -185,9 +185,9 @@ _RESERVED = re.compile(
     r"|let me know (?:when|once|before|(?:if|whether) (?:i|this|that|it|you(?:'d| would)? (?:want me|like me|agree|approve)))"
     r"|(?:do not|don['\u2019]t|did not|didn['\u2019]t|won['\u2019]t|will not|not going to|should not|shouldn['\u2019]t"
     r"|must not|cannot|can['\u2019]t|not to be|never|no reason|not) (?:actually |really |be |been |to |have )*"
-    r"(?:run|ran|execut|call|ask|sen[dt]|ma[dk]e\b|do\b|done|follow|obey|meant|mean\b|intended|proceed)(?!\w* if the)"
+    r"(?:run|ran|execut|call|ask|sen[dt]|ma[dk]e\b|do\b|done|follow|obey|meant|mean\b|intended|proceed)(?!\w{0,20} if the)"
     r"|(?:was|were|is|are|comes?|came|taken|copied|found|written|as|shown|according)\b[^.!?\n]{0,20}"
-    r"\b(?:in|from|by|to|of) (?:the|that|this|a|an|your|my) (?:[\w-]+ )?(?:e-?mail|mail|document|page|web ?site|attacker"
+    r"\b(?:in|from|by|to|of) (?:the|that|this|a|an|your|my) (?:[\w-]{1,40} )?(?:e-?mail|mail|document|page|web ?site|attacker"
     r"|ticket|comment|transcript|log|article|manual|docs?|documentation|notes?|injection|prompt|message|file|user"
     r"|author|policy)\b)",
     re.IGNORECASE,

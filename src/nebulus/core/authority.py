@@ -13,11 +13,11 @@ MOST_LINKS = 4
 class Authority(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a run may do: call these tools, reach these paths, and spend this.
 
-    `paths` are folders and files of the workspace, empty for all of it. `chain` names the runs that led here, the first
-    one first, the run itself last.
+    `tools` are in the order of their names, since a set has none in a record. `paths` are folders and files of the
+    workspace, empty for all of it. `chain` names the runs that led here, the first one first, the run itself last.
     """
 
-    tools: frozenset[str]
+    tools: tuple[str, ...]
     paths: tuple[str, ...] = ()
     budget: Budget = Budget()
     chain: tuple[str, ...] = ()

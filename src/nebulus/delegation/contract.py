@@ -99,7 +99,7 @@ def contract(
         authority=narrowed(
             given,
             Authority(
-                tools=frozenset(worker.tools),
+                tools=tuple(sorted(set(worker.tools))),
                 paths=worker.paths,
                 budget=worker.budget,
                 chain=(*given.chain, run_id),
@@ -111,7 +111,7 @@ def contract(
 def narrowed(given: Authority, wanted: Authority) -> Authority:
     """Return what of `wanted` is within `given`. Nothing of it is more than `given`."""
     return Authority(
-        tools=given.tools & wanted.tools,
+        tools=tuple(sorted(set(given.tools) & set(wanted.tools))),
         paths=_paths_within(given.paths, wanted.paths),
         budget=_least(given.budget, wanted.budget),
         chain=wanted.chain,

@@ -24,7 +24,7 @@ class ScopedPolicy:
     def digest(self) -> str:
         """The digest of the inner rules, and of what the contract gives."""
         given = self._authority
-        return short_digest((self._inner.digest, sorted(given.tools), given.paths, given.chain))
+        return short_digest((self._inner.digest, given.tools, given.paths, given.chain))
 
     def judge(self, call: Call, spec: ToolSpec, context: Context) -> Verdict:
         """Refuse what the contract does not give; leave the rest to the inner policy.

@@ -47,11 +47,14 @@ class DefaultPolicy:
     def judge(self, call: Call, spec: ToolSpec, context: Context = NOTHING_KNOWN) -> Verdict:
         """Decide by the tool's effect; a call of a tool other than `spec` is refused.
 
-        The reason of a question includes concerns about text from outside. After such text, a write whose place the user
-        did not name is a person's to allow: no plan says where, so only a document may want it there.
+        Handing over to a worker is allowed: whatever its run does is judged there. The reason of a question includes
+        concerns about text from outside. After such text, a write whose place the user did not name is a person's to
+        allow: no plan says where, so only a document may want it there.
         """
         if call.tool != spec.name:
             return Refuse("default.deny", f"{call.tool!r} is not the tool that was judged")
+        if spec.is_worker:
+            return Allow("default.worker")
         decided = self.rules.get(spec.effect, Refuse("default.deny", "no rule allows it"))
         flow = flow_of(call, spec, context)
         why = concern(flow)

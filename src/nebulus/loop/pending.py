@@ -150,7 +150,7 @@ def _handed(machine: Machine, flight: Flight) -> HandOver:
     """Return what a call of a worker hands over: what this run may do itself, with what is left of its budget."""
     config = machine.config
     own = config.authority or Authority(
-        tools=frozenset(spec.name for spec in config.tools), chain=(machine.run_id,)
+        tools=tuple(sorted(spec.name for spec in config.tools)), chain=(machine.run_id,)
     )
     left = replace(own, budget=left_of(config.budget, machine.spent))
     return HandOver(authority=left, labels=flight.proposed.labels)

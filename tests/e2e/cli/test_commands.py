@@ -23,6 +23,8 @@ COMMANDS = (
     "cancel",
     "demo",
     "ask",
+    "chat",
+    "export",
     "serve",
     "connect",
     "mcp list",

@@ -4,6 +4,7 @@ Invariants: a definition has one digest over all that the server says about the 
 can't pass for a control token; the effect comes from the settings, else the worst is assumed.
 """
 
+import itertools
 import re
 from typing import Any
 
@@ -107,7 +108,7 @@ def tool_name(server_name: str, name: str) -> str:
 
 def shown_text(text: str) -> str:
     """Return a text of a server as a model is shown it: its first paragraph, on one line, bounded, without markers."""
-    first = next((part for part in re.split(r"\n\s*\n", text.strip()) if part.strip()), "")
-    line = " ".join(clean(first).split())
+    first = itertools.takewhile(str.strip, text.strip().split("\n"))
+    line = " ".join(clean("\n".join(first)).split())
     line = "".join(character for character in line if character.isprintable())
     return harmless(line if len(line) <= DESCRIPTION_CHARS else f"{line[:DESCRIPTION_CHARS]}…")
