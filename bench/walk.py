@@ -13,6 +13,7 @@ from nebulus.loop import deciding
 from nebulus.loop.machine import Machine, new_machine
 from nebulus.loop.pending import commands, next_decision
 from nebulus.loop.request import ComposedRequest, compose
+from nebulus.loop.route import choose_route
 from nebulus.loop.transitions import feed
 
 
@@ -82,7 +83,7 @@ def _fed(before: Machine, event: Event) -> Walk:
         decided: Event
         match command:
             case ChooseRoute():
-                decided = deciding.choose_route(machine, command)
+                decided = choose_route(machine, command)
             case ParseAnswer():
                 composed = compose(before, deciding.asked_for(machine, command))
                 decided = deciding.parse_answer(machine, command, composed)
