@@ -8,6 +8,7 @@ import pytest
 
 from nebulus import Agent, Done, Failed, Refused, tool, worker
 from nebulus.core.answers import ModelAnswer, ModelRequest
+from nebulus.core.commands import RunTool
 from nebulus.core.context import Context
 from nebulus.core.errors import ConfigError
 from nebulus.core.failure import FailureKind
@@ -240,3 +241,18 @@ def test_a_goal_that_needs_a_worker_is_not_tried(folder: Path) -> None:
     agent = Agent(model=ScriptedBackend(handing_over), workspace=folder, workers=[lookup], votes=2)
     with pytest.raises(ConfigError, match="lookup"):
         agent.run("What is the sum?")
+
+
+def test_a_question_is_answered_with_one_call_whatever_the_votes(folder: Path) -> None:
+    backend = ScriptedBackend([ModelAnswer(text="7")])
+    Agent(model=backend, workspace=folder, votes=3).ask("How many?")
+    assert len(backend.requests) == 1
+
+
+def test_a_goal_whose_commands_the_caller_performs_is_not_voted_on(folder: Path) -> None:
+    async def scene() -> None:
+        async with Agent(model=ScriptedBackend(), workspace=folder, votes=2) as agent:
+            with pytest.raises(ConfigError, match="performs"):
+                await agent.start(GOAL, handed_out=[RunTool])
+
+    asyncio.run(scene())

@@ -8,11 +8,16 @@ from pathlib import Path
 import pytest
 
 from nebulus import Agent, Budget, Done, Failed, Outcome, tool, worker
+from nebulus.app.results import result_spec
+from nebulus.app.settings_file import load_settings
 from nebulus.core.answers import ModelAnswer, ModelRequest
 from nebulus.core.errors import ConfigError
 from nebulus.core.events import RunStarted, ToolFailed, ToolReturned
 from nebulus.core.journal import Record
-from nebulus.core.outcome import Question
+from nebulus.core.outcome import Proof, Question
+from nebulus.core.result import Result
+from nebulus.core.tools import ToolSpec
+from nebulus.delegation.envelope import handed_back
 from nebulus.ports.guard import PersonReply
 from nebulus.testing.backends import ScriptedBackend, calls
 
@@ -273,3 +278,33 @@ def test_a_worker_called_like_a_tool_stops_the_start() -> None:
 def test_a_worker_that_can_not_be_meant_is_refused(name: str, goal: str) -> None:
     with pytest.raises(ConfigError):
         worker(name, goal)
+
+
+@pytest.mark.parametrize("path", ["/etc", "../other", "prices/../../other"])
+def test_a_path_of_a_worker_that_leads_outside_is_refused(path: str) -> None:
+    with pytest.raises(ConfigError, match="outside of the workspace"):
+        worker("lookup", "Do it.", paths=[path])
+
+
+def test_paths_of_a_worker_are_compared_in_one_form() -> None:
+    assert worker("lookup", "Do it.", paths=["./prices/", "a/../b", ""]).paths == ("prices", "b", ".")
+
+
+def test_settings_with_workers_do_not_keep_a_question_from_being_asked(folder: Path) -> None:
+    (folder / "nebulus.toml").write_text(
+        '[tiers.nano]\nmodel = "nano"\n\n[workers.clerk]\ngoal = "Read it."\ntools = ["read_file"]\n'
+    )
+    settings = load_settings(folder / "nebulus.toml", folder).without_helpers()
+    assert (settings.workers, settings.mcp, settings.votes) == ({}, {}, 1)
+
+
+def test_an_answer_of_either_of_two_types_is_handed_back_in_a_field_of_its_own() -> None:
+    spec = result_spec({"anyOf": [{"type": "object"}, {"type": "number"}]})
+    done = Done(proof=Proof.CLAIMED, result=Result(value={"a": 1}))
+    assert handed_back("lookup", done, spec=spec) == {"answer": {"a": 1}}
+
+
+def test_a_number_is_returned_as_the_contract_says_and_nothing_else_is() -> None:
+    spec = LOOKUP.tool({"read_file": ToolSpec(name="read_file")})
+    assert spec.returns["properties"] == {"answer": {"type": "number"}}
+    assert spec.returns["required"] == ["answer"]

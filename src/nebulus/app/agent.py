@@ -239,7 +239,7 @@ class Agent:
     def _without_tools(self) -> "Agent":
         agent = Agent.__new__(Agent)
         agent._set_up(
-            self._settings,
+            self._settings.without_helpers(),
             self._folder,
             workspace=None,
             person=self._replies,

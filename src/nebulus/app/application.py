@@ -116,6 +116,11 @@ class Application:
         asked = Asked(
             goal=goal, plan=plan, result=result, inputs=inputs, workspace=workspace, place=dict(place or {})
         )
+        if self.settings.votes > 1 and handed_out:
+            raise ConfigError(
+                "a goal that is voted on can't have commands that its caller performs",
+                fix="leave votes at 1, or hand nothing out",
+            )
         if self.settings.votes > 1:
             asked = replace(asked, place={**asked.place, VOTES: await self._voted(name, asked)})
         return await self._begin(name, asked, handed_out=handed_out)

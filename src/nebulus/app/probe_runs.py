@@ -86,7 +86,7 @@ async def run_item(item: ProbeItem, settings: Settings, backend: ModelBackend, *
     """
     calls = sum(len(step) for step in item.expected.steps) or len(item.expected.plan)
     own = replace(
-        settings,
+        settings.without_helpers(),
         tiers={tier: settings.tiers[tier]},
         engine=EngineSettings(url=MEMORY),
         route=RouteSettings(learns=False),

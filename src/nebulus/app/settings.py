@@ -174,6 +174,10 @@ class Settings(Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     mcp: dict[str, McpServerSettings] = field(default_factory=dict)
     telemetry: TelemetrySettings = TelemetrySettings()
 
+    def without_helpers(self) -> "Settings":
+        """Return these settings for a run that has only what its caller gives it: no MCP server, no worker, no vote."""
+        return msgspec.structs.replace(self, mcp={}, workers={}, votes=1)
+
     def only(self, names: tuple[str, ...]) -> "Settings":
         """Return these settings with the named tiers alone, in their order here.
 

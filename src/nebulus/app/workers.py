@@ -1,5 +1,6 @@
 """Workers: runs that do a piece of work for another run, under a contract, as its tools."""
 
+import posixpath
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeAlias
@@ -92,7 +93,7 @@ def worker(
             "additionalProperties": False,
         },
         tools=tuple(tools),
-        paths=tuple(path.rstrip("/") or "." for path in paths),
+        paths=tuple(_path(name, path) for path in paths),
         constraints=tuple(constraints),
         checks=tuple(checks),
         result=None if result is None else result_spec(result),
@@ -116,6 +117,21 @@ def _require_sense(name: str, goal: str, *, timeout_s: float) -> None:
         raise ConfigError(f"the worker {name!r} has no goal", fix="say in a sentence what it does")
     if not timeout_s > 0:
         raise ConfigError(f"the worker {name!r} has timeout_s={timeout_s!r}", fix="give seconds above 0")
+
+
+def _path(name: str, path: str) -> str:
+    """Return a path of a worker as calls are compared with it: relative to the workspace, without `.` and `..`.
+
+    Raises:
+        ConfigError: it leads outside of the workspace.
+    """
+    normal = posixpath.normpath(path) if path else "."
+    if normal.startswith(("/", "..")):
+        raise ConfigError(
+            f"the worker {name!r} may use the path {path!r}, which leads outside of the workspace",
+            fix="name a folder or a file in the workspace, from its root",
+        )
+    return normal
 
 
 class WorkerTool:
@@ -152,7 +168,7 @@ class WorkerTool:
         except NebulusError as error:
             return Handed(_not_begun(self._spec.name, error))
         back = HandedBack(run_id=agreed.run_id, spent=spent)
-        value = handed_back(self._spec.name, outcome)
+        value = handed_back(self._spec.name, outcome, spec=self._worker.result)
         if isinstance(value, Failure | Question):
             return Handed(value, back)
         return Handed(output_of(value, is_trusted=False), back)

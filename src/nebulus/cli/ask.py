@@ -102,7 +102,7 @@ async def _answered(question: str, spec: "ResultSpec", work: "Work") -> "RunRepo
     if not question.strip():
         raise ConfigError("there is no question", fix="write it, or give - and write it to stdin")
     settings = settings_of(work.folder, work.choice)
-    settings = replace(settings, engine=EngineSettings(url=bootstrap.MEMORY), mcp={})
+    settings = replace(settings.without_helpers(), engine=EngineSettings(url=bootstrap.MEMORY))
     goal = Goal(text=bootstrap.secrets(settings).hide(question.strip()))
     await bootstrap.fetch_models(settings, is_quiet=work.is_quiet)
     with _face(work) as face:

@@ -10,6 +10,16 @@ WRAPPED = "answer"
 """The field that contains the answer if it is requested inside an object."""
 
 
+def wrapped(schema: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an object that has a value of `schema` in its only field."""
+    return {
+        "type": "object",
+        "properties": {WRAPPED: schema},
+        "required": [WRAPPED],
+        "additionalProperties": False,
+    }
+
+
 class ResultSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The answer that a goal asks for: text, or JSON that matches a schema."""
 

@@ -22,6 +22,10 @@ class Effect(StrEnum):
     """Carries data out of the workspace."""
 
 
+EFFECTS = tuple(Effect)
+"""From the least to the most consequential."""
+
+
 class SandboxLevel(StrEnum):
     """How well a command is isolated, best first. Probed at start, never assumed."""
 

@@ -14,10 +14,8 @@ from nebulus.core.digest import canonical, short_digest
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.plan import Check, Goal, Input
 from nebulus.core.provenance import Provenance
-from nebulus.core.result import ResultSpec
-from nebulus.core.tools import Effect, ToolSpec
-
-_EFFECTS = (Effect.READ, Effect.WRITE, Effect.IRREVERSIBLE, Effect.EGRESS)
+from nebulus.core.result import ResultSpec, wrapped
+from nebulus.core.tools import EFFECTS, Effect, ToolSpec
 
 
 class WorkerSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -46,7 +44,7 @@ class WorkerSpec(Struct, frozen=True, kw_only=True, omit_defaults=True):
             name=self.name,
             description=self.description,
             parameters=self.inputs,
-            effect=max(effects, key=_EFFECTS.index),
+            effect=max(effects, key=EFFECTS.index),
             is_idempotent=True,
             is_untrusted=True,
             is_worker=True,
@@ -147,12 +145,15 @@ def _least(given: Budget, wanted: Budget) -> Budget:
 
 
 def returned(result: ResultSpec | None) -> dict[str, Any]:
-    """Return the JSON Schema of what a worker returns: its answer, in a field of its own if it is no object."""
+    """Return the JSON Schema of what a worker returns: its answer, in a field of its own if it is not an object."""
     if result is None or result.is_text:
         return {}
-    if result.schema.get("type") == "object" and not result.failure_schema:
-        return result.schema
-    return {}
+    return wrapped(result.schema) if is_wrapped(result) else result.schema
+
+
+def is_wrapped(result: ResultSpec | None) -> bool:
+    """Whether what a worker answers is handed back in a field of its own, since it need not be an object."""
+    return result is None or result.schema.get("type") != "object"
 
 
 def _texts(schema: dict[str, Any]) -> list[str]:

@@ -10,14 +10,18 @@ from msgspec.structs import replace
 from nebulus.core.digest import canonical
 from nebulus.core.failure import Failure, FailureKind, Fault
 from nebulus.core.outcome import Blocked, Done, Exhausted, Failed, Outcome, Question, Refused
-from nebulus.core.result import WRAPPED
+from nebulus.core.result import WRAPPED, ResultSpec
 from nebulus.core.text import bounded
+from nebulus.delegation.contract import is_wrapped
 
 _SHOWN_CHARS = 400
 
 
-def handed_back(name: str, outcome: Outcome) -> Any | Failure | Question:
-    """Return what the worker `name` hands back: an object with its answer, a failure, or the question it waits for."""
+def handed_back(name: str, outcome: Outcome, *, spec: ResultSpec | None) -> Any | Failure | Question:
+    """Return what the worker `name` hands back: an object with its answer, a failure, or the question it waits for.
+
+    `spec` is the answer that the contract asks for.
+    """
     match outcome:
         case Done(result=None):
             return {"done": outcome.summary}
@@ -30,7 +34,7 @@ def handed_back(name: str, outcome: Outcome) -> Any | Failure | Question:
             )
         case Done(result=result):
             assert result is not None
-            return result.value if isinstance(result.value, dict) else {WRAPPED: result.value}
+            return {WRAPPED: result.value} if is_wrapped(spec) else result.value
         case Blocked(question=question):
             return question
         case Refused(rule=rule, reason=reason):

@@ -16,7 +16,7 @@ from nebulus.core.digest import canonical
 from nebulus.core.findings import Finding, FindingKind
 from nebulus.core.plan import StepStatus
 from nebulus.core.prompt import Piece, PieceKind, Prompt
-from nebulus.core.result import WRAPPED, Result, ResultSpec
+from nebulus.core.result import WRAPPED, Result, ResultSpec, wrapped
 from nebulus.core.schemas import compiled
 from nebulus.core.state import Fact, Observation, State
 from nebulus.core.text import bounded
@@ -107,20 +107,11 @@ def answer_form(spec: ResultSpec, *, has_tools: bool = False) -> Form:
     if spec.is_text and not has_tools:
         return FreeForm()
     if spec.is_text:
-        return Shape(_wrapper({"type": "string", "minLength": 1}))
+        return Shape(wrapped({"type": "string", "minLength": 1}))
     if not (spec.is_wrapped or has_tools):
         return Shape(spec.schema)
     either = {"anyOf": [spec.schema, spec.failure_schema]} if spec.failure_schema else spec.schema
-    return Shape(_wrapper(either))
-
-
-def _wrapper(schema: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": {WRAPPED: schema},
-        "required": [WRAPPED],
-        "additionalProperties": False,
-    }
+    return Shape(wrapped(either))
 
 
 def answer_of(text: str, spec: ResultSpec, state: State) -> Result | Finding:
@@ -138,7 +129,7 @@ def answer_of(text: str, spec: ResultSpec, state: State) -> Result | Finding:
     except UNREADABLE as error:
         rule = f"the answer is not JSON: {error}"
         return Finding(kind=FindingKind.UNREADABLE, rule=rule, value=bounded(text, 80))
-    if isinstance(value, dict) and value.keys() == {WRAPPED} and _is_wrapper(spec, value[WRAPPED]):
+    if isinstance(value, dict) and value.keys() == {WRAPPED} and _iswrapped(spec, value[WRAPPED]):
         value = value[WRAPPED]
     wrong = _complaint(spec.schema, value)
     if wrong is None:
@@ -149,7 +140,7 @@ def answer_of(text: str, spec: ResultSpec, state: State) -> Result | Finding:
     return wrong
 
 
-def _is_wrapper(spec: ResultSpec, inner: Any) -> bool:
+def _iswrapped(spec: ResultSpec, inner: Any) -> bool:
     """Whether an object whose only field is `answer`, with the value `inner`, wraps the answer and is not the answer."""
     return spec.is_wrapped or _complaint(spec.schema, inner) is None
 

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 
 from nebulus.core.demand import Demand, ErrorCost, ToolDemand, ValueDemand, WorkKind
-from nebulus.core.tools import Effect, ToolSpec
+from nebulus.core.tools import EFFECTS, Effect, ToolSpec
 from nebulus.routing.words import stems, stems_of_name
 
 CHARS_PER_TOKEN = 4
@@ -49,7 +49,6 @@ _ORDER_OF = re.compile(r"\b(?:order(?:ed)? by|top \d)\b")
 _ORDER_WORDS = frozenset(("order", "ordered", "top"))
 _CODE = re.compile(r"\b[a-z][a-z0-9]*+[A-Z]|[^\W_]_[^\W_]|\w\.\w+\(|`")
 _INNER_CAPITAL = re.compile(r"[a-z0-9][A-Z]")
-_EFFECTS = (Effect.READ, Effect.WRITE, Effect.IRREVERSIBLE, Effect.EGRESS)
 
 
 class StepPlace(Struct, frozen=True, kw_only=True):
@@ -96,7 +95,7 @@ def demand_of(
 
 def error_cost_of(tools: Iterable[ToolSpec]) -> ErrorCost:
     """Return what a wrong call of the most dangerous of `tools` costs."""
-    return ErrorCost.of(max((tool.effect for tool in tools), key=_EFFECTS.index, default=Effect.READ))
+    return ErrorCost.of(max((tool.effect for tool in tools), key=EFFECTS.index, default=Effect.READ))
 
 
 def _stated(text: str) -> Iterator[str]:
