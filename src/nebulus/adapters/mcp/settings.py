@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from nebulus.core.tools import Effect
 
 WORKSPACE = "{workspace}"
-"""Stands for the folder of the run in a command."""
+"""In a command, replaced by the folder of the run."""
 Protocol: TypeAlias = Literal["auto", "handshake"]
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,19}")
@@ -41,7 +41,7 @@ class McpServerSettings(Struct, frozen=True, kw_only=True, omit_defaults=True, f
     """A server of the Model Context Protocol, started as a program (`command`) or reached at a `url`.
 
     A program gets a small environment (PATH, HOME and the like), what `env` and `secrets` name, and nothing else; it
-    works in a folder of its own. In `command`, `{workspace}` stands for the folder of the run.
+    works in a folder of its own. In `command`, `{workspace}` is replaced by the folder of the run.
     """
 
     command: tuple[str, ...] = ()
